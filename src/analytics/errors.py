@@ -1,0 +1,134 @@
+"""Every error that this project raises on purpose.
+
+AnalyticsError
+├── Invalid              the caller's fault: answer 4xx, never retry as it stands
+│   ├── Malformed        a field of the request is wrong (400); `field` names it
+│   ├── Unauthenticated  nobody known asks (401)
+│   ├── Forbidden        somebody known asks for what is not theirs (403)
+│   ├── NotFound         the thing named does not exist (404)
+│   ├── Conflict         the thing exists already, or something else holds it (409)
+│   ├── TooLarge         more bytes than we accept (413)
+│   └── TooMany          over a rate limit (429); `retry_after` says when to try again
+├── Unavailable          a dependency's fault: shed load, retry later (503)
+│   ├── LogUnavailable   the event log did not confirm an append
+│   ├── StoreUnavailable the series store cannot answer or take rows now
+│   └── NotVisibleYet    a receipt is not readable yet
+├── Misconfigured        the operator's fault: a setting, a folder, a port; nothing started
+└── Corrupt              stored bytes do not match their checksum: stop, and tell the operator
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AnalyticsError(Exception):
+    """Base of every deliberate failure; its text is written for a person to read."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+
+class Invalid(AnalyticsError):
+    """The request cannot be accepted as it stands."""
+
+    code = "invalid"
+    status = 400
+
+
+class Malformed(Invalid):
+    """A field is wrong; *field* is its name as the caller sent it ("" for the whole body)."""
+
+    code = "malformed"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class Unauthenticated(Invalid):
+    """No valid credentials came with the request."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(Invalid):
+    """The credentials are valid but do not reach this far."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(Invalid):
+    """The thing named does not exist."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(Invalid):
+    """The thing exists already, or something else holds it."""
+
+    code = "conflict"
+    status = 409
+
+
+class TooLarge(Invalid):
+    """The body is larger than we read."""
+
+    code = "too_large"
+    status = 413
+
+
+class TooMany(Invalid):
+    """A rate limit was passed; `retry_after` is in seconds."""
+
+    code = "too_many"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(AnalyticsError):
+    """A dependency cannot serve us now; `retry_after` seconds is our best guess."""
+
+    code = "unavailable"
+    status = 503
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class LogUnavailable(Unavailable):
+    """The event log did not confirm an append; the caller may retry with the same ids."""
+
+    code = "log_unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """The series store cannot answer or take rows now."""
+
+    code = "store_unavailable"
+
+
+class NotVisibleYet(Unavailable):
+    """A receipt's event is durable but not in the figures yet."""
+
+    code = "not_visible_yet"
+
+
+class Misconfigured(AnalyticsError):
+    """A setting, a folder or a port is wrong; the message says what to change."""
+
+    code = "misconfigured"
+
+
+class Corrupt(AnalyticsError):
+    """Stored bytes do not match their checksum."""
+
+    code = "corrupt"

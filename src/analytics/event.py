@@ -1,0 +1,200 @@
+"""The event: the one record that every part of the system speaks.
+
+A *Hit* is an event as sent, with its sender's address already forgotten; it is what the log
+holds. A *Row* is an event as stored: a Hit with its source, its channel, and the session
+columns that make every visit figure a plain sum (docs/metrics.md). Times are UTC
+milliseconds since 1970; text that was not sent is "".
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+PAGEVIEW: Final = "pageview"
+ENGAGEMENT: Final = "engagement"
+SHARDS: Final = 64
+
+
+class DropReason(StrEnum):
+    """Why a hit was left out on purpose; the value is what `x-analytics-dropped` says."""
+
+    UNKNOWN_SITE = "unknown-site"
+    SHIELD_IP = "shield-ip"
+    SHIELD_COUNTRY = "shield-country"
+    SHIELD_PAGE = "shield-page"
+    SHIELD_HOSTNAME = "shield-hostname"
+    OPTED_OUT = "opted-out"
+    NOT_A_PAGE = "not-a-page"
+    NOT_OK = "not-ok"
+
+
+class Attributes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of an event besides who and when; a visit keeps those of its first one."""
+
+    hostname: str = ""
+    path: str = ""
+    title: str = ""
+    referrer: str = ""
+    """host/path, without scheme, `www.` and query; "" when direct or from the site itself."""
+    utm_source: str = ""
+    """`utm_source`, else `source`, else `ref` of the query string."""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_content: str = ""
+    utm_term: str = ""
+    click_id: str = ""
+    """The kind of click id in the query string (`gclid`, `msclkid`…), never its value."""
+    country: str = ""
+    """ISO 3166-1 alpha-2."""
+    region: str = ""
+    """ISO 3166-2."""
+    city: str = ""
+    device: str = ""
+    """Desktop, Mobile, Tablet, TV or Other."""
+    browser: str = ""
+    browser_version: str = ""
+    os: str = ""
+    os_version: str = ""
+    screen: str = ""
+    """`1920x1080`, as sent."""
+    language: str = ""
+    """BCP 47, lower case."""
+
+
+class Hit(Attributes, frozen=True, kw_only=True, tag="hit"):
+    """One pageview, custom event or engagement ping, as it lies in the log."""
+
+    event_id: str
+    """UUID, canonical lower case. (site, event_id) is unique: the first one wins."""
+    site: str
+    """The site's domain."""
+    ts: int
+    """When it happened; never after `received_at`."""
+    received_at: int
+    visitor: int
+    """64 bits, unsigned."""
+    name: str = PAGEVIEW
+    props: dict[str, str] = {}
+    revenue: str | None = None
+    """A decimal number as text, at most three decimals."""
+    currency: str = ""
+    """ISO 4217."""
+    scroll_depth: int | None = None
+    """Percent, 0 to 100."""
+    engaged_ms: int = 0
+    interactive: bool = True
+    """Whether the event keeps its visit from being a bounce."""
+    bot: str | None = None
+    """Why we hold the sender for a machine; None for a person."""
+    skew_ms: int = 0
+    """By how much the client's clock ran ahead of ours (`ts` is clamped)."""
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True, tag="drop"):
+    """A hit left out on purpose: only that it came, and why. It is in the log to be counted."""
+
+    site: str
+    received_at: int
+    reason: DropReason
+
+
+LogRecord = Hit | Drop
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as stored: THE columns. Rows are written once and never change.
+
+    The types here are Python's; `store/schema.sql` gives DuckDB's, and a test holds them equal.
+    """
+
+    event_id: str
+    site: str
+    ts: int
+    received_at: int
+    visitor: int
+    name: str
+    hostname: str
+    path: str
+    title: str
+    referrer: str
+    source: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_content: str
+    utm_term: str
+    click_id: str
+    country: str
+    region: str
+    city: str
+    device: str
+    browser: str
+    browser_version: str
+    os: str
+    os_version: str
+    screen: str
+    language: str
+    props: dict[str, str]
+    revenue: str | None
+    currency: str
+    scroll_depth: int | None
+    engaged_ms: int
+    interactive: bool
+    bot: str | None
+    skew_ms: int
+    # What the sessionizer adds.
+    session: int
+    """64 bits, unsigned; 0 for a ping outside any visit."""
+    session_start: int
+    """`ts` of the event that opened the visit."""
+    opens: int
+    """1 on the event that opened the visit, else 0. visits = sum(opens)."""
+    engages: int
+    """1 where the visit stops being a bounce, else 0. bounces = sum(opens) - sum(engages)."""
+    gap_ms: int
+    """By how much this event lengthens the visit. Total duration = sum(gap_ms)."""
+    prev_path: str | None
+    """On a pageview: the path of the visit's last pageview before it; None on the first.
+    exits(page) = views(page) - count(prev_path = page)."""
+    prev_hostname: str | None
+    # The attributes of the event that opened the visit.
+    entry_hostname: str
+    entry_path: str
+    entry_referrer: str
+    entry_source: str
+    entry_channel: str
+    entry_utm_source: str
+    entry_utm_medium: str
+    entry_utm_campaign: str
+    entry_utm_content: str
+    entry_utm_term: str
+    entry_country: str
+    entry_region: str
+    entry_city: str
+    entry_device: str
+    entry_browser: str
+    entry_browser_version: str
+    entry_os: str
+    entry_os_version: str
+    entry_screen: str
+    entry_language: str
+
+
+def hash64(*parts: str | bytes, key: bytes = b"") -> int:
+    """A stable unsigned 64-bit hash of *parts*; the same on every machine and in every version."""
+    digest = blake2b(digest_size=8, key=key)
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(4, "little"))
+        digest.update(raw)
+    return int.from_bytes(digest.digest(), "little")
+
+
+def shard_of(site: str, visitor: int) -> int:
+    """The virtual shard, 0 to 63, in which all of a visitor's events lie (DESIGN: sessions)."""
+    return hash64(site, visitor.to_bytes(8, "little")) % SHARDS

@@ -1,0 +1,179 @@
+"""What can be asked of the figures, and the shape of the answer.
+
+A `Query` is complete: dates are resolved to instants, names are checked. `dashboard` and the
+Stats API build it; a store answers it with a `Result`. The meaning of each metric and each
+dimension is defined in docs/metrics.md and compiled in one place, `store/compiler.py`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class Metric(StrEnum):
+    """A figure; see docs/metrics.md for each definition."""
+
+    VISITORS = "visitors"
+    VISITS = "visits"
+    PAGEVIEWS = "pageviews"
+    VIEWS_PER_VISIT = "views_per_visit"
+    BOUNCE_RATE = "bounce_rate"
+    VISIT_DURATION = "visit_duration"
+    EVENTS = "events"
+    TIME_ON_PAGE = "time_on_page"
+    SCROLL_DEPTH = "scroll_depth"
+    PERCENTAGE = "percentage"
+    TOTAL_REVENUE = "total_revenue"
+    AVERAGE_REVENUE = "average_revenue"
+    EXITS = "exits"
+    """Visits whose last pageview was there; only by page. exit rate = exits / pageviews."""
+
+
+class Dimension(StrEnum):
+    """A way to split or filter figures. Custom properties are `event:props:<key>` besides."""
+
+    PAGE = "event:page"
+    HOSTNAME = "event:hostname"
+    NAME = "event:name"
+    TITLE = "event:title"
+    ENTRY_PAGE = "visit:entry_page"
+    ENTRY_HOSTNAME = "visit:entry_page_hostname"
+    EXIT_PAGE = "visit:exit_page"
+    EXIT_HOSTNAME = "visit:exit_page_hostname"
+    SOURCE = "visit:source"
+    REFERRER = "visit:referrer"
+    CHANNEL = "visit:channel"
+    UTM_SOURCE = "visit:utm_source"
+    UTM_MEDIUM = "visit:utm_medium"
+    UTM_CAMPAIGN = "visit:utm_campaign"
+    UTM_CONTENT = "visit:utm_content"
+    UTM_TERM = "visit:utm_term"
+    COUNTRY = "visit:country"
+    REGION = "visit:region"
+    CITY = "visit:city"
+    DEVICE = "visit:device"
+    BROWSER = "visit:browser"
+    BROWSER_VERSION = "visit:browser_version"
+    OS = "visit:os"
+    OS_VERSION = "visit:os_version"
+    LANGUAGE = "visit:language"
+    SCREEN = "visit:screen"
+    HOUR = "time:hour"
+    DAY = "time:day"
+    WEEK = "time:week"
+    MONTH = "time:month"
+
+
+PROPERTY_PREFIX: Final = "event:props:"
+TIME_DIMENSIONS: Final = frozenset(
+    {Dimension.HOUR, Dimension.DAY, Dimension.WEEK, Dimension.MONTH}
+)
+
+
+class Op(StrEnum):
+    """How a filter compares; `matches` is RE2."""
+
+    IS = "is"
+    IS_NOT = "is_not"
+    CONTAINS = "contains"
+    CONTAINS_NOT = "contains_not"
+    MATCHES = "matches"
+    MATCHES_NOT = "matches_not"
+
+
+class Compare(msgspec.Struct, frozen=True, tag="compare"):
+    """*dimension* compared with any of *values* (none of them for the `_not` operators)."""
+
+    op: Op
+    dimension: str
+    values: tuple[str, ...]
+    case_sensitive: bool = True
+
+
+class All(msgspec.Struct, frozen=True, tag="and"):
+    """Every one of *filters* holds."""
+
+    filters: tuple[Filter, ...]
+
+
+class Any(msgspec.Struct, frozen=True, tag="or"):
+    """At least one of *filters* holds."""
+
+    filters: tuple[Filter, ...]
+
+
+class Not(msgspec.Struct, frozen=True, tag="not"):
+    """*filter* does not hold."""
+
+    filter: Filter
+
+
+class HasDone(msgspec.Struct, frozen=True, tag="has_done"):
+    """The visit has (or with *negated*: has not) an event for which *filter* holds."""
+
+    filter: Filter
+    negated: bool = False
+
+
+Filter = Compare | All | Any | Not | HasDone
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A half-open span of UTC milliseconds, [start, end), seen in an IANA *timezone*."""
+
+    start: int
+    end: int
+    timezone: str
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Sort by a metric's or a dimension's name."""
+
+    key: str
+    descending: bool = True
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """One question about one site."""
+
+    site: str
+    metrics: tuple[Metric, ...]
+    period: Period
+    dimensions: tuple[str, ...] = ()
+    """Values of `Dimension`, or `event:props:<key>`."""
+    filters: tuple[Filter, ...] = ()
+    """All of them hold."""
+    order_by: tuple[Order, ...] = ()
+    """Empty: time ascending, else the first metric descending, then the dimensions."""
+    limit: int = 10_000
+    offset: int = 0
+    total_rows: bool = False
+    bots: bool = False
+    """Whether rows that machines made count too."""
+
+
+Figure = int | float | str | None
+"""A metric's value, rounded by its definition; None where it has no value."""
+
+
+class ResultRow(msgspec.Struct, frozen=True):
+    """Values in the order of the query's `dimensions` and `metrics`."""
+
+    dimensions: tuple[str, ...]
+    """Blank source and referrer read `Direct / None`; other blanks `(not set)`."""
+    metrics: tuple[Figure, ...]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a `Query`."""
+
+    rows: tuple[ResultRow, ...]
+    total_rows: int | None = None
+    """How many rows there are without limit and offset; only when asked."""
+    visitor_days: bool = False
+    """Uniques of several days count cookieless visitors once a day each."""
+    as_of: int | None = None
+    """Set when the answer may lack what came after this moment (a degraded answer)."""

@@ -1,0 +1,37 @@
+"""A site: what its owner allows, and how its days are cut."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Shields(msgspec.Struct, frozen=True, kw_only=True):
+    """Which hits a site refuses. An empty *hostnames* admits every hostname."""
+
+    addresses: tuple[str, ...] = ()
+    """IP addresses or CIDR networks."""
+    countries: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+    """Paths; `*` stands for any text, `**` too."""
+    hostnames: tuple[str, ...] = ()
+    """The only hostnames admitted, when there are any; `*` stands for any text."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """One tracked site."""
+
+    domain: str
+    """Lower case, without `www.`; what the tracker sends as `d`, and the name in the rows."""
+    id: str
+    """UUID."""
+    number: int
+    timezone: str = "Etc/UTC"
+    shields: Shields = Shields()
+    honour_dnt: bool = False
+    """Leave out hits that carry DNT or Sec-GPC."""
+    cookieless: bool = False
+    """Ignore the cookie id, and always use the daily hash."""
+    retention_days: int | None = None
+    """Rows older than this are deleted; None keeps them."""
+    public: bool = False
+    """Whether anyone may see the dashboard."""
