@@ -147,6 +147,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     interactive: bool
     bot: str | None
     skew_ms: int
+    log_offset: int
+    """The record's place in its partition of the log; orders events of equal `ts`."""
     # What the sessionizer adds.
     session: int
     """64 bits, unsigned; 0 for a ping outside any visit."""

@@ -1,0 +1,44 @@
+"""People and keys: who may see and change what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    STATS_READ = "stats:read"
+    EVENTS_WRITE = "events:write"
+    SITES_WRITE = "sites:write"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who logs in. An owner sees and changes everything; others see *sites*."""
+
+    id: str
+    email: str
+    owner: bool
+    sites: tuple[str, ...] = ()
+    """Domains that a person who is no owner may see."""
+
+    def sees(self, domain: str) -> bool:
+        """Whether this person may read the figures of *domain*."""
+        return self.owner or domain in self.sites
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key, without its secret."""
+
+    id: str
+    scopes: tuple[Scope, ...]
+    site: str | None
+    """The one domain it acts on; None for all sites."""
+    created_at: int
+    label: str = ""
+
+    def allows(self, scope: Scope, domain: str) -> bool:
+        """Whether the key may do *scope* on *domain*."""
+        return scope in self.scopes and self.site in (None, domain)

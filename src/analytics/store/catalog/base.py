@@ -1,0 +1,96 @@
+"""What a catalog of sites, people, keys and salts must do.
+
+Reads are cheap and never wait for the network: an implementation keeps a snapshot of the sites
+and the keys in memory and follows changes, so that ingest may ask for every hit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, Self
+
+from analytics.person import Key, Person, Scope
+from analytics.site import Site
+
+
+class Sites(Protocol):
+    """The tracked sites."""
+
+    def get(self, name: str) -> Site | None:
+        """The site whose domain, id (UUID) or number (as text) is *name*; from memory."""
+
+    def all(self) -> Sequence[Site]:
+        """Every site, by domain; from memory."""
+
+    async def add(self, domain: str, *, timezone: str) -> Site:
+        """Create it. Raises `Malformed` for no domain or time zone, `Conflict` if it exists."""
+
+    async def change(self, site: Site) -> None:
+        """Replace the stored site of the same domain. Raises `NotFound`."""
+
+    async def remove(self, domain: str) -> None:
+        """Forget the site (its rows are the store's affair). Raises `NotFound`."""
+
+
+class People(Protocol):
+    """Who may log in, and who is logged in."""
+
+    async def all(self) -> Sequence[Person]:
+        """Everybody, by email."""
+
+    async def add(
+        self, email: str, password: str, *, owner: bool, sites: Sequence[str] = ()
+    ) -> Person:
+        """Create somebody; the password is stored as an argon2id hash only."""
+
+    async def remove(self, email: str) -> None:
+        """Forget somebody and end their sessions. Raises `NotFound`."""
+
+    async def log_in(self, email: str, password: str) -> str:
+        """A new random session token, stored hashed. Raises `Unauthenticated`, in equal time
+        whether the email or the password is wrong."""
+
+    async def logged_in(self, token: str) -> Person | None:
+        """Whose session it is; None when it is unknown or older than 30 days."""
+
+    async def log_out(self, token: str) -> None:
+        """End the session; no error if it is unknown."""
+
+
+class Keys(Protocol):
+    """API keys. A secret is shown once, and stored as a hash."""
+
+    async def create(
+        self, *, scopes: Sequence[Scope], site: str | None, label: str = ""
+    ) -> tuple[Key, str]:
+        """The new key and its secret."""
+
+    def find(self, secret: str) -> Key | None:
+        """The key with this secret; from memory."""
+
+    async def all(self) -> Sequence[Key]:
+        """Every key, oldest first."""
+
+    async def revoke(self, key_id: str) -> None:
+        """Raises `NotFound`."""
+
+
+class Salts(Protocol):
+    """The keys of the cookieless visitor hash: one per UTC day, gone after 48 hours."""
+
+    def of(self, day: int, *, today: int) -> bytes:
+        """16 random bytes for *day* (days since 1970), the same for every call and process;
+        made anew when it is unknown or dropped. Drops every salt of days before today - 2,
+        except *day*'s own while it is asked for."""
+
+
+class Catalog(AbstractAsyncContextManager["Catalog"], Protocol):
+    """Everything that people set, as against what visitors send."""
+
+    sites: Sites
+    people: People
+    keys: Keys
+    salts: Salts
+
+    async def __aenter__(self) -> Self: ...
