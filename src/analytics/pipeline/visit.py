@@ -1,0 +1,56 @@
+"""A visit as the sessionizer remembers it: enough to know whether the next event joins it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes of the event that opened a visit: the `entry_…` columns of a row."""
+
+    hostname: str
+    path: str
+    referrer: str
+    source: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_content: str
+    utm_term: str
+    country: str
+    region: str
+    city: str
+    device: str
+    browser: str
+    browser_version: str
+    os: str
+    os_version: str
+    screen: str
+    language: str
+
+
+class Visit(msgspec.Struct, kw_only=True):
+    """One visit, updated in place as its visitor's events come in log order."""
+
+    site: str
+    visitor: int
+    bot: bool
+    """Rows of machines make visits of their own, so that they can't touch a person's."""
+    session: int
+    session_start: int
+    """`ts` of the event that opened it; never changes."""
+    first: int
+    """The earliest `ts` so far: at or before `session_start`, because events come late."""
+    last: int
+    """The latest `ts` so far. last - first is the visit's duration."""
+    touched: int
+    """The latest `received_at` so far."""
+    pageviews: int
+    engaged: bool
+    """Whether it has stopped being a bounce."""
+    last_view: int
+    """`ts` of its last pageview; -1 when it has none."""
+    last_path: str | None
+    last_hostname: str | None
+    entry: Entry
