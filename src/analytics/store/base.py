@@ -2,54 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
-from analytics.event import Row
+from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
 from analytics.query import Query, Result
 
-
-class LedgerKey(NamedTuple):
-    """One line of the ledger: a site and a UTC hour (milliseconds) of `received_at`."""
-
-    site: str
-    hour: int
-
-
-class LedgerLine(NamedTuple):
-    """What became of the hits of one `LedgerKey`.
-
-    received = stored + duplicate + sum(dropped) + dead; `erased` counts stored rows that
-    retention or an erasure deleted afterwards.
-    """
-
-    received: int
-    stored: int
-    duplicate: int
-    dropped: Mapping[str, int]
-    dead: int
-    erased: int = 0
-
-
-class DeadLetter(NamedTuple):
-    """A record that could not be understood, kept as it was."""
-
-    offset: int
-    received_at: int
-    reason: str
-    payload: bytes
-
-
-class WriteBatch(NamedTuple):
-    """What one step of the projector hands over, all or nothing."""
-
-    rows: Sequence[Row]
-    ledger: Mapping[LedgerKey, LedgerLine]
-    dead: Sequence[DeadLetter]
-    partition: int
-    next_offset: int
-    """Where the log will be read next."""
+__all__ = ["DeadLetter", "LedgerKey", "LedgerLine", "SeriesStore", "WriteBatch"]
 
 
 class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
