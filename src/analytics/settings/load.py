@@ -1,0 +1,80 @@
+"""Settings put together: flags over environment over file over defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from analytics.errors import Misconfigured
+from analytics.settings.given import Given, by_flag, in_environment, in_file
+from analytics.settings.tree import Settings, every, sections
+
+DEFAULT_FILE: Final = Path("analytics.toml")
+
+
+def load(
+    config: Path | None,
+    overrides: Mapping[str, object],
+    *,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings in force, each knowing its origin.
+
+    *config* is the file of `--config`; without it `ANALYTICS_CONFIG`, else `analytics.toml` of
+    the working directory if there is one. *overrides* are flags by dotted name. Raises
+    `Misconfigured`, naming the file's line, the variable or the flag at fault.
+    """
+    if config is None and (named := environment.get("ANALYTICS_CONFIG")):
+        config = Path(named)
+    if config is None and DEFAULT_FILE.is_file():
+        config = DEFAULT_FILE
+    given = [*(in_file(config) if config else ()), *in_environment(environment)]
+    given += by_flag(overrides)
+    _refuse_unknown(given)
+    tree: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for name, value, origin in given:
+        branch, _, leaf = name.rpartition(".")
+        (tree.setdefault(branch, {}) if branch else tree)[leaf] = value
+        origins[name] = origin
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as exc:
+        raise Misconfigured("; ".join(_faults(exc, origins))) from exc
+    settings._origins = origins  # noqa: SLF001 - the tree's own loader
+    return settings
+
+
+def _refuse_unknown(given: Sequence[Given]) -> None:
+    known = [setting.name for setting in every()]
+    faults = [f"{item.origin}: {_unknown(item, known)}" for item in given if item.name not in known]
+    if faults:
+        raise Misconfigured("; ".join(faults))
+
+
+def _unknown(item: Given, known: Sequence[str]) -> str:
+    if item.name in sections():
+        return f"{item.name} is a section; write [{item.name}] on a line of its own"
+    near = get_close_matches(item.name, known, n=1, cutoff=0.0)[0]
+    if item.origin.startswith("environment"):
+        variable = next(setting.variable for setting in every() if setting.name == near)
+        return f"no such setting; the nearest is {variable}"
+    return f"{item.name} is no setting; the nearest is {near}"
+
+
+def _faults(exc: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    faults = []
+    for error in exc.errors(include_url=False):
+        parts = [part for part in error["loc"] if isinstance(part, str)]
+        name = ".".join(parts[:2]) if parts[0] in sections() else parts[0]
+        reason = error["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(error["input"], dict) else f" (it is {error['input']!r})"
+        fault = f"{origins.get(name, 'default')}: {name}: {reason[:1].lower()}{reason[1:]}{given}"
+        if fault not in faults:
+            faults.append(fault)
+    return faults

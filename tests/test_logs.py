@@ -1,0 +1,60 @@
+"""The log's two faces."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from analytics import logs
+from analytics.settings import Logs
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:], logging.getLogger().level = before
+    structlog.reset_defaults()
+
+
+def test_json_is_one_object_a_line_with_the_values_as_keys() -> None:
+    out = io.StringIO()
+    logs.configure(Logs(format="json"), stream=out)
+    structlog.get_logger().info("batch_appended", events=3)
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["events"], line["level"]) == ("batch_appended", 3, "info")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_libraries_that_use_the_standard_logger_come_out_in_the_same_shape() -> None:
+    out = io.StringIO()
+    logs.configure(Logs(format="json"), stream=out)
+    logging.getLogger("uvicorn.error").warning("slow %s", "client")
+    assert json.loads(out.getvalue())["event"] == "slow client"
+
+
+def test_pretty_reads_as_a_line_of_text() -> None:
+    out = io.StringIO()
+    logs.configure(Logs(format="pretty"), stream=out)
+    structlog.get_logger().info("batch_appended", events=3)
+    assert "batch_appended" in out.getvalue()
+    assert "events=3" in out.getvalue()
+
+
+def test_auto_is_json_where_no_terminal_reads_along() -> None:
+    out = io.StringIO()
+    logs.configure(Logs(format="auto"), stream=out)
+    structlog.get_logger().info("started")
+    assert json.loads(out.getvalue())["event"] == "started"
+
+
+def test_events_below_the_level_are_left_out() -> None:
+    out = io.StringIO()
+    logs.configure(Logs(format="json", level="warning"), stream=out)
+    structlog.get_logger().info("started")
+    assert out.getvalue() == ""
