@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes of the event that opened a visit: the `entry_…` columns of a row."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """The attributes of the event that opened a visit: the `entry_…` columns of a row, in order."""
 
     hostname: str
     path: str
@@ -46,6 +46,8 @@ class Visit(msgspec.Struct, kw_only=True):
     """The latest `ts` so far. last - first is the visit's duration."""
     touched: int
     """The latest `received_at` so far."""
+    offset: int
+    """The `log_offset` of the event that joined it last: orders a visitor's visits by log."""
     pageviews: int
     engaged: bool
     """Whether it has stopped being a bounce."""
