@@ -1,1 +1,1 @@
-"""."""
+"""Everything that people set, as against what visitors send."""

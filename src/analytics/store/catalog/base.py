@@ -81,8 +81,9 @@ class Salts(Protocol):
 
     def of(self, day: int, *, today: int) -> bytes:
         """16 random bytes for *day* (days since 1970), the same for every call and process;
-        made anew when it is unknown or dropped. Drops every salt of days before today - 2,
-        except *day*'s own while it is asked for."""
+        made anew when it is unknown or dropped. Drops every salt of days before today - 2 that
+        was also made before today - 2: so a back-dated day keeps its own for as long as any
+        other day does, and an import that is taken up again finds the same visitors."""
 
 
 class Catalog(AbstractAsyncContextManager["Catalog"], Protocol):

@@ -1,0 +1,129 @@
+"""One SQLite file: its version, its transactions, its failures in our own words."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock
+from typing import Final, TypeVar
+
+from analytics.errors import Corrupt, Misconfigured, StoreUnavailable
+
+VERSION: Final = 1
+BUSY_S: Final = 5.0
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+class Database:
+    """A connection that one thread uses at a time."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Connect, creating the file or refusing one of a newer version."""
+        try:
+            self._connection = sqlite3.connect(
+                self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            # WAL lets a backup read while we write; FULL because what people set is not sent twice.
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                self._connection.execute(f"PRAGMA {pragma}").fetchall()
+            self.transact(self._upgrade)
+        except sqlite3.OperationalError as exc:
+            self.close()
+            raise Misconfigured(f"{self._path}: the catalog cannot be opened: {exc}") from exc
+        except sqlite3.DatabaseError as exc:
+            self.close()
+            raise Corrupt(f"{self._path}: this is no catalog: {exc}") from exc
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Disconnect; closing twice is no error."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def transact(self, work: Work[T]) -> T:
+        """Do *work* in one transaction, now, in this thread."""
+        try:
+            with self._lock:
+                return self._transaction(work)
+        except sqlite3.OperationalError as exc:
+            raise StoreUnavailable(f"the catalog cannot be used now: {exc}") from exc
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.DatabaseError as exc:
+            raise Corrupt(f"{self._path}: the catalog is damaged: {exc}") from exc
+
+    def _transaction(self, work: Work[T]) -> T:
+        connection = self._connection
+        if connection is None:
+            raise StoreUnavailable("the catalog is closed")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    async def run(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        """Do *work* in one transaction in a thread; *then* runs there too, after the commit.
+
+        So *then* happens even if the caller is cancelled meanwhile.
+        """
+
+        def whole() -> T:
+            result = self.transact(work)
+            if then is not None:
+                then(result)
+            return result
+
+        return await asyncio.to_thread(whole)
+
+    async def copy_to(self, path: Path) -> None:
+        """Write a consistent copy to *path*."""
+        await asyncio.to_thread(self._copy, path)
+
+    def _copy(self, path: Path) -> None:
+        with self._lock, closing(sqlite3.connect(path)) as target:
+            if self._connection is None:
+                raise StoreUnavailable("the catalog is closed")
+            self._connection.backup(target)
+
+    def _upgrade(self, connection: sqlite3.Connection) -> None:
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > VERSION:
+            raise Misconfigured(
+                f"{self._path}: the catalog is of version {found}, and this program knows "
+                f"version {VERSION}; upgrade analytics"
+            )
+        if found == 0:
+            script = files(__package__).joinpath("schema.sql").read_text("utf-8")
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of *script*: `executescript` would end the transaction."""
+    statements, lines = [], ""
+    for line in script.splitlines(keepends=True):
+        lines += line
+        if sqlite3.complete_statement(lines):
+            statements.append(lines)
+            lines = ""
+    return statements

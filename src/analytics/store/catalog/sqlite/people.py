@@ -1,0 +1,121 @@
+"""People with their sessions, in SQLite."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from analytics.errors import Conflict, Malformed, NotFound, Unauthenticated
+from analytics.person import Person
+from analytics.store.catalog.password import Passwords
+from analytics.store.catalog.sqlite.database import Database
+
+SESSION_MS: Final = 30 * 24 * 60 * 60 * 1000
+_SITES: Final = msgspec.json.Decoder(tuple[str, ...])
+
+
+class SqlitePeople:
+    """Passwords are kept as argon2id hashes, session tokens as SHA-256 ones."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._passwords = Passwords()
+
+    async def all(self) -> Sequence[Person]:
+        return await self._database.run(_every)
+
+    async def add(
+        self, email: str, password: str, *, owner: bool, sites: Sequence[str] = ()
+    ) -> Person:
+        person = Person(id=str(uuid4()), email=_email(email), owner=owner, sites=tuple(sites))
+        hashed = await self._passwords.hashed(password)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            taken = "SELECT 1 FROM people WHERE email = ?"
+            if connection.execute(taken, (person.email,)).fetchone():
+                raise Conflict(f"{person.email} has an account already")
+            connection.execute(
+                "INSERT INTO people (id, email, password, owner, sites) VALUES (?, ?, ?, ?, ?)",
+                (person.id, person.email, hashed, owner, msgspec.json.encode(person.sites)),
+            )
+
+        await self._database.run(insert)
+        return person
+
+    async def remove(self, email: str) -> None:
+        email = email.strip().lower()
+
+        def delete(connection: sqlite3.Connection) -> None:
+            if not connection.execute("DELETE FROM people WHERE email = ?", (email,)).rowcount:
+                raise NotFound(f"{email} has no account; `analytics user list` shows who has")
+
+        await self._database.run(delete)
+
+    async def log_in(self, email: str, password: str) -> str:
+        email = email.strip().lower()
+        row = await self._database.run(
+            lambda connection: connection.execute(
+                "SELECT id, password FROM people WHERE email = ?", (email,)
+            ).fetchone()
+        )
+        if not await self._passwords.fits(password, row[1] if row else None):
+            raise Unauthenticated("the email or the password is wrong")
+        token, now = secrets.token_urlsafe(32), self._now_ms()
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM sessions WHERE created_at < ?", (now - SESSION_MS,))
+            if not connection.execute("SELECT 1 FROM people WHERE id = ?", (row[0],)).fetchone():
+                raise Unauthenticated("the email or the password is wrong")
+            connection.execute(
+                "INSERT INTO sessions (token, person, created_at) VALUES (?, ?, ?)",
+                (_hash(token), row[0], now),
+            )
+
+        await self._database.run(insert)
+        return token
+
+    async def logged_in(self, token: str) -> Person | None:
+        oldest = self._now_ms() - SESSION_MS
+        row = await self._database.run(
+            lambda connection: connection.execute(
+                "SELECT id, email, owner, sites FROM sessions JOIN people ON id = person "
+                "WHERE token = ? AND created_at >= ?",
+                (_hash(token), oldest),
+            ).fetchone()
+        )
+        return None if row is None else _person(row)
+
+    async def log_out(self, token: str) -> None:
+        await self._database.run(
+            lambda connection: (
+                connection.execute("DELETE FROM sessions WHERE token = ?", (_hash(token),)).rowcount
+            )
+        )
+
+
+def _every(connection: sqlite3.Connection) -> tuple[Person, ...]:
+    rows = connection.execute("SELECT id, email, owner, sites FROM people ORDER BY email")
+    return tuple(_person(row) for row in rows)
+
+
+def _person(row: tuple[str, str, int, bytes]) -> Person:
+    return Person(id=row[0], email=row[1], owner=bool(row[2]), sites=_SITES.decode(row[3]))
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _email(text: str) -> str:
+    email = text.strip().lower()
+    name, at, host = email.rpartition("@")
+    if not (at and name and host) or any(c.isspace() for c in email) or len(email) > 254:
+        raise Malformed("email", f"{text!r} is no email address")
+    return email

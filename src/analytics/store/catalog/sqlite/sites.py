@@ -1,0 +1,123 @@
+"""The tracked sites, in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
+from uuid import uuid4
+
+import msgspec
+
+from analytics.errors import Conflict, Malformed, NotFound
+from analytics.site import Site
+from analytics.store.catalog import domain as domains
+from analytics.store.catalog import timezone as timezones
+from analytics.store.catalog.sqlite.database import Database
+
+
+class SqliteSites:
+    """Every site is in memory; the file is read at the start and after each change."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._all: tuple[Site, ...] = ()
+        self._by_name: Mapping[str, Site] = {}
+
+    def load(self) -> None:
+        """Read all of them."""
+        self._take(self._database.transact(_every))
+
+    def get(self, name: str) -> Site | None:
+        site = self._by_name.get(name)
+        if site is not None:
+            return site
+        if name.isascii():
+            return self._by_name.get(name.lower().removeprefix("www."))
+        try:
+            return self._by_name.get(domains.normal(name))
+        except Malformed:
+            return None
+
+    def all(self) -> Sequence[Site]:
+        return self._all
+
+    async def add(self, domain: str, *, timezone: str = "Etc/UTC") -> Site:
+        domain = domains.normal(domain)
+        timezones.checked(timezone)
+        site_id = str(uuid4())
+
+        def insert(connection: sqlite3.Connection) -> tuple[Site, ...]:
+            if _stored(connection, domain) is not None:
+                raise Conflict(f"{domain} is a site already")
+            number = connection.execute(
+                "INSERT INTO sites (id, domain, body) VALUES (?, ?, x'') RETURNING number",
+                (site_id, domain),
+            ).fetchone()[0]
+            _write(connection, Site(domain=domain, id=site_id, number=number, timezone=timezone))
+            return _every(connection)
+
+        sites = await self._database.run(insert, self._take)
+        return next(site for site in sites if site.id == site_id)
+
+    async def change(self, site: Site) -> None:
+        _check(site)
+
+        def update(connection: sqlite3.Connection) -> tuple[Site, ...]:
+            stored = _stored(connection, site.domain)
+            if stored is None:
+                raise _unknown(site.domain)
+            _write(connection, msgspec.structs.replace(site, id=stored.id, number=stored.number))
+            return _every(connection)
+
+        await self._database.run(update, self._take)
+
+    async def remove(self, domain: str) -> None:
+        def delete(connection: sqlite3.Connection) -> tuple[Site, ...]:
+            if not connection.execute("DELETE FROM sites WHERE domain = ?", (domain,)).rowcount:
+                raise _unknown(domain)
+            return _every(connection)
+
+        await self._database.run(delete, self._take)
+
+    def _take(self, sites: tuple[Site, ...]) -> None:
+        names = {name: site for site in sites for name in (str(site.number), site.id, site.domain)}
+        self._all, self._by_name = sites, names
+
+
+def _every(connection: sqlite3.Connection) -> tuple[Site, ...]:
+    rows = connection.execute("SELECT body FROM sites ORDER BY domain")
+    return tuple(msgspec.json.decode(body, type=Site) for (body,) in rows)
+
+
+def _stored(connection: sqlite3.Connection, domain: str) -> Site | None:
+    row = connection.execute("SELECT body FROM sites WHERE domain = ?", (domain,)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=Site)
+
+
+def _write(connection: sqlite3.Connection, site: Site) -> None:
+    connection.execute(
+        "UPDATE sites SET body = ? WHERE domain = ?", (msgspec.json.encode(site), site.domain)
+    )
+
+
+def _unknown(domain: str) -> NotFound:
+    return NotFound(f"{domain} is no site here; `analytics site list` shows them")
+
+
+def _check(site: Site) -> None:
+    timezones.checked(site.timezone)
+    if site.retention_days is not None and site.retention_days < 1:
+        raise Malformed("retention_days", "give at least 1 day, or nothing to keep everything")
+    for address in site.shields.addresses:
+        try:
+            ip_network(address, strict=False)
+        except ValueError:
+            raise Malformed(
+                "shields.addresses", f"{address!r} is no address and no network"
+            ) from None
+    for country in site.shields.countries:
+        if not (
+            len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
+        ):
+            raise Malformed("shields.countries", f"{country!r} is no ISO 3166-1 code such as DE")

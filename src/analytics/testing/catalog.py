@@ -1,0 +1,265 @@
+"""What every catalog must do: inherit it, and give a `catalog` fixture with a `clock`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+import pytest
+
+from analytics.errors import Conflict, Malformed, NotFound, Unauthenticated
+from analytics.person import Scope
+from analytics.site import Shields
+from analytics.store.catalog.base import Catalog
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+PASSWORD: Final = "correct horse battery"  # noqa: S105 - not a secret
+
+
+class HandClock:
+    """A clock that moves when the test says so."""
+
+    def __init__(self, at_ms: int = 1_700_000_000_000) -> None:
+        self.at_ms = at_ms
+
+    def __call__(self) -> int:
+        return self.at_ms
+
+
+class SitesContract:
+    """The tests of `Sites`."""
+
+    async def test_a_new_site_is_found_by_domain_id_and_number(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("example.com", timezone="Asia/Tehran")
+        assert site.timezone == "Asia/Tehran"
+        assert catalog.sites.get("example.com") == site
+        assert catalog.sites.get(site.id) == site
+        assert catalog.sites.get(str(site.number)) == site
+
+    async def test_a_domain_is_kept_in_one_spelling(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("WWW.Bücher.Example", timezone="Etc/UTC")
+        assert site.domain == "xn--bcher-kva.example"
+        assert catalog.sites.get("bücher.example") == site
+        assert catalog.sites.get("www.XN--bcher-kva.example") == site
+
+    async def test_a_domain_is_taken_once(self, catalog: Catalog) -> None:
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
+        with pytest.raises(Conflict, match=r"example\.com is a site already"):
+            await catalog.sites.add("www.example.com", timezone="Etc/UTC")
+
+    async def test_of_two_who_add_the_same_site_one_is_told(self, catalog: Catalog) -> None:
+        results = await asyncio.gather(
+            *(catalog.sites.add("example.com", timezone="Etc/UTC") for _ in range(5)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(result, Conflict) for result in results) == 4
+        assert len(catalog.sites.all()) == 1
+
+    @pytest.mark.parametrize("domain", ["", "a b.com", "https://a.com/", "a.com/x", "a.com:x"])
+    async def test_what_is_no_host_is_refused(self, catalog: Catalog, domain: str) -> None:
+        with pytest.raises(Malformed) as caught:
+            await catalog.sites.add(domain, timezone="Etc/UTC")
+        assert caught.value.field == "domain"
+
+    async def test_an_unknown_zone_names_its_nearest(self, catalog: Catalog) -> None:
+        with pytest.raises(Malformed, match="the nearest is Asia/Tehran"):
+            await catalog.sites.add("example.com", timezone="Asia/Teheran")
+
+    async def test_sites_are_listed_by_domain(self, catalog: Catalog) -> None:
+        for domain in ("b.example", "c.example", "a.example"):
+            await catalog.sites.add(domain, timezone="Etc/UTC")
+        assert [site.domain for site in catalog.sites.all()] == [
+            "a.example",
+            "b.example",
+            "c.example",
+        ]
+
+    async def test_a_change_is_seen_at_once(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        changed = msgspec.structs.replace(
+            site, honour_dnt=True, shields=Shields(addresses=("10.0.0.0/8",), countries=("DE",))
+        )
+        await catalog.sites.change(changed)
+        assert catalog.sites.get("example.com") == changed
+
+    async def test_a_change_keeps_id_and_number(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        await catalog.sites.change(msgspec.structs.replace(site, id="other", number=9))
+        assert catalog.sites.get("example.com") == site
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("timezone", "Nowhere/Land"),
+            ("retention_days", 0),
+            ("shields", Shields(addresses=("10.0.0",))),
+            ("shields", Shields(countries=("germany",))),
+        ],
+    )
+    async def test_a_change_without_sense_is_refused(
+        self, catalog: Catalog, field: str, value: object
+    ) -> None:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        with pytest.raises(Malformed):
+            await catalog.sites.change(msgspec.structs.replace(site, **{field: value}))
+        assert catalog.sites.get("example.com") == site
+
+    async def test_a_site_that_is_not_there_cannot_be_changed(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        await catalog.sites.remove("example.com")
+        with pytest.raises(NotFound):
+            await catalog.sites.change(site)
+
+    async def test_a_removed_site_is_gone(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        await catalog.sites.remove("example.com")
+        assert catalog.sites.get("example.com") is None
+        assert catalog.sites.get(site.id) is None
+        with pytest.raises(NotFound):
+            await catalog.sites.remove("example.com")
+
+    async def test_a_number_is_never_given_twice(self, catalog: Catalog) -> None:
+        first = await catalog.sites.add("a.example", timezone="Etc/UTC")
+        await catalog.sites.remove("a.example")
+        second = await catalog.sites.add("b.example", timezone="Etc/UTC")
+        assert second.number > first.number
+
+
+class PeopleContract:
+    """The tests of `People`."""
+
+    async def test_who_knows_the_password_is_logged_in(self, catalog: Catalog) -> None:
+        person = await catalog.people.add("Ada@Example.com", PASSWORD, owner=True)
+        token = await catalog.people.log_in(" ada@example.com", PASSWORD)
+        assert await catalog.people.logged_in(token) == person
+        assert person.email == "ada@example.com"
+
+    async def test_a_wrong_password_and_an_unknown_email_read_alike(self, catalog: Catalog) -> None:
+        await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        with pytest.raises(Unauthenticated) as wrong:
+            await catalog.people.log_in("ada@example.com", PASSWORD + "!")
+        with pytest.raises(Unauthenticated) as unknown:
+            await catalog.people.log_in("bob@example.com", PASSWORD)
+        assert str(wrong.value) == str(unknown.value)
+
+    async def test_a_session_ends_by_logging_out(self, catalog: Catalog) -> None:
+        await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        token = await catalog.people.log_in("ada@example.com", PASSWORD)
+        other = await catalog.people.log_in("ada@example.com", PASSWORD)
+        await catalog.people.log_out(token)
+        await catalog.people.log_out(token)
+        assert await catalog.people.logged_in(token) is None
+        assert await catalog.people.logged_in(other) is not None
+
+    async def test_a_session_ends_after_thirty_days(
+        self, catalog: Catalog, clock: HandClock
+    ) -> None:
+        await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        token = await catalog.people.log_in("ada@example.com", PASSWORD)
+        clock.at_ms += 30 * DAY_MS
+        assert await catalog.people.logged_in(token) is not None
+        clock.at_ms += 1
+        assert await catalog.people.logged_in(token) is None
+
+    async def test_removing_somebody_ends_their_sessions(self, catalog: Catalog) -> None:
+        await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        token = await catalog.people.log_in("ada@example.com", PASSWORD)
+        await catalog.people.remove("ADA@example.com")
+        assert await catalog.people.logged_in(token) is None
+        assert await catalog.people.all() == ()
+        with pytest.raises(NotFound):
+            await catalog.people.remove("ada@example.com")
+
+    async def test_an_email_has_one_account(self, catalog: Catalog) -> None:
+        await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        with pytest.raises(Conflict):
+            await catalog.people.add("ADA@example.com", PASSWORD, owner=False)
+
+    async def test_everybody_is_listed_with_what_they_see(self, catalog: Catalog) -> None:
+        bob = await catalog.people.add("bob@x.example", PASSWORD, owner=False, sites=("a.example",))
+        ada = await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        assert await catalog.people.all() == (ada, bob)
+        assert bob.sees("a.example")
+        assert not bob.sees("b.example")
+        assert ada.sees("b.example")
+
+    @pytest.mark.parametrize(
+        ("email", "password", "field"),
+        [
+            ("ada", PASSWORD, "email"),
+            ("a b@x.example", PASSWORD, "email"),
+            ("ada@x.example", "short", "password"),
+        ],
+    )
+    async def test_no_email_and_no_password_is_refused_by_name(
+        self, catalog: Catalog, email: str, password: str, field: str
+    ) -> None:
+        with pytest.raises(Malformed) as caught:
+            await catalog.people.add(email, password, owner=True)
+        assert caught.value.field == field
+
+
+class KeysContract:
+    """The tests of `Keys`."""
+
+    async def test_a_key_is_found_by_its_secret_alone(self, catalog: Catalog) -> None:
+        key, secret = await catalog.keys.create(
+            scopes=[Scope.STATS_READ], site="example.com", label="report"
+        )
+        assert catalog.keys.find(secret) == key
+        assert catalog.keys.find(secret[:-1]) is None
+        assert catalog.keys.find(key.id) is None
+        assert key.allows(Scope.STATS_READ, "example.com")
+        assert not key.allows(Scope.STATS_READ, "other.example")
+
+    async def test_a_secret_is_shown_once(self, catalog: Catalog) -> None:
+        _, secret = await catalog.keys.create(scopes=[Scope.STATS_READ], site=None)
+        assert secret not in repr(await catalog.keys.all())
+        assert secret.startswith("ak_")
+        assert len(secret) == 43
+
+    async def test_keys_are_listed_oldest_first(self, catalog: Catalog, clock: HandClock) -> None:
+        created = []
+        for label in ("first", "second", "third"):
+            created.append((await catalog.keys.create(scopes=[*Scope], site=None, label=label))[0])
+            clock.at_ms += 1
+        assert list(await catalog.keys.all()) == created
+
+    async def test_a_revoked_key_is_gone_at_once(self, catalog: Catalog) -> None:
+        key, secret = await catalog.keys.create(scopes=[Scope.STATS_READ], site=None)
+        await catalog.keys.revoke(key.id)
+        assert catalog.keys.find(secret) is None
+        with pytest.raises(NotFound):
+            await catalog.keys.revoke(key.id)
+
+    async def test_a_key_that_may_do_nothing_is_refused(self, catalog: Catalog) -> None:
+        with pytest.raises(Malformed, match="stats:read"):
+            await catalog.keys.create(scopes=[], site=None)
+
+
+class SaltsContract:
+    """The tests of `Salts`."""
+
+    async def test_a_day_has_one_salt_of_its_own(self, catalog: Catalog) -> None:
+        salt = catalog.salts.of(100, today=100)
+        assert len(salt) == 16
+        assert catalog.salts.of(100, today=101) == salt
+        assert catalog.salts.of(101, today=101) != salt
+
+    async def test_a_salt_is_gone_after_two_more_days(self, catalog: Catalog) -> None:
+        salt = catalog.salts.of(100, today=100)
+        assert catalog.salts.of(100, today=102) == salt
+        assert catalog.salts.of(103, today=103)
+        assert catalog.salts.of(100, today=103) != salt
+
+    async def test_a_back_dated_day_keeps_the_salt_made_anew(self, catalog: Catalog) -> None:
+        salt = catalog.salts.of(5, today=100)
+        catalog.salts.of(6, today=100)
+        catalog.salts.of(101, today=101)
+        assert catalog.salts.of(5, today=102) == salt
+        assert catalog.salts.of(5, today=103) != salt
+
+
+class CatalogContract(SitesContract, PeopleContract, KeysContract, SaltsContract):
+    """The whole suite."""

@@ -1,0 +1,103 @@
+"""The SQLite catalog passes the suite, and keeps what it promises over a restart."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from analytics.errors import Corrupt, Misconfigured, StoreUnavailable
+from analytics.person import Scope
+from analytics.store.catalog.base import Catalog
+from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.testing.catalog import PASSWORD, CatalogContract, HandClock
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+class TestSqliteCatalog(CatalogContract):
+    @pytest.fixture
+    async def catalog(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[Catalog]:
+        async with SqliteCatalog(tmp_path / "catalog.sqlite", now_ms=clock) as catalog:
+            yield catalog
+
+
+async def test_it_also_lives_in_memory() -> None:
+    async with SqliteCatalog(":memory:") as catalog:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        assert catalog.sites.all() == (site,)
+
+
+async def test_everything_is_still_there_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    async with SqliteCatalog(path) as catalog:
+        site = await catalog.sites.add("example.com", timezone="Europe/Berlin")
+        person = await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        token = await catalog.people.log_in("ada@example.com", PASSWORD)
+        key, secret = await catalog.keys.create(scopes=[*Scope], site=None)
+        salt = catalog.salts.of(100, today=100)
+    async with SqliteCatalog(path) as catalog:
+        assert catalog.sites.get("1") == site
+        assert await catalog.people.logged_in(token) == person
+        assert catalog.keys.find(secret) == key
+        assert catalog.salts.of(100, today=102) == salt
+
+
+async def test_no_secret_lies_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    async with SqliteCatalog(path) as catalog:
+        await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        token = await catalog.people.log_in("ada@example.com", PASSWORD)
+        _, secret = await catalog.keys.create(scopes=[*Scope], site=None)
+        bytes_ = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"$argon2id$" in bytes_
+    for hidden in (PASSWORD, token, secret):
+        assert hidden.encode() not in bytes_
+
+
+async def test_a_dropped_salt_is_gone_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    async with SqliteCatalog(path) as catalog:
+        catalog.salts.of(100, today=100)
+        catalog.salts.of(103, today=103)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT day FROM salts").fetchall() == [(103,)]
+
+
+async def test_a_catalog_of_a_newer_version_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(Misconfigured, match="version 99, and this program knows version 1"):
+        async with SqliteCatalog(path):
+            pass
+
+
+async def test_a_file_that_is_no_catalog_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    path.write_bytes(b"not a database at all, but long enough to be read as one" * 20)
+    with pytest.raises(Corrupt, match="this is no catalog"):
+        async with SqliteCatalog(path):
+            pass
+
+
+async def test_a_copy_holds_what_the_catalog_held(tmp_path: Path) -> None:
+    async with SqliteCatalog(tmp_path / "catalog.sqlite") as catalog:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        await catalog.copy_to(tmp_path / "copy.sqlite")
+        await catalog.sites.add("later.example", timezone="Etc/UTC")
+    async with SqliteCatalog(tmp_path / "copy.sqlite") as copy:
+        assert copy.sites.all() == (site,)
+
+
+async def test_a_closed_catalog_says_so() -> None:
+    async with SqliteCatalog(":memory:") as catalog:
+        pass
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await catalog.people.all()

@@ -1,0 +1,59 @@
+"""One spelling for every site."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.errors import Malformed
+from analytics.store.catalog.domain import normal
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Example.COM", "example.com"),
+        ("www.example.com", "example.com"),
+        (" example.com. ", "example.com"),
+        ("shop.example.com", "shop.example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("localhost", "localhost"),
+        ("localhost:8080", "localhost:8080"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
+        ("my_site.example", "my_site.example"),
+    ],
+)
+def test_what_people_type_becomes_one_spelling(typed: str, kept: str) -> None:
+    assert normal(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("https://example.com/", r"say example\.com"),
+        ("example.com/blog", "has a path"),
+        ("exam ple.com", "no host name"),
+        ("ada@example.com", "no host name"),
+        ("example.com:http", "no valid port"),
+        ("example.com:0", "no valid port"),
+        ("12", "is a number"),
+        ("", "it is empty"),
+        ("www.", "no host name"),
+        ("<script>", "no host name"),
+        ("-a.example", "no host name"),
+    ],
+)
+def test_what_is_no_host_is_refused_with_a_way_out(typed: str, hint: str) -> None:
+    with pytest.raises(Malformed, match=hint):
+        normal(typed)
+
+
+@given(st.text())
+def test_any_text_is_refused_or_becomes_a_spelling_that_stays(text: str) -> None:
+    try:
+        kept = normal(text)
+    except Malformed:
+        return
+    assert kept.isascii()
+    assert normal(kept) == kept
