@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from analytics.event import Row
@@ -39,6 +39,74 @@ class DeadLetter(NamedTuple):
     received_at: int
     reason: str
     payload: bytes
+
+
+class Tally:
+    """Counts while a batch is folded."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, int], _Counts] = {}
+
+    def of(self, site: str, received_at: int) -> _Counts:
+        """The counts to add to for a hit of *site*."""
+        key = (site, received_at - received_at % HOUR_MS)
+        counts = self._lines.get(key)
+        if counts is None:
+            counts = self._lines[key] = _Counts()
+        return counts
+
+    def lines(self) -> dict[LedgerKey, LedgerLine]:
+        """What was counted."""
+        return {
+            LedgerKey(*key): LedgerLine(
+                received=line.stored + line.duplicate + sum(line.dropped.values()) + line.dead,
+                stored=line.stored,
+                duplicate=line.duplicate,
+                dropped=line.dropped,
+                dead=line.dead,
+            )
+            for key, line in self._lines.items()
+        }
+
+
+class _Counts:
+    __slots__ = ("dead", "dropped", "duplicate", "stored")
+
+    def __init__(self) -> None:
+        self.stored = 0
+        self.duplicate = 0
+        self.dropped: dict[str, int] = {}
+        self.dead = 0
+
+
+def count_dead(letters: Iterable[DeadLetter]) -> dict[LedgerKey, LedgerLine]:
+    """The ledger of records that could not be read; their site, unknown, is ""."""
+    tally = Tally()
+    for letter in letters:
+        tally.of("", letter.received_at).dead += 1
+    return tally.lines()
+
+
+def add(
+    one: Mapping[LedgerKey, LedgerLine], other: Mapping[LedgerKey, LedgerLine]
+) -> dict[LedgerKey, LedgerLine]:
+    """Both ledgers in one."""
+    total = dict(one)
+    for key, line in other.items():
+        total[key] = _sum(total[key], line) if key in total else line
+    return total
+
+
+def _sum(one: LedgerLine, other: LedgerLine) -> LedgerLine:
+    reasons = one.dropped.keys() | other.dropped.keys()
+    return LedgerLine(
+        received=one.received + other.received,
+        stored=one.stored + other.stored,
+        duplicate=one.duplicate + other.duplicate,
+        dropped={r: one.dropped.get(r, 0) + other.dropped.get(r, 0) for r in sorted(reasons)},
+        dead=one.dead + other.dead,
+        erased=one.erased + other.erased,
+    )
 
 
 class WriteBatch(NamedTuple):

@@ -1,0 +1,154 @@
+"""A compact memory of event ids, which can say of a hit that it is surely new.
+
+Deduplication is exact, because this filter is only asked to save work: what it calls new is
+new, and of everything else the caller looks up the exact id in the store. The ids lie in two
+generations of Bloom filters, each of at least a day, so that a day is always remembered.
+
+What `surely_new` rests on. Let an id come first at R1 and again at R2 (`received_at` both).
+`complete_since` = C promises that every id with received_at >= C is in memory, and we answer
+"new" only if C <= R2 - 24 h. So for R1 >= R2 - 24 h the id is in memory, and a Bloom filter
+never denies what it holds. For R1 < R2 - 24 h the copy is more than a day late; if it carries
+its own time (`ts` <= R1), then ts < R2 - 24 h, which is never "surely new" either.
+
+Memory: 2.5 to 5 bytes for each id of the last 24 to 48 hours, so at most 5 MB for a million.
+Fewer than one new id in a thousand is called unsure.
+"""
+
+from __future__ import annotations
+
+from array import array
+from random import Random
+from typing import Final, NamedTuple
+
+DAY_MS: Final = 86_400_000
+ALWAYS: Final = -(1 << 62)
+"""The `complete_since` of a store that is known to be empty."""
+
+_WORD_BITS: Final = 64
+_BITS_PER_ID: Final = 20
+_FIRST_LAYER_IDS: Final = 1 << 15
+_MASK_COUNT: Final = 1 << 12
+
+
+def _masks() -> tuple[int, ...]:
+    """Words with four bits set each, to be picked by twelve bits of a hash."""
+    shuffled = Random(4)  # noqa: S311 (a fixed table, no secret)
+    return tuple(
+        sum(1 << bit for bit in shuffled.sample(range(_WORD_BITS), 4)) for _ in range(_MASK_COUNT)
+    )
+
+
+_MASKS: Final = _masks()
+
+
+class Unsure(NamedTuple):
+    """A hit that may be a copy: look its (site, event_id) up in the stored rows.
+
+    The copy's `ts` equals this one, or lies within 24 hours of it when the sender gave none.
+    """
+
+    site: str
+    event_id: str
+    ts: int
+
+
+class _Layer:
+    """A Bloom filter of fixed size: an id sets four bits in each of two words."""
+
+    __slots__ = ("room", "words")
+
+    def __init__(self, ids: int) -> None:
+        self.room = ids
+        self.words = array("Q", bytes(8 * (ids * _BITS_PER_ID // _WORD_BITS + 1)))
+
+    def add(self, digest: int) -> None:
+        words = self.words
+        size = len(words)
+        words[digest % size] |= _MASKS[digest >> 52 & 4095]
+        words[(digest >> 17) * 0x9E3779B1 % size] |= _MASKS[digest >> 40 & 4095]
+        self.room -= 1
+
+    def has(self, digest: int) -> bool:
+        words = self.words
+        size = len(words)
+        mask = _MASKS[digest >> 52 & 4095]
+        if words[digest % size] & mask != mask:
+            return False
+        mask = _MASKS[digest >> 40 & 4095]
+        return words[(digest >> 17) * 0x9E3779B1 % size] & mask == mask
+
+
+class SeenFilter:
+    """The ids of the last day or two. Not for several threads at once.
+
+    *complete_since*: every id with `received_at` from there on is, or will be, remembered. For
+    an empty store that is `ALWAYS`; after a restart it is just after the newest stored row, and
+    the filter vouches for nothing until it has watched the log for a day, or until the caller
+    has fed it the stored ids of the last day (`remember`, in order of `received_at`, in steps
+    between batches as it likes) and says so with `vouch`.
+    """
+
+    def __init__(self, *, complete_since: int) -> None:
+        self.complete_since = complete_since
+        self._young = [_Layer(_FIRST_LAYER_IDS)]
+        self._old: list[_Layer] = []
+        self._count = 0
+        """Ids in the young generation."""
+        self._young_since: int | None = None
+        self._kept_since = ALWAYS
+        self._now = ALWAYS
+        """The latest `received_at` so far."""
+
+    def surely_new(self, site: str, event_id: str, ts: int, received_at: int) -> bool:
+        """Whether this hit cannot be a copy of an earlier one; False means "look it up"."""
+        a_day_ago = received_at - DAY_MS
+        if ts < a_day_ago or self.complete_since > a_day_ago:
+            return False
+        digest = _digest(site, event_id)
+        for layer in self._young:
+            if layer.has(digest):
+                return False
+        for layer in self._old:  # noqa: SIM110 (any() over a generator is slower)
+            if layer.has(digest):
+                return False
+        return True
+
+    def remember(self, site: str, event_id: str, received_at: int) -> None:
+        """Note an id that is stored, or about to be."""
+        if received_at > self._now:
+            self._advance(received_at)
+        layer = self._young[-1]
+        if not layer.room:
+            layer = _Layer(self._count)
+            self._young.append(layer)
+        layer.add(_digest(site, event_id))
+        self._count += 1
+
+    def vouch(self, since: int) -> None:
+        """The caller has fed every stored id whose `received_at` is *since* or later."""
+        self.complete_since = max(since, self._kept_since)
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory the ids take."""
+        return sum(layer.words.itemsize * len(layer.words) for layer in self._young + self._old)
+
+    def _advance(self, received_at: int) -> None:
+        self._now = received_at
+        if self._young_since is None:
+            self._young_since = received_at
+        elif received_at >= self._young_since + DAY_MS:
+            # An id is remembered when the latest received_at is its own or a later one. So
+            # those from _young_since on all lie in the generation that stays.
+            self._kept_since = self._young_since
+            self.complete_since = max(self.complete_since, self._kept_since)
+            self._old = self._young
+            self._young = [_Layer(max(_FIRST_LAYER_IDS, self._count * 5 // 4))]
+            self._young_since = received_at
+            self._count = 0
+
+
+def _digest(site: str, event_id: str) -> int:
+    # Python salts this hash anew in each process, so nobody can aim ids at our filter, and
+    # nothing but the number of look-ups depends on it.
+    return hash((site, event_id)) & 0xFFFF_FFFF_FFFF_FFFF

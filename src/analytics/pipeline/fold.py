@@ -1,0 +1,132 @@
+"""The fold: a batch of the log becomes rows to store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import NamedTuple
+
+from msgspec.structs import astuple
+
+from analytics.event import Drop, Hit, Row
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, Tally
+from analytics.pipeline.state import Records, State
+
+
+class Outcome(NamedTuple):
+    """What a batch came to."""
+
+    rows: list[Row]
+    ledger: Mapping[LedgerKey, LedgerLine]
+
+
+def fold(records: Records, state: State, known: Set[tuple[str, str]]) -> Outcome:
+    """Drop copies, name sources, and place what is left in visits.
+
+    *known* are the ids, of those that `state.unsure` named, that are stored already. See
+    `State` for what must come before and after.
+    """
+    rows: list[Row] = []
+    tally = Tally()
+    taken = set(known)
+    latest = -1
+    for offset, record in records:
+        counts = tally.of(record.site, record.received_at)
+        if type(record) is Drop:
+            counts.dropped[record.reason] = counts.dropped.get(record.reason, 0) + 1
+            continue
+        hit: Hit = record  # type: ignore[assignment]
+        key = (hit.site, hit.event_id)
+        if key in taken:
+            counts.duplicate += 1
+            continue
+        taken.add(key)
+        state.seen.remember(hit.site, hit.event_id, hit.received_at)
+        rows.append(_row(hit, offset, state))
+        counts.stored += 1
+        latest = max(latest, hit.received_at)
+    if rows:
+        state.sessions.forget(latest)
+    return Outcome(rows, tally.lines())
+
+
+def _row(hit: Hit, offset: int, state: State) -> Row:
+    """The row of *hit*, by position: a test holds the order below to that of the classes."""
+    (
+        hostname,
+        path,
+        title,
+        referrer,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        utm_content,
+        utm_term,
+        click_id,
+        country,
+        region,
+        city,
+        device,
+        browser,
+        browser_version,
+        os,
+        os_version,
+        screen,
+        language,
+        event_id,
+        site,
+        ts,
+        received_at,
+        visitor,
+        name,
+        props,
+        revenue,
+        currency,
+        scroll_depth,
+        engaged_ms,
+        interactive,
+        bot,
+        skew_ms,
+    ) = astuple(hit)
+    source, channel = state.sources.resolve(
+        referrer, utm_source, utm_medium, utm_campaign, click_id
+    )
+    return Row(
+        event_id,
+        site,
+        ts,
+        received_at,
+        visitor,
+        name,
+        hostname,
+        path,
+        title,
+        referrer,
+        source,
+        channel,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        utm_content,
+        utm_term,
+        click_id,
+        country,
+        region,
+        city,
+        device,
+        browser,
+        browser_version,
+        os,
+        os_version,
+        screen,
+        language,
+        props,
+        revenue,
+        currency,
+        scroll_depth,
+        engaged_ms,
+        interactive,
+        bot,
+        skew_ms,
+        offset,
+        *state.sessions.place(hit, offset, source, channel),
+    )

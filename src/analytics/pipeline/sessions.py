@@ -1,0 +1,239 @@
+"""The sessionizer: which visit an event belongs to, and what it adds to that visit.
+
+A visitor's events are taken in log order, and each is placed by what that visitor sent before it:
+nothing depends on batches, on other visitors, or on what has left the memory.
+
+**Joining.** An event joins, of its visitor's visits, the one touched last whose extent, widened
+by 30 minutes on both sides, holds its `ts` (exactly 30:00 still joins), unless nothing touched
+that visit in the 72.5 hours before the event was received. Otherwise it opens another.
+
+**Forgetting cannot be seen.** `Sessions` keeps every visit whose `touched` is `horizon` or later
+(log time: the latest `received_at` so far; `horizon` lags it by one to two times *keep_ms*). No
+event happens after it was received, so `last <= touched`, and a forgotten visit has
+last + 30:00 <= touched + 30:00 < horizon + 30:00. An event with ts >= horizon + 30:00 is past
+the reach of every forgotten visit. For the others, `absent` names the visitors whose stored
+visits the caller hands to `load` first; from then until the next `forget` theirs are complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from sys import intern
+from typing import Any, Final
+
+from msgspec.structs import astuple
+
+from analytics.event import ENGAGEMENT, PAGEVIEW, Hit, hash64
+from analytics.pipeline.visit import Entry, Visit
+
+INACTIVITY_MS: Final = 30 * 60_000
+REACH_MS: Final = 72 * 3_600_000 + INACTIVITY_MS
+"""How long after its last touch a visit can still be joined; nothing older need be loaded."""
+KEEP_MS: Final = 3_600_000
+
+Visitor = tuple[str, int]
+"""A site, and a visitor of it."""
+
+
+_Key = tuple[str, int, bool]
+
+_BEFORE_ALL_TIME: Final = -(1 << 62)
+
+
+class Sessions:
+    """The visits that can still be joined. Not for several threads at once.
+
+    *newest* is the latest `received_at` among the stored rows (None when there are none);
+    *visits* are those stored whose `touched` is newest - keep_ms or later.
+    """
+
+    def __init__(
+        self, *, newest: int | None = None, visits: Iterable[Visit] = (), keep_ms: int = KEEP_MS
+    ) -> None:
+        self.horizon = _BEFORE_ALL_TIME if newest is None else newest - keep_ms
+        self._keep_ms = keep_ms
+        self._turned_at = newest
+        # A visitor's list is in one of the two, his visits in the order of their last touch.
+        self._young: dict[_Key, list[Visit]] = {}
+        self._old: dict[_Key, list[Visit]] = {}
+        self._asked: set[Visitor] = set()
+        self._whole: set[Visitor] = set()
+        self.load(visits)
+
+    def absent(self, hits: Iterable[Hit]) -> set[Visitor]:
+        """The visitors whose stored visits `load` needs before *hits* are placed.
+
+        The rows of every earlier `place` must be in the store by the time it is read. Visits
+        not touched for `REACH_MS` may be left out, and visits that we have do no harm.
+        """
+        limit = self.horizon + INACTIVITY_MS
+        self._asked = {(hit.site, hit.visitor) for hit in hits if hit.ts < limit} - self._whole
+        return self._asked
+
+    def load(self, visits: Iterable[Visit]) -> None:
+        """Take in what the store knows of the visitors that `absent` named."""
+        for visit in visits:
+            known = self._recall((visit.site, visit.visitor, visit.bot))
+            # What is in memory is as new as the store, or newer.
+            if all(visit.session != other.session for other in known):
+                known.append(visit)
+                known.sort(key=_log_order)
+        self._whole |= self._asked
+        self._asked = set()
+
+    def place(self, hit: Hit, offset: int, source: str, channel: str) -> tuple[Any, ...]:
+        """Let *hit* join or open a visit; its row's columns from `session` on, in their order."""
+        key = (hit.site, hit.visitor, hit.bot is not None)
+        visits = self._young.get(key)
+        if visits is None:
+            visits = self._recall(key)
+        visit = _joinable(visits, hit.ts, hit.received_at)
+        opens = 0
+        gap_ms = 0
+        if visit is not None:
+            gap_ms = _touch(visit, hit.ts, hit.received_at, offset)
+        elif hit.name == ENGAGEMENT:
+            return (0, hit.ts, 0, 0, 0, None, None, *astuple(_entry(hit, source, channel)))
+        else:
+            opens = 1
+            visit = _open(key, hit, offset, _entry(hit, source, channel))
+            visits.append(visit)
+        engages = 0
+        prev_path = prev_hostname = None
+        if hit.name == PAGEVIEW:
+            prev_path, prev_hostname = _view(visit, hit)
+            if visit.pageviews > 1 and not visit.engaged:
+                visit.engaged = True
+                engages = 1
+        elif hit.interactive and not visit.engaged and hit.name != ENGAGEMENT:
+            visit.engaged = True
+            engages = 1
+        return (
+            visit.session,
+            visit.session_start,
+            opens,
+            engages,
+            gap_ms,
+            prev_path,
+            prev_hostname,
+            *astuple(visit.entry),
+        )
+
+    def forget(self, latest: int) -> None:
+        """Drop visits out of use, now that *latest* is the latest `received_at` so far.
+
+        Cheap for any number of them: of two generations the older goes, all at once. A visit
+        in it was last touched before the previous turn, so its `touched` is no later than that.
+        """
+        if self._turned_at is None:
+            self._turned_at = latest
+        elif latest >= self._turned_at + self._keep_ms:
+            self.horizon = max(self.horizon, self._turned_at + 1)
+            self._turned_at = latest
+            self._old = self._young
+            self._young = {}
+            self._whole.clear()
+
+    def _recall(self, key: _Key) -> list[Visit]:
+        """The visitor's list, in the young generation from now on."""
+        visits = self._young.get(key)
+        if visits is None:
+            visits = self._old.pop(key, [])
+            if visits and key[:2] not in self._whole:
+                # Else somebody who never leaves would collect visits for ever.
+                visits = [visit for visit in visits if visit.touched >= self.horizon]
+            self._young[(intern(key[0]), key[1], key[2])] = visits
+        return visits
+
+
+def _log_order(visit: Visit) -> int:
+    return visit.offset
+
+
+def _joinable(visits: list[Visit], ts: int, received_at: int) -> Visit | None:
+    """The visit touched last of those that *ts* joins, moved to the end of *visits*."""
+    for index in range(len(visits) - 1, -1, -1):
+        visit = visits[index]
+        if (
+            visit.first - INACTIVITY_MS <= ts <= visit.last + INACTIVITY_MS
+            and received_at <= visit.touched + REACH_MS
+        ):
+            if index != len(visits) - 1:
+                visits.append(visits.pop(index))
+            return visit
+    return None
+
+
+def _touch(visit: Visit, ts: int, received_at: int, offset: int) -> int:
+    """Stretch *visit* to *ts*; by how much it grew."""
+    visit.offset = offset
+    visit.touched = max(visit.touched, received_at)
+    if ts > visit.last:
+        gap_ms = ts - visit.last
+        visit.last = ts
+        return gap_ms
+    if ts < visit.first:
+        gap_ms = visit.first - ts
+        visit.first = ts
+        return gap_ms
+    return 0
+
+
+def _view(visit: Visit, hit: Hit) -> tuple[str | None, str | None]:
+    """Count a pageview; the page that stops being the visit's last one because of it."""
+    visit.pageviews += 1
+    if visit.pageviews > 1 and hit.ts < visit.last_view:
+        # It comes late, and was never the last page: it takes its own exit away.
+        return hit.path, hit.hostname
+    previous = visit.last_path, visit.last_hostname
+    visit.last_view = hit.ts
+    visit.last_path = hit.path
+    visit.last_hostname = hit.hostname
+    return previous
+
+
+def _open(key: _Key, hit: Hit, offset: int, entry: Entry) -> Visit:
+    site, visitor, bot = key
+    return Visit(
+        site=site,
+        visitor=visitor,
+        bot=bot,
+        session=hash64(site, visitor.to_bytes(8, "little"), hit.event_id) or 1,
+        session_start=hit.ts,
+        first=hit.ts,
+        last=hit.ts,
+        touched=hit.received_at,
+        offset=offset,
+        pageviews=0,
+        engaged=False,
+        last_view=-1,
+        last_path=None,
+        last_hostname=None,
+        entry=entry,
+    )
+
+
+def _entry(hit: Hit, source: str, channel: str) -> Entry:
+    # Interned, since an open visit is mostly text that thousands of others share.
+    return Entry(
+        intern(hit.hostname),
+        intern(hit.path),
+        intern(hit.referrer),
+        intern(source),
+        intern(channel),
+        intern(hit.utm_source),
+        intern(hit.utm_medium),
+        intern(hit.utm_campaign),
+        intern(hit.utm_content),
+        intern(hit.utm_term),
+        intern(hit.country),
+        intern(hit.region),
+        intern(hit.city),
+        intern(hit.device),
+        intern(hit.browser),
+        intern(hit.browser_version),
+        intern(hit.os),
+        intern(hit.os_version),
+        intern(hit.screen),
+        intern(hit.language),
+    )

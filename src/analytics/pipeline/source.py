@@ -1,0 +1,144 @@
+"""Where a visit came from: the name of its source, found in tables of known referrers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import msgspec
+
+from analytics.pipeline.channel import Category, channel_of
+
+CACHED: Final = 16_384
+"""How many different origins are remembered; beyond that, those unused for longest go."""
+
+_DATA: Final = files("analytics.pipeline") / "data"
+_ADS: Final = re.compile(r"[-_. ]?ads?$")
+
+
+class Found(NamedTuple):
+    """A source, and what the channel rules need to know of it."""
+
+    name: str
+    category: Category | None = None
+    paid: bool = False
+
+
+_NOBODY: Final = Found("")
+
+
+class _Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`referrers_extra.json`: what we add to the vendored table, and overrule in it."""
+
+    hosts: dict[str, str]
+    names: dict[str, str]
+    """Shorthands that people write into utm_source."""
+    paid: str
+    """Shorthands that mean an advertisement."""
+    categories: dict[str, str]
+    click_ids: dict[str, str]
+
+
+class Sources:
+    """The tables, and a bounded memory of what was found in them.
+
+    Precedence: utm_source, then the referrer, then the kind of click id. A source is known by
+    one name however its sender writes it; what is in no table goes by its lower-case text, a
+    referrer by its host.
+    """
+
+    def __init__(self) -> None:
+        table = json.loads((_DATA / "referrers.json").read_text("utf-8"))
+        extra = msgspec.json.decode((_DATA / "referrers_extra.json").read_bytes(), type=_Extra)
+        self._addresses: dict[str, Found] = {}
+        self._names: dict[str, Found] = {}
+        self._fill(table, extra)
+        self._with_path = frozenset(a.partition("/")[0] for a in self._addresses if "/" in a)
+        self._clicks = {kind: self._names[name.lower()] for kind, name in extra.click_ids.items()}
+        self.resolve = lru_cache(CACHED)(self._resolve)
+        """(referrer, utm_source, utm_medium, utm_campaign, click_id) to (source, channel)."""
+
+    def _resolve(
+        self, referrer: str, utm_source: str, utm_medium: str, utm_campaign: str, click_id: str
+    ) -> tuple[str, str]:
+        click = click_id.lower()
+        tagged = utm_source.strip().lower()
+        if tagged:
+            found = self._tagged(tagged)
+        elif referrer:
+            found = self._referring(referrer.lower())
+        else:
+            found = self._clicks.get(click, _NOBODY)
+        channel = channel_of(
+            found.name.lower(),
+            category=found.category,
+            paid=found.paid,
+            tagged=tagged,
+            medium=utm_medium.strip().lower(),
+            campaign=utm_campaign.strip().lower(),
+            click=click,
+        )
+        return found.name, str(channel)
+
+    def _tagged(self, text: str) -> Found:
+        known = self._names.get(text)
+        if known is not None:
+            return known
+        if "." in text:
+            return self._referring(text.removeprefix("https://").removeprefix("http://"))
+        advertiser = self._names.get(_ADS.sub("", text))
+        return advertiser._replace(paid=True) if advertiser is not None else Found(text)
+
+    def _referring(self, address: str) -> Found:
+        host, _, path = address.removeprefix("www.").partition("/")
+        host = host.partition(":")[0]
+        if host in self._with_path:
+            for end in range(len(path), 0, -1):
+                found = self._addresses.get(f"{host}/{path[:end]}")
+                if found is not None and path[end : end + 1] in ("", "/"):
+                    return found
+        for suffix in _suffixes(host):
+            found = self._addresses.get(suffix)
+            if found is not None:
+                return found
+        return Found(host)
+
+    def _fill(self, table: dict[str, dict[str, str]], extra: _Extra) -> None:
+        listed = {
+            name: None if category == "referral" else Category(category)
+            for category, names in extra.categories.items()
+            for name in names.split("|")
+        }
+        # In this order, so that a name which searches and mails (Yandex) counts as a search.
+        for medium in ("unknown", "referral", "paid", "email", "social", "search"):
+            own = Category(medium) if medium in ("email", "social", "search") else None
+            for name, addresses in table[medium].items():
+                general = listed.get(name, own)
+                found = Found(name, own if medium in ("email", "unknown") else general)
+                for address in addresses.split():
+                    self._addresses[address] = found._replace(paid=medium == "paid")
+                self._names[name.lower()] = Found(name, general)
+        for name, addresses in extra.hosts.items():
+            self._names[name.lower()] = Found(name, listed[name])
+            for address in addresses.split():
+                self._addresses[address] = Found(name, listed[name])
+        for name, shorthands in extra.names.items():
+            found = self._names.setdefault(name.lower(), Found(name, listed.get(name)))
+            for shorthand in shorthands.split():
+                self._names[shorthand] = found
+        for shorthand in extra.paid.split():
+            self._names[shorthand] = self._names[shorthand]._replace(paid=True)
+        # One spelling for each: the table and our additions differ in a few ("Youtube").
+        for address, found in self._addresses.items():
+            spelled = self._names[found.name.lower()].name
+            self._addresses[address] = found._replace(name=spelled)
+
+
+def _suffixes(host: str) -> Iterator[str]:
+    while host:
+        yield host
+        host = host.partition(".")[2]

@@ -1,0 +1,59 @@
+"""What the pipeline remembers between batches: open visits, and which ids it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from analytics.event import Hit, LogRecord
+from analytics.pipeline.dedupe import ALWAYS, SeenFilter, Unsure
+from analytics.pipeline.sessions import KEEP_MS, Sessions, Visitor
+from analytics.pipeline.source import Sources
+from analytics.pipeline.visit import Visit
+
+Records = Sequence[tuple[int, LogRecord]]
+"""Decoded records, each with its offset in the log, in log order."""
+
+
+class State:
+    """The memory of `fold`. Not for several threads at once.
+
+    The caller goes through these steps for each batch, and starts the next one only when the
+    outcome is stored (a failed write is tried again as it is, never folded again):
+
+        known = <which of state.unsure(records) are stored: (site, event_id)>
+        state.load(<the stored visits of state.absent(records)>)
+        outcome = fold(records, state, known)
+
+    *newest* is the latest `received_at` among the stored rows, None when there are none;
+    *visits* are the stored ones touched at newest - keep_ms or later. With *newest* the filter
+    of ids vouches for nothing at first; `SeenFilter` says how to catch up.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        *,
+        newest: int | None = None,
+        visits: Iterable[Visit] = (),
+        keep_ms: int = KEEP_MS,
+    ) -> None:
+        self.sources = sources
+        self.sessions = Sessions(newest=newest, visits=visits, keep_ms=keep_ms)
+        self.seen = SeenFilter(complete_since=ALWAYS if newest is None else newest + 1)
+
+    def unsure(self, records: Records) -> list[Unsure]:
+        """The hits that may be copies of stored ones: look them up exactly."""
+        surely_new = self.seen.surely_new
+        return [
+            Unsure(hit.site, hit.event_id, hit.ts)
+            for _, hit in records
+            if type(hit) is Hit and not surely_new(hit.site, hit.event_id, hit.ts, hit.received_at)
+        ]
+
+    def absent(self, records: Records) -> set[Visitor]:
+        """The (site, visitor) pairs whose stored visits `load` needs before the fold."""
+        return self.sessions.absent(hit for _, hit in records if type(hit) is Hit)
+
+    def load(self, visits: Iterable[Visit]) -> None:
+        """Take in the stored visits of the visitors that `absent` named."""
+        self.sessions.load(visits)
