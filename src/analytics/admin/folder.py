@@ -1,0 +1,135 @@
+"""The data folder: its layout, its version, its one owner."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from analytics import __version__
+from analytics.errors import Misconfigured, Unavailable
+
+VERSION: Final = 1
+"""Of the layout; raised when an older program would misread what a newer one wrote."""
+_NOT_OURS: Final = frozenset({"lost+found"})
+_UNFETCHED_S: Final = 24 * 60 * 60
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What `folder.json` says."""
+
+    version: int
+    program: str
+    """The version of the program that made the folder."""
+
+
+class DataFolder:
+    """Paths inside the folder. Nothing is made or opened before `held`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stamp_file = path / "folder.json"
+        self.lock_file = path / "lock"
+        self.socket = path / "analytics.sock"
+        self.catalog = path / "catalog.sqlite"
+        self.store = path / "store.duckdb"
+        self.journal = path / "journal"
+        self.scratch = path / "tmp"
+        """Files on their way out; what nobody fetched for a day is deleted at a start."""
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Own the folder, made if need be, while the block runs.
+
+        Raises `Unavailable` when another process owns it, `Misconfigured` when it cannot be
+        used or was written by a newer version.
+        """
+        self._make()
+        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Unavailable(f"{self.path} is in use{_by(self.owner())}") from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._check_version()
+            self._tidy()
+            yield
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)  # which unlocks
+
+    def owner(self) -> int | None:
+        """The process id that the lock file names; None when nobody is known to own it."""
+        try:
+            return int(self.lock_file.read_text("ascii"))
+        except (OSError, ValueError):
+            return None
+
+    def stamp(self) -> Stamp | None:
+        """What the folder says of itself; None when it is new."""
+        try:
+            content = self.stamp_file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise Misconfigured(f"{self.path}: cannot be read: {exc.strerror}") from exc
+        try:
+            return msgspec.json.decode(content, type=Stamp)
+        except msgspec.MsgspecError as exc:
+            raise Misconfigured(f"{self.stamp_file}: cannot be understood: {exc}") from exc
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            names = {entry.name for entry in self.path.iterdir()} - _NOT_OURS
+        except (FileExistsError, NotADirectoryError):
+            raise Misconfigured(f"{self.path} is no folder; name another with --data") from None
+        except OSError as exc:
+            raise Misconfigured(
+                f"{self.path}: {exc.strerror or exc}; name a folder with --data in which "
+                "this user may write"
+            ) from exc
+        ours = {self.stamp_file.name, self.lock_file.name}
+        if not ours & names and any(not name.startswith(".") for name in names):
+            raise Misconfigured(
+                f"{self.path} holds other files and is no analytics folder; "
+                "name an empty or a new one with --data"
+            )
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise Misconfigured(f"{self.path}: this user may not write there")
+
+    def _check_version(self) -> None:
+        stamp = self.stamp()
+        if stamp is None:
+            self.stamp_file.write_bytes(
+                msgspec.json.encode(Stamp(version=VERSION, program=__version__))
+            )
+        else:
+            check_version(stamp, str(self.path))
+
+    def _tidy(self) -> None:
+        self.scratch.mkdir(mode=0o700, exist_ok=True)
+        for file in self.scratch.iterdir():
+            if file.stat().st_mtime < time.time() - _UNFETCHED_S:
+                file.unlink()
+
+
+def check_version(stamp: Stamp, what: str) -> None:
+    """Raise `Misconfigured` when *what* was written by a newer version than this program."""
+    if stamp.version > VERSION:
+        raise Misconfigured(
+            f"{what} is of version {stamp.version}, made by analytics {stamp.program}; this is "
+            f"analytics {__version__}, which knows version {VERSION}: upgrade it"
+        )
+
+
+def _by(owner: int | None) -> str:
+    return f" by process {owner}" if owner else " by another process"

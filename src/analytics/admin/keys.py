@@ -1,0 +1,76 @@
+"""Operations on API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from analytics.admin.job import Job
+from analytics.admin.workspace import Workspace
+from analytics.person import Key, Scope
+
+
+class CreateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`key create`."""
+
+    scopes: tuple[Scope, ...]
+    site: str | None
+    """None for all sites."""
+    label: str = ""
+
+
+class ListKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`key list`."""
+
+
+class RevokeKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`key revoke`."""
+
+    id: str
+
+
+class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as scripts read it."""
+
+    id: str
+    scopes: tuple[Scope, ...]
+    site: str | None
+    label: str
+    created_at: int
+
+
+class KeyCreated(KeyShown, frozen=True, kw_only=True):
+    """A new key, with its secret: the only time that it is shown."""
+
+    key: str
+
+
+class KeyRevoked(msgspec.Struct, frozen=True, kw_only=True):
+    """What `key revoke` did."""
+
+    id: str
+
+
+async def create(workspace: Workspace, asked: CreateKey, _: Job) -> KeyCreated:
+    """Create a key."""
+    site = None if asked.site is None else workspace.site(asked.site).domain
+    key, secret = await workspace.catalog.keys.create(
+        scopes=asked.scopes, site=site, label=asked.label
+    )
+    return KeyCreated(key=secret, **msgspec.structs.asdict(key))
+
+
+async def every(workspace: Workspace, _: ListKeys, __: Job) -> Sequence[KeyShown]:
+    """All keys, oldest first."""
+    return [_shown(key) for key in await workspace.catalog.keys.all()]
+
+
+async def revoke(workspace: Workspace, asked: RevokeKey, _: Job) -> KeyRevoked:
+    """Make a key worthless at once."""
+    await workspace.catalog.keys.revoke(asked.id)
+    return KeyRevoked(id=asked.id)
+
+
+def _shown(key: Key) -> KeyShown:
+    return KeyShown(**msgspec.structs.asdict(key))

@@ -1,0 +1,54 @@
+"""The table of everything that an administrator can ask for, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from analytics.admin import keys, people, sites
+from analytics.admin.job import Job
+from analytics.admin.workspace import Workspace
+from analytics.errors import Malformed, NotFound
+
+
+class Operation(NamedTuple):
+    """One thing that can be asked for."""
+
+    parameters: type[msgspec.Struct]
+    run: Callable[[Workspace, Any, Job], Awaitable[object]]
+    reads: bool = False
+    """Whether it reads `Job.input`."""
+
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    "site.add": Operation(sites.AddSite, sites.add),
+    "site.list": Operation(sites.ListSites, sites.every),
+    "site.change": Operation(sites.ChangeSite, sites.change),
+    "site.remove": Operation(sites.NamedSite, sites.remove),
+    "user.add": Operation(people.AddPerson, people.add),
+    "user.list": Operation(people.ListPeople, people.every),
+    "user.remove": Operation(people.RemovePerson, people.remove),
+    "key.create": Operation(keys.CreateKey, keys.create),
+    "key.list": Operation(keys.ListKeys, keys.every),
+    "key.revoke": Operation(keys.RevokeKey, keys.revoke),
+}
+
+
+def named(name: str) -> Operation:
+    """The operation of that name. Raises `NotFound`."""
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise NotFound(f"{name} is no operation of this server; are both of the same version?")
+    return operation
+
+
+async def perform(workspace: Workspace, name: str, parameters: bytes, job: Job) -> bytes:
+    """Do the operation *name* with *parameters*, both ends JSON."""
+    operation = named(name)
+    try:
+        asked = msgspec.json.decode(parameters, type=operation.parameters)
+    except msgspec.MsgspecError as exc:
+        raise Malformed("", f"{name}: {exc}") from exc
+    return msgspec.json.encode(await operation.run(workspace, asked, job))

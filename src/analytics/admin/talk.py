@@ -1,0 +1,103 @@
+"""What is said over the socket: a request line and input frames one way, JSON lines the other.
+
+The client sends one line, `{"operation": …, "parameters": {…}}`, then its input as frames: four
+bytes of length, big-endian, with that many bytes behind them; a frame of length 0 ends it. The
+server answers in lines: any number of `{"progress": [done, total, label]}`, then one
+`{"result": …}` or `{"error": {…}}`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from analytics.admin.job import Progress
+from analytics.errors import (
+    AnalyticsError,
+    Conflict,
+    Corrupt,
+    Invalid,
+    Malformed,
+    Misconfigured,
+    NotFound,
+    Unavailable,
+)
+
+MAX_REQUEST_BYTES: Final = 1 << 20
+MAX_FRAME_BYTES: Final = 1 << 20
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The first line."""
+
+    operation: str
+    parameters: msgspec.Raw
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error, on its way to the client."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the answer; one of the three."""
+
+    progress: tuple[int, int, str] | None = None
+    result: msgspec.Raw | None = None
+    error: Failure | None = None
+
+
+_REPLY: Final = msgspec.json.Decoder(Reply)
+_ERRORS: Final[dict[str, type[AnalyticsError]]] = {
+    kind.code: kind for kind in (Invalid, NotFound, Conflict, Unavailable, Misconfigured, Corrupt)
+}
+
+
+def request_line(operation: str, parameters: bytes) -> bytes:
+    """The line that asks for *operation*."""
+    return msgspec.json.encode(Request(operation, msgspec.Raw(parameters))) + b"\n"
+
+
+def frame(data: bytes) -> bytes:
+    """*data* as one frame; empty data ends the input."""
+    return len(data).to_bytes(4, "big") + data
+
+
+def progress_line(progress: Progress) -> bytes:
+    """The line that tells how far the operation is."""
+    told = (progress.done, progress.total, progress.label)
+    return msgspec.json.encode(Reply(progress=told)) + b"\n"
+
+
+def result_line(result: bytes) -> bytes:
+    """The last line, when all went well."""
+    return b'{"result":' + result + b"}\n"
+
+
+def error_line(error: AnalyticsError) -> bytes:
+    """The last line, when it did not."""
+    field = error.field if isinstance(error, Malformed) else None
+    message = error.reason if isinstance(error, Malformed) else str(error)
+    return msgspec.json.encode(Reply(error=Failure(error.code, message, field))) + b"\n"
+
+
+def reply(line: bytes) -> Reply:
+    """Understand a line of the answer."""
+    try:
+        return _REPLY.decode(line)
+    except msgspec.MsgspecError as exc:
+        raise Unavailable("the server's answer cannot be understood; try again") from exc
+
+
+def raised(failure: Failure) -> AnalyticsError:
+    """The error that the server met, to be raised here."""
+    if failure.field is not None:
+        return Malformed(failure.field, failure.message)
+    kind = _ERRORS.get(failure.code)
+    if kind is None:
+        kind = Unavailable if failure.code.endswith("unavailable") else AnalyticsError
+    return kind(failure.message)
