@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
+
+from analytics.event import PAGEVIEW, Row
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -56,3 +60,38 @@ class Visit(msgspec.Struct, kw_only=True):
     last_path: str | None
     last_hostname: str | None
     entry: Entry
+
+
+def visits_from_rows(rows: Iterable[Row]) -> list[Visit]:
+    """The visits that *rows* add up to; each visit's rows must all be there.
+
+    What a store answers with SQL when it is asked for visits, said once in Python.
+    """
+    visits: dict[int, list[Row]] = {}
+    for row in rows:
+        if row.session:
+            visits.setdefault(row.session, []).append(row)
+    return [_visit(parts) for parts in visits.values()]
+
+
+def _visit(rows: list[Row]) -> Visit:
+    one = rows[0]
+    views = [row for row in rows if row.name == PAGEVIEW]
+    last = max(views, key=lambda row: (row.ts, row.log_offset), default=None)
+    return Visit(
+        site=one.site,
+        visitor=one.visitor,
+        bot=one.bot is not None,
+        session=one.session,
+        session_start=one.session_start,
+        first=min(row.ts for row in rows),
+        last=max(row.ts for row in rows),
+        touched=max(row.received_at for row in rows),
+        offset=max(row.log_offset for row in rows),
+        pageviews=len(views),
+        engaged=any(row.engages for row in rows),
+        last_view=-1 if last is None else last.ts,
+        last_path=None if last is None else last.path,
+        last_hostname=None if last is None else last.hostname,
+        entry=Entry(**{field: getattr(one, f"entry_{field}") for field in Entry.__struct_fields__}),
+    )

@@ -1,0 +1,340 @@
+"""The sessionizer against an oracle that works everything out anew for every event."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.event import ENGAGEMENT, PAGEVIEW, Hit, Row, hash64
+from analytics.pipeline.fold import fold
+from analytics.pipeline.source import Sources
+from analytics.pipeline.state import Records, State
+from analytics.pipeline.visit import Visit, visits_from_rows
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+START = 1_790_035_200_000  # 2026-09-22T00:00Z
+SOURCES = Sources()
+
+
+# --- the oracle -----------------------------------------------------------------------------
+
+
+@dataclass
+class Told:
+    """What the oracle says of one event: the session columns."""
+
+    session: int
+    session_start: int
+    opens: int
+    engages: int
+    gap_ms: int
+    prev: tuple[str, str] | None
+    entry_path: str
+
+
+def duration(events: list[tuple[int, Hit]]) -> int:
+    times = [hit.ts for _, hit in events]
+    return max(times) - min(times) if times else 0
+
+
+def engaged(events: list[tuple[int, Hit]]) -> bool:
+    names = [hit.name for _, hit in events]
+    custom = [hit for _, hit in events if hit.name not in (PAGEVIEW, ENGAGEMENT)]
+    return names.count(PAGEVIEW) > 1 or any(hit.interactive for hit in custom)
+
+
+def exit_page(events: list[tuple[int, Hit]]) -> tuple[str, str] | None:
+    views = sorted((hit.ts, offset, hit) for offset, hit in events if hit.name == PAGEVIEW)
+    return (views[-1][2].hostname, views[-1][2].path) if views else None
+
+
+def joins(events: list[tuple[int, Hit]], hit: Hit) -> bool:
+    near = any(abs(hit.ts - other.ts) <= 30 * MINUTE for _, other in events)
+    within = min(o.ts for _, o in events) <= hit.ts <= max(o.ts for _, o in events)
+    fresh = hit.received_at <= max(o.received_at for _, o in events) + 72 * HOUR + 30 * MINUTE
+    return (near or within) and fresh
+
+
+def tell(log: Sequence[tuple[int, Hit]]) -> tuple[dict[int, Told], list[list[tuple[int, Hit]]]]:
+    """The columns by offset, and the visits as lists of events; *log* is free of copies."""
+    told: dict[int, Told] = {}
+    visits: list[list[tuple[int, Hit]]] = []
+    for offset, hit in log:
+        own = [
+            v
+            for v in visits
+            if (v[0][1].site, v[0][1].visitor, v[0][1].bot is None)
+            == (hit.site, hit.visitor, hit.bot is None)
+        ]
+        fitting = sorted((v for v in own if joins(v, hit)), key=lambda v: v[-1][0])
+        if not fitting and hit.name == ENGAGEMENT:
+            told[offset] = Told(0, hit.ts, 0, 0, 0, None, hit.path)
+            continue
+        if fitting:
+            visit = fitting[-1]
+        else:
+            visit = []
+            visits.append(visit)
+        before = list(visit)
+        visit.append((offset, hit))
+        opener = visit[0][1]
+        if hit.name != PAGEVIEW or exit_page(before) is None:
+            prev = None
+        elif exit_page(visit) == exit_page(before) and exit_page(visit[-1:]) != exit_page(before):
+            prev = (hit.hostname, hit.path)
+        else:
+            last = sorted((h.ts, o) for o, h in before if h.name == PAGEVIEW)[-1]
+            prev = exit_page(before) if hit.ts >= last[0] else (hit.hostname, hit.path)
+        told[offset] = Told(
+            hash64(opener.site, opener.visitor.to_bytes(8, "little"), opener.event_id),
+            opener.ts,
+            int(not before),
+            int(engaged(visit)) - int(engaged(before)),
+            duration(visit) - duration(before),
+            prev,
+            opener.path,
+        )
+    return told, visits
+
+
+# --- the caller, with a store that is a list of rows -----------------------------------------
+
+
+class Caller:
+    """Does what a projector does; *keep_ms* is small so that much is forgotten."""
+
+    def __init__(self, keep_ms: int) -> None:
+        self.keep_ms = keep_ms
+        self.rows: list[Row] = []
+        self.state = State(SOURCES, keep_ms=keep_ms)
+
+    def take(self, records: Records) -> None:
+        stored = {(row.site, row.event_id) for row in self.rows}
+        known = {(u.site, u.event_id) for u in self.state.unsure(records)} & stored
+        absent = self.state.absent(records)
+        self.state.load(self.visits_of(absent))
+        self.rows += fold(records, self.state, known).rows
+
+    def visits_of(self, visitors: set[tuple[str, int]]) -> list[Visit]:
+        return visits_from_rows(r for r in self.rows if (r.site, r.visitor) in visitors)
+
+    def restart(self) -> None:
+        if not self.rows:
+            return
+        newest = max(row.received_at for row in self.rows)
+        visits = [v for v in visits_from_rows(self.rows) if v.touched >= newest - self.keep_ms]
+        self.state = State(SOURCES, newest=newest, visits=visits, keep_ms=self.keep_ms)
+
+
+def columns(row: Row) -> Told:
+    prev = None if row.prev_path is None else (row.prev_hostname or "", row.prev_path)
+    return Told(
+        row.session,
+        row.session_start,
+        row.opens,
+        row.engages,
+        row.gap_ms,
+        prev,
+        row.entry_path,
+    )
+
+
+def hit(ts: int, *, received_at: int | None = None, **fields: object) -> Hit:
+    fields = {"visitor": 7, "site": "a.org", "path": "/", "event_id": f"id-{ts}", **fields}
+    return Hit(ts=ts, received_at=ts if received_at is None else received_at, **fields)  # type: ignore[arg-type]
+
+
+def rows_of(hits: Sequence[Hit]) -> list[Row]:
+    caller = Caller(HOUR)
+    caller.take(list(enumerate(hits)))
+    return caller.rows
+
+
+# --- hypothesis ------------------------------------------------------------------------------
+
+STEPS = st.sampled_from([0, 0, 1, MINUTE, 29 * MINUTE, 30 * MINUTE, 3 * HOUR, 40 * HOUR])
+LATENESS = st.one_of(
+    st.sampled_from([0, 0, 0, 1, 30 * MINUTE - 1, 30 * MINUTE, 30 * MINUTE + 1, HOUR]),
+    st.sampled_from([24 * HOUR, 24 * HOUR + 1, 72 * HOUR, 72 * HOUR + 31 * MINUTE]),
+    st.integers(0, 80).map(lambda n: n * 10 * MINUTE),
+)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[tuple[int, Hit]]:
+    """A log with lateness, ties, clocks that run back, machines, and copies of earlier hits."""
+    hits: list[Hit] = []
+    now = START + 23 * HOUR
+    for number in range(draw(st.integers(1, 25))):
+        now += draw(STEPS)
+        if hits and draw(st.integers(0, 6)) == 0:
+            copied = draw(st.sampled_from(hits))
+            fields = {f: getattr(copied, f) for f in copied.__struct_fields__}
+            hits.append(Hit(**{**fields, "received_at": max(now, copied.ts)}))
+            continue
+        received_at = now - draw(st.sampled_from([0, 0, 0, 0, 5 * MINUTE, 2 * HOUR]))
+        hits.append(
+            hit(
+                received_at - draw(LATENESS),
+                received_at=received_at,
+                event_id=f"id-{number}",
+                visitor=draw(st.integers(1, 3)),
+                site=draw(st.sampled_from(["a.org", "a.org", "b.org"])),
+                name=draw(st.sampled_from([PAGEVIEW, PAGEVIEW, ENGAGEMENT, "signup"])),
+                hostname=draw(st.sampled_from(["a.org", "b.org"])),
+                path=draw(st.sampled_from(["/", "/x", "/y"])),
+                interactive=draw(st.booleans()),
+                bot=draw(st.sampled_from([None, None, None, "spider"])),
+            )
+        )
+    return list(enumerate(hits))
+
+
+def without_copies(log: list[tuple[int, Hit]]) -> list[tuple[int, Hit]]:
+    first: dict[tuple[str, str], tuple[int, Hit]] = {}
+    for offset, one in log:
+        first.setdefault((one.site, one.event_id), (offset, one))
+    return list(first.values())
+
+
+CUTS = st.lists(st.integers(1, 6), min_size=1, max_size=8)
+KEEPS = st.sampled_from([0, MINUTE, HOUR, 48 * HOUR])
+
+
+@settings(max_examples=400, deadline=None)
+@given(logs(), CUTS, KEEPS, st.sets(st.integers(0, 8)))
+def test_rows_equal_the_oracle_whatever_the_batches_the_memory_and_the_restarts(
+    log: list[tuple[int, Hit]], cuts: list[int], keep_ms: int, restarts: set[int]
+) -> None:
+    caller = Caller(keep_ms)
+    start = 0
+    for batch in range(len(log)):
+        size = cuts[batch % len(cuts)]
+        caller.take(log[start : start + size])
+        start += size
+        if batch in restarts:
+            caller.restart()
+    told, _ = tell(without_copies(log))
+    assert {row.log_offset: columns(row) for row in caller.rows} == told
+
+
+@settings(max_examples=200, deadline=None)
+@given(logs())
+def test_the_sums_over_rows_are_the_figures_of_the_visits(log: list[tuple[int, Hit]]) -> None:
+    rows = rows_of([one for _, one in log])
+    unique = without_copies(log)
+    renumbered = [(offset, one) for offset, one in unique]
+    _, visits = tell(renumbered)
+    assert sum(row.opens for row in rows) == len(visits)
+    assert sum(row.engages for row in rows) == sum(engaged(visit) for visit in visits)
+    assert sum(row.gap_ms for row in rows) == sum(duration(visit) for visit in visits)
+    views = Counter((row.hostname, row.path) for row in rows if row.name == PAGEVIEW)
+    views.subtract((row.prev_hostname, row.prev_path) for row in rows if row.prev_path is not None)
+    exits = Counter(page for visit in visits if (page := exit_page(visit)) is not None)
+    assert +views == exits
+    assert min(views.values(), default=0) >= 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs())
+def test_no_bucket_of_visits_ever_goes_negative(log: list[tuple[int, Hit]]) -> None:
+    bounces: Counter[int] = Counter()
+    for row in rows_of([one for _, one in log]):
+        bounces[row.session] += row.opens - row.engages
+        assert bounces[row.session] >= 0
+        assert row.gap_ms >= 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs())
+def test_a_visitors_rows_do_not_depend_on_other_visitors(log: list[tuple[int, Hit]]) -> None:
+    together = Caller(MINUTE)
+    alone = {visitor: Caller(MINUTE) for visitor in (1, 2, 3)}
+    for record in log:
+        together.take([record])
+        alone[record[1].visitor].take([record])
+    apart = [row for caller in alone.values() for row in caller.rows]
+    assert sorted(apart, key=lambda row: row.log_offset) == together.rows
+
+
+# --- by example ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pause", "visits"), [(30 * MINUTE - 1, 1), (30 * MINUTE, 1), (30 * MINUTE + 1, 2)]
+)
+def test_exactly_thirty_minutes_still_join(pause: int, visits: int) -> None:
+    rows = rows_of([hit(START), hit(START + pause)])
+    assert sum(row.opens for row in rows) == visits
+
+
+@pytest.mark.parametrize(("early", "visits"), [(30 * MINUTE, 1), (30 * MINUTE + 1, 2)])
+def test_a_late_event_before_the_start_lengthens_the_visit(early: int, visits: int) -> None:
+    first, late = rows_of([hit(START), hit(START - early, received_at=START)])
+    assert first.opens + late.opens == visits
+    if visits == 1:
+        assert (late.gap_ms, late.session_start) == (early, START)
+
+
+def test_a_visit_goes_on_over_midnight() -> None:
+    rows = rows_of([hit(START - MINUTE), hit(START + MINUTE, path="/next")])
+    assert [row.opens for row in rows] == [1, 0]
+    assert rows[1].session_start == START - MINUTE
+
+
+def test_two_tabs_are_one_visit() -> None:
+    times = [0, 1, 2, 3]
+    rows = rows_of([hit(START + t * MINUTE, path=f"/tab{t % 2}") for t in times])
+    assert {row.session for row in rows} == {rows[0].session}
+    assert [row.prev_path for row in rows] == [None, "/tab0", "/tab1", "/tab0"]
+
+
+def test_of_two_views_at_the_same_time_the_later_in_the_log_is_the_exit() -> None:
+    rows = rows_of([hit(START, path="/a", event_id="1"), hit(START, path="/b", event_id="2")])
+    assert rows[1].prev_path == "/a"
+
+
+def test_a_late_view_takes_its_own_exit_away() -> None:
+    hits = [hit(START), hit(START + 9, path="/end"), hit(START + 5, path="/late", event_id="l")]
+    late = rows_of(hits)[-1]
+    assert (late.prev_path, late.gap_ms) == ("/late", 0)
+
+
+def test_a_machine_and_a_person_of_one_address_are_two_visits() -> None:
+    rows = rows_of([hit(START), hit(START + 1, bot="spider"), hit(START + 2)])
+    assert [row.opens for row in rows] == [1, 1, 0]
+
+
+def test_a_ping_with_no_visit_open_opens_none() -> None:
+    ping, view = rows_of([hit(START, name=ENGAGEMENT, path="/p"), hit(START + 1)])
+    assert (ping.session, ping.opens, ping.session_start, ping.entry_path) == (0, 0, START, "/p")
+    assert view.opens == 1
+
+
+def test_a_ping_keeps_a_visit_alive() -> None:
+    ping_at, view_at = START + 20 * MINUTE, START + 45 * MINUTE
+    rows = rows_of([hit(START), hit(ping_at, name=ENGAGEMENT), hit(view_at)])
+    assert [row.gap_ms for row in rows] == [0, 20 * MINUTE, 25 * MINUTE]
+    assert [row.engages for row in rows] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("interactive", "engages"), [(True, 1), (False, 0)])
+def test_only_an_interactive_event_alone_is_no_bounce(interactive: bool, engages: int) -> None:
+    (row,) = rows_of([hit(START, name="signup", interactive=interactive)])
+    assert (row.opens, row.engages) == (1, engages)
+
+
+def test_a_visit_untouched_for_three_days_is_joined_no_more() -> None:
+    reach = 72 * HOUR + 30 * MINUTE
+    late = [
+        hit(START, received_at=START + reach + extra, event_id=f"late-{extra}") for extra in (1, 2)
+    ]
+    assert [row.opens for row in rows_of([hit(START), *late])] == [1, 1, 0]
+    in_time = hit(START, received_at=START + reach, event_id="in-time")
+    assert [row.opens for row in rows_of([hit(START), in_time])] == [1, 0]
