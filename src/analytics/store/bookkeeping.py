@@ -1,0 +1,37 @@
+"""What the store counts besides rows: the ledger, and how far the log was read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.store.connection import Connection
+
+_LEDGER: Final = """
+SELECT site, hour, received, stored, duplicate, dead, erased FROM ledger
+WHERE $site IS NULL OR site = $site ORDER BY site, hour
+"""
+_DROPS: Final = """
+SELECT site, hour, reason, count FROM drops WHERE $site IS NULL OR site = $site
+ORDER BY site, hour, reason
+"""
+
+
+def offsets(connection: Connection) -> dict[int, int]:
+    """For each partition of the log, the next offset to read."""
+    return dict(connection.rows("SELECT partition, next_offset FROM offsets"))
+
+
+def ledger(connection: Connection, site: str | None) -> dict[LedgerKey, LedgerLine]:
+    """The ledger of one site, or of all."""
+    dropped: dict[tuple[str, int], dict[str, int]] = {}
+    for name, hour, reason, count in connection.rows(_DROPS, {"site": site}):
+        dropped.setdefault((name, hour), {})[reason] = count
+    return {
+        LedgerKey(name, hour): LedgerLine(
+            received, stored, duplicate, dropped.get((name, hour), {}), dead, erased
+        )
+        for name, hour, received, stored, duplicate, dead, erased in connection.rows(
+            _LEDGER, {"site": site}
+        )
+    }

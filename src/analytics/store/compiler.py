@@ -1,0 +1,140 @@
+"""A query as one SQL statement, every value bound.
+
+The statement adds up *parts*: selects that yield the query's keys and some measures
+(`measures.py`). Rows give a part by the time of the event, one by the time the visit began, and
+so on; cells give the same measures for whole days. The last select makes metrics of the sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from analytics.errors import Malformed
+from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Order, Query
+from analytics.store import columns, measures
+from analytics.store.filters import Bound, Conditions
+from analytics.store.parts import RowParts
+
+_MAX_DIMENSIONS: Final = 5
+
+
+class Statement(NamedTuple):
+    """SQL and the values bound in it."""
+
+    sql: str
+    values: dict[str, object]
+
+
+class Compiled(NamedTuple):
+    """The statement for the rows of an answer, and the one that only counts them."""
+
+    answer: Statement
+    counting: Statement
+
+
+def check(query: Query) -> None:
+    """Raise `Malformed` for a question that has no meaning."""
+    if not query.metrics:
+        raise Malformed("metrics", "name at least one")
+    if len(query.dimensions) > _MAX_DIMENSIONS:
+        raise Malformed("dimensions", f"at most {_MAX_DIMENSIONS} at once")
+    if len(set(query.dimensions)) < len(query.dimensions):
+        raise Malformed("dimensions", "each may stand once")
+    for dimension in query.dimensions:
+        columns.check_dimension(dimension, "dimensions")
+    if sum(dimension in TIME_DIMENSIONS for dimension in query.dimensions) > 1:
+        raise Malformed("dimensions", "only one time dimension at once")
+    known = {*query.metrics, *query.dimensions}
+    for order in query.order_by:
+        if order.key not in known:
+            raise Malformed("order_by", f"{order.key} is neither a metric nor a dimension here")
+    _check_metrics(query)
+
+
+def _check_metrics(query: Query) -> None:
+    of_events = [
+        dimension
+        for dimension in query.dimensions
+        if columns.is_event(dimension) and dimension not in columns.PAGE_COLUMNS
+    ]
+    by_page = Dimension.PAGE in query.dimensions
+    filtered = Conditions(query.filters, Bound()).by_page
+    for metric in query.metrics:
+        if metric in measures.VISIT_METRICS and of_events:
+            raise Malformed(
+                "metrics", f"{metric} is of visits, and cannot be split by {of_events[0]}"
+            )
+        if metric is Metric.EXITS and not by_page:
+            raise Malformed("metrics", "exits needs the dimension event:page")
+        if metric in (Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH) and not (by_page or filtered):
+            raise Malformed("metrics", f"{metric} needs a filter or the dimension event:page")
+
+
+def compile_rows(query: Query) -> Compiled:
+    """The statements that answer *query* from rows alone."""
+    bound = Bound()
+    parts = RowParts(query, bound)
+    return assemble(query, parts.needed(), parts.everyone(), parts.tables(), bound)
+
+
+def assemble(
+    query: Query,
+    parts: Sequence[str],
+    everyone: Sequence[str],
+    tables: Sequence[str],
+    bound: Bound,
+) -> Compiled:
+    """Add *parts* up (*everyone*: those without keys), and make the metrics of the sums."""
+    by_page = split_by_page(query)
+    keys = [f"k{i}" for i in range(len(query.dimensions))]
+    summed = ", ".join([*keys, *(measures.sum_sql(m) for m in sorted(measures_of(query)))])
+    grouped = f" GROUP BY {', '.join(keys)} HAVING sum(present) > 0" if keys else ""
+    tables = [*tables, f"summed AS (SELECT {summed} FROM ({_union(parts)}){grouped})"]
+    source = "summed"
+    if Metric.PERCENTAGE in query.metrics:
+        tables.append(f"total AS (SELECT sum(visitors) AS everyone FROM ({_union(everyone)}))")
+        source = "summed, total"
+    shown = [*(_label(d, k) for d, k in zip(query.dimensions, keys, strict=True))]
+    shown += [f"{measures.metric_sql(m, by_page=by_page)} AS {m.value}" for m in query.metrics]
+    if measures.REVENUE_METRICS & set(query.metrics):
+        shown.append("currency_first")
+    prefix = f"WITH {', '.join(tables)} "
+    values = {**bound.values, "site": query.site}
+    counting = Statement(f"{prefix}SELECT count(*) FROM summed", values)
+    answer = f"{prefix}SELECT {', '.join(shown)} FROM {source}{_order_sql(query, keys)}"
+    answer += f" LIMIT {bound(query.limit)} OFFSET {bound(query.offset)}"
+    return Compiled(Statement(answer, {**bound.values, "site": query.site}), counting)
+
+
+def measures_of(query: Query) -> frozenset[str]:
+    """The measures that the query's metrics are made of."""
+    return measures.needed(query.metrics, by_page=split_by_page(query))
+
+
+def split_by_page(query: Query) -> bool:
+    """Whether visits are split by page or hostname, where "visits" are those with a view there."""
+    return any(dimension in columns.PAGE_COLUMNS for dimension in query.dimensions)
+
+
+def _union(parts: Sequence[str]) -> str:
+    return " UNION ALL BY NAME ".join(f"({part})" for part in parts)
+
+
+def _label(dimension: str, key: str) -> str:
+    if dimension in TIME_DIMENSIONS:
+        return f"{key} AS {key}"
+    return f"CASE WHEN {key} = '' THEN '{columns.blank(dimension)}' ELSE {key} END AS {key}"
+
+
+def _order_sql(query: Query, keys: Sequence[str]) -> str:
+    """Time ascending, else the first metric descending; ties by the keys, so it is total."""
+    orders = query.order_by
+    if not orders:
+        timed = [d for d in query.dimensions if d in TIME_DIMENSIONS]
+        orders = (*(Order(d, descending=False) for d in timed), Order(query.metrics[0].value))
+    names = dict(zip(query.dimensions, keys, strict=True))
+    terms = [
+        f"{names.get(o.key, o.key)} {'DESC' if o.descending else 'ASC'} NULLS LAST" for o in orders
+    ]
+    return " ORDER BY " + ", ".join([*terms, *(f"{key} ASC" for key in keys)])

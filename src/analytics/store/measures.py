@@ -1,0 +1,141 @@
+"""What each metric is made of: sums that add up over parts, and the one formula at the end.
+
+A *measure* is a column that the parts of a query (rows by time, rows by visit, cells) yield, so
+that adding the parts gives the whole. Only then is a metric computed, and rounded: here, in one
+place, half up, in whole numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from analytics.query import Figure, Metric
+
+# By the time of the event.
+EVENT_MEASURES: Final = ("visitors", "pageviews", "events")
+REVENUE_MEASURES: Final = ("revenue", "revenue_events", "currency_first", "currency_last")
+# By the time the visit began.
+VISIT_MEASURES: Final = ("begun", "engages", "duration_ms", "views")
+VIEWED_MEASURES: Final = ("viewed",)
+ATTENTION_MEASURES: Final = ("engaged_ms",)
+SCROLL_MEASURES: Final = ("scroll_sum", "scroll_visits")
+EXIT_MEASURES: Final = ("exits",)
+
+_NEEDS: Final[Mapping[Metric, tuple[str, ...]]] = {
+    Metric.VISITORS: ("visitors",),
+    Metric.PAGEVIEWS: ("pageviews",),
+    Metric.EVENTS: ("events",),
+    Metric.PERCENTAGE: ("visitors",),
+    Metric.TOTAL_REVENUE: REVENUE_MEASURES,
+    Metric.AVERAGE_REVENUE: REVENUE_MEASURES,
+    Metric.VIEWS_PER_VISIT: ("begun", "views"),
+    Metric.BOUNCE_RATE: ("begun", "engages"),
+    Metric.VISIT_DURATION: ("begun", "duration_ms"),
+    Metric.TIME_ON_PAGE: ("viewed", "engaged_ms"),
+    Metric.SCROLL_DEPTH: SCROLL_MEASURES,
+    Metric.EXITS: EXIT_MEASURES,
+}
+
+VISIT_METRICS: Final = frozenset(
+    {
+        Metric.VISITS,
+        Metric.VIEWS_PER_VISIT,
+        Metric.BOUNCE_RATE,
+        Metric.VISIT_DURATION,
+        Metric.TIME_ON_PAGE,
+        Metric.SCROLL_DEPTH,
+        Metric.EXITS,
+    }
+)
+
+REVENUE_METRICS: Final = frozenset({Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE})
+"""None of them where currencies are mixed, since those do not add up."""
+
+
+def needed(metrics: Iterable[Metric], *, by_page: bool) -> frozenset[str]:
+    """The measures that *metrics* are made of."""
+    measures: set[str] = set()
+    for metric in metrics:
+        if metric is Metric.VISITS:
+            measures.add(_visits(by_page))
+        else:
+            measures.update(_NEEDS[metric])
+    return frozenset(measures)
+
+
+def sum_sql(measure: str) -> str:
+    """How the parts' values of a measure become one."""
+    if measure == "currency_first":
+        return "min(currency_first) AS currency_first"
+    if measure == "currency_last":
+        return "max(currency_last) AS currency_last"
+    return f"coalesce(sum({measure}), 0) AS {measure}"
+
+
+def metric_sql(metric: Metric, *, by_page: bool) -> str:
+    """The metric, rounded, from the summed measures. *by_page*: split by page or hostname."""
+    # A page where no visit began has no bounce rate; a site without visits has one of 0.
+    nothing = "NULL" if by_page else "0"
+    match metric:
+        case Metric.VISITS:
+            return _visits(by_page)
+        case Metric.VIEWS_PER_VISIT:
+            return _two_decimals("views", "begun", nothing)
+        case Metric.BOUNCE_RATE:
+            return _ratio("begun - engages", "begun", 100, nothing)
+        case Metric.VISIT_DURATION:
+            return _ratio("duration_ms", "1000 * begun", 1, "NULL")
+        case Metric.TIME_ON_PAGE:
+            return _ratio("engaged_ms", "1000 * viewed", 1, "NULL")
+        case Metric.SCROLL_DEPTH:
+            return _ratio("scroll_sum", "scroll_visits", 1, "NULL")
+        case Metric.PERCENTAGE:
+            return _two_decimals("100 * visitors", "everyone", "0")
+        case Metric.TOTAL_REVENUE:
+            return _TOTAL_REVENUE
+        case Metric.AVERAGE_REVENUE:
+            return _AVERAGE_REVENUE
+        case _:
+            return metric.value
+
+
+def _visits(by_page: bool) -> str:
+    """Visits that began, or, by page, visits with a pageview there."""
+    return "viewed" if by_page else "begun"
+
+
+def _half_up(numerator: str, denominator: str, scale: int) -> str:
+    """scale x numerator / denominator as a whole number, exactly; halves go up."""
+    return f"((2 * {scale} * ({numerator}) + ({denominator})) // (2 * ({denominator})))"
+
+
+def _ratio(numerator: str, denominator: str, scale: int, nothing: str) -> str:
+    value = _half_up(numerator, denominator, scale)
+    return f"CASE WHEN ({denominator}) > 0 THEN {value} ELSE {nothing} END"
+
+
+def _two_decimals(numerator: str, denominator: str, nothing: str) -> str:
+    value = _half_up(numerator, denominator, 100)
+    return f"CASE WHEN ({denominator}) > 0 THEN {value} / 100 ELSE {nothing} END"
+
+
+_ONE_CURRENCY: Final = "revenue_events > 0 AND currency_first = currency_last"
+# Thousandths, which are whole numbers. `//` cuts towards zero, so what a negative mean (of
+# refunds) leaves over is taken off first.
+_DOUBLE: Final = "(2 * CAST(revenue * 1000 AS HUGEINT) + revenue_events)"
+_LEFT_OVER: Final = (
+    f"(({_DOUBLE} % (2 * revenue_events) + 2 * revenue_events) % (2 * revenue_events))"
+)
+_TOTAL_REVENUE: Final = f"CASE WHEN {_ONE_CURRENCY} THEN CAST(revenue * 1000 AS HUGEINT) END"
+_AVERAGE_REVENUE: Final = (
+    f"CASE WHEN {_ONE_CURRENCY} THEN ({_DOUBLE} - {_LEFT_OVER}) // (2 * revenue_events) END"
+)
+
+
+def figure(metric: Metric, value: int | float | None, currency: str | None) -> Figure:
+    """A metric's computed value as the answer gives it; money as `12.500 EUR`."""
+    if value is None or metric not in REVENUE_METRICS:
+        return value
+    return f"{Decimal(value).scaleb(-3):.3f} {currency}"

@@ -1,0 +1,253 @@
+"""The parts of a query that rows answer: by the time of the event, and by that of the visit.
+
+A visit belongs to the moment it began, so everything said of visits is counted over the rows
+whose `session_start` lies in the period, and everything said of events over those whose `ts`
+does. Each part is a select with the query's keys (`k0`, `k1`…) and some measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from analytics.query import Dimension, Metric, Query
+from analytics.store import columns, localtime, measures
+from analytics.store.filters import Bound, Conditions, column_sql, needs_span
+
+# One row of the period, as event: r; its visit's last pageview: rx.
+_EXITS: Final = """exits AS (
+    SELECT session,
+        arg_max(path, (ts, log_offset)) AS path,
+        arg_max(hostname, (ts, log_offset)) AS hostname
+    FROM rows
+    WHERE site = $site AND name = 'pageview' AND session <> 0
+        AND session_start >= (SELECT earliest FROM span)
+        AND session_start <= (SELECT latest FROM span)
+    GROUP BY session)"""
+
+
+class RowParts:
+    """The parts of *query* over [start, end), its own period unless told otherwise."""
+
+    def __init__(
+        self, query: Query, bound: Bound, *, start: int | None = None, end: int | None = None
+    ) -> None:
+        self._query = query
+        self._bound = bound
+        self._start = query.period.start if start is None else start
+        self._end = query.period.end if end is None else end
+        self._conditions = Conditions(query.filters, bound)
+        self._by_page = any(d in columns.PAGE_COLUMNS for d in query.dimensions)
+        self._wanted = measures.needed(query.metrics, by_page=self._by_page)
+        self._exits_joined = self._conditions.by_exit or any(
+            dimension in columns.EXIT_COLUMNS for dimension in query.dimensions
+        )
+
+    def needed(self) -> list[str]:
+        """The parts that the query's metrics are made of."""
+        visits = self._wants(measures.VISIT_MEASURES)
+        # A row of the answer exists because of an event there; or, where visits are not split
+        # by page, because of a visit.
+        events = self._wants((*measures.EVENT_MEASURES, *measures.REVENUE_MEASURES))
+        parts: list[str] = []
+        if events or self._by_page or not visits:
+            parts.append(self._events(self._query.dimensions))
+        if visits:
+            parts.append(self._visits())
+        if self._wants((*measures.VIEWED_MEASURES, *measures.ATTENTION_MEASURES)):
+            parts.append(self._attention())
+        if self._wants(measures.SCROLL_MEASURES):
+            parts.append(self._scroll())
+        if self._wants(measures.EXIT_MEASURES):
+            parts.append(self._exits())
+        return parts
+
+    def everyone(self) -> list[str]:
+        """The visitors under the same filters, all keys together."""
+        if Metric.PERCENTAGE not in self._query.metrics:
+            return []
+        where = self._events_where()
+        return [f"SELECT count(DISTINCT r.visitor) AS visitors FROM {self._rows()} WHERE {where}"]
+
+    def tables(self) -> list[str]:
+        """What the parts refer to, in order."""
+        tables: list[str] = []
+        exits = self._exits_joined or self._wants(measures.EXIT_MEASURES)
+        if exits or needs_span(self._query.filters):
+            tables.append(self._span())
+        if exits:
+            tables.append(_EXITS)
+        if self._conditions.by_event and self._of_visits():
+            tables.append(self._chosen())
+        return tables
+
+    def _events(self, dimensions: Sequence[str]) -> str:
+        """Events, by when they happened. A ping is no event."""
+        keys = self._keys(dimensions, "r.ts")
+        chosen = {
+            "present": "1",
+            "visitors": "count(DISTINCT r.visitor)",
+            "pageviews": "count(*) FILTER (r.name = 'pageview')",
+            "events": "count(*)",
+            "revenue": "sum(r.revenue)",
+            "revenue_events": "count(r.revenue)",
+            "currency_first": "min(r.currency) FILTER (r.revenue IS NOT NULL)",
+            "currency_last": "max(r.currency) FILTER (r.revenue IS NOT NULL)",
+        }
+        return self._select(keys, chosen, self._events_where())
+
+    def _visits(self) -> str:
+        """Visits, by when they began; split by page, by where they entered."""
+        keys = self._keys(self._query.dimensions, "r.session_start", entry=True)
+        chosen = {
+            "present": "0" if self._by_page else "1",
+            "begun": "sum(r.opens)",
+            "engages": "sum(r.engages)",
+            "duration_ms": "sum(r.gap_ms)",
+            "views": "count(*) FILTER (r.name = 'pageview')",
+        }
+        return self._select(keys, chosen, self._visits_where())
+
+    def _attention(self) -> str:
+        """Visits that viewed a page, and the time that they gave it."""
+        keys = self._keys(self._query.dimensions, "r.session_start")
+        chosen = {
+            "viewed": "count(DISTINCT r.session) FILTER (r.name = 'pageview')",
+            "engaged_ms": "sum(r.engaged_ms)",
+        }
+        return self._select(keys, chosen, self._pages_where())
+
+    def _scroll(self) -> str:
+        """Each visit's deepest reading of a page, summed."""
+        keys = self._keys(self._query.dimensions, "r.session_start")
+        named = [f"k{i}" for i in range(len(keys))]
+        deepest = self._select(
+            [*keys, "r.session AS session"],
+            {"deepest": "max(r.scroll_depth)"},
+            f"r.scroll_depth IS NOT NULL AND {self._pages_where()}",
+            always=("deepest",),
+        )
+        shown = ", ".join([*named, "sum(deepest) AS scroll_sum", "count(*) AS scroll_visits"])
+        return f"SELECT {shown} FROM ({deepest}){_group_by(len(named))}"
+
+    def _exits(self) -> str:
+        """Visits whose last pageview was there, by when they began."""
+        keys = self._keys(self._query.dimensions, "r.session_start", exit_=True)
+        where = f"r.opens = 1 AND rx.session IS NOT NULL AND {self._visits_where()}"
+        return self._select(keys, {"exits": "count(*)"}, where, exits=True)
+
+    def _select(
+        self,
+        keys: Sequence[str],
+        chosen: dict[str, str],
+        where: str,
+        *,
+        exits: bool = False,
+        always: Sequence[str] = ("present",),
+    ) -> str:
+        shown = [
+            f"{sql} AS {name}"
+            for name, sql in chosen.items()
+            if name in self._wanted or name in always
+        ]
+        select = f"SELECT {', '.join([*keys, *shown])} FROM {self._rows(exits=exits)}"
+        return f"{select} WHERE {where}{_group_by(len(keys))}"
+
+    def _rows(self, *, exits: bool = False) -> str:
+        if exits or self._exits_joined:
+            return "rows r LEFT JOIN exits rx ON rx.session = r.session"
+        return "rows r"
+
+    def _mine(self) -> str:
+        return "r.site = $site" if self._query.bots else "r.site = $site AND r.bot IS NULL"
+
+    def _within(self, column: str) -> str:
+        return f"{column} >= {self._bound(self._start)} AND {column} < {self._bound(self._end)}"
+
+    def _events_where(self) -> str:
+        condition = self._conditions.of_event("r")
+        return (
+            f"{self._mine()} AND {self._within('r.ts')} AND r.name <> 'engagement' AND {condition}"
+        )
+
+    def _begun_where(self) -> str:
+        return f"{self._mine()} AND r.session <> 0 AND {self._within('r.session_start')}"
+
+    def _visits_where(self) -> str:
+        """The rows of visits that have an event for which the filters hold."""
+        if self._conditions.by_event:
+            return f"{self._begun_where()} AND r.session IN (SELECT session FROM chosen)"
+        return f"{self._begun_where()} AND {self._conditions.of_event('r')}"
+
+    def _pages_where(self) -> str:
+        """Of those, the rows of pages that the filters do not leave out."""
+        if self._conditions.by_event:
+            return f"{self._visits_where()} AND {self._conditions.of_page('r')}"
+        return self._visits_where()
+
+    def _of_visits(self) -> bool:
+        return any(metric in measures.VISIT_METRICS for metric in self._query.metrics)
+
+    def _chosen(self) -> str:
+        where = f"{self._begun_where()} AND r.name <> 'engagement'"
+        return (
+            f"chosen AS (SELECT DISTINCT r.session AS session FROM {self._rows()}"
+            f" WHERE {where} AND {self._conditions.of_event('r')})"
+        )
+
+    def _span(self) -> str:
+        """When the visits began that have anything to do with the period."""
+        start, end = self._bound(self._start), self._bound(self._end)
+        return (
+            f"span AS MATERIALIZED (SELECT least(min(session_start), {start}) AS earliest,"
+            f" greatest(max(session_start), {end}) AS latest FROM rows WHERE site = $site"
+            f" AND session <> 0 AND ts >= {start} AND ts < {end})"
+        )
+
+    def _keys(
+        self, dimensions: Sequence[str], time: str, *, entry: bool = False, exit_: bool = False
+    ) -> list[str]:
+        keys = []
+        for i, dimension in enumerate(dimensions):
+            page = columns.PAGE_COLUMNS.get(dimension)
+            if page and entry:
+                sql = f"r.entry_{page}"
+            elif page and exit_:
+                sql = f"rx.{page}"
+            else:
+                sql = self._time_key(dimension, time) or column_sql(dimension, "r", self._bound)
+            keys.append(f"{sql} AS k{i}")
+        return keys
+
+    def _time_key(self, dimension: str, time: str) -> str | None:
+        """The bucket of a time dimension: an hour's or a day's number in local time."""
+        zone = self._query.period.timezone
+        local = localtime.local_ms_sql(time, zone, self._start, self._end)
+        day = f"{local} // {localtime.DAY_MS}"
+        match dimension:
+            case Dimension.HOUR:
+                return f"{local} // {localtime.HOUR_MS}"
+            case Dimension.DAY | Dimension.WEEK | Dimension.MONTH:
+                return bucket_sql(dimension, day, self._query)
+        return None
+
+    def _wants(self, some: Sequence[str]) -> bool:
+        return not self._wanted.isdisjoint(some)
+
+
+def bucket_sql(dimension: str, day: str, query: Query) -> str:
+    """The first day of the bucket in which *day* (SQL) lies; a week's is cut by the period."""
+    match dimension:
+        case Dimension.WEEK:
+            first = localtime.day_of(query.period.timezone, query.period.start)
+            # Day 0 was a Thursday.
+            return f"greatest({day} - ({day} + 3) % 7, {first})"
+        case Dimension.MONTH:
+            month = f"date_trunc('month', DATE '1970-01-01' + CAST({day} AS INTEGER))"
+            return f"CAST(CAST({month} AS DATE) - DATE '1970-01-01' AS BIGINT)"
+        case _:
+            return day
+
+
+def _group_by(keys: int) -> str:
+    return f" GROUP BY {', '.join(f'k{i}' for i in range(keys))}" if keys else ""

@@ -1,0 +1,116 @@
+"""The threads that may block: one that writes, and a bounded number that read."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
+
+from analytics.errors import StoreUnavailable
+from analytics.store.connection import Connection
+
+T = TypeVar("T")
+_END: Final = object()
+
+
+class Engine(Protocol):
+    """An open database that gives each thread a connection of its own."""
+
+    broken: bool
+    """Whether it must be opened anew before it can write again."""
+
+    def connect(self) -> Connection:
+        """A new connection, for one thread."""
+
+    def close(self) -> None:
+        """Close every connection; what runs on them fails."""
+
+
+class Threads:
+    """Runs functions of a `Connection` off the event loop."""
+
+    def __init__(self, open_engine: Callable[[], Engine], *, readers: int, waiting: int) -> None:
+        self._open = open_engine
+        self._writing = ThreadPoolExecutor(1, "store-writer")
+        self._reading = ThreadPoolExecutor(readers, "store-reader")
+        self._room = readers + waiting
+        self._asked = 0
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._writer: Connection | None = None
+        self._own = threading.local()
+
+    async def open(self) -> None:
+        """Open the engine; raises what it raises."""
+        await self._run(self._writing, self._opened)
+
+    async def close(self) -> None:
+        """Finish what runs, refuse what comes, and close the engine."""
+        await asyncio.to_thread(self._reading.shutdown)
+        try:
+            await self._run(self._writing, self._closed)
+        finally:
+            await asyncio.to_thread(self._writing.shutdown)
+
+    async def write(self, step: Callable[[Connection], T]) -> T:
+        """Run *step* on the writing thread, after those before it."""
+        return await self._run(self._writing, lambda: step(self._opened()))
+
+    async def read(self, step: Callable[[Connection], T]) -> T:
+        """Run *step* on a reading thread. Raises `StoreUnavailable` if too many wait."""
+        if self._asked >= self._room:
+            raise StoreUnavailable("Too many questions at once; ask again in a moment.")
+        self._asked += 1
+        try:
+            return await self._run(self._reading, lambda: step(self._reader()))
+        finally:
+            self._asked -= 1
+
+    async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncIterator[T]:
+        """Yield what *step* yields, from a connection of its own."""
+        connection = await self._run(self._reading, self._new)
+        items = step(connection)
+        while (item := await self._run(self._reading, lambda: next(items, _END))) is not _END:
+            yield item  # type: ignore[misc]  # mypy cannot tell the sentinel from T
+
+    async def _run(self, pool: ThreadPoolExecutor, step: Callable[[], T]) -> T:
+        try:
+            future = asyncio.get_running_loop().run_in_executor(pool, step)
+        except RuntimeError as exc:  # the pool was shut down
+            raise StoreUnavailable("The store is closed.") from exc
+        return await future
+
+    def _opened(self) -> Connection:
+        """The writer's connection; the engine is opened (again) if need be."""
+        with self._lock:
+            if self._engine is not None and self._engine.broken:
+                self._engine.close()
+                self._engine = self._writer = None
+            if self._engine is None or self._writer is None:
+                self._engine = self._open()
+                self._writer = self._engine.connect()
+            return self._writer
+
+    def _new(self) -> Connection:
+        self._opened()
+        with self._lock:
+            if self._engine is None:
+                raise StoreUnavailable("The store is closed.")
+            return self._engine.connect()
+
+    def _reader(self) -> Connection:
+        """This thread's connection to the engine as it is open now."""
+        engine = self._engine
+        if engine is None or engine.broken or getattr(self._own, "engine", None) is not engine:
+            self._own.connection = self._new()
+            self._own.engine = self._engine
+        connection: Connection = self._own.connection
+        return connection
+
+    def _closed(self) -> None:
+        with self._lock:
+            if self._engine is not None:
+                self._engine.close()
+                self._engine = None

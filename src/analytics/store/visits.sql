@@ -1,0 +1,21 @@
+-- Each visit as the sessionizer remembers it (analytics/pipeline/visit.py).
+SELECT
+    site,
+    visitor,
+    session,
+    any_value(bot IS NOT NULL),
+    any_value(session_start),
+    min(ts),
+    max(ts),
+    max(received_at),
+    max(log_offset),
+    count(*) FILTER (name = 'pageview'),
+    sum(engages) > 0,
+    coalesce(max(ts) FILTER (name = 'pageview'), -1),
+    arg_max(path, (ts, log_offset)) FILTER (name = 'pageview'),
+    arg_max(hostname, (ts, log_offset)) FILTER (name = 'pageview'),
+    {entry}
+FROM rows
+WHERE session <> 0 AND {condition}
+GROUP BY site, visitor, session
+ORDER BY max(log_offset)
