@@ -6,6 +6,7 @@ AnalyticsError
 │   ├── Unauthenticated  nobody known asks (401)
 │   ├── Forbidden        somebody known asks for what is not theirs (403)
 │   ├── NotFound         the thing named does not exist (404)
+│   ├── MethodNotAllowed the path exists, and not for this method (405)
 │   ├── Conflict         the thing exists already, or something else holds it (409)
 │   ├── TooLarge         more bytes than we accept (413)
 │   └── TooMany          over a rate limit (429); `retry_after` says when to try again
@@ -66,6 +67,13 @@ class NotFound(Invalid):
 
     code = "not_found"
     status = 404
+
+
+class MethodNotAllowed(Invalid):
+    """The path answers another method."""
+
+    code = "method_not_allowed"
+    status = 405
 
 
 class Conflict(Invalid):

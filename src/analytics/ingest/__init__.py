@@ -1,1 +1,1 @@
-"""."""
+"""A request becomes a Hit, and its sender's address is forgotten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, Self
@@ -40,11 +41,12 @@ class EventLog(AbstractAsyncContextManager["EventLog"], Protocol):
     Opening and closing is `async with`: an instance outside the block holds no resource.
     """
 
-    async def append(self, records: Sequence[LogRecord]) -> Sequence[Position]:
-        """Return, when every record survives a crash of this process, where each one lies.
+    def append(self, records: Sequence[LogRecord]) -> Future[Sequence[Position]]:
+        """Begin to append; the future ends, when every record survives a crash of this process,
+        with where each one lies.
 
-        Raises `LogUnavailable` when that cannot be promised; a retry may then append a record
-        a second time, which deduplication undoes.
+        It fails with `LogUnavailable` when that cannot be promised; a retry may then append a
+        record a second time, which deduplication undoes. Cancelling it takes nothing back.
         """
 
     def read(self, start: Position, *, limit: int) -> AsyncIterator[Batch]:

@@ -1,0 +1,181 @@
+"""From what a sender said to what the log holds: identity, place, agent and shields put in.
+
+The sender's address comes in here and goes no further.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from analytics.errors import Forbidden, Malformed, Unauthenticated
+from analytics.event import Drop, DropReason, Hit
+from analytics.ingest import agent, page, shields, visitor
+from analytics.ingest.client import Client, parse_address
+from analytics.ingest.place import Places
+from analytics.ingest.wire.sent import Sent
+from analytics.person import Key, Scope
+from analytics.site import Site
+from analytics.store.catalog.base import Keys, Salts, Sites
+
+MAX_AGE_MS: Final = 72 * 3_600_000
+"""How old an event may be that comes without a key."""
+_UNKNOWN_SITE: Final = 253
+"""How much of an unknown site's name the ledger keeps: a domain's greatest length."""
+
+
+class Origin(NamedTuple):
+    """Of whom an event speaks, after trust was decided."""
+
+    address: str
+    user_agent: str
+    language: str
+    opted_out: bool
+
+
+class Acceptance:
+    """Turns `Sent` into `Hit`s and `Drop`s, one for each site that it names."""
+
+    def __init__(
+        self,
+        *,
+        sites: Sites,
+        keys: Keys,
+        salts: Salts,
+        places: Places,
+        clock: Callable[[], int],
+    ) -> None:
+        self._sites = sites
+        self._keys = keys
+        self._salts = salts
+        self._places = places
+        self.clock = clock
+        self._random = random.SystemRandom()
+        self._bits = random.Random(self._random.getrandbits(128))  # noqa: S311 - ids, no secrets
+
+    def key(self, authorization: str) -> Key | None:
+        """The key in an Authorization header; None without one. Raises `Unauthenticated`."""
+        if not authorization:
+            return None
+        scheme, _, secret = authorization.partition(" ")
+        found = self._keys.find(secret.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
+            raise Unauthenticated("the key in the Authorization header is unknown or was revoked")
+        return found
+
+    def accept(self, sent: Sent, client: Client, key: Key | None = None) -> Sequence[Hit | Drop]:
+        """What to append to the log for *sent*.
+
+        Raises `Malformed` for what can't be understood, `Forbidden` for what needs a key.
+        """
+        now = self.clock()
+        parts = page.parse(sent.url, hash_mode=sent.hash_mode)
+        origin = self._origin(sent, client, key)
+        records: list[Hit | Drop] = []
+        for name in sent.domains:
+            site = self._sites.get(name) or self._sites.get(name.lower().removeprefix("www."))
+            if site is None:
+                records.append(
+                    Drop(
+                        site=name[:_UNKNOWN_SITE].lower(),
+                        received_at=now,
+                        reason=DropReason.UNKNOWN_SITE,
+                    )
+                )
+                continue
+            self._check_rights(sent, site, key, now)
+            records.append(self._hit(sent, parts, origin, site, now))
+        return records
+
+    def _origin(self, sent: Sent, client: Client, key: Key | None) -> Origin:
+        if sent.address is None and sent.user_agent is None:
+            return Origin(client.address, client.user_agent, client.language, client.opted_out)
+        if key is None or Scope.EVENTS_WRITE not in key.scopes:
+            field = "ip" if sent.address is not None else "user_agent"
+            raise Forbidden(f"{field}: only a key with the scope events:write may forward it")
+        address = client.address
+        if sent.address is not None:
+            parsed = parse_address(sent.address)
+            if parsed is None:
+                raise Malformed("ip", "it is no IP address")
+            address = parsed
+        # Who forwards speaks for somebody else: its own headers say nothing about them.
+        return Origin(address, sent.user_agent or "", "", opted_out=False)
+
+    def _check_rights(self, sent: Sent, site: Site, key: Key | None, now: int) -> None:
+        if key is not None and not key.allows(Scope.EVENTS_WRITE, site.domain):
+            raise Forbidden(f"this key may not write events of {site.domain}")
+        if sent.ts is not None and sent.ts < now - MAX_AGE_MS and key is None:
+            raise Forbidden(
+                "ts: it is more than 72 hours ago; that needs a key with the scope events:write"
+            )
+
+    def _hit(
+        self, sent: Sent, parts: page.Page, origin: Origin, site: Site, now: int
+    ) -> Hit | Drop:
+        place = self._places.of(origin.address)
+        if site.honour_dnt and origin.opted_out:
+            return Drop(site=site.domain, received_at=now, reason=DropReason.OPTED_OUT)
+        rules = shields.rules(site.shields)
+        if rules is not None:
+            reason = rules.refuses(
+                address=origin.address,
+                country=place.country,
+                hostname=parts.hostname,
+                path=parts.path,
+            )
+            if reason is not None:
+                return Drop(site=site.domain, received_at=now, reason=reason)
+        looks = agent.parse(origin.user_agent)
+        ts = now if sent.ts is None else min(sent.ts, now)
+        return Hit(
+            event_id=sent.id or self.new_id(now),
+            site=site.domain,
+            ts=ts,
+            received_at=now,
+            visitor=self._visitor(sent, origin, site, ts, now),
+            name=sent.name,
+            hostname=parts.hostname,
+            path=parts.path,
+            title=sent.title,
+            referrer=page.referrer(sent.referrer, parts.hostname, site.domain)
+            if sent.referrer
+            else "",
+            utm_source=parts.utm_source,
+            utm_medium=parts.utm_medium,
+            utm_campaign=parts.utm_campaign,
+            utm_content=parts.utm_content,
+            utm_term=parts.utm_term,
+            click_id=parts.click_id,
+            country=place.country,
+            region=place.region,
+            city=place.city,
+            device=looks.device,
+            browser=looks.browser,
+            browser_version=looks.browser_version,
+            os=looks.os,
+            os_version=looks.os_version,
+            screen=sent.screen,
+            language=sent.language or origin.language,
+            props=sent.props,
+            revenue=sent.revenue,
+            currency=sent.currency,
+            scroll_depth=sent.scroll_depth,
+            engaged_ms=sent.engaged_ms,
+            interactive=sent.interactive,
+            bot=looks.bot,
+            skew_ms=0 if sent.ts is None else max(0, sent.ts - now),
+        )
+
+    def _visitor(self, sent: Sent, origin: Origin, site: Site, ts: int, now: int) -> int:
+        if sent.vid is not None and not site.cookieless:
+            return visitor.from_cookie(site.domain, sent.vid)
+        salt = self._salts.of(ts // visitor.DAY_MS, today=now // visitor.DAY_MS)
+        return visitor.hashed(salt, site.domain, origin.address, origin.user_agent)
+
+    def new_id(self, now: int) -> str:
+        """A UUIDv7 (RFC 9562) for an event whose sender gave it none."""
+        bits = self._bits.getrandbits(74)
+        text = f"{now:012x}7{bits >> 62:03x}{0x8000000000000000 | bits & 0x3FFFFFFFFFFFFFFF:016x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

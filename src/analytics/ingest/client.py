@@ -1,0 +1,101 @@
+"""Who sends: the address that we believe, and the headers that matter to an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from analytics.errors import Misconfigured
+
+Network = IPv4Network | IPv6Network
+
+
+class Client(NamedTuple):
+    """The sender of one request. `address` must not leave `ingest`."""
+
+    address: str
+    user_agent: str
+    language: str
+    """The first of Accept-Language."""
+    opted_out: bool
+    """Whether DNT or Sec-GPC is set."""
+    authorization: str
+
+
+class Trust:
+    """Which peers may say, by X-Forwarded-For, for whom they speak."""
+
+    def __init__(self, proxies: Iterable[str]) -> None:
+        try:
+            self._networks = tuple(ip_network(proxy, strict=False) for proxy in proxies)
+        except ValueError as exc:
+            raise Misconfigured(f"ingest.trusted_proxies: {exc}") from exc
+        self._trusted = lru_cache(maxsize=4096)(self._is_trusted)
+
+    def client(self, scope: Scope) -> Client:
+        """Read the sender off an ASGI *scope*."""
+        forwarded = user_agent = language = authorization = ""
+        opted_out = False
+        for name, value in scope["headers"]:
+            if name == b"user-agent":
+                user_agent = value.decode("latin-1")
+            elif name == b"x-forwarded-for":
+                text = value.decode("latin-1")
+                forwarded = f"{forwarded},{text}" if forwarded else text
+            elif name == b"accept-language":
+                language = _first_language(value)
+            elif name == b"authorization":
+                authorization = value.decode("latin-1")
+            elif name in (b"dnt", b"sec-gpc"):
+                opted_out = opted_out or value == b"1"
+        peer = scope.get("client")
+        # A unix socket has no peer address; whoever may open it is on this machine.
+        address = peer[0] if peer and peer[0] else "127.0.0.1"
+        if forwarded and self._trusted(address):
+            address = self._forwarded(forwarded, address)
+        return Client(address, user_agent, language, opted_out, authorization)
+
+    def _forwarded(self, chain: str, peer: str) -> str:
+        """The nearest address in *chain*, from the right, that is no trusted proxy's."""
+        found = peer
+        for text in reversed(chain.split(",")):
+            address = parse_address(text)
+            if address is None:
+                continue
+            found = address
+            if not self._trusted(address):
+                break
+        return found
+
+    def _is_trusted(self, address: str) -> bool:
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
+
+
+def parse_address(text: str) -> str | None:
+    """An address as text, without port, brackets and IPv4-in-IPv6 wrapping; None if it is none."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    parsed = _parsed(text)
+    return None if parsed is None else str(parsed)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+@lru_cache(maxsize=1024)
+def _first_language(header: bytes) -> str:
+    return header.decode("latin-1").partition(",")[0].partition(";")[0].strip().lower()[:35]

@@ -1,0 +1,87 @@
+"""`POST /api/event`: one event in, an answer when it is durable.
+
+This is the hot path, a bare ASGI application. `take` and `receipt` are its halves before and after
+the wait: a server that can do without a task for each request calls them itself (gateway/direct).
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from analytics.errors import AnalyticsError, MethodNotAllowed, TooMany
+from analytics.event import Drop, Hit, LogRecord
+from analytics.ingest import receive as http
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.client import Trust
+from analytics.ingest.counts import Counts
+from analytics.ingest.limiter import Limiter
+from analytics.ingest.wire import plausible
+from analytics.stream.base import EventLog, Position
+
+ACCEPTED: Final = b"ok"
+Appended = Future[Sequence[Position]]
+
+
+class EventEndpoint:
+    """The ASGI application behind `/api/event`."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        acceptance: Acceptance,
+        trust: Trust,
+        limiter: Limiter,
+        counts: Counts,
+        max_body_bytes: int,
+    ) -> None:
+        self._log = log
+        self._acceptance = acceptance
+        self._trust = trust
+        self._limiter = limiter
+        self.counts = counts
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept one event."""
+        if scope["method"] == "OPTIONS":
+            return await http.preflight(send)
+        if scope["method"] != "POST":
+            return await http.refuse(send, MethodNotAllowed("send events with POST"))
+        try:
+            body = await http.body(receive, self.max_body_bytes)
+            records, appended = self.take(scope, body)
+            positions = await appended
+        except AnalyticsError as error:
+            self.counts.refused(error)
+            return await http.refuse(send, error)
+        self.counts.accepted += 1
+        return await http.text(send, 202, ACCEPTED, receipt(records, positions))
+
+    def take(self, scope: Scope, body: bytes) -> tuple[Sequence[LogRecord], Appended]:
+        """Understand the event and begin to append it. Raises what the sender is to be told."""
+        client = self._trust.client(scope)
+        if not self._limiter.admits(client.address):
+            raise TooMany("too many events from your address; slow down")
+        sent = plausible.decode(body)
+        key = self._acceptance.key(client.authorization) if client.authorization else None
+        records = self._acceptance.accept(sent, client, key)
+        return records, self._log.append(records)
+
+
+def receipt(records: Sequence[LogRecord], positions: Sequence[Position]) -> list[http.Header]:
+    """The headers that say where the records lie, and which of them were left out."""
+    if len(records) == 1 and type(records[0]) is Hit:
+        return [(b"x-analytics-receipt", b"%d-%d" % positions[0])]
+    return [
+        (b"x-analytics-receipt", ",".join(map(str, positions)).encode()),
+        *(
+            (b"x-analytics-dropped", record.reason.encode())
+            for record in records
+            if isinstance(record, Drop)
+        ),
+    ]

@@ -1,0 +1,117 @@
+"""A page's address, taken apart: hostname, path, campaign tags, and the referrer beside it.
+
+Paths are kept as sent, percent-encoding and case included; only hosts are normalised, by the
+rules that browsers follow (WHATWG).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import can_ada
+
+from analytics.errors import Malformed
+from analytics.ingest.text import clean
+
+_PATH_LIMIT: Final = 2000
+_TAG_LIMIT: Final = 255
+_NO_HOST: Final = "(none)"
+# RFC 3986, appendix B, with the parts that we need.
+_URL: Final = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://([^/?#\\]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
+)
+_CLICK_IDS: Final = (
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "msclkid",
+    "fbclid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "dclid",
+    "yclid",
+)
+
+
+class Page(NamedTuple):
+    """The parts of a page's URL that we keep."""
+
+    hostname: str
+    path: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_content: str
+    utm_term: str
+    click_id: str
+
+
+@lru_cache(maxsize=8192)
+def parse(url: str, *, hash_mode: bool = False) -> Page:
+    """Take *url* apart. Raises `Malformed` naming `url` when it is no page's address."""
+    match = _URL.fullmatch(url.strip())
+    if match is None or not url.strip():
+        raise Malformed("url", "it is empty; send the page's full address")
+    scheme, authority, path, query, fragment = match.groups()
+    if (scheme or "").lower() in ("data", "javascript", "blob", "about"):
+        raise Malformed("url", f"{scheme}: addresses are no pages")
+    hostname = _NO_HOST
+    if authority:
+        found = _hostname(authority)
+        if found is None:
+            raise Malformed("url", f"{clean(authority, 80)!r} is no valid host")
+        hostname = found
+    if not path.startswith("/"):
+        path = "/" + path
+    if hash_mode and fragment:
+        path = f"{path}#{fragment}"
+    tags = _tags(query) if query else {}
+    return Page(
+        hostname=hostname,
+        path=clean(path, _PATH_LIMIT),
+        utm_source=tags.get("utm_source") or tags.get("source") or tags.get("ref") or "",
+        utm_medium=tags.get("utm_medium", ""),
+        utm_campaign=tags.get("utm_campaign", ""),
+        utm_content=tags.get("utm_content", ""),
+        utm_term=tags.get("utm_term", ""),
+        click_id=next((kind for kind in _CLICK_IDS if kind in tags), ""),
+    )
+
+
+@lru_cache(maxsize=8192)
+def referrer(sent: str, hostname: str, domain: str) -> str:
+    """*sent* as we show it: host/path without scheme, `www.` and query.
+
+    "" when there is none, when it can't be read, or when it is the site itself: *hostname* is
+    that of the page, *domain* the site's.
+    """
+    match = _URL.fullmatch(sent.strip()) if sent else None
+    if match is None or not match[2]:
+        return ""
+    host = _hostname(match[2])
+    if host is None or host in (hostname, domain) or host.endswith("." + domain):
+        return ""
+    return clean(host + match[3].rstrip("/"), _PATH_LIMIT)
+
+
+@lru_cache(maxsize=4096)
+def _hostname(authority: str) -> str | None:
+    """The normalised host of *authority*, without port and `www.`; None if it is none."""
+    try:
+        host: str = can_ada.parse(f"http://{authority}/").hostname
+    except ValueError:
+        return None
+    return host.removeprefix("www.")[:255] or None
+
+
+def _tags(query: str) -> dict[str, str]:
+    """The query's first non-empty value of each lower-cased name."""
+    tags: dict[str, str] = {}
+    for name, value in parse_qsl(query, errors="replace", max_num_fields=None):
+        if value:
+            tags.setdefault(name.lower(), clean(value.strip(), _TAG_LIMIT))
+    return tags

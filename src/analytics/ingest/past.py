@@ -1,0 +1,76 @@
+"""Past requests: the lines of a server's log as records of one site."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+from analytics.errors import Malformed
+from analytics.event import Drop, LogRecord
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.client import Client
+from analytics.ingest.wire import access_log
+from analytics.ingest.wire.sent import Sent
+from analytics.person import Key, Scope
+from analytics.site import Site
+
+_REMEMBERED: Final = 200_000
+
+
+class AccessLog:
+    """One access log, read from its first line to its last.
+
+    Everything but `received_at` and the visitor depends on the lines alone, so that importing
+    the same file again makes the same event ids, and adds nothing.
+    """
+
+    def __init__(self, acceptance: Acceptance, site: Site) -> None:
+        self._acceptance = acceptance
+        self._site = site
+        self._copies = Copies()
+        # Who may import may write what happened long ago.
+        self._key = Key(id="import", scopes=(Scope.EVENTS_WRITE,), site=site.domain, created_at=0)
+
+    def read(self, line: bytes) -> LogRecord | None:
+        """The record of *line*; None when the line is not of the format."""
+        parsed = access_log.parse(line)
+        if parsed is None:
+            return None
+        reason = access_log.refusal(parsed)
+        if reason is not None:
+            return Drop(site=self._site.domain, received_at=self._acceptance.clock(), reason=reason)
+        sent = Sent(
+            domains=(self._site.domain,),
+            url=access_log.url(parsed, self._site.domain),
+            referrer=parsed.referrer,
+            id=access_log.event_id(self._site.domain, line, self._copies.ordinal(line)),
+            ts=parsed.ts,
+        )
+        client = Client(parsed.address, parsed.user_agent, "", opted_out=False, authorization="")
+        try:
+            (record,) = self._acceptance.accept(sent, client, self._key)
+        except Malformed:
+            return None
+        return record
+
+
+class Copies:
+    """Counts lines that read alike, as long as they are not too many lines apart.
+
+    The oldest half is forgotten when it is full: so the answer depends on the lines before
+    alone, and a file that has grown gives the same ones again.
+    """
+
+    def __init__(self, remembered: int = _REMEMBERED) -> None:
+        self._half = remembered // 2
+        self._young: dict[bytes, int] = {}
+        self._old: dict[bytes, int] = {}
+
+    def ordinal(self, line: bytes) -> int:
+        """How many lines before it read like *line*."""
+        if len(self._young) >= self._half:
+            self._young, self._old = {}, self._young
+        digest = blake2b(line, digest_size=16).digest()
+        before = self._young.get(digest, self._old.get(digest, 0))
+        self._young[digest] = before + 1
+        return before

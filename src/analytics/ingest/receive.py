@@ -1,0 +1,103 @@
+"""Reading a request's body, and answering, in bare ASGI: the hot path has no room for more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from starlette.types import Receive, Send
+
+from analytics.errors import AnalyticsError, Malformed, TooLarge, TooMany, Unavailable
+
+Header = tuple[bytes, bytes]
+
+# Any page may send to us, without cookies: that is what a tracker does.
+CORS: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"x-analytics-receipt, x-analytics-dropped"),
+)
+_PREFLIGHT: Final[tuple[Header, ...]] = (
+    *CORS,
+    (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
+    (b"access-control-allow-headers", b"content-type, authorization, x-debug-request"),
+    (b"access-control-max-age", b"86400"),
+    (b"content-length", b"0"),
+)
+TEXT_HEADERS: Final[tuple[Header, ...]] = (
+    (b"content-type", b"text/plain; charset=utf-8"),
+    *CORS,
+)
+JSON_HEADERS: Final[tuple[Header, ...]] = ((b"content-type", b"application/json"), *CORS)
+INTERNAL_ERROR: Final = b'{"error":"something went wrong here; it was logged","code":"internal"}'
+
+
+async def body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises `TooLarge` as soon as it passes *limit* bytes."""
+    message = await receive()
+    data: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(data) > limit:
+            break
+        message = await receive()
+        data += message.get("body", b"")
+    if len(data) > limit:
+        raise TooLarge(too_large(limit))
+    return data
+
+
+async def answer(send: Send, status: int, content: bytes, headers: Iterable[Header]) -> None:
+    """Send a whole response."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (b"content-length", b"%d" % len(content))],
+        }
+    )
+    await send({"type": "http.response.body", "body": content})
+
+
+async def text(send: Send, status: int, content: bytes, headers: Iterable[Header] = ()) -> None:
+    """Answer in plain text, to any origin."""
+    await answer(send, status, content, (*TEXT_HEADERS, *headers))
+
+
+async def json(send: Send, status: int, content: object, headers: Iterable[Header] = ()) -> None:
+    """Answer in JSON, to any origin."""
+    await answer(send, status, msgspec.json.encode(content), (*JSON_HEADERS, *headers))
+
+
+async def preflight(send: Send) -> None:
+    """Answer the question of a browser whether it may send."""
+    await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def problem(error: AnalyticsError) -> dict[str, str]:
+    """*error* as the JSON that we answer with."""
+    said = {"error": str(error), "code": error.code}
+    if isinstance(error, Malformed):
+        said["field"] = error.field
+    return said
+
+
+def too_large(limit: int) -> str:
+    """What to say of a body that is over *limit* bytes."""
+    return f"the body is larger than {limit} bytes; send fewer events in one request"
+
+
+def refusal(error: AnalyticsError) -> tuple[list[Header], bytes]:
+    """The headers and the body that tell of *error*."""
+    headers = [*JSON_HEADERS]
+    if isinstance(error, Unavailable | TooMany):
+        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+    return headers, msgspec.json.encode(problem(error))
+
+
+async def refuse(send: Send, error: AnalyticsError) -> None:
+    """Answer with *error*."""
+    headers, content = refusal(error)
+    if isinstance(error, TooLarge):
+        headers.append((b"connection", b"close"))  # the rest of the body is not worth reading
+    await answer(send, error.status, content, headers)

@@ -1,0 +1,222 @@
+"""The event body of `POST /api/event`: Plausible's, long and short names, and a few more.
+
+One name may stand for one meaning only: where both are sent, the long one wins.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import msgspec
+
+from analytics.errors import Malformed
+from analytics.event import ENGAGEMENT
+from analytics.ingest.text import clean
+from analytics.ingest.wire.sent import Sent
+
+NAME_LIMIT: Final = 120
+_PROPS_LIMIT: Final = 30
+_KEY_LIMIT: Final = 300
+_VALUE_LIMIT: Final = 2000
+_TITLE_LIMIT: Final = 500
+_DOMAINS_LIMIT: Final = 20
+_ENGAGED_LIMIT_MS: Final = 86_400_000
+_MAX_TS: Final = 1 << 47
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
+_SCREEN: Final = re.compile(r"\d{1,5}x\d{1,5}")
+
+
+class Body(msgspec.Struct, rename={"revenue_short": "$"}):
+    """The JSON object as it comes. Unknown members are ignored, as other trackers send more."""
+
+    name: str | None = None
+    n: str | None = None
+    url: str | None = None
+    u: str | None = None
+    domain: str | None = None
+    d: str | None = None
+    referrer: str | None = None
+    r: str | None = None
+    props: Any = None
+    p: Any = None
+    meta: Any = None
+    m: Any = None
+    revenue: Any = None
+    revenue_short: Any = None
+    interactive: bool | None = None
+    i: bool | None = None
+    hashMode: Any = None  # noqa: N815 - the wire's name
+    h: Any = None
+    sd: float | None = None
+    e: float | None = None
+    id: str | None = None
+    ts: int | float | None = None
+    vid: str | None = None
+    title: str | None = None
+    t: str | None = None
+    language: str | None = None
+    l: str | None = None  # noqa: E741 - the wire's name
+    screen: str | None = None
+    s: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(Body)
+_AT: Final = re.compile(r"^(.*?)(?: - at `\$\.?(.*)`)?$", re.DOTALL)
+
+
+def decode(body: bytes) -> Sent:
+    """Understand one event. Raises `Malformed` naming the member that is wrong."""
+    try:
+        parsed = _decoder.decode(body)
+    except msgspec.ValidationError as exc:
+        match = _AT.match(str(exc))
+        reason, field = (match[1], match[2] or "") if match else (str(exc), "")
+        raise Malformed(field, reason) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise Malformed("", f"the body is no JSON object: {exc}") from None
+    return sent(parsed)
+
+
+def sent(body: Body) -> Sent:
+    """The event that *body* describes. Raises `Malformed`."""
+    name = body.name if body.name is not None else body.n
+    if not name:
+        raise Malformed("name", "it is missing; send the event's name, such as pageview")
+    if len(name) > NAME_LIMIT:
+        raise Malformed("name", f"it is longer than {NAME_LIMIT} characters")
+    url = body.url if body.url is not None else body.u
+    if not url:
+        raise Malformed("url", "it is missing; send the page's full address")
+    domain = body.domain if body.domain is not None else body.d
+    if not domain:
+        raise Malformed("domain", "it is missing; send the site's domain")
+    revenue, currency = _revenue(body.revenue if body.revenue is not None else body.revenue_short)
+    interactive = body.interactive if body.interactive is not None else body.i
+    screen = body.screen or body.s or ""
+    engagement = name == ENGAGEMENT
+    return Sent(
+        domains=_domains(domain),
+        url=url,
+        name=clean(name, NAME_LIMIT),
+        referrer=body.referrer or body.r or "",
+        props=_props(body),
+        revenue=revenue,
+        currency=currency,
+        interactive=interactive is not False,
+        hash_mode=_flag(body.hashMode) or _flag(body.h),
+        scroll_depth=_scroll(body.sd) if engagement else None,
+        engaged_ms=_engaged(body.e) if engagement else 0,
+        id=None if body.id is None else _uuid(body.id),
+        ts=None if body.ts is None else _timestamp(body.ts),
+        vid=None if body.vid is None else _vid(body.vid),
+        title=clean(body.title or body.t or "", _TITLE_LIMIT),
+        language=clean(body.language or body.l or "", 35).lower(),
+        screen=screen if _SCREEN.fullmatch(screen) else "",
+        address=body.ip,
+        user_agent=body.user_agent,
+    )
+
+
+def _domains(text: str) -> tuple[str, ...]:
+    if "," not in text:
+        return (text.strip(),)
+    domains = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not domains:
+        raise Malformed("domain", "it names no site")
+    if len(domains) > _DOMAINS_LIMIT:
+        raise Malformed("domain", f"it names more than {_DOMAINS_LIMIT} sites")
+    return domains
+
+
+def _props(body: Body) -> dict[str, str]:
+    given = next((x for x in (body.props, body.p, body.meta, body.m) if x is not None), None)
+    if given is None:
+        return {}
+    if isinstance(given, str):
+        # The old trackers' `meta` is a JSON object in a string.
+        try:
+            given = msgspec.json.decode(given)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return {}
+    if not isinstance(given, dict):
+        raise Malformed("props", "it is no object of names and values")
+    props: dict[str, str] = {}
+    for key, value in given.items():
+        text = _scalar(value)
+        if text and len(props) < _PROPS_LIMIT:
+            props[clean(key, _KEY_LIMIT)] = clean(text, _VALUE_LIMIT)
+    return props
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return ""  # lists, objects and null are left out
+
+
+def _revenue(given: object) -> tuple[str | None, str]:
+    """Amount and currency; a revenue that makes no sense is left out, and the event kept."""
+    if isinstance(given, str):
+        try:
+            given = msgspec.json.decode(given)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None, ""
+    if not isinstance(given, dict):
+        return None, ""
+    amount, currency = given.get("amount"), given.get("currency")
+    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
+        return None, ""
+    if isinstance(amount, bool) or not isinstance(amount, int | float | str):
+        return None, ""
+    try:
+        value = Decimal(str(amount)).quantize(Decimal("0.001"))
+    except InvalidOperation:
+        return None, ""
+    if not value.is_finite() or abs(value) >= Decimal(10) ** 14:
+        return None, ""
+    return str(value), currency.upper()
+
+
+def _flag(value: object) -> bool:
+    return value in (1, True, "1", "true")
+
+
+def _scroll(depth: float | None) -> int | None:
+    # Plausible's script sends 255 where it has no reading.
+    return int(depth) if depth is not None and 0 <= depth <= 100 else None
+
+
+def _engaged(ms: float | None) -> int:
+    return int(ms) if ms is not None and 0 < ms <= _ENGAGED_LIMIT_MS else 0
+
+
+def _uuid(text: str) -> str:
+    if _UUID.fullmatch(text):
+        return text
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise Malformed("id", "it is no UUID") from None
+
+
+def _timestamp(ts: float) -> int:
+    if not 0 <= ts < _MAX_TS:
+        raise Malformed("ts", "it is no time in milliseconds since 1970")
+    return int(ts)
+
+
+def _vid(text: str) -> str:
+    if not _VID.fullmatch(text):
+        raise Malformed("vid", "it is not 1 to 64 characters of A-Z a-z 0-9 _ -")
+    return text

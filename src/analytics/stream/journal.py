@@ -1,0 +1,270 @@
+"""The embedded event log: append-only segments on the local disk, synced in groups.
+
+What arrives while a group is being synced forms the next one, so that many requests share one
+write and one sync. What `append` acked survives the end of the process and of the machine. When
+the disk refuses a write, the whole group fails with `LogUnavailable` and the next one tries again.
+
+A disk that syncs within half a millisecond is waited for on the event loop: to hand the group to
+a thread and back costs more than the wait, because the thread needs the interpreter's lock each
+way (bench/journal.py). A slower disk is waited for in a thread, until it is quick again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import structlog
+
+from analytics.errors import LogUnavailable, Misconfigured
+from analytics.event import LogRecord
+from analytics.stream import record as records_
+from analytics.stream import segment
+from analytics.stream.base import Batch, EventLog, Position
+from analytics.stream.reader import SegmentReader
+from analytics.stream.segment_file import SegmentFile, name
+
+log = structlog.get_logger()
+
+PARTITION: Final = 0
+_QUICK_SYNC_S: Final = 0.0005
+
+
+class JournalLimits(NamedTuple):
+    """How large a journal may grow, in bytes."""
+
+    segment_bytes: int = 32 << 20
+    max_backlog_bytes: int = 8 << 30
+    """What is appended and not yet released; over it, appends are refused."""
+    min_free_bytes: int = 64 << 20
+    """Appends are refused before the disk has less room than this."""
+    max_pending_bytes: int = 32 << 20
+    """What waits in memory for the next sync; over it, appends are refused."""
+
+
+class Group:
+    """The records that the next write will sync, and who waits for it."""
+
+    __slots__ = ("first", "payloads", "size", "waiting")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.payloads: list[bytes] = []
+        self.size = 0
+        self.waiting: list[tuple[asyncio.Future[Sequence[Position]], Sequence[Position]]] = []
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last record."""
+        return self.first + len(self.payloads)
+
+    def synced(self) -> None:
+        """Tell everybody who waits where their records lie."""
+        for future, positions in self.waiting:
+            if not future.done():  # it was cancelled
+                future.set_result(positions)
+
+    def failed(self, fault: str) -> None:
+        """Tell everybody who waits that nothing of it was kept."""
+        for future, _positions in self.waiting:
+            if not future.done():
+                future.set_exception(LogUnavailable(fault, retry_after=5))
+
+
+class Journal:
+    """An `EventLog` of one partition in a folder of segment files."""
+
+    def __init__(self, folder: Path, limits: JournalLimits | None = None) -> None:
+        self._folder = folder
+        self._limits = limits or JournalLimits()
+        self._bases: list[int] = []  # the first offset of each segment, oldest first
+        self._sealed: dict[int, int] = {}  # the bytes in each segment but the newest
+        self._next = 0  # the offset of the next record, those that wait included
+        self._synced = 0  # the offset behind the last synced record
+        self._room = 0  # bytes to write before the disk's free room is looked at again
+        self._sync_s = 0.0  # how long a sync takes, of late
+        self._waiting: Group | None = None
+        self._busy = False  # a group is on its way to the disk, or a flush is to come
+        self._idle: asyncio.Future[None] | None = None  # who closes waits for what is under way
+        self._closed = True
+        self._grew = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._recover)
+        self._closed = False
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._closed = True
+        if self._busy:
+            self._idle = self._loop.create_future()
+            await self._idle
+        await asyncio.to_thread(self._file.seal)
+
+    def _recover(self) -> None:
+        """Find the segments, and open the newest one for writing."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        paths = sorted(self._folder.glob("*.seg"))
+        while paths and paths[-1].stat().st_size < segment.HEADER_BYTES:
+            paths.pop().unlink()  # the process ended while it began this one: it holds nothing
+        self._bases = [int(path.stem) for path in paths]
+        self._sealed = {int(path.stem): path.stat().st_size for path in paths[:-1]}
+        if paths:
+            self._file = SegmentFile.reopen(paths[-1])
+        else:
+            self._file = SegmentFile.create(self._folder, 0, self._limits.segment_bytes)
+            self._bases = [0]
+        self._next = self._synced = self._file.end_offset
+
+    # Appending
+
+    def append(self, records: Sequence[LogRecord]) -> asyncio.Future[Sequence[Position]]:
+        """See `EventLog.append`."""
+        future: asyncio.Future[Sequence[Position]] = self._loop.create_future()
+        group = self._waiting
+        if group is None:
+            if self._closed:
+                raise LogUnavailable("the journal is closed; try again in a moment")
+            group = self._waiting = Group(self._next)
+            if not self._busy:
+                # At the end of this turn of the loop: who comes in the same turn joins.
+                self._busy = True
+                self._loop.call_soon(self._flush)
+        elif group.size > self._limits.max_pending_bytes:
+            raise LogUnavailable("the disk does not keep up with the events that arrive")
+        payloads = group.payloads
+        offset = group.first + len(payloads)
+        positions = []
+        for record in records:
+            payload = records_.encode(record)
+            payloads.append(payload)
+            group.size += len(payload)
+            positions.append(Position(PARTITION, offset))
+            offset += 1
+        group.waiting.append((future, positions))
+        return future
+
+    def _flush(self) -> None:
+        """Send the waiting group to the disk, by the way that is quicker now."""
+        group, self._waiting = self._waiting, None
+        if group is None:
+            self._busy = False
+            if self._idle is not None:
+                self._idle.set_result(None)
+            return
+        self._next = group.end
+        if self._sync_s < _QUICK_SYNC_S and self._file.size < self._limits.segment_bytes:
+            self._done(group, self._write(group))
+        else:
+            self._loop.run_in_executor(None, self._write, group).add_done_callback(
+                lambda written: self._done(group, written.result())
+            )
+
+    def _write(self, group: Group) -> str | None:
+        """Put the group on the disk; what went wrong, or None."""
+        try:
+            data = segment.pack(group.payloads)
+            if self._file.size + len(data) > self._limits.segment_bytes:
+                self._begin_segment(group.first)
+            self._check_room(len(data))
+            began = time.perf_counter()
+            self._file.write(data)
+            self._sync_s += (time.perf_counter() - began - self._sync_s) / 4
+        except OSError as exc:
+            log.error("journal_write_failed", error=str(exc), records=len(group.payloads))  # noqa: TRY400
+            self._room = 0
+            return f"the journal can't be written: {exc.strerror or exc}"
+        return None
+
+    def _done(self, group: Group, fault: str | None) -> None:
+        """Tell those who wait, and send the next group on its way."""
+        if fault is None:
+            self._synced = group.end
+            self._grew.set()
+            group.synced()
+        else:
+            # The offsets of the failed group, and of what waited behind it, were not used up.
+            self._next = group.first
+            waiting, self._waiting = self._waiting, None
+            group.failed(fault)
+            if waiting is not None:
+                waiting.failed(fault)
+        self._loop.call_soon(self._flush)
+
+    def _begin_segment(self, base: int) -> None:
+        if self._file.base == base:
+            return  # one group larger than a segment
+        fresh = SegmentFile.create(self._folder, base, self._limits.segment_bytes)
+        with contextlib.suppress(OSError):
+            self._file.seal()
+        self._sealed[self._file.base] = self._file.size
+        self._file = fresh
+        self._bases.append(base)
+
+    def _check_room(self, size: int) -> None:
+        if self.backlog_bytes + size > self._limits.max_backlog_bytes:
+            raise OSError(0, "its backlog has reached its limit (journal.max_backlog_bytes)")
+        self._room -= size
+        if self._room <= 0:
+            free = shutil.disk_usage(self._folder).free
+            if free < self._limits.min_free_bytes + size:
+                raise OSError(0, f"the disk has only {free >> 20} MiB left")
+            # To look again after an eighth of the room is soon enough, and spares a call.
+            self._room = (free - self._limits.min_free_bytes) // 8
+
+    # Reading
+
+    async def read(self, start: Position, *, limit: int) -> AsyncIterator[Batch]:
+        """See `EventLog.read`."""
+        holding = [base for base in self._bases if base <= start.offset]
+        if not holding or start.offset > self._synced:
+            raise Misconfigured(
+                f"the journal holds records {self._bases[0]} to {self._synced}, and the store "
+                f"asks for {start.offset}: they are of different ages; restore both from a backup"
+            )
+        reader = SegmentReader(self._folder, holding[-1], start.offset)
+        while True:
+            self._grew.clear()
+            records = await asyncio.to_thread(self._read_some, reader, limit)
+            if not records:
+                await self._grew.wait()
+            for i in range(0, len(records), limit):
+                part = records[i : i + limit]
+                yield Batch(Position(PARTITION, reader.offset - len(records) + i), part)
+
+    def _read_some(self, reader: SegmentReader, limit: int) -> Sequence[bytes]:
+        """About *limit* records that the reader has not seen; none when it has seen all."""
+        while True:
+            following = [base for base in list(self._bases) if base > reader.base]
+            # A segment with one behind it is complete: its size is final.
+            size = self._sealed[reader.base] if following else self._file.size
+            records = reader.read(size, limit)
+            if records or not following:
+                return records
+            reader.enter(following[0])
+
+    async def release(self, before: Position) -> None:
+        """See `EventLog.release`: deletes the segments that lie before it as a whole."""
+        while len(self._bases) > 1 and self._bases[1] <= before.offset:
+            base = self._bases.pop(0)
+            del self._sealed[base]
+            await asyncio.to_thread((self._folder / name(base)).unlink)
+            log.info("journal_segment_released", segment=name(base))
+
+    async def ends(self) -> Sequence[tuple[Position, Position]]:
+        """See `EventLog.ends`."""
+        return [(Position(PARTITION, self._bases[0]), Position(PARTITION, self._synced))]
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What was appended and is not yet released."""
+        return sum(list(self._sealed.values())) + self._file.size
+
+
+_: type[EventLog] = Journal

@@ -1,0 +1,23 @@
+"""How a log record is written as bytes: MessagePack, told apart by a tag."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from analytics.errors import Corrupt
+from analytics.event import LogRecord
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final[msgspec.msgpack.Decoder[LogRecord]] = msgspec.msgpack.Decoder(LogRecord)
+
+encode: Final = _encoder.encode
+
+
+def decode(payload: bytes) -> LogRecord:
+    """The record in *payload*. Raises `Corrupt` when it is none of ours."""
+    try:
+        return _decoder.decode(payload)
+    except msgspec.DecodeError as exc:
+        raise Corrupt(f"not a log record: {exc}") from exc
