@@ -121,10 +121,12 @@
     }
   }
 
-  /** One tab drains at a time where the browser has locks; elsewhere the ids keep doubles out. */
+  /** One tab drains at a time; where there are no locks to be had, the ids keep doubles out. */
   function send() {
-    const { locks } = navigator
-    sending = sending.then(() => (locks ? locks.request(prefix, drain) : drain())).catch(() => {})
+    sending = sending
+      .then(() => navigator.locks.request(prefix, drain))
+      .catch(drain)
+      .catch(() => {})
   }
 
   function resume() {

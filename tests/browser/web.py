@@ -1,0 +1,124 @@
+"""A small web site and a recording collector, served on loopback for the browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from analytics import assets
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+Event = dict[str, Any]
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<link rel="icon" href="data:,">
+<script>window.analytics = window.analytics || function () {{
+  (analytics.q = analytics.q || []).push(arguments) }}</script>
+{head}
+<script defer {attributes} src="{tracker}"></script>
+</head><body>{body}</body></html>"""
+
+
+@dataclass
+class Pages:
+    """A web site whose every path answers with a page that carries the tracker's tag."""
+
+    tracker: str
+    port: int = 0
+    attributes: str = "data-domain=shop.test data-allow-automation"
+    head: str = ""
+    bodies: dict[str, str] = field(default_factory=dict)
+
+    def at(self, path: str, host: str = "shop.test") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    async def answer(self, request: Request) -> Response:
+        path = request.url.path
+        if path.endswith(".pdf"):
+            return Response(b"%PDF-1.4", media_type="application/octet-stream")
+        return HTMLResponse(
+            PAGE.format(
+                title=f"Title of {path}",
+                head=self.head,
+                attributes=self.attributes,
+                tracker=self.tracker,
+                body=self.bodies.get(path, f"<h1>{path}</h1>"),
+            )
+        )
+
+
+class Collector:
+    """Answers `/api/event` as told, and remembers what came."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.status = 202
+        self.received: list[Event] = []
+        """Every request's body, refused ones too."""
+        self.accepted: list[Event] = []
+        """What a server that counts each id once holds."""
+        self.types: set[str] = set()
+        self._news = asyncio.Condition()
+
+    @property
+    def tracker(self) -> str:
+        return f"http://stats.test:{self.port}/tracker.js"
+
+    async def event(self, request: Request) -> Response:
+        event = json.loads(await request.body())
+        async with self._news:
+            self.types.add(request.headers["content-type"])
+            self.received.append(event)
+            known = {accepted["id"] for accepted in self.accepted}
+            if self.status < 300 and event["id"] not in known:
+                self.accepted.append(event)
+            self._news.notify_all()
+        return Response("ok", self.status, {"access-control-allow-origin": "*"})
+
+    async def script(self, request: Request) -> Response:
+        return Response(assets.tracker().read_bytes(), media_type="text/javascript")
+
+    async def until(self, enough: Callable[[], bool]) -> None:
+        async with self._news:
+            try:
+                await asyncio.wait_for(self._news.wait_for(enough), 30)
+            except TimeoutError:
+                raise AssertionError(f"only these came: {self.received}") from None
+
+    async def events(self, count: int, name: str | None = None) -> list[Event]:
+        """The accepted events (of *name*), when there are *count* of them."""
+        await self.until(lambda: len(self.named(name)) >= count)
+        found = self.named(name)
+        assert len(found) == count, f"more than {count}: {found}"
+        return found
+
+    def named(self, name: str | None) -> list[Event]:
+        return [event for event in self.accepted if name in (None, event["n"])]
+
+
+@asynccontextmanager
+async def serving(*routes: Route) -> AsyncIterator[int]:
+    """Serve *routes* on a free port of loopback; yields the port."""
+    server = uvicorn.Server(
+        uvicorn.Config(Starlette(routes=list(routes)), port=0, lifespan="off", log_config=None)
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not task.done(), "the server did not start"
+        await asyncio.sleep(0)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        await task
