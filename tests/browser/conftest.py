@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 from starlette.routing import Route
-
 from tests.browser.web import Collector, Pages, serving
 
 FLAGS = (

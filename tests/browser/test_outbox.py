@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import BrowserContext
-
 from tests.browser.web import Collector, Pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

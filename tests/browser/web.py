@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from analytics import assets
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+
+from analytics import assets
 
 Event = dict[str, Any]
 
