@@ -1,1 +1,7 @@
-"""."""
+"""The pages that people look at."""
+
+from analytics.dashboard.ask import error_page
+from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.pages import routes
+
+__all__ = ["Dashboard", "error_page", "routes"]

@@ -1,0 +1,142 @@
+"""One request for a page: who asks, for which site, and how the reply is dressed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from analytics.dashboard import templates
+from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
+from analytics.errors import AnalyticsError, Forbidden, NotFound, Unauthenticated
+from analytics.person import Person
+from analytics.site import Site
+
+COOKIE: Final = "analytics_session"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request, the program it is put to, and the person behind it, if known."""
+
+    deps: Dashboard
+    request: Request
+    person: Person | None
+
+    def site(self) -> Site:
+        """The site of the address, if this person (or everybody) may see it."""
+        site = self.deps.catalog.sites.get(self.request.path_params["domain"])
+        if site is not None and site.public:
+            return site
+        person = self.someone()
+        if site is None:
+            raise NotFound("There is no site of this name here.")
+        if not person.sees(site.domain):
+            raise Forbidden("Your account does not include this site. Ask its owner to add you.")
+        return site
+
+    def owned_site(self) -> Site:
+        """The site of the address, for somebody who may change it."""
+        self.owner()
+        return self.site()
+
+    def someone(self) -> Person:
+        """Who is logged in; raises `Unauthenticated`."""
+        if self.person is None:
+            raise Unauthenticated("Log in to see this page.")
+        return self.person
+
+    def owner(self) -> Person:
+        """The logged-in owner; raises `Forbidden` for everybody else."""
+        person = self.someone()
+        if not person.owner:
+            raise Forbidden("Only the owner can open this page.")
+        return person
+
+    def sites(self) -> Sequence[Site]:
+        """The sites that this person sees, by domain."""
+        if self.person is None:
+            return ()
+        return [s for s in self.deps.catalog.sites.all() if self.person.sees(s.domain)]
+
+    async def form(self) -> dict[str, str]:
+        """The posted fields; of a repeated one the last."""
+        return {
+            key: value for key, value in (await self.posted()).items() if isinstance(value, str)
+        }
+
+    async def posted(self) -> FormData:
+        """The posted form, small and without files."""
+        return await self.request.form(max_files=0, max_fields=100, max_part_size=64_000)
+
+    def origin(self) -> str:
+        """The address of this server as the reader's browser knows it."""
+        return str(self.request.base_url).rstrip("/")
+
+    def page(self, name: str, *, status: int = 200, **values: object) -> HTMLResponse:
+        """The template *name* as a reply."""
+        return page(self.request, name, self.person, self.sites(), status=status, **values)
+
+
+Handler = Callable[[Ask], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def page(
+    request: Request,
+    name: str,
+    person: Person | None,
+    sites: Sequence[Site],
+    *,
+    status: int = 200,
+    **values: object,
+) -> HTMLResponse:
+    """The template *name* as a reply, with what the frame around every page needs."""
+    body = templates.render(
+        name, person=person, sites=sites, here=request.url.path, **{"site": None, **values}
+    )
+    return HTMLResponse(body, status, PAGE_HEADERS)
+
+
+def redirect(url: str) -> RedirectResponse:
+    """Send the browser on to *url* by GET."""
+    return RedirectResponse(url, 303, PAGE_HEADERS)
+
+
+def endpoint(deps: Dashboard, handler: Handler) -> Endpoint:
+    """The route's function: find out who asks, and turn our errors into pages."""
+
+    async def answer(request: Request) -> Response:
+        person: Person | None = None
+        try:
+            if request.method == "POST":
+                check_same_origin(request)
+            if token := request.cookies.get(COOKIE):
+                person = await deps.catalog.people.logged_in(token)
+            return await handler(Ask(deps, request, person))
+        except Unauthenticated:
+            back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return redirect("/login?" + urlencode({"next": back}))
+        except AnalyticsError as error:
+            return error_page(request, error, person)
+
+    return answer
+
+
+def error_page(request: Request, error: Exception, person: Person | None = None) -> Response:
+    """The page for *error*: ours in its own words, any other without its details."""
+    status = error.status if isinstance(error, AnalyticsError) else 500
+    if isinstance(error, HTTPException):
+        status = error.status_code
+    message = str(error) if isinstance(error, AnalyticsError) else ""
+    response = page(request, "error.html", person, (), status=status, code=status, message=message)
+    if (wait := getattr(error, "retry_after", None)) is not None:
+        response.headers["Retry-After"] = str(int(wait) or 1)
+    return response

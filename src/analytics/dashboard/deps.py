@@ -1,0 +1,55 @@
+"""What the dashboard's pages need from the rest of the program."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import Request
+
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.query import Query, Result
+from analytics.store.catalog.base import Catalog
+
+
+class Figures(Protocol):
+    """The part of a store that pages read."""
+
+    async def query(self, query: Query) -> Result:
+        """As `SeriesStore.query`."""
+
+    async def first_event(self, site: str) -> int | None:
+        """As `Lookups.first_event`."""
+
+    async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
+        """As `SeriesStore.ledger`."""
+
+
+async def never_changed() -> AsyncIterator[None]:
+    """The signal of a program that stores nothing: live pages then only follow the clock."""
+    await asyncio.Event().wait()
+    yield
+
+
+def peer(request: Request) -> str:
+    """The address that the request came from, as the server sees it."""
+    return request.client.host if request.client else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dashboard:
+    """The pages' view of the program."""
+
+    catalog: Catalog
+    store: Figures
+    clock: Callable[[], int]
+    """Now, in UTC milliseconds."""
+    setup_token: str | None = None
+    """Opens the first-run page while nobody has an account."""
+    changed: Callable[[], AsyncIterator[None]] = never_changed
+    """Each call follows the store anew: a step returns when rows were stored since the last
+    step (many writes may count as one); the iteration ends when the program stops."""
+    client: Callable[[Request], str] = peer
+    """The visitor's address, for throttling; behind a trusted proxy not the proxy's."""

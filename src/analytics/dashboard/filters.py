@@ -1,0 +1,138 @@
+"""The filters of a report, as the address bar and the chips show them.
+
+In the query string each value is one `f=<operator>,<name>,<value>`; several values of the same
+operator and name mean any of them. Names are the dimensions' without `event:` and `visit:`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from analytics.errors import Malformed
+from analytics.query import PROPERTY_PREFIX, TIME_DIMENSIONS, Compare, Dimension, Op
+
+MAX_FILTERS: Final = 20
+MAX_VALUE_CHARS: Final = 2000
+_PROPERTY: Final = "props:"
+_SPECIAL: Final = {Dimension.NAME: "event"}
+
+DIMENSIONS: Final[dict[str, str]] = {
+    _SPECIAL.get(dimension, dimension.split(":", 1)[1]): dimension.value
+    for dimension in Dimension
+    if dimension not in TIME_DIMENSIONS
+}
+"""Each name in the query string with its dimension."""
+
+LABELS: Final[dict[str, str]] = {
+    "page": "Page",
+    "entry_page": "Entry page",
+    "exit_page": "Exit page",
+    "hostname": "Hostname",
+    "title": "Title",
+    "source": "Source",
+    "channel": "Channel",
+    "referrer": "Referrer",
+    "utm_source": "UTM source",
+    "utm_medium": "UTM medium",
+    "utm_campaign": "UTM campaign",
+    "utm_content": "UTM content",
+    "utm_term": "UTM term",
+    "country": "Country",
+    "region": "Region",
+    "city": "City",
+    "device": "Device",
+    "browser": "Browser",
+    "browser_version": "Browser version",
+    "os": "Operating system",
+    "os_version": "System version",
+    "screen": "Screen",
+    "language": "Language",
+    "event": "Event",
+    "entry_page_hostname": "Entry hostname",
+    "exit_page_hostname": "Exit hostname",
+}
+
+OPERATORS: Final[dict[Op, str]] = {
+    Op.IS: "is",
+    Op.IS_NOT: "is not",
+    Op.CONTAINS: "contains",
+    Op.CONTAINS_NOT: "does not contain",
+}
+
+
+class Condition(NamedTuple):
+    """One chip: a dimension compared with one value, or with any of several."""
+
+    op: Op
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The dimension's name for people."""
+        return label(self.name)
+
+    @property
+    def verb(self) -> str:
+        """The operator's name for people."""
+        return OPERATORS[self.op]
+
+
+def label(name: str) -> str:
+    """What people call the dimension *name*."""
+    return LABELS.get(name, name.removeprefix(_PROPERTY))
+
+
+def dimension(name: str) -> str:
+    """The dimension that *name* stands for; raises `Malformed` when there is none."""
+    if name.startswith(_PROPERTY) and len(name) > len(_PROPERTY):
+        return PROPERTY_PREFIX + name.removeprefix(_PROPERTY)
+    if name not in DIMENSIONS:
+        raise Malformed("f", f"there is no dimension {name!r}; known: {', '.join(DIMENSIONS)}")
+    return DIMENSIONS[name]
+
+
+def parse(texts: Sequence[str]) -> tuple[Condition, ...]:
+    """The conditions that the query string's `f` values make, in their order."""
+    if len(texts) > MAX_FILTERS:
+        raise Malformed("f", f"at most {MAX_FILTERS} filters, got {len(texts)}")
+    merged: dict[tuple[Op, str], list[str]] = {}
+    for text in texts:
+        op, name, value = _split(text)
+        values = merged.setdefault((op, name), [])
+        if value not in values:
+            values.append(value)
+    return tuple(Condition(op, name, tuple(values)) for (op, name), values in merged.items())
+
+
+def _split(text: str) -> tuple[Op, str, str]:
+    parts = text.split(",", 2)
+    if len(parts) != 3:
+        raise Malformed("f", f"a filter reads operator,name,value; got {text[:80]!r}")
+    operator, name, value = parts
+    known = [op for op in OPERATORS if op.value == operator]
+    if not known:
+        raise Malformed("f", f"there is no operator {operator[:40]!r}")
+    if len(value) > MAX_VALUE_CHARS:
+        raise Malformed("f", f"a value is longer than {MAX_VALUE_CHARS} characters")
+    dimension(name)
+    return known[0], name, value
+
+
+def texts(conditions: Iterable[Condition]) -> list[str]:
+    """The `f` values of *conditions*."""
+    return [f"{each.op.value},{each.name},{value}" for each in conditions for value in each.values]
+
+
+def compile_filters(conditions: Iterable[Condition]) -> tuple[Compare, ...]:
+    """The conditions as a query's filters; `contains` looks past upper and lower case."""
+    return tuple(
+        Compare(
+            each.op,
+            dimension(each.name),
+            each.values,
+            case_sensitive=each.op in (Op.IS, Op.IS_NOT),
+        )
+        for each in conditions
+    )

@@ -1,0 +1,113 @@
+"""The ledger as a page: what became of every hit, by day or by hour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+from starlette.responses import Response
+
+from analytics.dashboard.ask import Ask
+from analytics.dashboard.span import day_name, local
+from analytics.errors import Malformed
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
+
+DAYS: Final = 91
+
+
+class Line(NamedTuple):
+    """One day or hour of the table."""
+
+    name: str
+    key: str
+    """The ISO date of a day, to open its hours; "" for an hour."""
+    received: int
+    stored: int
+    duplicate: int
+    dropped: Mapping[str, int]
+    dead: int
+    erased: int
+
+    @property
+    def dropped_sum(self) -> int:
+        """Every hit left out on purpose."""
+        return sum(self.dropped.values())
+
+    @property
+    def accounted(self) -> int:
+        """What became of the hits, added up."""
+        return self.stored + self.duplicate + self.dropped_sum + self.dead
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every hit received is accounted for."""
+        return self.received == self.accounted
+
+
+async def show(ask: Ask) -> Response:
+    """By day, newest first; or one day's hours."""
+    site = ask.site()
+    ask.someone()
+    day = ask.request.query_params.get("day", "")
+    if day:
+        _check(day)
+    ledger = await ask.deps.store.ledger(site.domain)
+    days, hours = by_day(ledger, site.timezone), by_hour(ledger, site.timezone, day) if day else []
+    return ask.page(
+        "ledger.html",
+        site=site,
+        total=add("All time", "", ledger.values()),
+        lines=hours if day else days[:DAYS],
+        left_out=0 if day else max(0, len(days) - DAYS),
+        day=day,
+        day_title=day_name(date.fromisoformat(day), with_year=True) if day else "",
+        previous_day=(date.fromisoformat(day) - timedelta(days=1)).isoformat() if day else "",
+        next_day=(date.fromisoformat(day) + timedelta(days=1)).isoformat() if day else "",
+    )
+
+
+def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[Line]:
+    """The days of the site's time zone, newest first.
+
+    The ledger counts whole UTC hours; one that a half-hour zone's midnight cuts belongs to
+    the day in which it begins.
+    """
+    days: dict[date, list[LedgerLine]] = {}
+    for key, line in ledger.items():
+        days.setdefault(local(key.hour, timezone).date(), []).append(line)
+    return [
+        add(f"{day:%a} {day_name(day, with_year=True)}", day.isoformat(), lines)
+        for day, lines in sorted(days.items(), reverse=True)
+    ]
+
+
+def by_hour(ledger: Mapping[LedgerKey, LedgerLine], timezone: str, day: str) -> list[Line]:
+    """The hours of *day* that received anything, in their order."""
+    return [
+        add(f"{local(key.hour, timezone):%H:%M}", "", [line])
+        for key, line in sorted(ledger.items())
+        if local(key.hour, timezone).date().isoformat() == day
+    ]
+
+
+def add(name: str, key: str, lines: Iterable[LedgerLine]) -> Line:
+    """The sum of *lines* under one name."""
+    received = stored = duplicate = dead = erased = 0
+    dropped: Counter[str] = Counter()
+    for line in lines:
+        received += line.received
+        stored += line.stored
+        duplicate += line.duplicate
+        dead += line.dead
+        erased += line.erased
+        dropped.update(line.dropped)
+    return Line(name, key, received, stored, duplicate, dropped, dead, erased)
+
+
+def _check(day: str) -> None:
+    try:
+        date.fromisoformat(day)
+    except ValueError as exc:
+        raise Malformed("day", f"{day[:40]!r} is no date like 2026-11-24") from exc

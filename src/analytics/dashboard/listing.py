@@ -1,0 +1,126 @@
+"""The rows of one list of a report, each with its name, its bar and where it leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from analytics.dashboard import figures, filters
+from analytics.dashboard.address import Address
+from analytics.dashboard.panels import Tab
+from analytics.event import ENGAGEMENT, PAGEVIEW
+from analytics.query import (
+    Compare,
+    Dimension,
+    Filter,
+    Metric,
+    Op,
+    Order,
+    Period,
+    Query,
+    Result,
+)
+
+
+class ListRow(NamedTuple):
+    """One value of a dimension with its figures."""
+
+    text: str
+    kind: str
+    """`country`, `region` or `language` for what the browser has names of, else ""."""
+    url: str
+    """The report filtered by this value."""
+    width: float
+    """The bar, in percent of the longest."""
+    share: str
+    figures: tuple[str, ...]
+    exact: str
+    chosen: bool
+    """Whether the report is filtered by this value already."""
+
+
+_KINDS = {"country": "country", "region": "region", "language": "language"}
+
+
+def name_of(tab: Tab, address: Address) -> str:
+    """The filter's name that the rows of *tab* use; "" when no property is chosen yet."""
+    if tab.name != "props":
+        return tab.name
+    return f"props:{address.prop}" if address.prop else ""
+
+
+def query(
+    address: Address,
+    tab: Tab,
+    period: Period,
+    metrics: Sequence[Metric],
+    *,
+    limit: int,
+    offset: int = 0,
+    search: str = "",
+    order: Metric | None = None,
+    total_rows: bool = False,
+) -> Query:
+    """What to ask for the rows of *tab*."""
+    dimension = filters.dimension(name_of(tab, address))
+    conditions: tuple[Filter, ...] = filters.compile_filters(address.conditions)
+    if tab.key == "event":
+        conditions += (Compare(Op.IS_NOT, Dimension.NAME, (PAGEVIEW, ENGAGEMENT)),)
+    if search:
+        conditions += (Compare(Op.CONTAINS, dimension, (search,), case_sensitive=False),)
+    return Query(
+        site=address.site,
+        metrics=tuple(metrics),
+        period=period,
+        dimensions=(dimension,),
+        filters=conditions,
+        order_by=(Order(order.value), Order(dimension, descending=False)) if order else (),
+        limit=limit,
+        offset=offset,
+        total_rows=total_rows,
+        bots=address.bots,
+    )
+
+
+def rows(
+    address: Address, tab: Tab, metrics: Sequence[Metric], result: Result, visitors: float
+) -> list[ListRow]:
+    """The answer as the page shows it; *visitors* is the whole that shares are of."""
+    name = name_of(tab, address)
+    chosen = {
+        value
+        for each in address.conditions
+        if each.name == name and each.op is Op.IS
+        for value in each.values
+    }
+    longest = max([figures.number(row.metrics[0]) or 0 for row in result.rows], default=0) or 1
+    made: list[ListRow] = []
+    for row in result.rows:
+        value = row.dimensions[0]
+        amount = figures.number(row.metrics[0]) or 0
+        part = amount / visitors * 100 if visitors else 0
+        filtered = (
+            value not in chosen and len(filters.texts(address.conditions)) < filters.MAX_FILTERS
+        )
+        made.append(
+            ListRow(
+                text=value,
+                kind=_KINDS.get(tab.name, ""),
+                url=_filtered(address, name, value) if filtered else address.url(),
+                width=round(amount / longest * 100, 2),
+                share=f"{part:.0f}%" if part >= 1 else "<1%",
+                figures=tuple(
+                    figures.read(metric, figure)
+                    for metric, figure in zip(metrics, row.metrics, strict=True)
+                ),
+                exact=figures.exact(metrics[0], row.metrics[0]),
+                chosen=value in chosen,
+            )
+        )
+    return made
+
+
+def _filtered(address: Address, name: str, value: str) -> str:
+    if len(value) > filters.MAX_VALUE_CHARS:
+        return address.url()
+    return address.with_condition(name, value).url()

@@ -1,0 +1,71 @@
+"""The stream of a site's current visitors, for as long as a page listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.responses import Response, StreamingResponse
+
+from analytics.dashboard.ask import Ask
+from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.headers import PAGE_HEADERS
+from analytics.dashboard.report import count_of, current_visitors
+from analytics.errors import Unavailable
+from analytics.site import Site
+
+BEAT_S: Final = 10.0
+"""Visitors stop being current without any event, so the stream also speaks by the clock."""
+PAUSE_S: Final = 1.0
+"""The least time between two messages, however much is stored."""
+
+
+async def show(ask: Ask) -> Response:
+    """Server-sent events: `now` with the count, and whether rows were stored."""
+    return StreamingResponse(
+        messages(ask.deps, ask.site()),
+        media_type="text/event-stream",
+        # A proxy that buffers would hold the messages back.
+        headers={**PAGE_HEADERS, "X-Accel-Buffering": "no"},
+    )
+
+
+async def messages(
+    deps: Dashboard, site: Site, *, beat_s: float = BEAT_S, pause_s: float = PAUSE_S
+) -> AsyncIterator[str]:
+    """One message at once, then one after each change and at least each *beat_s*."""
+    changes = deps.changed()
+    step = asyncio.ensure_future(_step(changes))
+    try:
+        yield "retry: 3000\n\n"
+        stored, seen = False, False
+        while True:
+            try:
+                visitors = count_of(
+                    await deps.store.query(current_visitors(site.domain, deps.clock()))
+                )
+                seen = seen or await deps.store.first_event(site.domain) is not None
+                data = {"visitors": visitors, "seen": seen, "stored": stored}
+                yield f"event: now\ndata: {json.dumps(data)}\n\n"
+            except Unavailable:
+                yield ": the store cannot answer now\n\n"
+            await asyncio.sleep(pause_s)
+            await asyncio.wait({step}, timeout=beat_s)
+            stored = step.done()
+            if stored:
+                if not step.result():
+                    return
+                step = asyncio.ensure_future(_step(changes))
+    finally:
+        step.cancel()
+
+
+async def _step(changes: AsyncIterator[None]) -> bool:
+    """Wait for the next change; False when there will be none."""
+    try:
+        await anext(changes)
+    except StopAsyncIteration:
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""What a site's report page shows: the answers to its questions, all asked at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from analytics.dashboard import figures, listing, plot, span
+from analytics.dashboard.address import DEFAULT_PERIOD, PLOTTED, Address
+from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.figures import Change
+from analytics.dashboard.filters import compile_filters
+from analytics.dashboard.listing import ListRow
+from analytics.dashboard.panels import PANELS, Panel, Tab
+from analytics.dashboard.plot import Point
+from analytics.dashboard.span import Span
+from analytics.query import Figure, Metric, Period, Query, Result
+from analytics.site import Site
+
+PANEL_ROWS: Final = 9
+LIVE_MS: Final = 5 * 60_000
+"""Who was active in the last five minutes is a current visitor."""
+
+
+class Card(NamedTuple):
+    """One headline figure."""
+
+    metric: Metric
+    label: str
+    value: str
+    exact: str
+    change: Change | None
+    before: str
+    url: str
+    chosen: bool
+
+
+class Box(NamedTuple):
+    """One panel with its open tab."""
+
+    panel: Panel
+    tab: Tab
+    columns: tuple[Metric, ...]
+    rows: Sequence[ListRow]
+    more: bool
+
+
+class Report(NamedTuple):
+    """Everything that the page shows."""
+
+    address: Address
+    span: Span
+    interval: str
+    intervals: tuple[str, ...]
+    cards: Sequence[Card]
+    points: Sequence[Point]
+    boxes: Sequence[Box]
+    current_visitors: int
+    empty: bool
+    """Whether nothing was counted in the period, whatever the filters."""
+    visitor_days: bool
+    as_of: int | None
+
+
+async def report(deps: Dashboard, site: Site, address: Address) -> Report:
+    """Ask and answer. Without a chosen period: the last 28 days, or today for a new site."""
+    found = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
+    if not address.period and not address.conditions and found.empty:
+        return await _report(deps, site, address, "day")
+    return found
+
+
+async def _report(deps: Dashboard, site: Site, address: Address, period: str) -> Report:
+    now = deps.clock()
+
+    covered = await span.resolve(deps, address, period, site.timezone)
+    offered = plot.intervals(covered.period)
+    interval = (
+        address.interval if address.interval in offered else plot.usual_interval(covered.period)
+    )
+    ask = deps.store.query
+    tabs = [panel.tab(address.tab_of(key)) for key, panel in PANELS.items()]
+    totals, before, line, before_line, live, *lists = await asyncio.gather(
+        ask(_headline(address, covered.period)),
+        ask(_headline(address, covered.before_so_far)) if address.compare else _nothing(),
+        ask(_series(address, interval, covered.period)),
+        ask(_series(address, interval, covered.before)) if address.compare else _nothing(),
+        ask(current_visitors(site.domain, now)),
+        *(_list(deps, address, tab, covered.period) for tab in tabs),
+    )
+    current = plot.buckets(site.domain, covered.period, interval)
+    earlier = plot.buckets(site.domain, covered.before, interval) if address.compare else []
+    visitors = figures.number(_first(totals)[0]) or 0
+    return Report(
+        address=address,
+        span=covered,
+        interval=interval,
+        intervals=offered,
+        cards=_cards(address, _first(totals), _first(before) if address.compare else None),
+        points=plot.points(
+            address.metric,
+            current,
+            plot.values_of(line),
+            earlier,
+            plot.values_of(before_line),
+            span.local(now, site.timezone).replace(tzinfo=None),
+        ),
+        boxes=[
+            _box(address, panel, tab, result, visitors)
+            for panel, tab, result in zip(PANELS.values(), tabs, lists, strict=True)
+        ],
+        current_visitors=count_of(live),
+        empty=not visitors and not figures.number(_first(totals)[2]),
+        visitor_days=totals.visitor_days,
+        as_of=min([r.as_of for r in (totals, line, *lists) if r.as_of is not None], default=None),
+    )
+
+
+async def _nothing() -> Result:
+    return Result(rows=())
+
+
+def _first(result: Result) -> Sequence[Figure]:
+    return result.rows[0].metrics if result.rows else (0,) * len(PLOTTED)
+
+
+def count_of(result: Result) -> int:
+    """The only figure of a query for one count."""
+    return int(figures.number(_first(result)[0]) or 0)
+
+
+def _headline(address: Address, period: Period) -> Query:
+    return Query(
+        site=address.site,
+        metrics=PLOTTED,
+        period=period,
+        filters=compile_filters(address.conditions),
+        bots=address.bots,
+    )
+
+
+def _series(address: Address, interval: str, period: Period) -> Query:
+    return Query(
+        site=address.site,
+        metrics=(address.metric,),
+        period=period,
+        dimensions=(plot.DIMENSIONS[interval],),
+        filters=compile_filters(address.conditions),
+        bots=address.bots,
+    )
+
+
+def current_visitors(site: str, now: int) -> Query:
+    """Who is on the site now."""
+    period = Period(now - LIVE_MS, now + 1, "Etc/UTC")
+    return Query(site=site, metrics=(Metric.VISITORS,), period=period)
+
+
+async def _list(deps: Dashboard, address: Address, tab: Tab, period: Period) -> Result:
+    if not listing.name_of(tab, address):
+        return Result(rows=())
+    asked = listing.query(address, tab, period, tab.shown, limit=PANEL_ROWS + 1)
+    return await deps.store.query(asked)
+
+
+def _box(address: Address, panel: Panel, tab: Tab, result: Result, visitors: float) -> Box:
+    rows = listing.rows(address, tab, tab.shown, result, visitors)
+    return Box(panel, tab, tab.shown, rows[:PANEL_ROWS], len(rows) > PANEL_ROWS)
+
+
+def _cards(
+    address: Address, totals: Sequence[Figure], before: Sequence[Figure] | None
+) -> list[Card]:
+    return [
+        Card(
+            metric=metric,
+            label=figures.LABELS[metric],
+            value=figures.read(metric, totals[index]),
+            exact=figures.exact(metric, totals[index]),
+            change=figures.change(metric, totals[index], before[index]) if before else None,
+            before=figures.exact(metric, before[index]) if before else "",
+            url=address.but(metric=metric).url(),
+            chosen=metric is address.metric,
+        )
+        for index, metric in enumerate(PLOTTED)
+    ]

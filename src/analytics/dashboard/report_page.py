@@ -1,0 +1,125 @@
+"""The pages of one site's figures: the report, and the full list behind each of its panels."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from starlette.responses import Response
+
+from analytics.dashboard import address as addresses
+from analytics.dashboard import figures, filters, listing, span
+from analytics.dashboard.address import DEFAULT_PERIOD, INTERVALS, PERIODS, Address
+from analytics.dashboard.ask import Ask, redirect
+from analytics.dashboard.panels import PANELS, Panel, Tab
+from analytics.dashboard.report import report
+from analytics.errors import Malformed, NotFound
+from analytics.query import Metric, Op, Query
+
+LIST_ROWS: Final = 100
+
+
+async def show(ask: Ask) -> Response:
+    """The report; the filter form leads here too, and is sent on to the address it means."""
+    site = ask.site()
+    asked = ask.request.query_params
+    address = addresses.parse(site.domain, asked)
+    if "f_value" in asked:
+        return redirect(
+            _filtered(address, asked.get("f_name", ""), asked.get("f_op", ""), asked["f_value"])
+        )
+    found = await report(ask.deps, site, address)
+    return ask.page(
+        "report.html",
+        site=site,
+        report=found,
+        address=address,
+        periods=PERIODS,
+        panels=PANELS,
+        filter_names=filters.LABELS,
+        operators=filters.OPERATORS,
+        intervals=INTERVALS,
+    )
+
+
+def _filtered(address: Address, name: str, op: str, value: str) -> str:
+    if op not in set(filters.OPERATORS):
+        raise Malformed("f_op", f"there is no operator {op[:40]!r}")
+    if not value.strip():
+        return address.url()
+    return address.with_condition(name, value.strip(), Op(op)).url()
+
+
+async def full_list(ask: Ask) -> Response:
+    """Every row of one tab, a hundred to a page."""
+    site = ask.site()
+    asked = ask.request.query_params
+    address = addresses.parse(site.domain, asked)
+    panel, tab = _tab(ask.request.path_params["tab"])
+    if not listing.name_of(tab, address):
+        raise Malformed("prop", "name the property whose values you want to see")
+    search = asked.get("search", "")[: filters.MAX_VALUE_CHARS]
+    number = _page_number(asked.get("page", "1"))
+    order = _order(tab, asked.get("sort", tab.metrics[0].value))
+    covered = await span.resolve(ask.deps, address, address.period or DEFAULT_PERIOD, site.timezone)
+    totals, result = await asyncio.gather(
+        ask.deps.store.query(
+            Query(
+                site=site.domain,
+                metrics=(Metric.VISITORS,),
+                period=covered.period,
+                filters=filters.compile_filters(address.conditions),
+                bots=address.bots,
+            )
+        ),
+        ask.deps.store.query(
+            listing.query(
+                address,
+                tab,
+                covered.period,
+                tab.metrics,
+                limit=LIST_ROWS,
+                offset=(number - 1) * LIST_ROWS,
+                search=search,
+                order=order,
+                total_rows=True,
+            )
+        ),
+    )
+    visitors = figures.number(totals.rows[0].metrics[0]) if totals.rows else 0
+    total = result.total_rows if result.total_rows is not None else len(result.rows)
+    return ask.page(
+        "list.html",
+        site=site,
+        address=address,
+        span=covered,
+        panel=panel,
+        tab=tab,
+        rows=listing.rows(address, tab, tab.metrics, result, visitors or 0),
+        search=search,
+        sort=order,
+        number=number,
+        pages=max(1, -(-total // LIST_ROWS)),
+        total=total,
+    )
+
+
+def _tab(key: str) -> tuple[Panel, Tab]:
+    for panel in PANELS.values():
+        for tab in panel.tabs:
+            if tab.key == key:
+                return panel, tab
+    raise NotFound("There is no list of this name.")
+
+
+def _order(tab: Tab, text: str) -> Metric:
+    for metric in tab.metrics:
+        if metric.value == text:
+            return metric
+    raise Malformed("sort", f"{text[:40]!r} is not one of {', '.join(tab.metrics)}")
+
+
+def _page_number(text: str) -> int:
+    if text.isascii() and text.isdecimal() and 1 <= int(text[:7]) <= 100_000:
+        return int(text[:7])
+    raise Malformed("page", f"{text[:40]!r} is no page number")

@@ -1,0 +1,44 @@
+// Keeps the number of current visitors, and the figures, up to date.
+import { visit } from "./navigate.js";
+
+const REST_MS = 5000;
+let source = null;
+let address = "";
+let last = 0;
+let timer = null;
+
+function refresh() {
+  const main = document.querySelector("main");
+  const busy = document.hidden || document.querySelector("dialog[open]") || main.querySelector("details[open]")
+    || main.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+  if (busy) return;
+  last = Date.now();
+  visit(location.href, { push: false, quiet: true });
+}
+
+function stored() {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, Math.max(0, last + REST_MS - Date.now()));
+}
+
+function show(message) {
+  const { visitors, seen, stored: news } = JSON.parse(message.data);
+  const line = document.querySelector("[data-live]");
+  if (line) {
+    line.classList.toggle("on", visitors > 0);
+    line.querySelector("[data-current]").textContent = visitors.toLocaleString("en");
+    line.querySelector("[data-current-noun]").textContent = visitors === 1 ? "current visitor" : "current visitors";
+    if (news) stored();
+  }
+  if (seen) document.querySelector("[data-waiting]")?.classList.add("seen");
+}
+
+export function live(root) {
+  const line = root.querySelector("[data-live], [data-waiting]:not(.seen)");
+  const wanted = line ? line.dataset.live ?? line.dataset.waiting : "";
+  if (wanted === address) return;
+  source?.close();
+  address = wanted;
+  source = wanted ? new EventSource(wanted) : null;
+  source?.addEventListener("now", show);
+}

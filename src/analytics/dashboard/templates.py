@@ -1,0 +1,69 @@
+"""Turns a template and its values into a page; every value is escaped."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from analytics.dashboard import figures, filters
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE / "static"
+FIRST_LETTER: Final = 0x1F1E6
+"""REGIONAL INDICATOR SYMBOL LETTER A; two of them make a flag."""
+
+
+@cache
+def static_version() -> str:
+    """A hash of every static file. It is part of their addresses, so caches may keep them."""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(STATIC)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def static(path: str) -> str:
+    """The address of a static file."""
+    return f"/static/{static_version()}/{path}"
+
+
+def flag(country: str) -> str:
+    """The flag of an ISO 3166-1 alpha-2 code, or nothing for what is no such code."""
+    if len(country) != 2 or not (country.isascii() and country.isalpha()):
+        return ""
+    return "".join(chr(FIRST_LETTER + ord(letter) - ord("A")) for letter in country.upper())
+
+
+def path_of(domain: str) -> str:
+    """The path of a site's pages."""
+    return "/" + quote(domain, safe="")
+
+
+@cache
+def environment() -> Environment:
+    """The one Jinja environment: autoescape on, and an unknown name is an error."""
+    env = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals.update(static=static, path_of=path_of, metric_labels=figures.LABELS)
+    env.globals.update(column_labels=figures.SHORT_LABELS)
+    env.filters.update(
+        flag=flag, short=figures.short, filter_label=filters.label, seconds=figures.duration
+    )
+    return env
+
+
+def render(name: str, **values: object) -> str:
+    """The page *name* with *values*."""
+    return environment().get_template(name).render(**values)
