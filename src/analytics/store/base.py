@@ -1,15 +1,36 @@
-"""What a store of rows must do."""
+"""What a store of rows must do, and what it may be able to do besides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, Self
 
+from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
+from analytics.pipeline.visit import Visit
 from analytics.query import Query, Result
 
-__all__ = ["DeadLetter", "LedgerKey", "LedgerLine", "SeriesStore", "WriteBatch"]
+__all__ = [
+    "Audits",
+    "Builds",
+    "DeadLetter",
+    "Erases",
+    "ExportFormat",
+    "Exports",
+    "LedgerKey",
+    "LedgerLine",
+    "Lookups",
+    "Progress",
+    "SeriesStore",
+    "Snapshots",
+    "WriteBatch",
+]
+
+Progress = Callable[[float], None]
+"""Told now and then how much of a long work is done, from 0 to 1; called on the event loop."""
 
 
 class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
@@ -32,3 +53,93 @@ class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
         """The ledger of one site, or of all."""
 
     async def __aenter__(self) -> Self: ...
+
+
+class Lookups(Protocol):
+    """What the projector asks of the rows before it folds a batch."""
+
+    async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
+        """Which (site, event_id)s of *candidates* are stored, with a `ts` within a day."""
+
+    async def visits(
+        self, pairs: Collection[tuple[str, int]], *, touched_since: int = 0
+    ) -> list[Visit]:
+        """The visits of these (site, visitor)s with a row received since then, in log order."""
+
+    async def recent_visits(self, touched_since: int) -> list[Visit]:
+        """Every visit with a row received since then, in log order."""
+
+    def recent_ids(self, received_since: int) -> AsyncIterator[list[tuple[str, str]]]:
+        """(site, event_id) of every row received since then, in chunks, in no order."""
+
+    async def newest(self) -> int | None:
+        """The latest `received_at` of the rows; None when there are none."""
+
+    async def first_event(self, site: str) -> int | None:
+        """The earliest `ts` of a site's rows; None when it has none."""
+
+
+class Builds(Protocol):
+    """Prepares in the background what makes answers fast; answers are the same without."""
+
+    async def build_cells(self, now: int) -> int:
+        """Bring cells up to the last whole day, site by site; how many sites had work."""
+
+
+class ExportFormat(StrEnum):
+    """What an export is written as."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class Exports(Protocol):
+    """Hands rows out, under the names of `Row` up to `bot`; pings and machines included."""
+
+    async def export(
+        self,
+        site: str,
+        from_ms: int,
+        to_ms: int,
+        kind: ExportFormat,
+        path: Path,
+        progress: Progress = lambda _: None,
+    ) -> int:
+        """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are.
+
+        Times are ISO 8601 in UTC with milliseconds. The file appears only when it is whole.
+        """
+
+
+class Erases(Protocol):
+    """Deletes rows, and adds them to the ledger's `erased`, in one transaction."""
+
+    async def erase_visitor(self, site: str, visitor: int) -> int:
+        """Delete every row of a visitor; how many there were."""
+
+    async def delete_site(self, site: str) -> int:
+        """Delete every row of a site; how many there were. Its ledger stays."""
+
+    async def retain(self, site: str, before_ms: int) -> int:
+        """Delete the visits that began before then, whole; how many rows there were."""
+
+
+class Audits(Protocol):
+    """Counts again."""
+
+    async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
+        """The rows stored under each key of the ledger, counted from the rows themselves.
+
+        ledger.stored - ledger.erased = this, for every key.
+        """
+
+
+class Snapshots(Protocol):
+    """Copies itself while in use."""
+
+    async def snapshot(self, path: Path) -> None:
+        """Write a consistent copy to *path*, which must not exist; raises `Conflict` if so.
+
+        It holds everything written before the call, and the offset that goes with it.
+        """

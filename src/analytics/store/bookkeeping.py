@@ -1,10 +1,10 @@
-"""What the store counts besides rows: the ledger, and how far the log was read."""
+"""The store's accounts: the ledger, how far the log was read, and the rows counted again."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.store.connection import Connection
 
 _LEDGER: Final = """
@@ -34,4 +34,18 @@ def ledger(connection: Connection, site: str | None) -> dict[LedgerKey, LedgerLi
         for name, hour, received, stored, duplicate, dead, erased in connection.rows(
             _LEDGER, {"site": site}
         )
+    }
+
+
+_RECOUNT: Final = f"""
+SELECT site, received_at // {HOUR_MS} * {HOUR_MS} AS hour, count(*) FROM rows
+WHERE $site IS NULL OR site = $site GROUP BY ALL ORDER BY ALL
+"""
+
+
+def recount(connection: Connection, site: str | None) -> dict[LedgerKey, int]:
+    """The rows stored under each key of the ledger, counted from the rows themselves."""
+    return {
+        LedgerKey(name, hour): count
+        for name, hour, count in connection.rows(_RECOUNT, {"site": site})
     }

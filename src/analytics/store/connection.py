@@ -28,6 +28,12 @@ class Connection(Protocol):
     def rollback(self) -> None:
         """End the transaction, if one is open, as if it had not been."""
 
+    def progress(self) -> float:
+        """How much of the statement that runs now is done, from 0 to 1; from any thread."""
+
+    def close(self) -> None:
+        """Give it back; nothing may run on it any more."""
+
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -22,6 +22,14 @@ SELECT rows.site, rows.event_id::VARCHAR FROM rows
 JOIN (SELECT unnest(from_json($candidates, '[{"site": "VARCHAR", "event_id": "UUID"}]'),
     recursive := true)) AS asked USING (site, event_id)
 WHERE rows.ts BETWEEN $earliest AND $latest
+"""
+
+_OF_PAIRS: Final = """(site, visitor) IN (SELECT (site, visitor) FROM (SELECT unnest(from_json(
+    $pairs, '[{"site": "VARCHAR", "visitor": "UBIGINT"}]'), recursive := true)))"""
+
+_EARLIEST: Final = """
+SELECT min(session_start) FROM rows
+WHERE received_at >= $since AND session <> 0 AND {condition}
 """
 
 _RECENT_IDS: Final = "SELECT site, event_id::VARCHAR FROM rows WHERE received_at >= $since"
@@ -65,35 +73,47 @@ def recent_ids(connection: Connection, received_since: int) -> Iterator[list[tup
     yield from connection.chunks(_RECENT_IDS, {"since": received_since})
 
 
-def visits(connection: Connection, pairs: Collection[tuple[str, int]]) -> list[Visit]:
-    """Every visit of these (site, visitor)s."""
+def visits(
+    connection: Connection, pairs: Collection[tuple[str, int]], touched_since: int
+) -> list[Visit]:
+    """The visits of these (site, visitor)s with a row received since then."""
     if not pairs:
         return []
     asked = [{"site": site, "visitor": visitor} for site, visitor in pairs]
-    condition = """(site, visitor) IN (SELECT (site, visitor) FROM (SELECT unnest(from_json($pairs,
-        '[{"site": "VARCHAR", "visitor": "UBIGINT"}]'), recursive := true)))"""
-    found = connection.rows(
-        _visits_sql().format(condition=condition),
-        {"pairs": msgspec.json.encode(asked).decode()},
+    return _touched_visits(
+        connection, touched_since, _OF_PAIRS, {"pairs": msgspec.json.encode(asked).decode()}
     )
-    return [_visit(record) for record in found]
 
 
 def recent_visits(connection: Connection, touched_since: int) -> list[Visit]:
-    """Every visit, whole, that has a row received since then."""
-    ((earliest,),) = connection.rows(
-        "SELECT min(session_start) FROM rows WHERE received_at >= $since AND session <> 0",
-        {"since": touched_since},
-    )
-    if earliest is None:
+    """Every visit with a row received since then."""
+    return _touched_visits(connection, touched_since, "true", {})
+
+
+def newest(connection: Connection) -> int | None:
+    """The latest `received_at` of the rows."""
+    ((latest,),) = connection.rows("SELECT max(received_at) FROM rows")
+    return None if latest is None else int(latest)
+
+
+def first_event(connection: Connection, site: str) -> int | None:
+    """The earliest `ts` of a site's rows."""
+    ((earliest,),) = connection.rows("SELECT min(ts) FROM rows WHERE site = ?", [site])
+    return None if earliest is None else int(earliest)
+
+
+def _touched_visits(
+    connection: Connection, since: int, condition: str, values: Mapping[str, object]
+) -> list[Visit]:
+    """The visits of rows that meet *condition*, whole, if one of their rows came since then."""
+    ((began,),) = connection.rows(_EARLIEST.format(condition=condition), {**values, "since": since})
+    if began is None:
         return []
-    # A visit's rows were all received after it began, give or take what clocks of several
-    # receivers differ by.
-    condition = """received_at >= $began AND (site, session) IN (
-        SELECT (site, session) FROM rows WHERE received_at >= $since)"""
+    # All rows of a visit were received after it began, give or take what the clocks of several
+    # receivers differ by; so the older rows of the table need not be read.
     found = connection.rows(
         _visits_sql().format(condition=condition),
-        {"since": touched_since, "began": earliest - _HOUR_MS},
+        {**values, "since": since, "began": began - _HOUR_MS},
     )
     return [_visit(record) for record in found]
 

@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
 from analytics.errors import StoreUnavailable
+from analytics.store.base import Progress
 from analytics.store.connection import Connection
 
 T = TypeVar("T")
 _END: Final = object()
+_PROGRESS_EVERY_S: Final = 0.2
 
 
 class Engine(Protocol):
@@ -71,9 +73,24 @@ class Threads:
     async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncIterator[T]:
         """Yield what *step* yields, from a connection of its own."""
         connection = await self._run(self._reading, self._new)
-        items = step(connection)
-        while (item := await self._run(self._reading, lambda: next(items, _END))) is not _END:
-            yield item  # type: ignore[misc]  # mypy cannot tell the sentinel from T
+        try:
+            items = step(connection)
+            while (item := await self._run(self._reading, lambda: next(items, _END))) is not _END:
+                yield item  # type: ignore[misc]  # mypy cannot tell the sentinel from T
+        finally:
+            connection.close()
+
+    async def watch(self, step: Callable[[Connection], T], progress: Progress) -> T:
+        """Run a long *step* on a connection of its own, and tell *progress* how far it is."""
+        connection = await self._run(self._reading, self._new)
+        try:
+            running = asyncio.ensure_future(self._run(self._reading, lambda: step(connection)))
+            while not running.done():
+                await asyncio.wait([running], timeout=_PROGRESS_EVERY_S)
+                progress(1.0 if running.done() else connection.progress())
+            return running.result()
+        finally:
+            connection.close()
 
     async def _run(self, pool: ThreadPoolExecutor, step: Callable[[], T]) -> T:
         try:

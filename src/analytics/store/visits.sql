@@ -16,6 +16,7 @@ SELECT
     arg_max(hostname, (ts, log_offset)) FILTER (name = 'pageview'),
     {entry}
 FROM rows
-WHERE session <> 0 AND {condition}
+WHERE received_at >= $began AND session <> 0 AND {condition}
 GROUP BY site, visitor, session
+HAVING max(received_at) >= $since
 ORDER BY max(log_offset)

@@ -1,101 +1,29 @@
-"""The embedded store: rows, ledger and offsets in one DuckDB file."""
+"""The driver's border: an open DuckDB file, its connections, and our errors for the driver's."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import duckdb
 
-from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured, StoreUnavailable
-from analytics.pipeline.dedupe import Unsure
-from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
-from analytics.pipeline.visit import Visit
-from analytics.query import Query, Result
-from analytics.store import answering, bookkeeping, lookups, writing
-from analytics.store.base import SeriesStore
+from analytics.errors import (
+    AnalyticsError,
+    Corrupt,
+    Malformed,
+    Misconfigured,
+    StoreUnavailable,
+)
 from analytics.store.connection import Connection, Parameters, Record, transaction
-from analytics.store.threads import Threads
 
 SCHEMA_VERSION: Final = 1
 
 
-class DuckDBStore:
-    """A `SeriesStore` in one DuckDB file, which one process owns while it is open."""
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        memory_limit: str = "512MB",
-        threads: int = 2,
-        readers: int = 2,
-        waiting: int = 64,
-    ) -> None:
-        self._threads = Threads(
-            partial(_Engine, path, memory_limit, threads), readers=readers, waiting=waiting
-        )
-        self._scratch = path.parent / "scratch"
-        self._file: writing.RowFile | None = None
-
-    async def __aenter__(self) -> Self:
-        await self._threads.open()
-        await self._threads.write(self._prepare)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._threads.close()
-
-    async def write(self, batch: WriteBatch) -> None:
-        """Return when the rows, the ledger and the offset are durable, in one transaction."""
-        await self._threads.write(partial(self._write, batch))
-
-    async def offsets(self) -> Mapping[int, int]:
-        """For each partition of the log, the next offset to read."""
-        return await self._threads.read(bookkeeping.offsets)
-
-    async def query(self, query: Query) -> Result:
-        """Answer *query* from every row written before the call."""
-        return await self._threads.read(partial(answering.answer, query=query))
-
-    async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
-        """The ledger of one site, or of all."""
-        return await self._threads.read(partial(bookkeeping.ledger, site=site))
-
-    async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
-        """Which (site, event_id)s of *candidates* are stored."""
-        return await self._threads.read(partial(lookups.seen, candidates=candidates))
-
-    async def visits(self, pairs: Collection[tuple[str, int]]) -> list[Visit]:
-        """Every visit of these (site, visitor)s, in log order."""
-        return await self._threads.read(partial(lookups.visits, pairs=pairs))
-
-    async def recent_visits(self, touched_since: int) -> list[Visit]:
-        """Every visit, whole, with a row received since then, in log order."""
-        return await self._threads.read(partial(lookups.recent_visits, touched_since=touched_since))
-
-    def recent_ids(self, received_since: int) -> AsyncIterator[list[tuple[str, str]]]:
-        """(site, event_id) of every row received since then, in chunks."""
-        return self._threads.stream(partial(lookups.recent_ids, received_since=received_since))
-
-    def _prepare(self, connection: Connection) -> None:
-        self._scratch.mkdir(exist_ok=True)
-        for left_over in self._scratch.iterdir():  # of a process that was killed
-            left_over.unlink()
-        self._file = writing.RowFile(connection, self._scratch)
-
-    def _write(self, batch: WriteBatch, connection: Connection) -> None:
-        if self._file is None:
-            raise StoreUnavailable("The store is not open.")
-        writing.write(connection, batch, self._file)
-
-
-class _Engine:
+class Engine:
     """The open file."""
 
     def __init__(self, path: Path, memory_limit: str, threads: int) -> None:
@@ -106,6 +34,9 @@ class _Engine:
         options: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
+            # Without it an export could not tell how far it is.
+            "enable_progress_bar": True,
+            "enable_progress_bar_print": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
@@ -127,6 +58,12 @@ class _Engine:
             self._connections.append(cursor)
             return _Session(self, cursor)
 
+    def forget(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Close one connection."""
+        with self._lock, suppress(ValueError):
+            self._connections.remove(connection)
+            connection.close()
+
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the file."""
         with self._lock, _translated(self):
@@ -138,7 +75,7 @@ class _Engine:
 class _Session:
     """One thread's connection."""
 
-    def __init__(self, engine: _Engine, raw: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, engine: Engine, raw: duckdb.DuckDBPyConnection) -> None:
         self._engine = engine
         self._raw = raw
 
@@ -166,9 +103,17 @@ class _Session:
         with suppress(duckdb.Error):
             self._raw.rollback()
 
+    def progress(self) -> float:
+        """How much of the statement that runs now is done, from 0 to 1."""
+        return max(0.0, min(1.0, self._raw.query_progress() / 100))
+
+    def close(self) -> None:
+        """Give it back."""
+        self._engine.forget(self._raw)
+
 
 @contextmanager
-def _translated(engine: _Engine) -> Iterator[None]:
+def _translated(engine: Engine) -> Iterator[None]:
     """Our errors for the driver's."""
     try:
         yield
@@ -218,6 +163,3 @@ def _apply_schema(connection: Connection, path: Path) -> None:
             f"{path} has schema version {version}, and this program knows {SCHEMA_VERSION}."
             " It was written by a newer version: update, or restore an older backup."
         )
-
-
-_: type[SeriesStore] = DuckDBStore

@@ -1,0 +1,175 @@
+"""The embedded store: a `SeriesStore` in one DuckDB file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from analytics.errors import Conflict, StoreUnavailable
+from analytics.pipeline.dedupe import Unsure
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
+from analytics.pipeline.visit import Visit
+from analytics.query import Query, Result
+from analytics.store import answering, bookkeeping, erasing, exporting, lookups, writing
+from analytics.store.base import (
+    Audits,
+    Erases,
+    ExportFormat,
+    Exports,
+    Lookups,
+    Progress,
+    SeriesStore,
+    Snapshots,
+)
+from analytics.store.connection import Connection
+from analytics.store.duckdb.engine import Engine
+from analytics.store.threads import Threads
+
+
+class DuckDBStore:
+    """A `SeriesStore` in one DuckDB file, which one process owns while it is open."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        memory_limit: str = "512MB",
+        threads: int = 2,
+        readers: int = 2,
+        waiting: int = 64,
+    ) -> None:
+        self._threads = Threads(
+            partial(Engine, path, memory_limit, threads), readers=readers, waiting=waiting
+        )
+        self._scratch = path.parent / "scratch"
+        self._file: writing.RowFile | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._threads.open()
+        await self._threads.write(self._prepare)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._threads.close()
+
+    async def write(self, batch: WriteBatch) -> None:
+        """Return when the rows, the ledger and the offset are durable, in one transaction."""
+        await self._threads.write(partial(self._write, batch))
+
+    async def offsets(self) -> Mapping[int, int]:
+        """For each partition of the log, the next offset to read."""
+        return await self._threads.read(bookkeeping.offsets)
+
+    async def query(self, query: Query) -> Result:
+        """Answer *query* from every row written before the call."""
+        return await self._threads.read(partial(answering.answer, query=query))
+
+    async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
+        """The ledger of one site, or of all."""
+        return await self._threads.read(partial(bookkeeping.ledger, site=site))
+
+    async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
+        """Which (site, event_id)s of *candidates* are stored, with a `ts` within a day."""
+        return await self._threads.read(partial(lookups.seen, candidates=candidates))
+
+    async def visits(
+        self, pairs: Collection[tuple[str, int]], *, touched_since: int = 0
+    ) -> list[Visit]:
+        """The visits of these (site, visitor)s with a row received since then, in log order."""
+        return await self._threads.read(
+            partial(lookups.visits, pairs=pairs, touched_since=touched_since)
+        )
+
+    async def recent_visits(self, touched_since: int) -> list[Visit]:
+        """Every visit with a row received since then, in log order."""
+        return await self._threads.read(partial(lookups.recent_visits, touched_since=touched_since))
+
+    def recent_ids(self, received_since: int) -> AsyncIterator[list[tuple[str, str]]]:
+        """(site, event_id) of every row received since then, in chunks."""
+        return self._threads.stream(partial(lookups.recent_ids, received_since=received_since))
+
+    async def newest(self) -> int | None:
+        """The latest `received_at` of the rows; None when there are none."""
+        return await self._threads.read(lookups.newest)
+
+    async def first_event(self, site: str) -> int | None:
+        """The earliest `ts` of a site's rows; None when it has none."""
+        return await self._threads.read(partial(lookups.first_event, site=site))
+
+    async def export(
+        self,
+        site: str,
+        from_ms: int,
+        to_ms: int,
+        kind: ExportFormat,
+        path: Path,
+        progress: Progress = lambda _: None,
+    ) -> int:
+        """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
+        step = partial(
+            exporting.export, site=site, from_ms=from_ms, to_ms=to_ms, kind=kind, path=path
+        )
+        return await self._threads.watch(step, progress)
+
+    async def erase_visitor(self, site: str, visitor: int) -> int:
+        """Delete every row of a visitor; how many there were."""
+        return await self._erase(erasing.OF_VISITOR, {"site": site, "visitor": visitor})
+
+    async def delete_site(self, site: str) -> int:
+        """Delete every row of a site; how many there were. Its ledger stays."""
+        return await self._erase(erasing.OF_SITE, {"site": site})
+
+    async def retain(self, site: str, before_ms: int) -> int:
+        """Delete the visits that began before then, whole; how many rows there were."""
+        return await self._erase(erasing.BEFORE, {"site": site, "before": before_ms})
+
+    async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
+        """The rows stored under each key of the ledger, counted from the rows themselves."""
+        return await self._threads.read(partial(bookkeeping.recount, site=site))
+
+    async def snapshot(self, path: Path) -> None:
+        """Write a consistent copy to *path*, which must not exist."""
+        await self._threads.watch(partial(_snapshot, path=path), lambda _: None)
+
+    async def _erase(self, which: str, values: Mapping[str, object]) -> int:
+        erased = await self._threads.write(partial(erasing.erase, which=which, values=values))
+        return erased.rows
+
+    def _prepare(self, connection: Connection) -> None:
+        self._scratch.mkdir(exist_ok=True)
+        for left_over in self._scratch.iterdir():  # of a process that was killed
+            left_over.unlink()
+        self._file = writing.RowFile(connection, self._scratch)
+
+    def _write(self, batch: WriteBatch, connection: Connection) -> None:
+        if self._file is None:
+            raise StoreUnavailable("The store is not open.")
+        writing.write(connection, batch, self._file)
+
+
+def _snapshot(connection: Connection, path: Path) -> None:
+    """Copy the database as it is in one transaction; writing goes on meanwhile."""
+    if path.exists():
+        raise Conflict(f"{path} exists already; a snapshot overwrites nothing.")
+    ((name,),) = connection.rows("SELECT current_database()")
+    source, target = str(name).replace('"', '""'), str(path).replace("'", "''")
+    connection.run(f"ATTACH '{target}' AS snapshot")
+    try:
+        connection.run(f'COPY FROM DATABASE "{source}" TO snapshot')
+    except BaseException:
+        connection.run("DETACH snapshot")
+        path.unlink(missing_ok=True)
+        raise
+    connection.run("DETACH snapshot")
+
+
+_: type[SeriesStore] = DuckDBStore
+_can: tuple[type[Lookups], type[Exports], type[Erases], type[Audits], type[Snapshots]] = (
+    DuckDBStore,
+    DuckDBStore,
+    DuckDBStore,
+    DuckDBStore,
+    DuckDBStore,
+)

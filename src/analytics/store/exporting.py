@@ -1,0 +1,50 @@
+"""An export: a site's rows as a file, under the names that the event itself has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import fields
+
+from analytics.event import Row
+from analytics.store.base import ExportFormat
+from analytics.store.connection import Connection
+
+_NAMES: Final = [field.name for field in fields(Row)]
+COLUMNS: Final = tuple(_NAMES[: _NAMES.index("bot") + 1])
+"""The event as it came; what the pipeline added is left out, for it can be made again."""
+
+_OPTIONS: Final = {
+    ExportFormat.NDJSON: "FORMAT json",
+    ExportFormat.CSV: "FORMAT csv, HEADER true",
+    ExportFormat.PARQUET: "FORMAT parquet, COMPRESSION zstd",
+}
+_TIMES: Final = ("ts", "received_at")
+
+
+def export(
+    connection: Connection, site: str, from_ms: int, to_ms: int, kind: ExportFormat, path: Path
+) -> int:
+    """Write the rows of [from_ms, to_ms) to *path*; how many there are."""
+    partial = path.with_name(path.name + ".partial")
+    shown = ", ".join(_column(name, kind) for name in COLUMNS)
+    target = str(partial).replace("'", "''")
+    try:
+        ((count,),) = connection.rows(
+            f"COPY (SELECT {shown} FROM rows WHERE site = $site AND ts >= $from AND ts < $to)"
+            f" TO '{target}' ({_OPTIONS[kind]})",
+            {"site": site, "from": from_ms, "to": to_ms},
+        )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return int(count)
+
+
+def _column(name: str, kind: ExportFormat) -> str:
+    if name in _TIMES:
+        return f"strftime(epoch_ms({name}), '%Y-%m-%dT%H:%M:%S.%gZ') AS {name}"
+    if name == "props" and kind is ExportFormat.CSV:
+        return "to_json(props) AS props"
+    return name
