@@ -7,7 +7,7 @@
  * again under the same id when it has not; the server counts each id once. docs/tracker.md lists
  * the options. `npm run build` makes tracker.min.js, which is what is served.
  */
-;(function (window, document, location, navigator, history) {
+;(function () {
   'use strict'
 
   const VERSION = 1
@@ -325,4 +325,4 @@
     if (document.prerendering) listen(document, 'prerenderingchange', start)
     else start()
   })()
-})(window, document, location, navigator, history)
+})()

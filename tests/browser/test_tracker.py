@@ -13,9 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-async def opened(visitor: BrowserContext, url: str, **options: str) -> Page:
+async def opened(visitor: BrowserContext, url: str, referer: str | None = None) -> Page:
     page = await visitor.new_page()
-    await page.goto(url, **options)
+    await page.goto(url, referer=referer)
     return page
 
 
