@@ -13,6 +13,7 @@ AnalyticsError
 ├── Unavailable          a dependency's fault: shed load, retry later (503)
 │   ├── LogUnavailable   the event log did not confirm an append
 │   ├── StoreUnavailable the series store cannot answer or take rows now
+│   ├── FolderInUse      another process owns the data folder
 │   └── NotVisibleYet    a receipt is not readable yet
 ├── Misconfigured        the operator's fault: a setting, a folder, a port; nothing started
 └── Corrupt              stored bytes do not match their checksum: stop, and tell the operator
@@ -122,6 +123,12 @@ class StoreUnavailable(Unavailable):
     """The series store cannot answer or take rows now."""
 
     code = "store_unavailable"
+
+
+class FolderInUse(Unavailable):
+    """Another process owns the data folder now."""
+
+    code = "folder_in_use"
 
 
 class NotVisibleYet(Unavailable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Final
 import msgspec
 
 from analytics import __version__
-from analytics.errors import Misconfigured, Unavailable
+from analytics.errors import FolderInUse, Misconfigured
 
 VERSION: Final = 1
 """Of the layout; raised when an older program would misread what a newer one wrote."""
@@ -47,7 +48,7 @@ class DataFolder:
     def held(self) -> Iterator[None]:
         """Own the folder, made if need be, while the block runs.
 
-        Raises `Unavailable` when another process owns it, `Misconfigured` when it cannot be
+        Raises `FolderInUse` when another process owns it, `Misconfigured` when it cannot be
         used or was written by a newer version.
         """
         self._make()
@@ -56,7 +57,7 @@ class DataFolder:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Unavailable(f"{self.path} is in use{_by(self.owner())}") from None
+                raise FolderInUse(f"{self.path} is in use{_by(self.owner())}") from None
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             self._check_version()
@@ -119,7 +120,7 @@ class DataFolder:
         self.scratch.mkdir(mode=0o700, exist_ok=True)
         for file in self.scratch.iterdir():
             if file.stat().st_mtime < time.time() - _UNFETCHED_S:
-                file.unlink()
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def check_version(stamp: Stamp, what: str) -> None:

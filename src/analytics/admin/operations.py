@@ -7,7 +7,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from analytics.admin import keys, people, sites
+from analytics.admin import (
+    auditing,
+    backup,
+    erasing,
+    exporting,
+    importing,
+    keys,
+    people,
+    sites,
+    status,
+)
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed, NotFound
@@ -33,6 +43,12 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "key.create": Operation(keys.CreateKey, keys.create),
     "key.list": Operation(keys.ListKeys, keys.every),
     "key.revoke": Operation(keys.RevokeKey, keys.revoke),
+    "import": Operation(importing.ImportPast, importing.run, reads=True),
+    "export": Operation(exporting.Export, exporting.run),
+    "erase": Operation(erasing.Erase, erasing.run),
+    "backup": Operation(backup.Backup, backup.run),
+    "audit": Operation(auditing.Audit, auditing.run),
+    "status": Operation(status.AskStatus, status.run),
 }
 
 

@@ -13,7 +13,7 @@ from analytics.errors import NotFound
 from analytics.event import LogRecord
 from analytics.settings import Settings
 from analytics.site import Site
-from analytics.store.base import SeriesStore
+from analytics.store.base import Audits, Erases, Exports, SeriesStore, Snapshots
 from analytics.store.catalog.base import Catalog
 from analytics.stream.base import EventLog
 
@@ -23,6 +23,10 @@ class CopiedCatalog(Catalog, Protocol):
 
     async def copy_to(self, path: Path) -> None:
         """Write a consistent copy to *path*."""
+
+
+class WholeStore(SeriesStore, Exports, Erases, Audits, Snapshots, Protocol):
+    """A store that can do all that administration asks of it."""
 
 
 class PastRequests(Protocol):
@@ -42,7 +46,7 @@ class Workspace:
     settings: Settings
     folder: DataFolder
     catalog: CopiedCatalog
-    store: SeriesStore
+    store: WholeStore
     log: EventLog
     clock: Callable[[], int]
     """Now, in UTC milliseconds."""

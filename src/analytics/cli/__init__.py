@@ -1,1 +1,5 @@
-"""."""
+"""The `analytics` command."""
+
+from analytics.cli.main import main
+
+__all__ = ["main"]

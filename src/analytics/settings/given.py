@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from analytics.errors import Misconfigured
 
 PREFIX: Final = "ANALYTICS_"
+CONFIG: Final = "ANALYTICS_CONFIG"
 
 _HEADER: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\- ]+?)\s*\]")
 _ASSIGNED: Final = re.compile(r"\s*([A-Za-z0-9_.\-]+)\s*=")
@@ -48,15 +49,27 @@ def in_file(path: Path) -> Iterator[Given]:
 
 
 def in_environment(environment: Mapping[str, str]) -> Iterator[Given]:
-    """The values of `ANALYTICS_DATA` and of every `ANALYTICS_SECTION__FIELD`.
-
-    Other names that begin with ANALYTICS_ are not ours to judge: orchestrators make up such
-    names for a service called "analytics".
-    """
+    """The values of `ANALYTICS_DATA` and of every `ANALYTICS_SECTION__FIELD`."""
     for variable, value in environment.items():
-        if variable.startswith(PREFIX) and ("__" in variable or variable == f"{PREFIX}DATA"):
+        if _is_read(variable):
             name = variable.removeprefix(PREFIX).lower().replace("__", ".")
             yield Given(name, value, f"environment {variable}")
+
+
+def ignored(environment: Mapping[str, str]) -> Sequence[str]:
+    """Variables that begin like ours, and are not ours to judge.
+
+    Orchestrators make up such names for a service called "analytics": `ANALYTICS_PORT`.
+    """
+    return sorted(
+        variable
+        for variable in environment
+        if variable.startswith(PREFIX) and not _is_read(variable) and variable != CONFIG
+    )
+
+
+def _is_read(variable: str) -> bool:
+    return variable.startswith(PREFIX) and ("__" in variable or variable == f"{PREFIX}DATA")
 
 
 def by_flag(overrides: Mapping[str, object]) -> Iterator[Given]:

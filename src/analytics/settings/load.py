@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from analytics.errors import Misconfigured
-from analytics.settings.given import Given, by_flag, in_environment, in_file
+from analytics.settings.given import CONFIG, Given, by_flag, ignored, in_environment, in_file
 from analytics.settings.tree import Settings, every, sections
 
 DEFAULT_FILE: Final = Path("analytics.toml")
@@ -29,7 +29,7 @@ def load(
     the working directory if there is one. *overrides* are flags by dotted name. Raises
     `Misconfigured`, naming the file's line, the variable or the flag at fault.
     """
-    if config is None and (named := environment.get("ANALYTICS_CONFIG")):
+    if config is None and (named := environment.get(CONFIG)):
         config = Path(named)
     if config is None and DEFAULT_FILE.is_file():
         config = DEFAULT_FILE
@@ -47,6 +47,7 @@ def load(
     except ValidationError as exc:
         raise Misconfigured("; ".join(_faults(exc, origins))) from exc
     settings._origins = origins  # noqa: SLF001 - the tree's own loader
+    settings._ignored = ignored(environment)  # noqa: SLF001
     return settings
 
 

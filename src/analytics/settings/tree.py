@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -143,10 +143,15 @@ class Settings(Section):
     logs: Logs = Logs()
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _ignored: Sequence[str] = PrivateAttr(default=())
 
     def origin(self, name: str) -> str:
         """Where the value of the setting *name* (`serve.port`) came from."""
         return self._origins.get(name, "default")
+
+    def ignored(self) -> Sequence[str]:
+        """The environment variables that look like ours, and are not read."""
+        return self._ignored
 
 
 class Setting(NamedTuple):

@@ -1,0 +1,123 @@
+"""The operation that counts everything again: ledger against rows, rows against the log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import msgspec
+
+from analytics.admin.job import Job, Progress
+from analytics.admin.workspace import Workspace
+from analytics.errors import Corrupt
+from analytics.store.base import LedgerKey, LedgerLine
+from analytics.stream.base import EventLog
+
+READ_AT_ONCE = 1000
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`audit`."""
+
+    site: str | None = None
+
+
+class SiteAudit(msgspec.Struct, frozen=True, kw_only=True):
+    """received = stored + duplicate + sum(dropped) + dead."""
+
+    site: str
+    received: int
+    stored: int
+    duplicate: int
+    dropped: dict[str, int]
+    dead: int
+    erased: int
+    """Of the stored ones, those deleted since."""
+
+
+class Audited(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer is yes when `balanced`; else each of `faults` is a sentence."""
+
+    balanced: bool
+    sites: list[SiteAudit]
+    faults: list[str]
+
+
+async def run(workspace: Workspace, asked: Audit, job: Job) -> Audited:
+    """Count with the store standing still, so that every number must be exact."""
+    site = None if asked.site is None else workspace.site(asked.site).domain
+    await workspace.settle()
+    async with workspace.paused():
+        ledger = await workspace.store.ledger(site)
+        rows = await workspace.store.recount(site)
+        offsets = await workspace.store.offsets()
+    faults = [*_unequal(ledger, rows)]
+    if site is None:
+        received = sum(line.received for line in ledger.values())
+        if received != sum(offsets.values()):
+            faults.append(
+                f"the ledger counts {received} received, and the store has read "
+                f"{sum(offsets.values())} records of the log"
+            )
+        faults += [fault async for fault in _unreadable(workspace.log, offsets, job)]
+    return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults)
+
+
+def _unequal(
+    ledger: Mapping[LedgerKey, LedgerLine], rows: Mapping[LedgerKey, int]
+) -> Sequence[str]:
+    faults = []
+    for key in sorted({*ledger, *rows}):
+        line = ledger.get(key, LedgerLine(0, 0, 0, {}, 0))
+        where = f"{key.site or 'no site'}, hour {key.hour}"
+        kinds = line.stored + line.duplicate + sum(line.dropped.values()) + line.dead
+        if line.received != kinds:
+            faults.append(f"{where}: {line.received} received, {kinds} accounted for")
+        if line.stored - line.erased != rows.get(key, 0):
+            faults.append(
+                f"{where}: the ledger says {line.stored - line.erased} rows are stored, "
+                f"{rows.get(key, 0)} are there"
+            )
+    return faults
+
+
+async def _unreadable(log: EventLog, offsets: Mapping[int, int], job: Job) -> AsyncIterator[str]:
+    """What is wrong with the log itself, read from its oldest record to its newest."""
+    for oldest, end in await log.ends():
+        read_next = offsets.get(oldest.partition, 0)
+        if not oldest.offset <= read_next <= end.offset:
+            yield (
+                f"partition {oldest.partition}: the store reads on at {read_next}, and the log "
+                f"holds {oldest.offset} to {end.offset}"
+            )
+        try:
+            at = oldest.offset
+            if at < end.offset:
+                async for batch in log.read(oldest, limit=READ_AT_ONCE):
+                    at = batch.end.offset
+                    job.report(
+                        Progress(at - oldest.offset, end.offset - oldest.offset, "log records")
+                    )
+                    if at >= end.offset:
+                        break
+        except Corrupt as exc:
+            yield f"partition {oldest.partition}: {exc}"
+
+
+def _by_site(ledger: Mapping[LedgerKey, LedgerLine]) -> list[SiteAudit]:
+    lines: dict[str, list[LedgerLine]] = {}
+    for key, line in ledger.items():
+        lines.setdefault(key.site, []).append(line)
+    return [_total(site, lines[site]) for site in sorted(lines)]
+
+
+def _total(site: str, lines: Sequence[LedgerLine]) -> SiteAudit:
+    reasons = sorted({reason for line in lines for reason in line.dropped})
+    return SiteAudit(
+        site=site,
+        received=sum(line.received for line in lines),
+        stored=sum(line.stored for line in lines),
+        duplicate=sum(line.duplicate for line in lines),
+        dropped={reason: sum(line.dropped.get(reason, 0) for line in lines) for reason in reasons},
+        dead=sum(line.dead for line in lines),
+        erased=sum(line.erased for line in lines),
+    )

@@ -1,0 +1,181 @@
+"""Commands that bring events in, hand them out, copy them, delete them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from analytics.admin import backup as backups
+from analytics.admin import erasing, exporting, importing
+from analytics.admin.folder import DataFolder
+from analytics.cli import bar
+from analytics.cli.options import as_json, common, settings
+from analytics.cli.output import show_json
+from analytics.cli.run import run
+from analytics.errors import Misconfigured
+from analytics.store.base import ExportFormat
+
+
+@click.command("import")
+@click.argument("format_", metavar="FORMAT", type=click.Choice(["access-log"]))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--site", required=True, metavar="SITE", help="Whose visitors they were.")
+@as_json
+@common
+def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
+    """Bring in past visitors from FILE (- for standard input).
+
+    FORMAT is access-log: the combined log format of Apache and nginx, plain or gzipped. GETs of
+    pages answered with 200 or 304 become page views; everything else is dropped, and counted by
+    reason. Importing the same lines again stores nothing twice.
+    """
+    with ExitStack() as stack:
+        source = _opened(file, stack)
+        size = 0 if source is sys.stdin.buffer else file.stat().st_size
+        asked = importing.ImportPast(format=format_, site=site, bytes=size)
+        report = stack.enter_context(bar.shown(f"Importing {file.name}"))
+        done = run(settings(), "import", asked, importing.Imported, source=source, report=report)
+    if as_json:
+        show_json(done)
+    else:
+        click.echo(_told(done))
+
+
+@click.command()
+@click.option("--site", required=True, metavar="SITE", help="Whose events.")
+@click.option("--from", "start", metavar="ISO", help="First day, or moment [the first event].")
+@click.option("--to", "end", metavar="ISO", help="Last day, or moment [the last event].")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([*map(str, ExportFormat)]),
+    default="ndjson",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="[standard output]")
+@common
+def export(
+    site: str, start: str | None, end: str | None, format_: str, output: Path | None
+) -> None:
+    """Write a site's events to a file.
+
+    One row each, those of machines and the pings included. A date means the site's whole day, and --to includes it; a moment as --to is exclusive.
+    """
+    if output is None and format_ == ExportFormat.PARQUET and sys.stdout.isatty():
+        raise click.UsageError("parquet is not for a terminal; give --output FILE")
+    asked = exporting.Export(site=site, format=ExportFormat(format_), start=start, end=end)
+    with bar.shown(f"Exporting {site}") as report:
+        done = run(settings(), "export", asked, exporting.Exported, report=report)
+    _fetch(Path(done.file), output)
+    if output is not None:
+        click.echo(f"{done.rows:,} events of {done.site} are in {output}.", err=True)
+
+
+@click.command()
+@click.option("--site", required=True, metavar="SITE", help="Whose events.")
+@click.option("--visitor", type=int, metavar="ID", help="As `export` shows it.")
+@click.option("--everything", is_flag=True, help="Every event of the site.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@common
+def erase(site: str, visitor: int | None, *, everything: bool, yes: bool, as_json: bool) -> None:
+    """Delete events of one visitor or of a site for good."""
+    if (visitor is None) != everything:
+        raise click.UsageError("give either --visitor ID or --everything")
+    what = f"everything of {site}" if everything else f"visitor {visitor} of {site}"
+    if not yes:
+        click.confirm(f"Delete {what} for good?", abort=True, err=True)
+    asked = erasing.Erase(site=site, visitor=visitor)
+    done = run(settings(), "erase", asked, erasing.Erased)
+    if as_json:
+        show_json(done)
+    else:
+        click.echo(f"{done.rows:,} events of {done.site} are deleted.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json
+@common
+def backup(file: Path, *, as_json: bool) -> None:
+    """Copy everything into FILE, also while the server runs.
+
+    FILE holds people's emails, password hashes and the visitors' events: keep it safe.
+    """
+    if file.exists():
+        raise click.UsageError(f"{file} exists already; name a new file")
+    if not file.absolute().parent.is_dir():
+        raise click.UsageError(f"{file.absolute().parent} is no folder")
+    with bar.shown("Backing up") as report:
+        done = run(settings(), "backup", backups.Backup(), backups.BackedUp, report=report)
+    _fetch(Path(done.file), file)
+    if as_json:
+        show_json(backups.BackedUp(file=str(file.absolute()), bytes=done.bytes))
+    else:
+        click.echo(f"{file} holds everything ({done.bytes:,} bytes).")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@common
+def restore(file: Path) -> None:
+    """Make a data folder out of the backup FILE.
+
+    The folder (--data) must be new or empty, so that nothing is ever overwritten.
+    """
+    data = settings().data
+    owner = DataFolder(data).owner()
+    if owner is not None:
+        raise Misconfigured(
+            f"{data} is in use by process {owner}; stop it and move the folder away, or restore "
+            "into a new one with --data"
+        )
+    with bar.shown("Restoring") as report:
+        backups.restore(file, data, report)
+    click.echo(f"{data} is restored; start it with `analytics serve --data {data}`.", err=True)
+
+
+def _opened(file: Path, stack: ExitStack) -> BinaryIO:
+    if str(file) == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(file.open("rb"))
+    except OSError as exc:
+        raise click.UsageError(f"{file}: {exc.strerror}") from exc
+
+
+def _fetch(waiting: Path, output: Path | None) -> None:
+    """Take the file *waiting* in the data folder to *output*, or to standard output."""
+    try:
+        if output is None:
+            with waiting.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        else:
+            shutil.move(waiting, output)
+    except OSError as exc:
+        if isinstance(exc, BrokenPipeError):
+            raise
+        raise click.ClickException(f"{output}: cannot be written: {exc.strerror}") from exc
+    finally:
+        waiting.unlink(missing_ok=True)
+
+
+def _told(done: importing.Imported) -> str:
+    lines = [
+        f"{done.lines:,} lines read for {done.site}",
+        f"  {done.pageviews:>9,} page views, {done.bots:,} of them by bots",
+        f"  {done.stored:>9,} stored, {done.duplicate:,} were there already",
+    ]
+    lines += [f"  {count:>9,} dropped: {reason}" for reason, count in done.dropped.items()]
+    if done.unreadable:
+        numbers = ", ".join(map(str, done.unreadable_lines))
+        more = ", …" if done.unreadable > len(done.unreadable_lines) else ""
+        lines.append(f"  {done.unreadable:>9,} unreadable: line {numbers}{more}")
+    return "\n".join(lines)

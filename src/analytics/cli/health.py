@@ -1,0 +1,86 @@
+"""Commands that look for what is wrong."""
+
+from __future__ import annotations
+
+import click
+
+from analytics.admin import auditing
+from analytics.cli import bar, checkup, table
+from analytics.cli.options import as_json, common, settings
+from analytics.cli.output import show_json
+from analytics.cli.run import run
+
+_NO = 1
+
+
+@click.command()
+@click.option("--site", metavar="SITE", help="Only this site.")
+@as_json
+@common
+def audit(site: str | None, *, as_json: bool) -> int:
+    """Prove that every hit is accounted for.
+
+    Counts the stored rows again, and holds the ledger against them and against the log.
+
+    Exits with 0 when everything is accounted for, with 1 when it is not.
+    """
+    asked = auditing.Audit(site=site)
+    with bar.shown("Counting") as report:
+        found = run(settings(), "audit", asked, auditing.Audited, report=report)
+    if as_json:
+        show_json(found)
+    else:
+        _show(found)
+    return 0 if found.balanced else _NO
+
+
+@click.command()
+@as_json
+@common
+def doctor(*, as_json: bool) -> int:
+    """Show what is set, from where, and what is wrong.
+
+    Exits with 0 when nothing is wrong, with 1 when something is.
+    """
+    found = checkup.run(settings)
+    if as_json:
+        show_json(found)
+    else:
+        _show_checkup(found)
+    return 0 if found.ok else _NO
+
+
+def _show(found: auditing.Audited) -> None:
+    table.show(
+        ("SITE", "RECEIVED", "STORED", "DUPLICATE", "DROPPED", "DEAD"),
+        (
+            (
+                each.site or "(unreadable)",
+                f"{each.received:,}",
+                f"{each.stored:,}",
+                f"{each.duplicate:,}",
+                f"{sum(each.dropped.values()):,}",
+                f"{each.dead:,}",
+            )
+            for each in found.sites
+        ),
+        empty="Nothing was received yet.",
+    )
+    for each in found.sites:
+        for reason, count in each.dropped.items():
+            click.echo(f"{each.site}: {count:,} dropped: {reason}")
+    for fault in found.faults:
+        click.echo(f"FAULT  {fault}")
+    click.echo("Balanced: every hit is accounted for." if found.balanced else "NOT balanced.")
+
+
+def _show_checkup(found: checkup.Checkup) -> None:
+    for check in found.checks:
+        click.echo(f"{'ok   ' if check.ok else 'FAULT'}  {check.name}: {check.detail}")
+    if found.settings:
+        click.echo()
+        table.show(
+            ("SETTING", "VALUE", "FROM"),
+            ((each.name, each.value, each.origin) for each in found.settings),
+            empty="",
+        )

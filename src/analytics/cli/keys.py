@@ -1,0 +1,91 @@
+"""`analytics key`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from analytics.admin import keys
+from analytics.cli import table
+from analytics.cli.options import as_json, common, settings
+from analytics.cli.output import show_json
+from analytics.cli.run import run
+from analytics.person import Scope
+
+
+def _scopes(_: click.Context, __: click.Parameter, value: str) -> tuple[Scope, ...]:
+    try:
+        return tuple(Scope(part.strip()) for part in value.split(","))
+    except ValueError as exc:
+        raise click.BadParameter(f"{exc}; there are {', '.join(Scope)}") from None
+
+
+@click.group()
+def key() -> None:
+    """Create, list and revoke API keys."""
+
+
+@key.command()
+@click.option("--site", metavar="SITE", help="The site it acts on.")
+@click.option("--all-sites", is_flag=True, help="It acts on every site.")
+@click.option(
+    "--scope",
+    "scopes",
+    metavar="SCOPE[,SCOPE…]",
+    required=True,
+    callback=_scopes,
+    help="What it may do: " + ", ".join(Scope) + ".",
+)
+@click.option("--label", default="", metavar="TEXT", help="What it is for.")
+@as_json
+@common
+def create(
+    site: str | None, scopes: tuple[Scope, ...], label: str, *, all_sites: bool, as_json: bool
+) -> None:
+    """Create a key, and show its secret this once."""
+    if (site is None) != all_sites:
+        raise click.UsageError("give either --site SITE or --all-sites")
+    asked = keys.CreateKey(scopes=scopes, site=site, label=label)
+    created = run(settings(), "key.create", asked, keys.KeyCreated, new_folder=all_sites)
+    if as_json:
+        show_json(created)
+    else:
+        click.echo(created.key)
+        click.echo("Keep it: it is shown this once, and stored as a hash.", err=True)
+
+
+@key.command("list")
+@as_json
+@common
+def list_(*, as_json: bool) -> None:
+    """List all keys, without their secrets."""
+    found = run(settings(), "key.list", keys.ListKeys(), list[keys.KeyShown])
+    if as_json:
+        show_json(found)
+        return
+    table.show(
+        ("ID", "SITE", "SCOPES", "CREATED", "LABEL"),
+        (
+            (each.id, each.site or "all", ",".join(each.scopes), _day(each.created_at), each.label)
+            for each in found
+        ),
+        empty="No key yet; create one with `analytics key create`.",
+    )
+
+
+@key.command()
+@click.argument("key_id", metavar="ID")
+@as_json
+@common
+def revoke(key_id: str, *, as_json: bool) -> None:
+    """Make the key ID worthless, at once."""
+    revoked = run(settings(), "key.revoke", keys.RevokeKey(id=key_id), keys.KeyRevoked)
+    if as_json:
+        show_json(revoked)
+    else:
+        click.echo(f"{revoked.id} is revoked.")
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()

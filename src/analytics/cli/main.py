@@ -1,0 +1,106 @@
+"""The top of the command: its groups, its errors in one line, its exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final
+
+import click
+
+from analytics import __version__
+from analytics.cli.data import backup, erase, export, import_, restore
+from analytics.cli.health import audit, doctor
+from analytics.cli.keys import key
+from analytics.cli.options import common
+from analytics.cli.serve import serve
+from analytics.cli.sites import site
+from analytics.cli.users import user
+from analytics.errors import AnalyticsError, Invalid, Misconfigured, Unavailable
+
+DONE: Final = 0
+NO: Final = 1
+WRONG_USAGE: Final = 2
+TRY_AGAIN: Final = 3
+INTERRUPTED: Final = 130
+
+
+class Commands(click.Group):
+    """A group that lists its commands in the order of use, and names the nearest one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            near = get_close_matches(name, self.commands, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]}?" if near else "analytics --help lists all"
+            ctx.fail(f"{name} is no command; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command works whether or not a server runs on the folder.",
+)
+@common
+@click.version_option(__version__, message="analytics %(version)s")
+def analytics() -> None:
+    """Visitor analytics whose figures can be trusted.
+
+    \b
+    analytics serve                      start the server, with the dashboard at 127.0.0.1:8000
+    analytics site add example.com       track a site
+    analytics import access-log FILE --site example.com
+                                         bring in the visitors of before
+    """
+
+
+for command in (
+    serve, site, user, key, import_, export, erase, backup, restore, audit, doctor,
+):  # fmt: skip
+    analytics.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0 done, 1 no, 2 wrong usage, 3 try again."""
+    try:
+        result = analytics.main(arguments, prog_name="analytics", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as exc:
+        click.echo(exc.ctx.get_help() if exc.ctx else "")
+        return WRONG_USAGE
+    except click.UsageError as exc:
+        return _fail(_usage(exc), WRONG_USAGE)
+    except click.ClickException as exc:
+        return _fail(exc.format_message(), WRONG_USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: nothing to say, nobody to hear
+        return DONE
+    except AnalyticsError as exc:
+        return _fail(str(exc), _code(exc))
+    return result if isinstance(result, int) else DONE
+
+
+def _code(error: AnalyticsError) -> int:
+    if isinstance(error, Invalid | Misconfigured):
+        return WRONG_USAGE
+    return TRY_AGAIN if isinstance(error, Unavailable) else NO
+
+
+def _usage(error: click.UsageError) -> str:
+    message = " ".join(error.format_message().split())
+    path = error.ctx.command_path.removeprefix("analytics").strip() if error.ctx else ""
+    help_ = f"analytics {path} --help".replace("  ", " ")
+    return f"{path}: {message} ({help_})" if path else message
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"analytics: {' '.join(message.split())}", err=True)
+    return code

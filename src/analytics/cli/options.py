@@ -1,0 +1,51 @@
+"""The options that every command takes, before its name or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from analytics.settings import Settings, load
+
+F = TypeVar("F", bound=Callable[..., Any])
+_NAMES: Final = ("data", "config")
+
+
+def _kept(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    # The innermost place where it was given wins.
+    if value is not None:
+        context.find_root().meta[f"analytics.{parameter.name}"] = value
+
+
+_DATA: Final = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    expose_value=False,
+    callback=_kept,
+    help="The data folder [./analytics-data].",
+)
+_CONFIG: Final = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    expose_value=False,
+    callback=_kept,
+    help="The configuration file [./analytics.toml, if there].",
+)
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def common(function: F) -> F:
+    """Give a command `--data` and `--config`."""
+    return _DATA(_CONFIG(function))
+
+
+def settings(**flags: object) -> Settings:
+    """The settings in force for this command; *flags* by dotted name with `__` for the dot."""
+    given: dict[str, Any] = click.get_current_context().find_root().meta
+    overrides = {name.replace("__", "."): value for name, value in flags.items()}
+    return load(given.get("analytics.config"), {"data": given.get("analytics.data"), **overrides})

@@ -1,0 +1,121 @@
+"""An operation, done in the server that owns the folder, or here when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import BinaryIO, Final, TypeVar
+
+import msgspec
+
+from analytics.admin import operations, rendezvous, talk
+from analytics.admin.folder import DataFolder
+from analytics.admin.job import Job, Progress, Report, nothing
+from analytics.errors import FolderInUse, Misconfigured, Unavailable
+from analytics.settings import Settings
+
+WAIT_S: Final = 10.0
+"""How long to wait for a server that is starting, or for another command to end."""
+_POLL_S: Final = 0.05
+_PIECE: Final = 1 << 16
+
+T = TypeVar("T")
+
+
+def run(
+    settings: Settings,
+    operation: str,
+    asked: msgspec.Struct,
+    answer: type[T],
+    *,
+    source: BinaryIO | None = None,
+    report: Report = lambda _: None,
+    new_folder: bool = False,
+) -> T:
+    """Do *operation*, and return its result as an *answer*.
+
+    *source* is what an operation reads that reads. Raises `Misconfigured` when there is no data
+    folder yet and the operation is not one to begin with (*new_folder*).
+    """
+    folder = DataFolder(settings.data)
+    if not new_folder and folder.stamp() is None:
+        raise Misconfigured(
+            f"{settings.data} is no data folder yet; start with `analytics site add DOMAIN` or "
+            "`analytics serve`, or name another with --data"
+        )
+    parameters = msgspec.json.encode(asked)
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        connection = rendezvous.connect(folder.socket)
+        if connection is not None:
+            with connection:
+                result = _there(connection, operation, parameters, source, report)
+            break
+        try:
+            result = asyncio.run(_here(settings, operation, parameters, source, report))
+            break
+        except FolderInUse:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+    return msgspec.json.decode(result, type=answer)
+
+
+async def _here(
+    settings: Settings,
+    operation: str,
+    parameters: bytes,
+    source: BinaryIO | None,
+    report: Report,
+) -> bytes:
+    # Here, because it brings in the database, and a server may answer without it.
+    from analytics.app import open_workspace
+
+    async with open_workspace(settings) as workspace:
+        pieces = nothing() if source is None else _pieces(source)
+        job = Job(input=pieces, report=report)
+        return await operations.perform(workspace, operation, parameters, job)
+
+
+async def _pieces(source: BinaryIO) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(source.read, _PIECE):
+        yield piece
+
+
+def _there(
+    connection: socket.socket,
+    operation: str,
+    parameters: bytes,
+    source: BinaryIO | None,
+    report: Report,
+) -> bytes:
+    sender = threading.Thread(
+        target=_send,
+        args=(connection, talk.request_line(operation, parameters), source),
+        daemon=True,  # it may wait for a terminal's input that never comes
+    )
+    sender.start()
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            reply = talk.reply(line)
+            if reply.progress is not None:
+                report(Progress(*reply.progress))
+            elif reply.error is not None:
+                raise talk.raised(reply.error)
+            elif reply.result is not None:
+                return bytes(reply.result)
+    raise Unavailable("the server went away before it had answered; run the command again")
+
+
+def _send(connection: socket.socket, request: bytes, source: BinaryIO | None) -> None:
+    try:
+        connection.sendall(request)
+        while piece := source.read(_PIECE) if source is not None else b"":
+            connection.sendall(talk.frame(piece))
+        connection.sendall(talk.frame(b""))
+    except OSError:
+        # The server closed: its last line, which the other thread reads, says why.
+        return
