@@ -16,6 +16,6 @@ def serve(host: str | None, port: str | None, modules: str | None) -> None:
     """Start the server."""
     in_force = settings(serve__host=host, serve__port=port, serve__modules=modules)
     # Here, because it brings in the whole server.
-    from analytics import app
+    from analytics import server
 
-    app.serve(in_force)
+    server.serve(in_force)

@@ -59,6 +59,10 @@ class Trust:
             address = self._forwarded(forwarded, address)
         return Client(address, user_agent, language, opted_out, authorization)
 
+    def believes(self, peer: str) -> bool:
+        """Whether X-Forwarded-For is believed when it comes from *peer*."""
+        return self._trusted(peer)
+
     def _forwarded(self, chain: str, peer: str) -> str:
         """The nearest address in *chain*, from the right, that is no trusted proxy's."""
         found = peer

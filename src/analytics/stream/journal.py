@@ -93,6 +93,8 @@ class Journal:
         self._idle: asyncio.Future[None] | None = None  # who closes waits for what is under way
         self._closed = True
         self._grew = asyncio.Event()
+        self.fault: str | None = None
+        """Why the last group was refused; None when it was not."""
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -179,8 +181,10 @@ class Journal:
         except OSError as exc:
             log.error("journal_write_failed", error=str(exc), records=len(group.payloads))  # noqa: TRY400
             self._room = 0
-            return f"the journal can't be written: {exc.strerror or exc}"
-        return None
+            self.fault = f"the journal can't be written: {exc.strerror or exc}"
+        else:
+            self.fault = None
+        return self.fault
 
     def _done(self, group: Group, fault: str | None) -> None:
         """Tell those who wait, and send the next group on its way."""
@@ -260,6 +264,16 @@ class Journal:
     async def ends(self) -> Sequence[tuple[Position, Position]]:
         """See `EventLog.ends`."""
         return [(Position(PARTITION, self._bases[0]), Position(PARTITION, self._synced))]
+
+    @property
+    def next_offset(self) -> int:
+        """The offset behind the last synced record."""
+        return self._synced
+
+    @property
+    def sync_seconds(self) -> float:
+        """How long a sync takes, of late."""
+        return self._sync_s
 
     @property
     def backlog_bytes(self) -> int:

@@ -1,0 +1,94 @@
+"""`GET /api/ledger`: what became of every hit, by site and hour, for those who may see the site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from analytics.errors import Forbidden, NotFound, Unauthenticated
+from analytics.person import Scope
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.store.base import SeriesStore
+from analytics.store.catalog.base import Catalog
+
+
+class LedgerApi:
+    """Answers a key with the scope stats:read, or somebody who is logged in."""
+
+    def __init__(self, store: SeriesStore, catalog: Catalog, cookie: str) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._cookie = cookie
+
+    def routes(self) -> list[BaseRoute]:
+        """The route."""
+        return [Route("/api/ledger", self._show)]
+
+    async def _show(self, request: Request) -> Response:
+        asked = request.query_params.get("site") or request.query_params.get("site_id")
+        allowed = await self._allowed(request)
+        if asked is not None:
+            site = self._catalog.sites.get(asked)
+            if site is None:
+                raise NotFound(f"{asked} is no site here")
+            if allowed is not None and site.domain not in allowed:
+                raise Forbidden(f"you may not see {site.domain}")
+            allowed = frozenset({site.domain})
+        ledger = await self._store.ledger()
+        return JSONResponse(describe(ledger, allowed))
+
+    async def _allowed(self, request: Request) -> frozenset[str] | None:
+        """The domains that who asks may see; None for all, the unknown sites' lines included."""
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            key = self._catalog.keys.find(secret.strip())
+            if key is None:
+                raise Unauthenticated("this key is unknown or was revoked")
+            if Scope.STATS_READ not in key.scopes:
+                raise Forbidden("this key lacks the scope stats:read")
+            return None if key.site is None else frozenset({key.site})
+        token = request.cookies.get(self._cookie)
+        person = await self._catalog.people.logged_in(token) if token else None
+        if person is None:
+            raise Unauthenticated("send a key with the scope stats:read, or log in")
+        return None if person.owner else frozenset(person.sites)
+
+
+def describe(
+    ledger: Mapping[LedgerKey, LedgerLine], allowed: frozenset[str] | None
+) -> dict[str, Any]:
+    """The reply: each site's sums, and its hours from the oldest on."""
+    sites: dict[str, list[tuple[int, LedgerLine]]] = {}
+    for key, line in sorted(ledger.items()):
+        if allowed is None or key.site in allowed:
+            sites.setdefault(key.site, []).append((key.hour, line))
+    described = [_site(site, lines) for site, lines in sites.items()]
+    return {"balanced": all(site["balanced"] for site in described), "sites": described}
+
+
+def _site(site: str, lines: list[tuple[int, LedgerLine]]) -> dict[str, Any]:
+    hours = [{"hour": hour, **_counts(line)} for hour, line in lines]
+    dropped: dict[str, int] = {}
+    for _, line in lines:
+        for reason, count in line.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return {
+        "site": site,
+        "balanced": all(hour["balanced"] for hour in hours),
+        "received": sum(line.received for _, line in lines),
+        "stored": sum(line.stored for _, line in lines),
+        "duplicate": sum(line.duplicate for _, line in lines),
+        "dropped": dropped,
+        "dead": sum(line.dead for _, line in lines),
+        "erased": sum(line.erased for _, line in lines),
+        "hours": hours,
+    }
+
+
+def _counts(line: LedgerLine) -> dict[str, Any]:
+    accounted = line.stored + line.duplicate + sum(line.dropped.values()) + line.dead
+    return {**line._asdict(), "dropped": dict(line.dropped), "balanced": line.received == accounted}

@@ -1,0 +1,124 @@
+"""`POST /api/events`: many events in one request, each with an answer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from analytics.errors import AnalyticsError, Invalid, Malformed, MethodNotAllowed, TooMany
+from analytics.event import Drop, LogRecord
+from analytics.ingest import receive as http
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.client import Client, Trust
+from analytics.ingest.counts import Counts
+from analytics.ingest.endpoint import Appended
+from analytics.ingest.limiter import Limiter
+from analytics.ingest.wire import plausible
+from analytics.person import Key
+from analytics.stream.base import EventLog
+
+_MAX_ITEMS: Final = 20_000
+_APPEND: Final = 500
+_array: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+Item = dict[str, object]
+
+
+class BatchEndpoint:
+    """The ASGI application behind `/api/events`."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        acceptance: Acceptance,
+        trust: Trust,
+        limiter: Limiter,
+        counts: Counts,
+        max_body_bytes: int,
+    ) -> None:
+        self._log = log
+        self._acceptance = acceptance
+        self._trust = trust
+        self._limiter = limiter
+        self._counts = counts
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept a batch; one bad item refuses only itself."""
+        if scope["method"] == "OPTIONS":
+            return await http.preflight(send)
+        if scope["method"] != "POST":
+            return await http.refuse(send, MethodNotAllowed("send events with POST"))
+        try:
+            client = self._trust.client(scope)
+            if not self._limiter.admits(client.address):
+                raise TooMany("too many requests from your address; slow down")
+            items = split(await http.body(receive, self._max_body_bytes))
+            key = self._acceptance.key(client.authorization)
+            results = await self._results(items, client, key)
+        except AnalyticsError as error:
+            self._counts.refused(error)
+            return await http.refuse(send, error)
+        accepted = sum(item["status"] == 202 for item in results)
+        self._counts.accepted += accepted
+        reply = {"accepted": accepted, "refused": len(results) - accepted, "results": results}
+        return await http.json(send, 200, reply)
+
+    async def _results(
+        self, items: Sequence[msgspec.Raw], client: Client, key: Key | None
+    ) -> list[Item]:
+        """Raises `LogUnavailable` when some of the batch could not be made durable: send it all
+        again, and what was kept the first time is known by its ids."""
+        results: list[Item] = []
+        appends: list[Appended] = []
+        pending: list[LogRecord] = []
+        waiting: list[tuple[Item, int]] = []  # who is told of how many of the pending records
+        told: list[tuple[Item, int]] = []
+        for raw in items:
+            try:
+                records = self._acceptance.accept(plausible.decode(bytes(raw)), client, key)
+            except Invalid as error:
+                self._counts.refused(error)
+                results.append({"status": error.status, **http.problem(error)})
+                continue
+            item: Item = {"status": 202}
+            dropped = [record.reason.value for record in records if isinstance(record, Drop)]
+            if dropped:
+                item["dropped"] = ",".join(dropped)
+            results.append(item)
+            pending.extend(records)
+            waiting.append((item, len(records)))
+            if len(pending) >= _APPEND:
+                appends.append(self._log.append(pending))
+                told.extend(waiting)
+                pending, waiting = [], []
+        if pending:
+            appends.append(self._log.append(pending))
+            told.extend(waiting)
+        positions = [str(position) for append in appends for position in await append]
+        at = 0
+        for item, count in told:
+            item["receipt"] = ",".join(positions[at : at + count])
+            at += count
+        return results
+
+
+def split(body: bytes) -> Sequence[msgspec.Raw]:
+    """The items of a JSON array, or of lines of JSON. Raises `Malformed`."""
+    text = body.strip()
+    if text.startswith(b"["):
+        try:
+            items = _array.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise Malformed("", f"the body is no JSON array of events: {exc}") from None
+    else:
+        items = [msgspec.Raw(line) for line in text.splitlines() if line.strip()]
+    if not items:
+        raise Malformed("", "the body holds no event")
+    if len(items) > _MAX_ITEMS:
+        raise Malformed("", f"the body holds more than {_MAX_ITEMS} events; send fewer at once")
+    return items

@@ -1,0 +1,77 @@
+"""The ingest module: its endpoints, by path, over one set of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.batch import BatchEndpoint
+from analytics.ingest.client import Trust
+from analytics.ingest.counts import Counts
+from analytics.ingest.endpoint import EventEndpoint
+from analytics.ingest.limiter import Limiter
+from analytics.ingest.pixel import PixelEndpoint
+from analytics.ingest.place import Places
+from analytics.ingest.script import ScriptEndpoint
+from analytics.ingest.whoami import WhoamiEndpoint
+from analytics.stream.base import EventLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """What takes events in."""
+
+    event: EventEndpoint
+    counts: Counts
+    paths: Mapping[str, ASGIApp]
+
+
+def ingest(
+    *,
+    log: EventLog,
+    acceptance: Acceptance,
+    trust: Trust,
+    limiter: Limiter,
+    places: Places,
+    script: Path,
+    max_event_bytes: int,
+    max_batch_bytes: int,
+) -> Ingest:
+    """Put the endpoints together."""
+    counts = Counts()
+    event = EventEndpoint(
+        log=log,
+        acceptance=acceptance,
+        trust=trust,
+        limiter=limiter,
+        counts=counts,
+        max_body_bytes=max_event_bytes,
+    )
+    batch = BatchEndpoint(
+        log=log,
+        acceptance=acceptance,
+        trust=trust,
+        limiter=limiter,
+        counts=counts,
+        max_body_bytes=max_batch_bytes,
+    )
+    pixel = PixelEndpoint(
+        log=log, acceptance=acceptance, trust=trust, limiter=limiter, counts=counts
+    )
+    tracker = ScriptEndpoint(script)
+    return Ingest(
+        event=event,
+        counts=counts,
+        paths={
+            "/api/event": event,
+            "/api/events": batch,
+            "/pixel.gif": pixel,
+            "/tracker.js": tracker,
+            "/js/script.js": tracker,
+            "/api/whoami": WhoamiEndpoint(trust=trust, places=places),
+        },
+    )

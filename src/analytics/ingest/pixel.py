@@ -1,0 +1,89 @@
+"""`GET /pixel.gif`: a pageview from where no script runs, such as a page without JavaScript."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from analytics.errors import AnalyticsError, Malformed, MethodNotAllowed, TooMany
+from analytics.ingest import receive as http
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.client import Trust
+from analytics.ingest.counts import Counts
+from analytics.ingest.endpoint import receipt
+from analytics.ingest.limiter import Limiter
+from analytics.ingest.wire import plausible
+from analytics.stream.base import EventLog
+
+_GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_HEADERS: Final[tuple[http.Header, ...]] = (
+    (b"content-type", b"image/gif"),
+    (b"cache-control", b"no-store"),
+    *http.CORS,
+)
+
+
+class PixelEndpoint:
+    """The ASGI application behind `/pixel.gif`.
+
+    The query string has the short names of an event's body: `d` the site, `u` the page (the
+    Referer header when it is left out), `r` its referrer, `n` the event's name (pageview).
+    """
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        acceptance: Acceptance,
+        trust: Trust,
+        limiter: Limiter,
+        counts: Counts,
+    ) -> None:
+        self._log = log
+        self._acceptance = acceptance
+        self._trust = trust
+        self._limiter = limiter
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Record the view, and show a transparent pixel."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return await http.refuse(send, MethodNotAllowed("fetch the pixel with GET"))
+        try:
+            client = self._trust.client(scope)
+            if not self._limiter.admits(client.address):
+                raise TooMany("too many requests from your address; slow down")
+            sent = plausible.sent(_body(scope))
+            records = self._acceptance.accept(sent, client)
+            positions = await self._log.append(records)
+        except AnalyticsError as error:
+            self._counts.refused(error)
+            return await http.refuse(send, error)
+        self._counts.accepted += 1
+        return await http.answer(send, 200, _GIF, (*_HEADERS, *receipt(records, positions)))
+
+
+def _body(scope: Scope) -> plausible.Body:
+    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), errors="replace"))
+    page = given.get("u") or given.get("url") or _referer(scope)
+    if not page:
+        raise Malformed("u", "it is missing, and no Referer says which page this is")
+    return plausible.Body(
+        n=given.get("n") or given.get("name") or "pageview",
+        u=page,
+        d=given.get("d") or given.get("domain"),
+        r=given.get("r") or given.get("referrer"),
+        t=given.get("t") or given.get("title"),
+        id=given.get("id"),
+        vid=given.get("vid"),
+    )
+
+
+def _referer(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"referer":
+            return str(value.decode("latin-1"))
+    return ""

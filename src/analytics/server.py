@@ -1,0 +1,129 @@
+"""Running the server: its socket, its signals, and a stop that drains."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+import uvicorn
+import uvloop
+
+from analytics import __version__, app, logs
+from analytics.admin import service
+from analytics.errors import Misconfigured
+from analytics.gateway import direct
+from analytics.ingest import agent
+from analytics.maintenance import maintain
+from analytics.settings import Settings
+
+log = structlog.get_logger()
+
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_S: Final = 75
+_MAX_CONNECTIONS: Final = 20_000
+_DRAIN_S: Final = 20
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises `Misconfigured` if it can't begin."""
+    logs.configure(settings.logs)
+    with bound(settings.serve.host, settings.serve.port) as listener:
+        uvloop.run(_serve(settings, listener))
+
+
+@contextlib.contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket. Raises `Misconfigured` when the address can't be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as exc:
+        taken = f"port {port} on {host} can't be listened on: {exc.strerror or exc}"
+        raise Misconfigured(f"{taken}. Choose another with --port, or stop who has it") from exc
+    with listener:
+        listener.setblocking(False)
+        yield listener
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with app.open_parts(settings) as parts, service.serving(parts):
+        await asyncio.to_thread(agent.warm)
+        first_run = not await parts.catalog.people.all()
+        setup_token = secrets.token_urlsafe(24) if first_run else None
+        application = app.compose(parts, setup_token=setup_token)
+        server = _Server(
+            uvicorn.Config(
+                application.gate,
+                http=_protocol(application),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                backlog=_BACKLOG,
+                limit_concurrency=_MAX_CONNECTIONS,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_DRAIN_S,
+            )
+        )
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if application.health.draining:
+                server.force_exit = True
+            application.health.draining = True
+            server.should_exit = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        upkeep = asyncio.create_task(maintain(parts), name="maintenance")
+        _announce(listener, setup_token)
+        gc.collect()
+        # What is alive now stays: to look through it again and again only costs pauses.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            gc.unfreeze()
+            upkeep.cancel()
+            await asyncio.gather(upkeep, return_exceptions=True)
+        log.info("draining", records=parts.log.next_offset - parts.projector.next_offset)
+        await app.catch_up(parts)
+    log.info("stopped")
+
+
+def _protocol(application: app.Application) -> type[asyncio.Protocol] | str:
+    """The short way for events, where this server takes events."""
+    if direct.PATH in application.ingest.paths:
+        return direct.protocol(application.ingest.event)
+    return "httptools"
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, with its signals left to us: a stop on purpose ends with exit code 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _announce(listener: socket.socket, setup_token: str | None) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    url = f"http://{shown}:{port}"
+    log.info("serving", version=__version__, url=url)
+    lines = [f"analytics {__version__} is ready at {url}/"]
+    if setup_token is not None:
+        lines.append(f"Nobody has an account yet. Create yours: {url}/setup?token={setup_token}")
+    print(*lines, sep="\n", file=sys.stdout, flush=True)  # noqa: T201 - for the person who started it

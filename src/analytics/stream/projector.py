@@ -1,0 +1,250 @@
+"""The embedded projector: reads the log, folds it into rows, and hands them to the store.
+
+One transaction of the store writes a batch's rows, its ledger and the place to go on from, so
+that an end of the process at any moment neither loses nor doubles an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol, Self, TypeVar
+
+import structlog
+
+from analytics.errors import AnalyticsError, Corrupt, Malformed, NotVisibleYet, Unavailable
+from analytics.event import LogRecord
+from analytics.pipeline.dedupe import DAY_MS, Unsure
+from analytics.pipeline.fold import fold
+from analytics.pipeline.ledger import DeadLetter, WriteBatch, add, count_dead
+from analytics.pipeline.sessions import KEEP_MS, Visitor
+from analytics.pipeline.source import Sources
+from analytics.pipeline.state import State
+from analytics.pipeline.visit import Visit
+from analytics.stream import record
+from analytics.stream.base import Batch, EventLog, Position
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_BATCH: Final = 5_000
+_LINGER_S: Final = 0.3
+"""How long to let events gather before a batch is folded: a transaction has its price."""
+_RETRY_S: Final = 1.0
+_WAIT_S: Final = 10.0
+
+
+class Sink(Protocol):
+    """What the projector needs of a store."""
+
+    async def write(self, batch: WriteBatch) -> None:
+        """As `SeriesStore.write`."""
+
+    async def offsets(self) -> Mapping[int, int]:
+        """As `SeriesStore.offsets`."""
+
+    async def newest(self) -> int | None:
+        """The latest `received_at` of all rows; None when there are none."""
+
+    async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
+        """Which (site, event_id)s of *candidates* are stored."""
+
+    async def visits(self, pairs: Collection[Visitor]) -> list[Visit]:
+        """The stored visits of these visitors."""
+
+    async def recent_visits(self, touched_since: int) -> list[Visit]:
+        """The stored visits with a row received since then."""
+
+    def recent_ids(self, received_since: int) -> AsyncIterator[list[tuple[str, str]]]:
+        """(site, event_id) of every row received since then, in chunks."""
+
+
+class Projector:
+    """Follows one partition of the log. It runs while its `async with` block does."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        sink: Sink,
+        *,
+        clock: Callable[[], int],
+        partition: int = 0,
+        linger_s: float = _LINGER_S,
+    ) -> None:
+        self._log = log
+        self._sink = sink
+        self._clock = clock
+        self._partition = partition
+        self._linger_s = linger_s
+        self._state: State
+        self._stepping = asyncio.Lock()
+        self._moved = asyncio.Condition()
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.next_offset = 0
+        """Everything before it is in the store."""
+        self.fault: AnalyticsError | None = None
+        """Why it does not go on, while it does not."""
+
+    async def __aenter__(self) -> Self:
+        self.next_offset = (await self._sink.offsets()).get(self._partition, 0)
+        newest = await self._sink.newest()
+        visits = [] if newest is None else await self._sink.recent_visits(newest - KEEP_MS)
+        self._state = State(Sources(), newest=newest, visits=visits)
+        self._tasks.append(asyncio.create_task(self._run(), name="projector"))
+        if newest is not None:
+            self._tasks.append(asyncio.create_task(self._remember(newest), name="remember-ids"))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._stopping.set()
+        async with self._stepping:  # let the transaction under way end
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Following the log
+
+    async def _run(self) -> None:
+        start = Position(self._partition, self.next_offset)
+        try:
+            async for batch in self._log.read(start, limit=_BATCH):
+                async with self._stepping:
+                    await self._step(batch)
+                    await self._advance(batch.end)
+                await self._log.release(batch.end)
+                if len(batch.records) < _BATCH:
+                    await self._linger()
+        except Corrupt as exc:
+            self.fault = exc
+            log.error("projector_stopped", error=str(exc), next_offset=self.next_offset)  # noqa: TRY400
+        except Exception as exc:
+            self.fault = Corrupt(f"the projector met a fault of its own: {exc!r}; restart it")
+            log.exception("projector_stopped", next_offset=self.next_offset)
+
+    async def _linger(self) -> None:
+        """Wait a moment for more events, unless somebody waits for those that are there."""
+        self._hurry.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), self._linger_s)
+
+    async def _step(self, batch: Batch) -> None:
+        records, dead = await asyncio.to_thread(self._decode, batch)
+        unsure, absent = await asyncio.to_thread(
+            lambda: (self._state.unsure(records), self._state.absent(records))
+        )
+        known = await self._surely(lambda: self._sink.seen(unsure)) if unsure else set()
+        if absent:
+            self._state.load(await self._surely(lambda: self._sink.visits(absent)))
+        outcome = await asyncio.to_thread(fold, records, self._state, known)
+        write = WriteBatch(
+            rows=outcome.rows,
+            ledger=add(outcome.ledger, count_dead(dead)),
+            dead=dead,
+            partition=self._partition,
+            next_offset=batch.end.offset,
+        )
+        await self._surely(lambda: self._sink.write(write))
+
+    async def _surely(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of *call*, tried until the store is there."""
+        while True:
+            try:
+                result = await call()
+            except Unavailable as exc:
+                self.fault = exc
+                log.warning("store_unavailable", error=str(exc), next_offset=self.next_offset)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self.fault = None
+                return result
+
+    def _decode(self, batch: Batch) -> tuple[list[tuple[int, LogRecord]], list[DeadLetter]]:
+        records: list[tuple[int, LogRecord]] = []
+        dead: list[DeadLetter] = []
+        for offset, payload in enumerate(batch.records, batch.start.offset):
+            try:
+                records.append((offset, record.decode(payload)))
+            except Corrupt as exc:
+                log.error("record_unreadable", offset=offset, error=str(exc))  # noqa: TRY400
+                dead.append(DeadLetter(offset, self._clock(), str(exc), payload))
+        return records, dead
+
+    async def _remember(self, newest: int) -> None:
+        """Feed the filter of ids with those of the last day, between batches."""
+        since = newest - DAY_MS
+        async for chunk in self._sink.recent_ids(since):
+            async with self._stepping:
+                await asyncio.to_thread(self._remember_chunk, chunk, newest)
+        async with self._stepping:
+            self._state.seen.vouch(since)
+        log.info("ids_remembered", since=since)
+
+    def _remember_chunk(self, chunk: Sequence[tuple[str, str]], newest: int) -> None:
+        for site, event_id in chunk:
+            self._state.seen.remember(site, event_id, newest)
+
+    async def _advance(self, end: Position) -> None:
+        self.next_offset = end.offset
+        async with self._moved:
+            self._moved.notify_all()
+
+    # For those who wait for it
+
+    async def reached(self, offset: int) -> None:
+        """Return when every record before *offset* is in the store."""
+        self._hurry.set()
+        async with self._moved:
+            while self.next_offset < offset:
+                if self.fault is not None and not isinstance(self.fault, Unavailable):
+                    raise self.fault
+                await self._moved.wait()
+
+    async def visible(self, receipts: str) -> None:
+        """Return when every record of *receipts* (by comma) is in the store.
+
+        Raises `Malformed` for what is no receipt of ours, `NotVisibleYet` after 10 s.
+        """
+        last = max(_offset(receipt, self._partition) for receipt in receipts.split(","))
+        (_oldest, end), *_ = await self._log.ends()
+        if last >= end.offset:
+            raise Malformed("wait", "this receipt is not from here: nothing so late was appended")
+        try:
+            await asyncio.wait_for(self.reached(last + 1), _WAIT_S)
+        except TimeoutError:
+            raise NotVisibleYet(
+                "the event is durable, and not in the figures yet; ask again in a moment"
+            ) from None
+
+    async def settle(self) -> None:
+        """Return when everything appended so far is in the store."""
+        (_oldest, end), *_ = await self._log.ends()
+        await self.reached(end.offset)
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """While the block runs, no step does."""
+        async with self._stepping:
+            yield
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Steps whenever rows were stored since the last step; ends when the projector does."""
+        seen = self.next_offset
+        while not self._stopping.is_set():
+            async with self._moved:
+                # Looks up once a second whether the program stops; wakes when rows come.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._moved.wait(), 1)
+            if self.next_offset > seen:
+                seen = self.next_offset
+                yield
+
+
+def _offset(receipt: str, partition: int) -> int:
+    at, dash, offset = receipt.strip().partition("-")
+    if not dash or not at.isdecimal() or not offset.isdecimal() or int(at) != partition:
+        raise Malformed("wait", f"{receipt[:40]!r} is no receipt")
+    return int(offset)
