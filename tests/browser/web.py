@@ -38,12 +38,15 @@ class Pages:
     attributes: str = "data-domain=shop.test data-allow-automation"
     head: str = ""
     bodies: dict[str, str] = field(default_factory=dict)
+    scripts: dict[str, str] = field(default_factory=dict)
 
     def at(self, path: str, host: str = "shop.test") -> str:
         return f"http://{host}:{self.port}{path}"
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path
+        if path in self.scripts:
+            return Response(self.scripts[path], media_type="text/javascript")
         if path.endswith(".pdf"):
             return Response(b"%PDF-1.4", media_type="application/octet-stream")
         return HTMLResponse(

@@ -1,0 +1,104 @@
+"""The real `analytics serve` in a process of its own, and the command beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Server:
+    """A server on *data*, on the same port at every start."""
+
+    data: Path
+    port: int = field(default_factory=lambda: _free_port())
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self, **environment: str) -> None:
+        """Return when the server is ready."""
+        log = (self.data.parent / "serve.log").open("ab")
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "analytics", "serve"),
+            *("--port", str(self.port), "--data", str(self.data)),
+            env=_environment(environment),
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        async with httpx2.AsyncClient() as client:
+            while not await _answers(client, self.url + "/health/live"):
+                assert self.process.returncode is None, self.log()
+                await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """End it without a word, as a power cut would."""
+        assert self.process is not None
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> None:
+        """End it as an operator would, if it runs; it must exit with 0."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        assert await self.process.wait() == 0, self.log()
+
+    async def command(self, *arguments: str, stdin: bytes = b"") -> str:
+        """What `analytics …` prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "analytics", *arguments, "--data", str(self.data)),
+            env=_environment({}),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(stdin)
+        assert process.returncode == 0, err.decode()
+        return out.decode()
+
+    async def rows(self, site: str) -> list[dict[str, Any]]:
+        """Every event that is stored of *site*, by time."""
+        out = await self.command("export", "--site", site, "--format", "ndjson")
+        return sorted((json.loads(line) for line in out.splitlines()), key=lambda row: row["ts"])
+
+    async def balance(self) -> dict[str, Any]:
+        """What `analytics audit` says, when it says that all is well."""
+        audited: dict[str, Any] = json.loads(await self.command("audit", "--json"))
+        assert audited["balanced"], audited
+        return audited
+
+    def log(self) -> str:
+        return (self.data.parent / "serve.log").read_text()
+
+
+async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("ANALYTICS_")}
+    return {**ours, "PYTHONPATH": str(ROOT / "src"), **more}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
