@@ -65,7 +65,7 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True):
     """BCP 47, lower case."""
 
 
-class Hit(Attributes, frozen=True, kw_only=True, tag="hit"):
+class Hit(Attributes, frozen=True, kw_only=True, tag="hit", gc=False):
     """One pageview, custom event or engagement ping, as it lies in the log."""
 
     event_id: str

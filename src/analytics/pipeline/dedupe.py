@@ -28,6 +28,8 @@ _WORD_BITS: Final = 64
 _BITS_PER_ID: Final = 20
 _FIRST_LAYER_IDS: Final = 1 << 15
 _MASK_COUNT: Final = 1 << 12
+_SPREAD: Final = 0x9E37_79B1
+"""An odd factor that makes the second word of an id independent of its first."""
 
 
 def _masks() -> tuple[int, ...]:
@@ -52,32 +54,6 @@ class Unsure(NamedTuple):
     ts: int
 
 
-class _Layer:
-    """A Bloom filter of fixed size: an id sets four bits in each of two words."""
-
-    __slots__ = ("room", "words")
-
-    def __init__(self, ids: int) -> None:
-        self.room = ids
-        self.words = array("Q", bytes(8 * (ids * _BITS_PER_ID // _WORD_BITS + 1)))
-
-    def add(self, digest: int) -> None:
-        words = self.words
-        size = len(words)
-        words[digest % size] |= _MASKS[digest >> 52 & 4095]
-        words[(digest >> 17) * 0x9E3779B1 % size] |= _MASKS[digest >> 40 & 4095]
-        self.room -= 1
-
-    def has(self, digest: int) -> bool:
-        words = self.words
-        size = len(words)
-        mask = _MASKS[digest >> 52 & 4095]
-        if words[digest % size] & mask != mask:
-            return False
-        mask = _MASKS[digest >> 40 & 4095]
-        return words[(digest >> 17) * 0x9E3779B1 % size] & mask == mask
-
-
 class SeenFilter:
     """The ids of the last day or two. Not for several threads at once.
 
@@ -90,10 +66,15 @@ class SeenFilter:
 
     def __init__(self, *, complete_since: int) -> None:
         self.complete_since = complete_since
-        self._young = [_Layer(_FIRST_LAYER_IDS)]
-        self._old: list[_Layer] = []
+        # A generation is a list of layers, each as large as those before it together. A layer
+        # is an array of words; an id sets four bits in each of two of them.
+        self._young = [_layer(_FIRST_LAYER_IDS)]
+        self._old: list[array[int]] = []
+        self._layers = self._young + self._old
         self._count = 0
         """Ids in the young generation."""
+        self._room = _FIRST_LAYER_IDS
+        """How many more fit into its last layer."""
         self._young_since: int | None = None
         self._kept_since = ALWAYS
         self._now = ALWAYS
@@ -105,11 +86,12 @@ class SeenFilter:
         if ts < a_day_ago or self.complete_since > a_day_ago:
             return False
         digest = _digest(site, event_id)
-        for layer in self._young:
-            if layer.has(digest):
-                return False
-        for layer in self._old:  # noqa: SIM110 (any() over a generator is slower)
-            if layer.has(digest):
+        mask = _MASKS[digest >> 52]
+        other = _MASKS[digest >> 40 & 4095]
+        spread = (digest >> 17) * _SPREAD
+        for words in self._layers:
+            size = len(words)
+            if words[digest % size] & mask == mask and words[spread % size] & other == other:
                 return False
         return True
 
@@ -117,12 +99,15 @@ class SeenFilter:
         """Note an id that is stored, or about to be."""
         if received_at > self._now:
             self._advance(received_at)
-        layer = self._young[-1]
-        if not layer.room:
-            layer = _Layer(self._count)
-            self._young.append(layer)
-        layer.add(_digest(site, event_id))
+        if not self._room:
+            self._grow()
+        digest = _digest(site, event_id)
+        words = self._young[-1]
+        size = len(words)
+        words[digest % size] |= _MASKS[digest >> 52]
+        words[(digest >> 17) * _SPREAD % size] |= _MASKS[digest >> 40 & 4095]
         self._count += 1
+        self._room -= 1
 
     def vouch(self, since: int) -> None:
         """The caller has fed every stored id whose `received_at` is *since* or later."""
@@ -131,7 +116,12 @@ class SeenFilter:
     @property
     def size_bytes(self) -> int:
         """How much memory the ids take."""
-        return sum(layer.words.itemsize * len(layer.words) for layer in self._young + self._old)
+        return sum(words.itemsize * len(words) for words in self._layers)
+
+    def _grow(self) -> None:
+        self._room = self._count
+        self._young.append(_layer(self._count))
+        self._layers = self._young + self._old
 
     def _advance(self, received_at: int) -> None:
         self._now = received_at
@@ -143,9 +133,15 @@ class SeenFilter:
             self._kept_since = self._young_since
             self.complete_since = max(self.complete_since, self._kept_since)
             self._old = self._young
-            self._young = [_Layer(max(_FIRST_LAYER_IDS, self._count * 5 // 4))]
+            self._room = max(_FIRST_LAYER_IDS, self._count * 5 // 4)
+            self._young = [_layer(self._room)]
+            self._layers = self._young + self._old
             self._young_since = received_at
             self._count = 0
+
+
+def _layer(ids: int) -> array[int]:
+    return array("Q", bytes(8 * (ids * _BITS_PER_ID // _WORD_BITS + 1)))
 
 
 def _digest(site: str, event_id: str) -> int:

@@ -34,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     language: str
 
 
-class Visit(msgspec.Struct, kw_only=True):
+class Visit(msgspec.Struct, kw_only=True, gc=False):
     """One visit, updated in place as its visitor's events come in log order."""
 
     site: str
