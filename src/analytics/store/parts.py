@@ -250,4 +250,4 @@ def bucket_sql(dimension: str, day: str, query: Query) -> str:
 
 
 def _group_by(keys: int) -> str:
-    return f" GROUP BY {', '.join(f'k{i}' for i in range(keys))}" if keys else ""
+    return f" GROUP BY {', '.join(str(i + 1) for i in range(keys))}" if keys else ""

@@ -34,9 +34,6 @@ class Engine:
         options: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
-            # Without it an export could not tell how far it is.
-            "enable_progress_bar": True,
-            "enable_progress_bar_print": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
@@ -55,6 +52,8 @@ class Engine:
         """A new connection, for one thread."""
         with self._lock, _translated(self):
             cursor = self._root.cursor()
+            # Without a progress bar, a silent one, nobody could ask how far a statement is.
+            cursor.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
             self._connections.append(cursor)
             return _Session(self, cursor)
 
