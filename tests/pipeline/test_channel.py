@@ -78,6 +78,7 @@ SOURCES = Sources()
         ("", "maps.google.com/", "", "Referral"),
         ("/referral/", "", "", "Referral"),
         ("acme/whatever/", "", "", "Referral"),
+        ("free//", "", "", "Referral"),
         ("", "", "", "Direct"),
         ("/whatever/", "", "", "Direct"),
     ],

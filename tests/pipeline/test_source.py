@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 from analytics.pipeline.source import CACHED, Sources
@@ -76,6 +78,11 @@ def test_the_tag_goes_before_the_referrer_and_that_before_the_click_id() -> None
 def test_nothing_that_is_sent_makes_it_fail(hostile: str) -> None:
     assert isinstance(source(hostile), str)
     assert isinstance(source(utm_source=hostile), str)
+
+
+def test_the_vendored_table_keeps_its_licence_beside_it() -> None:
+    notice = files("analytics.pipeline") / "data" / "referrers.NOTICE.txt"
+    assert "Copyright (c) 2013-2026 Ghost Foundation" in notice.read_text("utf-8")
 
 
 def test_the_memory_is_bounded() -> None:

@@ -10,8 +10,8 @@ What `surely_new` rests on. Let an id come first at R1 and again at R2 (`receive
 never denies what it holds. For R1 < R2 - 24 h the copy is more than a day late; if it carries
 its own time (`ts` <= R1), then ts < R2 - 24 h, which is never "surely new" either.
 
-Memory: 2.5 to 5 bytes for each id of the last 24 to 48 hours, so at most 5 MB for a million.
-Fewer than one new id in a thousand is called unsure.
+Memory: 3 to 6 bytes for each id of the last 24 to 48 hours, so at most 6 MB for a million.
+Of a thousand new ids, about one is called unsure for nothing (measured, two million a day).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ALWAYS: Final = -(1 << 62)
 """The `complete_since` of a store that is known to be empty."""
 
 _WORD_BITS: Final = 64
-_BITS_PER_ID: Final = 20
+_BITS_PER_ID: Final = 24
 _FIRST_LAYER_IDS: Final = 1 << 15
 _MASK_COUNT: Final = 1 << 12
 _SPREAD: Final = 0x9E37_79B1

@@ -121,7 +121,9 @@ class Sources:
                 found = Found(name, own if medium in ("email", "unknown") else general)
                 for address in addresses.split():
                     self._addresses[address] = found._replace(paid=medium == "paid")
-                self._names[name.lower()] = Found(name, general)
+                # As a tag, "free" or "orange" is hardly the forgotten engine of that name.
+                certain = None if medium == "search" else own
+                self._names[name.lower()] = Found(name, listed.get(name, certain))
         for name, addresses in extra.hosts.items():
             self._names[name.lower()] = Found(name, listed[name])
             for address in addresses.split():
