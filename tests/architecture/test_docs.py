@@ -1,0 +1,126 @@
+"""The documentation is complete: what can be used has its name in docs/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from tests.architecture.checkout import ROOT
+
+from analytics import __version__, app
+from analytics.cli.main import analytics
+from analytics.errors import AnalyticsError
+from analytics.event import DropReason
+from analytics.query import Dimension, Metric, Op
+from analytics.settings import Settings
+from analytics.settings.tree import every
+
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+@pytest.fixture
+async def application(tmp_path: Path) -> AsyncIterator[app.Application]:
+    async with app.open_parts(Settings(data=tmp_path / "data")) as parts:
+        yield app.compose(parts, setup_token=None)
+
+
+def commands(group: click.Group, prefix: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}"
+
+
+@pytest.mark.parametrize("command", [*commands(analytics, "analytics")])
+def test_every_command_is_documented(command: str) -> None:
+    assert f"`{command}`" in page("operations.md")
+
+
+async def test_every_route_is_documented(application: app.Application) -> None:
+    gate = application.gate
+    apis = ("/api/", "/health/", "/metrics")
+    paths = {r.path for r in gate._app.routes if isinstance(r, Route) and r.path.startswith(apis)}
+    assert len(paths) >= 3
+    text = page("http-api.md")
+    undocumented = {path for path in {*paths, *gate._direct} if not named(path, text)}
+    assert undocumented == set()
+
+
+def named(path: str, text: str) -> bool:
+    return re.search(rf"`(?:(?:GET|POST|PUT|DELETE) )?{re.escape(path)}`", text) is not None
+
+
+async def test_every_metric_of_the_server_is_documented(application: app.Application) -> None:
+    client = TestClient(application.gate, client=("127.0.0.1", 1))
+    reply = client.get("/metrics")
+    names = re.findall(r"# HELP (analytics_\w+)", reply.text)
+    assert names
+    assert [name for name in names if f"`{name}`" not in page("operations.md")] == []
+
+
+@pytest.mark.parametrize("setting", [setting.name for setting in every()])
+def test_every_setting_is_documented(setting: str) -> None:
+    assert f"`{setting}`" in page("settings.md")
+
+
+@pytest.mark.parametrize("reason", DropReason)
+def test_every_reason_to_drop_a_hit_is_documented(reason: str) -> None:
+    assert f"`{reason}`" in page("http-api.md")
+
+
+def codes(kind: type[AnalyticsError]) -> Iterator[str]:
+    yield kind.code
+    for sub in kind.__subclasses__():
+        yield from codes(sub)
+
+
+@pytest.mark.parametrize("code", sorted({*codes(AnalyticsError)}))
+def test_every_error_code_is_documented(code: str) -> None:
+    assert f"`{code}`" in page("http-api.md")
+
+
+@pytest.mark.parametrize("name", [*Metric, *Dimension, *Op])
+def test_every_word_of_a_query_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("metrics.md")
+
+
+def test_every_option_of_the_tracker_is_documented() -> None:
+    source = (ROOT / "static" / "tracker.js").read_text()
+    names = set(re.findall(r"'(\w+)' in options|\boptions\.(\w+)", source))
+    attributes = {
+        "data-" + re.sub("[A-Z]", lambda upper: "-" + upper[0].lower(), a or b) for a, b in names
+    }
+    assert len(attributes) >= 7
+    assert [name for name in attributes if f"`{name}`" not in page("tracker.md")] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    broken = []
+    for target, anchor in LINK.findall(path.read_text()):
+        if "://" in target:
+            continue
+        file = (path.parent / target).resolve() if target else path
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(f"{target}#{anchor}")
+    assert broken == []
+
+
+def anchors(path: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_changelog_speaks_of_this_version() -> None:
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
