@@ -47,7 +47,8 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of the answer; one of the three."""
 
     progress: tuple[int, int, str] | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
+    """Empty when there is none (a union with None is not decoded as raw)."""
     error: Failure | None = None
 
 

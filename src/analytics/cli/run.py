@@ -72,8 +72,11 @@ async def _here(
     report: Report,
 ) -> bytes:
     # Here, because it brings in the database, and a server may answer without it.
+    from analytics import logs
     from analytics.app import open_workspace
 
+    # Standard output is for the answer, and a command that goes well is silent otherwise.
+    logs.configure(settings.logs.model_copy(update={"level": "warning"}))
     async with open_workspace(settings) as workspace:
         pieces = nothing() if source is None else _pieces(source)
         job = Job(input=pieces, report=report)
@@ -105,8 +108,8 @@ def _there(
                 report(Progress(*reply.progress))
             elif reply.error is not None:
                 raise talk.raised(reply.error)
-            elif reply.result is not None:
-                return bytes(reply.result)
+            elif result := bytes(reply.result):
+                return result
     raise Unavailable("the server went away before it had answered; run the command again")
 
 
