@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, expect
 from starlette.routing import Route
-from tests.browser.server import Server
 from tests.browser.web import Pages, serving
+from tests.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -56,8 +56,8 @@ async def test_a_whole_visit_is_stored(
     )
     await page.evaluate("new Promise(done => { onscroll = done; scrollTo(0, 1e5) })")
     await page.click("#file")
-    await page.evaluate("history.pushState({}, '', '/spa')")
-    await page.wait_for_timeout(200)  # a title's time; what follows must be another page's
+    async with page.expect_request(lambda sent: "/spa" in (sent.post_data or "")):
+        await page.evaluate("history.pushState({}, '', '/spa')")
     await page.click("button")
     await page.wait_for_url("**/thanks?")
     await page.goto(shop.at("/"))
@@ -145,3 +145,32 @@ async def _script(server: Server) -> str:
         reply = await client.get(server.url + "/tracker.js")
     assert reply.headers["content-type"].startswith("text/javascript")
     return reply.text
+
+
+PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/146.0.0.0 Safari/537.36"
+"""Headless Chromium says that it is one, and would be held for the machine that it is."""
+
+
+async def test_the_dashboard_shows_a_visitor_arrive(
+    browser: Browser, shop: Pages, server: Server
+) -> None:
+    await server.command(
+        "user", "add", "owner@shop.test", "--owner", "--password-stdin", stdin=b"a long password"
+    )
+    owner, person = await browser.new_context(), await browser.new_context(user_agent=PERSON)
+    try:
+        report = await owner.new_page()
+        await report.goto(f"{server.url}/login?next=/shop.test")
+        await report.fill("[name=email]", "owner@shop.test")
+        await report.fill("[name=password]", "a long password")
+        await report.click("main button")
+        current = report.locator("[data-current]")
+        await expect(current).to_have_text("0")
+        page = await person.new_page()
+        await page.goto(shop.at("/"))
+        await expect(current).to_have_text("1", timeout=30_000)
+        await page.goto(shop.at("/another"))
+        await expect(report.get_by_text("/another")).to_be_visible(timeout=30_000)
+    finally:
+        await owner.close()
+        await person.close()
