@@ -104,9 +104,11 @@ def change(metric: Metric, now: Figure, before: Figure) -> Change | None:
     current, previous = number(now), number(before)
     if current is None or previous is None:
         return None
+    if not current and not previous:
+        return None
     difference = current - previous
     if previous == 0 and metric not in _PERCENT:
-        return Change("new", "up", "good") if current else None
+        return Change("new", "up", "good")
     points = metric in _PERCENT
     size = abs(difference) if points else abs(difference) / previous * 100
     rounded = int(size + 0.5)

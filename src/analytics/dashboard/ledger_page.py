@@ -21,6 +21,7 @@ class Line(NamedTuple):
     """One day or hour of the table."""
 
     name: str
+    weekday: str
     key: str
     """The ISO date of a day, to open its hours; "" for an hour."""
     received: int
@@ -58,7 +59,7 @@ async def show(ask: Ask) -> Response:
     return ask.page(
         "ledger.html",
         site=site,
-        total=add("All time", "", ledger.values()),
+        total=add("All time", ledger.values()),
         lines=hours if day else days[:DAYS],
         left_out=0 if day else max(0, len(days) - DAYS),
         day=day,
@@ -78,7 +79,7 @@ def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[Line]:
     for key, line in ledger.items():
         days.setdefault(local(key.hour, timezone).date(), []).append(line)
     return [
-        add(f"{day:%a} {day_name(day, with_year=True)}", day.isoformat(), lines)
+        add(day_name(day, with_year=True), lines, weekday=f"{day:%a}", key=day.isoformat())
         for day, lines in sorted(days.items(), reverse=True)
     ]
 
@@ -86,13 +87,13 @@ def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[Line]:
 def by_hour(ledger: Mapping[LedgerKey, LedgerLine], timezone: str, day: str) -> list[Line]:
     """The hours of *day* that received anything, in their order."""
     return [
-        add(f"{local(key.hour, timezone):%H:%M}", "", [line])
+        add(f"{local(key.hour, timezone):%H:%M}", [line])
         for key, line in sorted(ledger.items())
         if local(key.hour, timezone).date().isoformat() == day
     ]
 
 
-def add(name: str, key: str, lines: Iterable[LedgerLine]) -> Line:
+def add(name: str, lines: Iterable[LedgerLine], *, weekday: str = "", key: str = "") -> Line:
     """The sum of *lines* under one name."""
     received = stored = duplicate = dead = erased = 0
     dropped: Counter[str] = Counter()
@@ -103,7 +104,7 @@ def add(name: str, key: str, lines: Iterable[LedgerLine]) -> Line:
         dead += line.dead
         erased += line.erased
         dropped.update(line.dropped)
-    return Line(name, key, received, stored, duplicate, dropped, dead, erased)
+    return Line(name, weekday, key, received, stored, duplicate, dropped, dead, erased)
 
 
 def _check(day: str) -> None:

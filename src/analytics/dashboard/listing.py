@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from analytics.dashboard import figures, filters
 from analytics.dashboard.address import Address
@@ -39,7 +39,10 @@ class ListRow(NamedTuple):
     """Whether the report is filtered by this value already."""
 
 
-_KINDS = {"country": "country", "region": "region", "language": "language"}
+NOT_SET: Final = "(not set)"
+"""How a store names the blank; a filter by it means the blank."""
+
+_KINDS: Final = {"country": "country", "region": "region", "language": "language"}
 
 
 def name_of(tab: Tab, address: Address) -> str:
@@ -66,6 +69,8 @@ def query(
     conditions: tuple[Filter, ...] = filters.compile_filters(address.conditions)
     if tab.key == "event":
         conditions += (Compare(Op.IS_NOT, Dimension.NAME, (PAGEVIEW, ENGAGEMENT)),)
+    if tab.key == "props":
+        conditions += (Compare(Op.IS_NOT, dimension, (NOT_SET,)),)
     if search:
         conditions += (Compare(Op.CONTAINS, dimension, (search,), case_sensitive=False),)
     return Query(

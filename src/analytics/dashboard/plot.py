@@ -77,17 +77,23 @@ def buckets(site: str, period: Period, interval: str) -> list[Bucket]:
         dimensions=(DIMENSIONS[interval],),
     )
     several_days = period.end - period.start > DAY_MS * 1.5
-    return [_bucket(label, interval, several_days) for label in time_labels(asked)]
+    labels = time_labels(asked)
+    return [_bucket(each, interval, several_days, first=each == labels[0]) for each in labels]
 
 
-def _bucket(label: str, interval: str, several_days: bool) -> Bucket:
+def _bucket(label: str, interval: str, several_days: bool, *, first: bool) -> Bucket:
     start = datetime.fromisoformat(label)
     day = start.date()
     if interval == "hour":
         short = f"{start:%a %H}:00" if several_days else f"{start:%H}:00"
         return Bucket(label, f"{start:%a} {day_name(day)}, {start:%H}:00", short, start)
     if interval == "month":
-        return Bucket(label, f"{start:%B %Y}", f"{start:%b %Y}", start)
+        return Bucket(
+            label,
+            f"{start:%B %Y}",
+            f"{start:%b %Y}" if first or start.month == 1 else f"{start:%b}",
+            start,
+        )
     name = f"{start:%a} " if interval == "day" else "Week of "
     return Bucket(label, name + day_name(day, with_year=True), day_name(day), start)
 
@@ -104,8 +110,12 @@ def points(
     before: Sequence[Bucket],
     before_values: Mapping[str, Figure],
     now: datetime,
+    *,
+    running: bool,
 ) -> list[Point]:
-    """Both periods side by side, bucket by bucket; what is still to come has no value."""
+    """Both periods side by side, bucket by bucket; what is still to come has no value.
+
+    *running* says whether the period is not over yet."""
     made: list[Point] = []
     for index, bucket in enumerate(current):
         to_come = bucket.start > now
@@ -124,7 +134,7 @@ def points(
                 before_name=earlier.name if earlier else "",
                 before=figures.number(earlier_value),
                 before_text=figures.exact(metric, earlier_value),
-                unfinished=not to_come and (follows is None or follows > now),
+                unfinished=running and not to_come and (follows is None or follows > now),
             )
         )
     return made

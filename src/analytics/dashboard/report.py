@@ -23,6 +23,9 @@ LIVE_MS: Final = 5 * 60_000
 """Who was active in the last five minutes is a current visitor."""
 
 
+_COUNTS: Final = (Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS)
+
+
 class Card(NamedTuple):
     """One headline figure."""
 
@@ -105,6 +108,7 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
             earlier,
             plot.values_of(before_line),
             span.local(now, site.timezone).replace(tzinfo=None),
+            running=covered.period.end > deps.clock(),
         ),
         boxes=[
             _box(address, panel, tab, result, visitors)
@@ -172,13 +176,17 @@ def _box(address: Address, panel: Panel, tab: Tab, result: Result, visitors: flo
 def _cards(
     address: Address, totals: Sequence[Figure], before: Sequence[Figure] | None
 ) -> list[Card]:
+    # A rate of no visits at all is nothing to compare with.
+    visited = before is not None and bool(before[PLOTTED.index(Metric.VISITS)])
     return [
         Card(
             metric=metric,
             label=figures.LABELS[metric],
             value=figures.read(metric, totals[index]),
             exact=figures.exact(metric, totals[index]),
-            change=figures.change(metric, totals[index], before[index]) if before else None,
+            change=figures.change(metric, totals[index], before[index])
+            if before and (visited or metric in _COUNTS)
+            else None,
             before=figures.exact(metric, before[index]) if before else "",
             url=address.but(metric=metric).url(),
             chosen=metric is address.metric,

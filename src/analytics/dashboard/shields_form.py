@@ -25,21 +25,26 @@ def read_shields(form: Mapping[str, str]) -> Shields:
             raise Malformed(
                 "addresses", f"{line[:60]!r} is no IP address, and no network like 10.0.0.0/8."
             ) from exc
-    countries = tuple(line.upper() for line in _lines(form, "countries"))
+    countries = _lines(form, "countries")
     for line in countries:
-        if not _COUNTRY.fullmatch(line):
+        if not _COUNTRY.fullmatch(line.upper()):
             raise Malformed("countries", f"{line[:60]!r} is no country code of two letters.")
     pages = _lines(form, "pages")
     for line in pages:
         if not line.startswith(("/", "*")):
             raise Malformed("pages", f"{line[:60]!r} does not begin with a slash.")
-    hostnames = tuple(line.lower() for line in _lines(form, "hostnames"))
+    hostnames = _lines(form, "hostnames")
     for line in hostnames:
-        if not _HOSTNAME.fullmatch(line):
+        if not _HOSTNAME.fullmatch(line.lower()):
             raise Malformed(
                 "hostnames", f"{line[:60]!r} is no hostname; leave out https:// and paths."
             )
-    return Shields(addresses=addresses, countries=countries, pages=pages, hostnames=hostnames)
+    return Shields(
+        addresses=addresses,
+        countries=tuple(line.upper() for line in countries),
+        pages=pages,
+        hostnames=tuple(line.lower() for line in hostnames),
+    )
 
 
 def _lines(form: Mapping[str, str], field: str) -> tuple[str, ...]:

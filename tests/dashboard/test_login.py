@@ -1,0 +1,83 @@
+"""Logging in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.dashboard.conftest import Client
+from tests.dashboard.world import OWNER, PASSWORD
+
+from analytics.dashboard.login import local_path
+from analytics.store.catalog.sqlite import SqliteCatalog
+
+FORM = {"email": OWNER, "password": PASSWORD, "next": "/shop.example?period=day"}
+
+
+async def test_a_page_asks_to_log_in_and_comes_back(
+    stranger: Client, peopled: SqliteCatalog
+) -> None:
+    asked = await stranger.get("/shop.example?period=day")
+    assert asked.headers["location"] == "/login?next=%2Fshop.example%3Fperiod%3Dday"
+    form = await stranger.get(asked.headers["location"])
+    assert 'value="/shop.example?period=day"' in form.text
+    entered = await stranger.post("/login", data=FORM)
+    assert entered.headers["location"] == "/shop.example?period=day"
+    assert (await stranger.get("/shop.example")).status_code == 200
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(
+    connect: Callable[..., Client], peopled: SqliteCatalog
+) -> None:
+    plain = await connect().post("/login", data=FORM)
+    secure = await connect(base="https://localhost").post("/login", data=FORM)
+    cookie = plain.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "secure" not in cookie
+    assert "secure" in secure.headers["set-cookie"].lower()
+
+
+async def test_a_wrong_password_and_an_unknown_email_read_the_same(
+    stranger: Client, peopled: SqliteCatalog
+) -> None:
+    wrong = await stranger.post("/login", data={**FORM, "password": "not this one"})
+    unknown = await stranger.post("/login", data={**FORM, "email": "nobody@shop.example"})
+    assert wrong.status_code == unknown.status_code == 401
+    problem = "This email and password do not belong together."
+    assert problem in wrong.text
+    assert problem in unknown.text
+
+
+async def test_guessing_is_slowed_down_even_from_many_addresses(
+    connect: Callable[..., Client], peopled: SqliteCatalog
+) -> None:
+    answers = [
+        await connect(f"203.0.113.{n}").post("/login", data={**FORM, "password": "guess"})
+        for n in range(11)
+    ]
+    assert [a.status_code for a in answers] == [401] * 10 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_logging_out_ends_the_session_for_every_copy_of_the_cookie(
+    owner: Client, connect: Callable[..., Client]
+) -> None:
+    copy = connect(token=owner.cookies["analytics_session"])
+    assert (await copy.get("/")).status_code == 200
+    assert (await owner.post("/logout")).headers["location"] == "/login"
+    assert (await copy.get("/")).headers["location"].startswith("/login")
+
+
+async def test_another_sites_form_cannot_log_anybody_out(owner: Client) -> None:
+    answer = await owner.post("/logout", headers={"sec-fetch-site": "cross-site"})
+    assert answer.status_code == 403
+    assert (await owner.get("/")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "", "/\t/evil.example"],
+)
+def test_a_link_cannot_lead_elsewhere_after_logging_in(text: str) -> None:
+    assert local_path(text) == "/"

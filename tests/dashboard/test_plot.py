@@ -1,0 +1,79 @@
+"""The plot's points: every bucket, empty ones too, and none of the future."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from tests.dashboard.world import SITE, berlin
+
+from analytics.dashboard import plot
+from analytics.query import Metric, Period
+
+ZONE = "Europe/Berlin"
+
+
+def _period(start: str, end: str) -> Period:
+    return Period(berlin(start), berlin(end), ZONE)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "usual"),
+    [
+        ("2026-11-24", "2026-11-25", "hour"),
+        ("2026-10-25", "2026-10-26", "hour"),
+        ("2026-11-23", "2026-11-25", "day"),
+        ("2026-08-25", "2026-11-24", "day"),
+        ("2026-06-01", "2026-11-25", "week"),
+        ("2026-01-01", "2026-11-25", "month"),
+    ],
+)
+def test_a_longer_period_has_longer_buckets(start: str, end: str, usual: str) -> None:
+    period = _period(start, end)
+    assert plot.usual_interval(period) == usual
+    assert usual in plot.intervals(period)
+    assert len(plot.buckets(SITE, period, usual)) <= 93
+
+
+def test_the_hour_that_clocks_repeat_is_one_bucket_and_the_skipped_one_none() -> None:
+    autumn = plot.buckets(SITE, _period("2026-10-25", "2026-10-26"), "hour")
+    spring = plot.buckets(SITE, _period("2026-03-29", "2026-03-30"), "hour")
+    assert len(autumn) == 24
+    assert len(spring) == 23
+
+
+def test_a_cut_first_week_begins_with_the_range() -> None:
+    weeks = plot.buckets(SITE, _period("2026-11-11", "2026-11-24"), "week")
+    assert [week.name for week in weeks] == [
+        "Week of 11 Nov 2026",
+        "Week of 16 Nov 2026",
+        "Week of 23 Nov 2026",
+    ]
+
+
+def test_an_empty_bucket_is_zero_and_a_coming_one_nothing() -> None:
+    today = plot.buckets(SITE, _period("2026-11-24", "2026-11-25"), "hour")
+    before = plot.buckets(SITE, _period("2026-11-23", "2026-11-24"), "hour")
+    points = plot.points(
+        Metric.VISITORS,
+        today,
+        {"2026-11-24 09:00:00": 4},
+        before,
+        {"2026-11-23 23:00:00": 2},
+        datetime.fromisoformat("2026-11-24 12:30"),
+        running=True,
+    )
+    values = [point.value for point in points]
+    assert values == [0] * 9 + [4] + [0] * 3 + [None] * 11
+    assert [index for index, point in enumerate(points) if point.unfinished] == [12]
+    assert points[23].before == 2
+    assert points[9].name == "Tue 24 Nov, 09:00"
+    assert points[9].before_name == "Mon 23 Nov, 09:00"
+
+
+def test_the_last_bucket_of_a_period_that_is_over_is_finished() -> None:
+    days = plot.buckets(SITE, _period("2026-11-17", "2026-11-24"), "day")
+    now = datetime.fromisoformat("2026-11-24 12:30")
+    points = plot.points(Metric.VISITORS, days, {}, [], {}, now, running=False)
+    assert not any(point.unfinished for point in points)
+    assert points[-1].before_text == "–"

@@ -1,0 +1,142 @@
+"""The report's figures are the store's, and each row leads to the report filtered by it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.dashboard.conftest import Client
+from tests.dashboard.world import NOW, SITE, berlin, hit
+
+from analytics.dashboard import Dashboard
+from analytics.dashboard.address import Address
+from analytics.dashboard.panels import PANELS
+from analytics.dashboard.report import Report, report
+from analytics.event import Hit
+from analytics.query import Metric
+from analytics.site import Site
+from analytics.store.duckdb import DuckDBStore
+from analytics.testing.sample import batch
+
+BERLIN = Site(domain=SITE, id="", number=1, timezone="Europe/Berlin")
+TEN = berlin("2026-11-24 10:00")
+MINUTE = 60_000
+
+HITS: list[Hit] = [
+    # Yesterday: one visitor in the morning, one in the evening.
+    hit(berlin("2026-11-23 10:00"), visitor=1),
+    hit(berlin("2026-11-23 20:00"), visitor=2),
+    # Today: 1 looks at two pages, 2 at one, 3 signs up.
+    hit(TEN, visitor=1, referrer="google.com/", country="DE"),
+    hit(TEN + MINUTE, visitor=1, path="/pricing", country="DE"),
+    hit(TEN + 2 * MINUTE, visitor=2, country="FR", bot=None),
+    hit(NOW - MINUTE, visitor=3, path="/pricing", country="DE"),
+    hit(NOW - MINUTE + 1, visitor=3, path="/pricing", name="signup", props={"plan": "team"}),
+    hit(NOW - MINUTE, visitor=9, bot="crawler"),
+]
+
+
+@pytest.fixture
+async def filled(store: DuckDBStore) -> DuckDBStore:
+    await store.write(batch(sorted(HITS, key=lambda each: each.ts)))
+    return store
+
+
+def _address(**values: object) -> Address:
+    return Address(site=SITE, period="day").but(**values)
+
+
+def _card(found: Report, metric: Metric) -> tuple[str, str]:
+    card = next(card for card in found.cards if card.metric is metric)
+    return card.value, card.change.text if card.change else ""
+
+
+def _rows(found: Report, panel: str) -> list[tuple[str, str]]:
+    box = next(box for box in found.boxes if box.panel.key == panel)
+    return [(row.text, row.figures[0]) for row in box.rows]
+
+
+@pytest.mark.usefixtures("filled")
+class TestToday:
+    async def test_headlines_compare_with_yesterday_until_now(self, deps: Dashboard) -> None:
+        found = await report(deps, BERLIN, _address())
+        assert _card(found, Metric.VISITORS) == ("3", "200%")
+        assert _card(found, Metric.PAGEVIEWS) == ("4", "300%")
+        assert _card(found, Metric.BOUNCE_RATE) == ("33%", "67 pts")
+        assert _card(found, Metric.VISIT_DURATION)[0] == "20s"
+
+    async def test_the_plot_has_the_hours(self, deps: Dashboard) -> None:
+        points = (await report(deps, BERLIN, _address(metric=Metric.PAGEVIEWS))).points
+        assert len(points) == 24
+        assert {point.short: point.value for point in points if point.value} == {
+            "10:00": 3,
+            "11:00": 1,
+        }
+        assert points[20].before == 1
+
+    async def test_lists_are_sorted_and_leave_bots_and_pageviews_out(self, deps: Dashboard) -> None:
+        found = await report(deps, BERLIN, _address())
+        assert _rows(found, "sources") == [("Direct / None", "2"), ("Google", "1")]
+        assert _rows(found, "pages") == [("/", "2"), ("/pricing", "2")]
+        assert _rows(found, "locations") == [("DE", "2"), ("FR", "1")]
+        assert _rows(found, "events") == [("signup", "1")]
+
+    async def test_bots_count_when_asked_for(self, deps: Dashboard) -> None:
+        found = await report(deps, BERLIN, _address(bots=True))
+        assert _card(found, Metric.VISITORS)[0] == "4"
+
+    async def test_a_row_leads_to_the_report_filtered_by_it(self, deps: Dashboard) -> None:
+        found = await report(deps, BERLIN, _address())
+        google = next(row for box in found.boxes for row in box.rows if row.text == "Google")
+        assert google.url == f"/{SITE}?period=day&f=is%2Csource%2CGoogle"
+        filtered = await report(deps, BERLIN, _address().with_condition("source", "Google"))
+        assert _card(filtered, Metric.PAGEVIEWS)[0] == "2"
+
+    async def test_the_blank_can_be_filtered_by_the_name_it_shows(self, deps: Dashboard) -> None:
+        direct = _address().with_condition("source", "Direct / None")
+        assert _card(await report(deps, BERLIN, direct), Metric.VISITORS)[0] == "2"
+
+    @pytest.mark.parametrize(
+        "condition", [("page", "/pricing"), ("event", "signup"), ("title", "")]
+    )
+    async def test_every_figure_has_an_answer_under_a_filter_of_events(
+        self, deps: Dashboard, condition: tuple[str, str]
+    ) -> None:
+        found = await report(deps, BERLIN, _address().with_condition(*condition))
+        assert len(found.cards) == 6
+
+    async def test_current_visitors_are_people_of_the_last_five_minutes(
+        self, deps: Dashboard
+    ) -> None:
+        assert (await report(deps, BERLIN, _address())).current_visitors == 1
+
+    async def test_a_property_lists_its_values(self, deps: Dashboard) -> None:
+        found = await report(deps, BERLIN, _address(tabs={"events": "props"}, prop="plan"))
+        assert _rows(found, "events") == [("team", "1")]
+
+    async def test_without_a_period_a_new_site_shows_today(self, deps: Dashboard) -> None:
+        late = Address(site=SITE)
+        assert (await report(deps, BERLIN, late)).span.title == "Last 28 days"
+        other = Site(domain="other.example", id="", number=2)
+        assert (await report(deps, other, Address(site="other.example"))).span.title == "Today"
+
+
+@pytest.mark.usefixtures("filled")
+class TestPage:
+    async def test_the_table_beside_the_plot_has_every_hour(self, owner: Client) -> None:
+        page = (await owner.get(f"/{SITE}?period=day")).text
+        assert len(re.findall(r"<tr data-short=", page)) == 24
+        assert page.count("data-unfinished") == 1
+
+    async def test_every_tab_opens(self, owner: Client) -> None:
+        for key, panel in PANELS.items():
+            for tab in panel.tabs:
+                page = await owner.get(f"/{SITE}?period=day&{key}={tab.key}")
+                assert page.status_code == 200, tab.key
+
+    async def test_the_filter_form_leads_to_the_address_it_means(self, owner: Client) -> None:
+        form = {"period": "day", "f_name": "page", "f_op": "contains", "f_value": " /Pri "}
+        answer = await owner.get(f"/{SITE}", params=form)
+        assert answer.headers["location"] == f"/{SITE}?period=day&f=contains%2Cpage%2C%2FPri"
+        page = (await owner.get(answer.headers["location"])).text
+        assert "Remove the filter Page contains /Pri" in page
