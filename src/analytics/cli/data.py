@@ -65,7 +65,8 @@ def export(
 ) -> None:
     """Write a site's events to a file.
 
-    One row each, those of machines and the pings included. A date means the site's whole day, and --to includes it; a moment as --to is exclusive.
+    One row each, those of machines and the pings included. A date means the site's whole day,
+    and --to includes it; a moment as --to is exclusive.
     """
     if output is None and format_ == ExportFormat.PARQUET and sys.stdout.isatty():
         raise click.UsageError("parquet is not for a terminal; give --output FILE")

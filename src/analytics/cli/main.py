@@ -80,8 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(exc.format_message(), WRONG_USAGE)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: nothing to say, nobody to hear
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has seen enough (click exits for that, and for nothing else).
+        sys.stderr.close()
         return DONE
     except AnalyticsError as exc:
         return _fail(str(exc), _code(exc))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from ipaddress import IPv6Address
 from typing import Final
 
 from analytics.errors import Malformed
-from analytics.event import Drop, LogRecord
+from analytics.event import Drop, LogRecord, hash64
 from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Client
+from analytics.ingest.client import Client, parse_address
 from analytics.ingest.wire import access_log
 from analytics.ingest.wire.sent import Sent
 from analytics.person import Key, Scope
@@ -46,12 +47,22 @@ class AccessLog:
             id=access_log.event_id(self._site.domain, line, self._copies.ordinal(line)),
             ts=parsed.ts,
         )
-        client = Client(parsed.address, parsed.user_agent, "", opted_out=False, authorization="")
+        client = Client(
+            _address(parsed.address), parsed.user_agent, "", opted_out=False, authorization=""
+        )
         try:
             (record,) = self._acceptance.accept(sent, client, self._key)
         except Malformed:
             return None
         return record
+
+
+def _address(text: str) -> str:
+    """*text*, or when it is a host's name an address of its own, which nobody can have.
+
+    100::/64 is for discarding (RFC 6666): such visitors stay apart, and their place unknown.
+    """
+    return parse_address(text) or str(IPv6Address((0x0100 << 112) | hash64(text)))
 
 
 class Copies:

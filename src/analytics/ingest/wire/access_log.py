@@ -19,7 +19,7 @@ from analytics.event import DropReason
 
 _QUOTED: Final = rb'"((?:[^"\\]|\\.)*)"'
 _LINE: Final = re.compile(
-    rb"(?:(?P<host>[^\s\[]+) )?(?P<address>\S+) \S+ (?P<user>\S+|\S.*?) "
+    rb"(?:(?P<host>\S+) )??(?P<address>\S+) - (?P<user>\S.*?) "
     rb"\[(?P<date>\d\d/[A-Z][a-z]{2}/\d{4}):(?P<clock>\d\d:\d\d:\d\d) (?P<zone>[+-]\d{4})\] "
     + _QUOTED
     + rb" (?P<status>\d{3}) (?:\d+|-) "

@@ -1,0 +1,77 @@
+"""An audit finds what somebody changed behind the store's back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from analytics.admin import auditing
+from analytics.admin.auditing import Audit, Audited
+from analytics.admin.job import Job
+from analytics.app import open_workspace
+from analytics.event import Drop, DropReason, Hit
+from analytics.settings import Settings
+
+NOW = 1_795_478_400_000
+
+
+def hit(number: int) -> Hit:
+    return Hit(
+        event_id=f"00000000-0000-7000-8000-{number:012}",
+        site="example.com",
+        ts=NOW,
+        received_at=NOW,
+        visitor=number,
+    )
+
+
+async def audit(settings: Settings, site: str | None = None) -> Audited:
+    async with open_workspace(settings) as workspace:
+        return await auditing.run(workspace, Audit(site=site), Job())
+
+
+@pytest.fixture
+async def data(settings: Settings) -> Path:
+    async with open_workspace(settings) as workspace:
+        await workspace.catalog.sites.add("example.com", timezone="Etc/UTC")
+        drop = Drop(site="example.com", received_at=NOW, reason=DropReason.SHIELD_IP)
+        await workspace.log.append([*(hit(n) for n in range(10)), hit(3), drop])
+        await workspace.settle()
+    return settings.data
+
+
+async def test_what_is_whole_balances(data: Path, settings: Settings) -> None:
+    found = await audit(settings)
+    assert (found.balanced, found.faults) == (True, [])
+    (site,) = found.sites
+    assert (site.received, site.stored, site.duplicate, site.dead) == (12, 10, 1, 0)
+    assert site.dropped == {"shield-ip": 1}
+
+
+async def test_nothing_received_balances(settings: Settings) -> None:
+    assert await audit(settings) == Audited(balanced=True, sites=[], faults=[])
+
+
+async def test_a_row_that_went_missing_is_found(data: Path, settings: Settings) -> None:
+    with duckdb.connect(str(data / "store.duckdb")) as connection:
+        connection.execute("DELETE FROM rows WHERE visitor = 4")
+    found = await audit(settings)
+    assert not found.balanced
+    assert "10 rows are stored, 9 are there" in found.faults[0]
+
+
+async def test_a_count_that_was_changed_is_found(data: Path, settings: Settings) -> None:
+    with duckdb.connect(str(data / "store.duckdb")) as connection:
+        connection.execute("UPDATE ledger SET received = received + 1")
+    assert not (await audit(settings)).balanced
+
+
+async def test_damage_in_the_log_is_found(data: Path, settings: Settings) -> None:
+    (segment,) = (data / "journal").iterdir()
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    segment.write_bytes(content)
+    found = await audit(settings)
+    assert not found.balanced

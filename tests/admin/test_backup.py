@@ -1,0 +1,134 @@
+"""What comes out of a backup is what went in, or it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analytics.admin import auditing, backup
+from analytics.admin.auditing import Audit
+from analytics.admin.job import Job, Progress
+from analytics.app import open_workspace
+from analytics.errors import Corrupt, Malformed, Misconfigured
+from analytics.event import Hit
+from analytics.person import Scope
+from analytics.settings import Settings, load
+
+NOW = 1_795_478_400_000
+
+
+def hit(number: int) -> Hit:
+    return Hit(
+        event_id=f"00000000-0000-7000-8000-{number:012}",
+        site="example.com",
+        ts=NOW,
+        received_at=NOW,
+        visitor=number,
+    )
+
+
+def quiet(_: Progress) -> None:
+    """Nobody watches."""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Settings:
+    return load(None, {"data": tmp_path / "restored"}, environment={})
+
+
+@pytest.fixture
+async def file(settings: Settings, tmp_path: Path) -> Path:
+    """A backup of ten hits, made while more came in."""
+    async with open_workspace(settings) as workspace:
+        await workspace.catalog.sites.add("example.com", timezone="Etc/UTC")
+        await workspace.log.append([hit(n) for n in range(10)])
+        job = Job(report=lambda _: None)
+        done, *_ = await asyncio.gather(
+            backup.run(workspace, backup.Backup(), job),
+            *(workspace.log.append([hit(n)]) for n in range(10, 20)),
+        )
+        return Path(done.file).rename(tmp_path / "backup.tar")
+
+
+async def test_a_restored_folder_holds_everything_and_balances(
+    file: Path, elsewhere: Settings
+) -> None:
+    backup.restore(file, elsewhere.data, quiet)
+    async with open_workspace(elsewhere) as workspace:
+        assert workspace.catalog.sites.get("example.com") is not None
+        audited = await auditing.run(workspace, Audit(), Job())
+        assert audited.balanced, audited.faults
+        before = audited.sites[0].stored
+        assert before >= 10
+        await workspace.log.append([hit(3), hit(100)])
+        await workspace.settle()
+        (site,) = (await auditing.run(workspace, Audit(), Job())).sites
+    assert (site.stored, site.duplicate) == (before + 1, 1)
+
+
+async def test_a_backup_is_for_its_owner_only(file: Path) -> None:
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_nothing_is_left_behind_in_the_folder(file: Path, settings: Settings) -> None:
+    assert [*(settings.data / "tmp").iterdir()] == []
+
+
+def test_a_folder_with_data_is_never_overwritten(file: Path, settings: Settings) -> None:
+    with pytest.raises(Misconfigured, match="is not empty; restore into a new folder"):
+        backup.restore(file, settings.data, quiet)
+
+
+def _flip(data: bytearray) -> None:
+    data[len(data) // 2] ^= 0xFF
+
+
+def _cut(data: bytearray) -> None:
+    del data[len(data) // 2 :]
+
+
+def _cut_the_manifest(data: bytearray) -> None:
+    del data[data.rindex(b"manifest.json") :]
+
+
+@pytest.mark.parametrize("damage", [_flip, _cut, _cut_the_manifest])
+def test_a_damaged_backup_is_refused_and_leaves_no_folder_to_run_on(
+    file: Path, elsewhere: Settings, damage: Callable[[bytearray], None]
+) -> None:
+    data = bytearray(file.read_bytes())
+    damage(data)
+    file.write_bytes(data)
+    with pytest.raises(Corrupt, match=r"damaged|cut short"):
+        backup.restore(file, elsewhere.data, quiet)
+    assert [*elsewhere.data.iterdir()] == []
+
+
+def test_what_is_no_backup_is_refused(tmp_path: Path, elsewhere: Settings) -> None:
+    file = tmp_path / "holiday.tar"
+    file.write_bytes(b"no tar at all" * 100)
+    with pytest.raises(Malformed, match="is no backup"):
+        backup.restore(file, elsewhere.data, quiet)
+
+
+def test_a_tar_that_reaches_out_of_the_folder_is_refused(
+    tmp_path: Path, elsewhere: Settings
+) -> None:
+    (tmp_path / "evil").write_text("x")
+    file = tmp_path / "evil.tar"
+    with tarfile.open(file, "w") as tar:
+        tar.add(tmp_path / "evil", "../evil2")
+    with pytest.raises(Malformed, match=r"it holds '\.\./evil2'"):
+        backup.restore(file, elsewhere.data, quiet)
+
+
+async def test_keys_and_accounts_come_along(settings: Settings, elsewhere: Settings) -> None:
+    async with open_workspace(settings) as workspace:
+        _, secret = await workspace.catalog.keys.create(scopes=[*Scope], site=None)
+        done = await backup.run(workspace, backup.Backup(), Job())
+        backup.restore(Path(done.file), elsewhere.data, quiet)
+    async with open_workspace(elsewhere) as workspace:
+        assert workspace.catalog.keys.find(secret) is not None

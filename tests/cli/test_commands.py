@@ -1,0 +1,151 @@
+"""Every command gives the same answer beside a server as alone."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+from tests.cli.conftest import Command, called
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def access_log(pages: int) -> bytes:
+    lines = [
+        f"203.0.113.{n % 200} - - [{17 + n % 3}/May/2015:10:05:{n % 60:02} +0000] "
+        f'"GET /{n} HTTP/1.1" 200 5 "-" "{FIREFOX}"\n'
+        for n in range(pages)
+    ]
+    return "".join(lines).encode()
+
+
+def test_a_site_is_added_listed_and_removed(command: Command) -> None:
+    added = command("site", "add", "WWW.Example.com", "--timezone", "Asia/Tehran", "--json").json
+    assert (added["site"], added["timezone"]) == ("example.com", "Asia/Tehran")
+    assert UUID(added["id"])
+    assert command("site", "list", "--json").json == [added]
+    removed = command("site", "remove", added["id"], "--yes", "--json").json
+    assert removed == {"site": "example.com", "keys_revoked": 0}
+    assert command("site", "list", "--json").json == []
+
+
+def test_a_person_is_added_with_a_password_from_standard_input(command: Command) -> None:
+    add = ("user", "add", "Ada@Example.com", "--owner", "--password-stdin")
+    assert command(*add, stdin=b"correct horse\n").code == 0
+    again = command(*add, stdin=b"correct horse")
+    assert (again.code, again.err) == (
+        2,
+        "analytics: ada@example.com has an account already\n",
+    )
+    (person,) = command("user", "list", "--json").json
+    assert (person["email"], person["owner"]) == ("ada@example.com", True)
+    assert command("user", "remove", "ada@example.com").code == 0
+
+
+def test_a_key_is_created_listed_without_its_secret_and_revoked(command: Command) -> None:
+    command("site", "add", "example.com")
+    scopes = ("--scope", "stats:read,sites:write", "--json")
+    created = command("key", "create", "--site", "example.com", *scopes).json
+    assert created["key"].startswith("ak_")
+    assert created["scopes"] == ["stats:read", "sites:write"]
+    listed = command("key", "list", "--json")
+    assert [key["id"] for key in listed.json] == [created["id"]]
+    assert created["key"] not in listed.out
+    assert command("key", "revoke", created["id"]).code == 0
+    assert command("key", "list", "--json").json == []
+
+
+def test_an_import_counts_and_the_same_again_adds_nothing(command: Command, tmp_path: Path) -> None:
+    command("site", "add", "example.com")
+    file = tmp_path / "access.log.gz"
+    file.write_bytes(gzip.compress(access_log(30) + b"nonsense\n"))
+    told = command("import", "access-log", file, "--site", "example.com")
+    assert told.code == 0, told.err
+    assert "31 lines read for example.com" in told.out
+    assert "30 stored, 0 were there already" in told.out
+    assert "1 unreadable: line 31" in told.out
+    again = command(
+        "import", "access-log", "-", "--site", "example.com", "--json", stdin=access_log(30)
+    ).json
+    assert (again["stored"], again["duplicate"]) == (0, 30)
+    audited = command("audit", "--json").json
+    assert audited["balanced"] is True
+    (site,) = audited["sites"]
+    assert (site["received"], site["stored"], site["duplicate"]) == (60, 30, 30)
+
+
+def test_an_export_holds_the_days_asked_for_in_each_format(
+    command: Command, tmp_path: Path
+) -> None:
+    command("site", "add", "example.com")
+    command("import", "access-log", "-", "--site", "example.com", stdin=access_log(30))
+    days = ("--site", "example.com", "--from", "2015-05-17", "--to", "2015-05-18")
+    rows = [json.loads(line) for line in command("export", *days).out.splitlines()]
+    assert len(rows) == 20
+    assert {row["ts"][:10] for row in rows} == {"2015-05-17", "2015-05-18"}
+    assert all(row["ts"].endswith("Z") for row in rows)
+    assert command("export", *days, "--format", "csv", "--output", tmp_path / "e.csv").code == 0
+    with (tmp_path / "e.csv").open() as file:
+        assert {row["path"] for row in csv.DictReader(file)} == {row["path"] for row in rows}
+    to_file = ("--format", "parquet", "--output", tmp_path / "e.parquet")
+    assert command("export", *days, *to_file).code == 0
+    parquet = str(tmp_path / "e.parquet")
+    assert duckdb.execute("SELECT count(*) FROM read_parquet(?)", [parquet]).fetchall() == [(20,)]
+
+
+def test_one_visitor_is_erased_and_the_ledger_says_so(command: Command) -> None:
+    command("site", "add", "example.com")
+    command("import", "access-log", "-", "--site", "example.com", stdin=access_log(30))
+    rows = [
+        json.loads(line) for line in command("export", "--site", "example.com").out.splitlines()
+    ]
+    visitor = str(rows[0]["visitor"])
+    erased = command("erase", "--site", "example.com", "--visitor", visitor, "--yes", "--json").json
+    assert erased["rows"] == sum(str(row["visitor"]) == visitor for row in rows)
+    left = command("export", "--site", "example.com").out
+    assert visitor not in left
+    assert command("audit", "--json").json["balanced"] is True
+
+
+def test_a_backup_restores_into_a_folder_that_answers_the_same(
+    command: Command, tmp_path: Path
+) -> None:
+    command("site", "add", "example.com")
+    command("import", "access-log", "-", "--site", "example.com", stdin=access_log(30))
+    file, elsewhere = tmp_path / "all.tar", tmp_path / "restored"
+    assert command("backup", file).code == 0
+    refused = command("restore", file)
+    assert refused.code == 2
+    assert "into a new" in refused.err
+    assert called("restore", file, "--data", elsewhere).code == 0
+    export = ("export", "--site", "example.com")
+    theirs = sorted(called(*export, "--data", elsewhere).out.splitlines())
+    assert theirs == sorted(command(*export).out.splitlines())
+    assert called("audit", "--json", "--data", elsewhere).json["balanced"] is True
+
+
+def test_a_doctor_shows_what_is_in_force_and_from_where(command: Command) -> None:
+    command("site", "add", "example.com")
+    found = json.loads(command("doctor", "--json").out)
+    settings = {each["name"]: each for each in found["settings"]}
+    assert settings["data"]["origin"] == "flag --data"
+    assert settings["serve.port"] == {"name": "serve.port", "value": "8000", "origin": "default"}
+    checks = {check["name"]: check for check in found["checks"]}
+    assert checks["contents"]["ok"], checks
+    assert checks["contents"]["detail"].startswith("1 sites, 0 people, 0 keys")
+
+
+def test_a_name_that_is_not_there_is_one_line_and_exit_2(command: Command) -> None:
+    command("site", "add", "example.com")
+    for arguments in (
+        ("export", "--site", "exampel.com"),
+        ("key", "create", "--site", "exampel.com", "--scope", "stats:read"),
+        ("import", "access-log", "-", "--site", "exampel.com"),
+    ):
+        outcome = command(*arguments)
+        message = "analytics: exampel.com is no site here; there are example.com\n"
+        assert (outcome.code, outcome.out, outcome.err) == (2, "", message)

@@ -1,0 +1,119 @@
+"""Past requests go through the same door as those of today."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from analytics.event import Drop, DropReason, Hit
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.past import AccessLog, Copies
+from analytics.ingest.place import open_places
+from analytics.site import Shields, Site
+from analytics.store.catalog.base import Catalog
+from analytics.store.catalog.sqlite import SqliteCatalog
+
+NOW = 1_795_478_400_000
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def line(
+    path: str = "/a", *, day: int = 17, address: str = "203.0.113.9", referrer: str = "-"
+) -> bytes:
+    return (
+        f'{address} - - [{day}/May/2015:10:05:03 +0000] "GET {path} HTTP/1.1" 200 512 '
+        f'"{referrer}" "{FIREFOX}"'
+    ).encode()
+
+
+@pytest.fixture
+async def catalog() -> AsyncIterator[Catalog]:
+    async with SqliteCatalog(":memory:") as catalog:
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
+        yield catalog
+
+
+def log_of(catalog: Catalog) -> AccessLog:
+    site = catalog.sites.get("example.com")
+    assert site is not None
+    acceptance = Acceptance(
+        sites=catalog.sites,
+        keys=catalog.keys,
+        salts=catalog.salts,
+        places=open_places(None),
+        clock=lambda: NOW,
+    )
+    return AccessLog(acceptance, site)
+
+
+def read(log: AccessLog, text: bytes) -> Hit:
+    record = log.read(text)
+    assert isinstance(record, Hit)
+    return record
+
+
+async def test_a_page_view_of_then_is_one_of_now_with_its_own_time(catalog: Catalog) -> None:
+    sent = line("/a?utm_source=mail", referrer="https://www.google.com/search?q=x")
+    hit = read(log_of(catalog), sent)
+    assert (hit.name, hit.hostname, hit.path) == ("pageview", "example.com", "/a")
+    assert (hit.ts, hit.received_at) == (1_431_857_103_000, NOW)
+    assert (hit.utm_source, hit.referrer) == ("mail", "google.com/search")
+    assert (hit.browser, hit.os, hit.device) == ("Firefox", "Linux", "Desktop")
+    assert hit.bot is None
+
+
+async def test_the_sites_own_pages_are_no_referrer(catalog: Catalog) -> None:
+    assert read(log_of(catalog), line(referrer="http://www.example.com/b")).referrer == ""
+
+
+async def test_a_visitor_is_one_for_a_day_and_another_the_next(catalog: Catalog) -> None:
+    log = log_of(catalog)
+    first, second = read(log, line("/a")), read(log, line("/b"))
+    next_day = read(log, line("/a", day=18))
+    assert first.visitor == second.visitor
+    assert first.visitor != next_day.visitor
+
+
+async def test_ids_are_the_same_at_every_reading_and_copies_have_their_own(
+    catalog: Catalog,
+) -> None:
+    texts = [line("/a"), line("/b"), line("/a")]
+    logs = log_of(catalog), log_of(catalog)
+    one, two = ([read(log, text).event_id for text in texts] for log in logs)
+    assert one == two
+    assert len({*one}) == 3
+
+
+async def test_shields_hold_for_the_past_too(catalog: Catalog) -> None:
+    site = catalog.sites.get("example.com")
+    assert isinstance(site, Site)
+    shields = Shields(addresses=("203.0.113.0/24",))
+    await catalog.sites.change(msgspec.structs.replace(site, shields=shields))
+    record = log_of(catalog).read(line())
+    assert isinstance(record, Drop)
+    assert record.reason is DropReason.SHIELD_IP
+
+
+async def test_a_log_with_names_in_place_of_addresses_is_read(catalog: Catalog) -> None:
+    site = catalog.sites.get("example.com")
+    assert isinstance(site, Site)
+    shields = Shields(addresses=("203.0.113.0/24",))
+    await catalog.sites.change(msgspec.structs.replace(site, shields=shields))
+    assert read(log_of(catalog), line(address="crawl-7.example.net")).country == ""
+
+
+async def test_a_target_that_is_no_url_is_unreadable(catalog: Catalog) -> None:
+    assert log_of(catalog).read(line("http://[/")) is None
+
+
+def test_copies_are_counted_as_long_as_they_are_near() -> None:
+    copies = Copies(remembered=4)
+    assert [copies.ordinal(b"a") for _ in range(3)] == [0, 1, 2]
+    copies.ordinal(b"b")
+    copies.ordinal(b"c")
+    assert copies.ordinal(b"a") == 3
+    for text in (b"d", b"e", b"f", b"g", b"h"):
+        copies.ordinal(text)
+    assert copies.ordinal(b"a") == 0
