@@ -58,3 +58,16 @@ def test_events_below_the_level_are_left_out() -> None:
     logs.configure(Logs(format="json", level="warning"), stream=out)
     structlog.get_logger().info("started")
     assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize("face", ["json", "pretty"])
+def test_a_traceback_does_not_show_what_the_variables_held(face: str) -> None:
+    out = io.StringIO()
+    logs.configure(Logs.model_validate({"format": face}), stream=out)
+    address = "203.0.113." + str(9)  # in pieces, so that the source line shows it neither
+    try:
+        address.index("x")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    assert "ValueError" in out.getvalue()
+    assert "203.0.113.9" not in out.getvalue()
