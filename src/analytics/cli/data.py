@@ -11,13 +11,13 @@ from typing import BinaryIO
 import click
 
 from analytics.admin import backup as backups
-from analytics.admin import erasing, exporting, importing
+from analytics.admin import erasing, exporting, importing, rendezvous
 from analytics.admin.folder import DataFolder
 from analytics.cli import bar
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import show_json
 from analytics.cli.run import run
-from analytics.errors import Misconfigured
+from analytics.errors import Conflict
 from analytics.store.base import ExportFormat
 
 
@@ -131,12 +131,10 @@ def restore(file: Path) -> None:
     The folder (--data) must be new or empty, so that nothing is ever overwritten.
     """
     data = settings().data
-    owner = DataFolder(data).owner()
-    if owner is not None:
-        raise Misconfigured(
-            f"{data} is in use by process {owner}; stop it and move the folder away, or restore "
-            "into a new one with --data"
-        )
+    connection = rendezvous.connect(DataFolder(data).socket)
+    if connection is not None:
+        connection.close()
+        raise Conflict(f"a server runs on {data}; restore into a new folder with --data")
     with bar.shown("Restoring") as report:
         backups.restore(file, data, report)
     click.echo(f"{data} is restored; start it with `analytics serve --data {data}`.", err=True)
