@@ -183,7 +183,7 @@ def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
     )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_every_figure_is_the_oracles(stored: Stored, data: st.DataObject) -> None:
     zone, day = data.draw(st.sampled_from(TURNS))

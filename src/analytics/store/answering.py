@@ -5,20 +5,26 @@ from __future__ import annotations
 from itertools import islice
 
 from analytics.query import Query, Result, ResultRow
-from analytics.store import compiler, measures
+from analytics.store import cells, compiler, measures
 from analytics.store.buckets import label
-from analytics.store.connection import Connection, Record
+from analytics.store.connection import Connection, Record, transaction
 
 
 def answer(connection: Connection, query: Query) -> Result:
     """Answer *query* from everything stored."""
     compiler.check(query)
-    compiled = compiler.compile_rows(query)
-    records = connection.rows(*compiled.answer)
     total = None
-    if query.total_rows:
-        ((total,),) = connection.rows(*compiled.counting)
+    with transaction(connection):  # one state of rows and cells for all statements
+        compiled = _compile(connection, query)
+        records = connection.rows(*compiled.answer)
+        if query.total_rows:
+            ((total,),) = connection.rows(*compiled.counting)
     return Result(rows=tuple(_row(query, record) for record in records), total_rows=total)
+
+
+def _compile(connection: Connection, query: Query) -> compiler.Compiled:
+    clean = cells.clean_days(connection, query)
+    return compiler.compile_rows(query) if clean is None else cells.compile_cells(query, clean)
 
 
 def _row(query: Query, record: Record) -> ResultRow:

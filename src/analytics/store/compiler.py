@@ -90,10 +90,10 @@ def assemble(
     keys = [f"k{i}" for i in range(len(query.dimensions))]
     summed = ", ".join([*keys, *(measures.sum_sql(m) for m in sorted(measures_of(query)))])
     grouped = f" GROUP BY {', '.join(keys)} HAVING sum(present) > 0" if keys else ""
-    tables = [*tables, f"summed AS (SELECT {summed} FROM ({_union(parts)}){grouped})"]
+    tables = [*tables, f"summed AS (SELECT {summed} FROM ({union(parts)}){grouped})"]
     source = "summed"
     if Metric.PERCENTAGE in query.metrics:
-        tables.append(f"total AS (SELECT sum(visitors) AS everyone FROM ({_union(everyone)}))")
+        tables.append(f"total AS (SELECT sum(visitors) AS everyone FROM ({union(everyone)}))")
         source = "summed, total"
     shown = [*(_label(d, k) for d, k in zip(query.dimensions, keys, strict=True))]
     shown += [f"{measures.metric_sql(m, by_page=by_page)} AS {m.value}" for m in query.metrics]
@@ -117,7 +117,7 @@ def split_by_page(query: Query) -> bool:
     return any(dimension in columns.PAGE_COLUMNS for dimension in query.dimensions)
 
 
-def _union(parts: Sequence[str]) -> str:
+def union(parts: Sequence[str]) -> str:
     return " UNION ALL BY NAME ".join(f"({part})" for part in parts)
 
 

@@ -43,4 +43,7 @@ def erase(connection: Connection, which: str, values: Mapping[str, object]) -> E
             if moment is not None:
                 earliest[site] = min(moment, earliest.get(site, moment))
         writing.pull_back(connection, earliest)
+        if which == OF_SITE:
+            for table in ("cell_visitors", "cell_sums", "cell_state"):
+                connection.run(f"DELETE FROM {table} WHERE {OF_SITE}", values)
     return Erased(sum(line.erased for line in erased.values()), earliest)

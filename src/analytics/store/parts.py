@@ -7,7 +7,7 @@ does. Each part is a select with the query's keys (`k0`, `k1`…) and some measu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from analytics.query import Dimension, Metric, Query
@@ -27,15 +27,24 @@ _EXITS: Final = """exits AS (
 
 
 class RowParts:
-    """The parts of *query* over [start, end), its own period unless told otherwise."""
+    """The parts of *query* over its period, or what is left of it from *start* on.
+
+    With *seen_since*, visitors do not count who were there already in [seen_since, start).
+    """
 
     def __init__(
-        self, query: Query, bound: Bound, *, start: int | None = None, end: int | None = None
+        self,
+        query: Query,
+        bound: Bound,
+        *,
+        start: int | None = None,
+        seen_since: int | None = None,
     ) -> None:
         self._query = query
         self._bound = bound
         self._start = query.period.start if start is None else start
-        self._end = query.period.end if end is None else end
+        self._end = query.period.end
+        self._seen_since = seen_since
         self._conditions = Conditions(query.filters, bound)
         self._by_page = any(d in columns.PAGE_COLUMNS for d in query.dimensions)
         self._wanted = measures.needed(query.metrics, by_page=self._by_page)
@@ -45,14 +54,13 @@ class RowParts:
 
     def needed(self) -> list[str]:
         """The parts that the query's metrics are made of."""
-        visits = self._wants(measures.VISIT_MEASURES)
-        # A row of the answer exists because of an event there; or, where visits are not split
-        # by page, because of a visit.
-        events = self._wants((*measures.EVENT_MEASURES, *measures.REVENUE_MEASURES))
+        by_event, _ = self.sources(self._wanted, by_page=self._by_page)
         parts: list[str] = []
-        if events or self._by_page or not visits:
-            parts.append(self._events(self._query.dimensions))
-        if visits:
+        if by_event:
+            parts.append(self._events())
+        if self._seen_since is not None and "visitors" in self._wanted:
+            parts.append(self._newcomers(self._query.dimensions))
+        if self._wants(measures.VISIT_MEASURES):
             parts.append(self._visits())
         if self._wants((*measures.VIEWED_MEASURES, *measures.ATTENTION_MEASURES)):
             parts.append(self._attention())
@@ -62,10 +70,37 @@ class RowParts:
             parts.append(self._exits())
         return parts
 
+    @staticmethod
+    def sources(wanted: Collection[str], *, by_page: bool) -> tuple[bool, bool]:
+        """Whether a row of the answer exists because of an event there, and of a visit there.
+
+        Visits do not count where they are split by page, for they are where they entered.
+        """
+        visits = not by_page and not set(measures.VISIT_MEASURES).isdisjoint(wanted)
+        of_events = {*measures.EVENT_MEASURES, *measures.REVENUE_MEASURES}
+        return not visits or not of_events.isdisjoint(wanted), visits
+
+    def active_days(self) -> str:
+        """Each visitor of the period once for every key; with *seen_since*, and his days before."""
+        mine = ", ".join([*self._keys(self._query.dimensions, "r.ts"), "r.visitor AS visitor"])
+        where = f"{self._mine()} AND r.name <> 'engagement'"
+        period = f"{where} AND {self._within('r.ts')}"
+        days = f"SELECT DISTINCT {mine} FROM {self._rows()} WHERE {period}"
+        if self._seen_since is None or self._seen_since >= self._start:
+            return days
+        before = (
+            f"{where} AND r.ts >= {self._bound(self._seen_since)}"
+            f" AND r.ts < {self._bound(self._start)}"
+            f" AND r.visitor IN (SELECT r.visitor FROM rows r WHERE {period})"
+        )
+        return f"{days} UNION ALL SELECT DISTINCT {mine} FROM {self._rows()} WHERE {before}"
+
     def everyone(self) -> list[str]:
         """The visitors under the same filters, all keys together."""
         if Metric.PERCENTAGE not in self._query.metrics:
             return []
+        if self._seen_since is not None:
+            return [self._newcomers(())]
         where = self._events_where()
         return [f"SELECT count(DISTINCT r.visitor) AS visitors FROM {self._rows()} WHERE {where}"]
 
@@ -81,9 +116,9 @@ class RowParts:
             tables.append(self._chosen())
         return tables
 
-    def _events(self, dimensions: Sequence[str]) -> str:
+    def _events(self) -> str:
         """Events, by when they happened. A ping is no event."""
-        keys = self._keys(dimensions, "r.ts")
+        keys = self._keys(self._query.dimensions, "r.ts")
         chosen = {
             "present": "1",
             "visitors": "count(DISTINCT r.visitor)",
@@ -94,13 +129,32 @@ class RowParts:
             "currency_first": "min(r.currency) FILTER (r.revenue IS NOT NULL)",
             "currency_last": "max(r.currency) FILTER (r.revenue IS NOT NULL)",
         }
+        if self._seen_since is not None:
+            del chosen["visitors"]  # see `_newcomers`
         return self._select(keys, chosen, self._events_where())
+
+    def _newcomers(self, dimensions: Sequence[str]) -> str:
+        """Visitors, by key, who were not there in [seen_since, start)."""
+        named = "".join(f"k{i}, " for i in range(len(dimensions)))
+        mine = ", ".join([*self._keys(dimensions, "r.ts"), "r.visitor AS visitor"])
+        now = f"SELECT DISTINCT {mine} FROM {self._rows()} WHERE {self._events_where()}"
+        seen = (
+            f"SELECT DISTINCT {mine} FROM {self._rows()} WHERE {self._mine()}"
+            f" AND r.ts >= {self._bound(self._seen_since or 0)}"
+            f" AND r.ts < {self._bound(self._start)} AND r.name <> 'engagement'"
+            f" AND r.visitor IN (SELECT visitor FROM now)"
+        )
+        return (
+            f"WITH now AS MATERIALIZED ({now}) SELECT {named} count(*) AS visitors"
+            f" FROM (SELECT * FROM now EXCEPT SELECT * FROM ({seen}))"
+            f"{_group_by(len(dimensions))}"
+        )
 
     def _visits(self) -> str:
         """Visits, by when they began; split by page, by where they entered."""
         keys = self._keys(self._query.dimensions, "r.session_start", entry=True)
         chosen = {
-            "present": "0" if self._by_page else "1",
+            "present": "0" if self._by_page else "CAST(sum(r.opens) > 0 AS INTEGER)",
             "begun": "sum(r.opens)",
             "engages": "sum(r.engages)",
             "duration_ms": "sum(r.gap_ms)",
@@ -222,7 +276,8 @@ class RowParts:
     def _time_key(self, dimension: str, time: str) -> str | None:
         """The bucket of a time dimension: an hour's or a day's number in local time."""
         zone = self._query.period.timezone
-        local = localtime.local_ms_sql(time, zone, self._start, self._end)
+        start = self._start if self._seen_since is None else min(self._start, self._seen_since)
+        local = localtime.local_ms_sql(time, zone, start, self._end)
         day = f"{local} // {localtime.DAY_MS}"
         match dimension:
             case Dimension.HOUR:

@@ -127,7 +127,6 @@ CREATE TABLE cell_sums (
     dimension VARCHAR NOT NULL,
     value VARCHAR NOT NULL,
     day INTEGER NOT NULL,
-    present BIGINT NOT NULL,
     pageviews BIGINT NOT NULL,
     events BIGINT NOT NULL,
     begun BIGINT NOT NULL,

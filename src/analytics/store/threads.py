@@ -1,4 +1,4 @@
-"""The threads that may block: one that writes, and a bounded number that read."""
+"""The threads that may block: one that writes, and bounded numbers that read and do long work."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Threads:
         self._open = open_engine
         self._writing = ThreadPoolExecutor(1, "store-writer")
         self._reading = ThreadPoolExecutor(readers, "store-reader")
+        self._working = ThreadPoolExecutor(2, "store-worker")
         self._room = readers + waiting
         self._asked = 0
         self._lock = threading.Lock()
@@ -51,6 +52,7 @@ class Threads:
     async def close(self) -> None:
         """Finish what runs, refuse what comes, and close the engine."""
         await asyncio.to_thread(self._reading.shutdown)
+        await asyncio.to_thread(self._working.shutdown)
         try:
             await self._run(self._writing, self._closed)
         finally:
@@ -72,19 +74,19 @@ class Threads:
 
     async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncIterator[T]:
         """Yield what *step* yields, from a connection of its own."""
-        connection = await self._run(self._reading, self._new)
+        connection = await self._run(self._working, self._new)
         try:
             items = step(connection)
-            while (item := await self._run(self._reading, lambda: next(items, _END))) is not _END:
+            while (item := await self._run(self._working, lambda: next(items, _END))) is not _END:
                 yield item  # type: ignore[misc]  # mypy cannot tell the sentinel from T
         finally:
             connection.close()
 
     async def watch(self, step: Callable[[Connection], T], progress: Progress) -> T:
         """Run a long *step* on a connection of its own, and tell *progress* how far it is."""
-        connection = await self._run(self._reading, self._new)
+        connection = await self._run(self._working, self._new)
         try:
-            running = asyncio.ensure_future(self._run(self._reading, lambda: step(connection)))
+            running = asyncio.ensure_future(self._run(self._working, lambda: step(connection)))
             while not running.done():
                 await asyncio.wait([running], timeout=_PROGRESS_EVERY_S)
                 progress(1.0 if running.done() else connection.progress())

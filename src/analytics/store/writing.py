@@ -88,17 +88,19 @@ class RowFile:
             path.unlink(missing_ok=True)
 
 
-def write(connection: Connection, batch: WriteBatch, file: RowFile) -> None:
-    """Make *batch* durable, all or nothing."""
+def write(connection: Connection, batch: WriteBatch, file: RowFile) -> dict[str, int]:
+    """Make *batch* durable, all or nothing; for each site, from which moment on it changes."""
+    earliest = touched(batch.rows)
     with transaction(connection):
         if batch.rows:
             file.insert(connection, batch.rows)
-            pull_back(connection, touched(batch.rows))
+            pull_back(connection, earliest)
         add_to_ledger(connection, batch.ledger)
         _add_dead(connection, batch.partition, batch.dead)
         connection.run(
             _SET_OFFSET, {"partition": batch.partition, "next_offset": batch.next_offset}
         )
+    return earliest
 
 
 def touched(rows: Iterable[Row]) -> dict[str, int]:

@@ -125,7 +125,7 @@ def _translated(engine: Engine) -> Iterator[None]:
 
 def _ours(exc: duckdb.Error, text: str) -> AnalyticsError:
     reason = text.partition("\n")[0]
-    if isinstance(exc, duckdb.InvalidInputException) and "regexp" not in text:
+    if isinstance(exc, duckdb.InvalidInputException) and "Parameter" not in text:
         # The compiler checks all but the one language it does not read itself.
         return Malformed("filters", f"not a regular expression (RE2): {reason}")
     if "checksum" in text.lower():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -12,9 +13,18 @@ from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
 from analytics.query import Query, Result
-from analytics.store import answering, bookkeeping, erasing, exporting, lookups, writing
+from analytics.store import (
+    answering,
+    bookkeeping,
+    cell_building,
+    erasing,
+    exporting,
+    lookups,
+    writing,
+)
 from analytics.store.base import (
     Audits,
+    Builds,
     Erases,
     ExportFormat,
     Exports,
@@ -23,6 +33,7 @@ from analytics.store.base import (
     SeriesStore,
     Snapshots,
 )
+from analytics.store.cell_building import Builder, Plan
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.threads import Threads
@@ -39,12 +50,16 @@ class DuckDBStore:
         threads: int = 2,
         readers: int = 2,
         waiting: int = 64,
+        timezones: Callable[[], Mapping[str, str]] = dict,
+        rebuild_at_most_every_ms: int = 600_000,
     ) -> None:
         self._threads = Threads(
             partial(Engine, path, memory_limit, threads), readers=readers, waiting=waiting
         )
         self._scratch = path.parent / "scratch"
         self._file: writing.RowFile | None = None
+        self._timezones = timezones
+        self._builder = Builder(at_most_every_ms=rebuild_at_most_every_ms)
 
     async def __aenter__(self) -> Self:
         await self._threads.open()
@@ -98,6 +113,18 @@ class DuckDBStore:
         """The earliest `ts` of a site's rows; None when it has none."""
         return await self._threads.read(partial(lookups.first_event, site=site))
 
+    async def build_cells(self, now: int) -> int:
+        """Bring cells up to the last whole day, site by site; how many sites had work."""
+        worked = 0
+        for site, timezone in self._timezones().items():
+            plan = await self._threads.write(
+                partial(self._builder.plan, site=site, timezone=timezone, now=now)
+            )
+            if plan is not None:
+                worked += 1
+                await self._build(plan)
+        return worked
+
     async def export(
         self,
         site: str,
@@ -133,9 +160,25 @@ class DuckDBStore:
         """Write a consistent copy to *path*, which must not exist."""
         await self._threads.watch(partial(_snapshot, path=path), lambda _: None)
 
+    async def _build(self, plan: Plan) -> None:
+        built = None
+        try:
+            built = await self._threads.watch(
+                partial(cell_building.build, plan=plan, folder=self._scratch), lambda _: None
+            )
+            await self._threads.write(partial(self._builder.swap, built=built))
+        finally:
+            self._builder.give_up(plan.site)
+            if built is not None:
+                await asyncio.to_thread(built.discard)
+
     async def _erase(self, which: str, values: Mapping[str, object]) -> int:
-        erased = await self._threads.write(partial(erasing.erase, which=which, values=values))
-        return erased.rows
+        def step(connection: Connection) -> int:
+            erased = erasing.erase(connection, which, values)
+            self._builder.note(erased.earliest)
+            return erased.rows
+
+        return await self._threads.write(step)
 
     def _prepare(self, connection: Connection) -> None:
         self._scratch.mkdir(exist_ok=True)
@@ -146,7 +189,7 @@ class DuckDBStore:
     def _write(self, batch: WriteBatch, connection: Connection) -> None:
         if self._file is None:
             raise StoreUnavailable("The store is not open.")
-        writing.write(connection, batch, self._file)
+        self._builder.note(writing.write(connection, batch, self._file))
 
 
 def _snapshot(connection: Connection, path: Path) -> None:
@@ -166,10 +209,6 @@ def _snapshot(connection: Connection, path: Path) -> None:
 
 
 _: type[SeriesStore] = DuckDBStore
-_can: tuple[type[Lookups], type[Exports], type[Erases], type[Audits], type[Snapshots]] = (
-    DuckDBStore,
-    DuckDBStore,
-    DuckDBStore,
-    DuckDBStore,
-    DuckDBStore,
-)
+_can: tuple[
+    type[Lookups], type[Builds], type[Exports], type[Erases], type[Audits], type[Snapshots]
+] = (DuckDBStore, DuckDBStore, DuckDBStore, DuckDBStore, DuckDBStore, DuckDBStore)

@@ -1,0 +1,145 @@
+"""Cells give what rows give, to the last visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from itertools import count
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
+from analytics.pipeline.fold import fold
+from analytics.pipeline.ledger import WriteBatch
+from analytics.pipeline.source import Sources
+from analytics.pipeline.state import State
+from analytics.query import Dimension, Period, Query
+from analytics.store import answering, cell_building, cells, localtime, lookups, writing
+from analytics.store.connection import Connection
+from analytics.store.duckdb.engine import Engine
+from analytics.testing import oracle
+
+HOUR, DAY = 3_600_000, 86_400_000
+ZONES = ("Europe/Berlin", "America/Santiago", "Asia/Tehran", "Etc/UTC")
+# Both clock changes of Berlin and Santiago lie in one of the spans that begin here.
+STARTS = (date(2026, 3, 27), date(2026, 9, 4), date(2026, 10, 23))
+SOURCES = Sources()
+
+
+class Site:
+    """A site under a new name, with a projector's state of its own."""
+
+    numbers = count()
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self.name = f"s{next(self.numbers)}.example"
+        self.hits: list[Hit] = []
+        self.builder = cell_building.Builder(at_most_every_ms=0)
+        self._connection = connection
+        self._folder = folder
+        self._file = writing.RowFile(connection, folder)
+        self._state = State(SOURCES)
+
+    def write(self, hits: Sequence[Hit]) -> None:
+        start = len(self.hits)
+        self.hits += hits
+        records = list(enumerate(hits, start))
+        absent = self._state.absent(records)
+        self._state.load(lookups.visits(self._connection, absent, touched_since=0))
+        outcome = fold(records, self._state, set())
+        batch = WriteBatch(outcome.rows, outcome.ledger, (), 0, len(self.hits))
+        self.builder.note(writing.write(self._connection, batch, self._file))
+
+    def build(self, zone: str, now: int, meanwhile: Sequence[Hit] = ()) -> None:
+        plan = self.builder.plan(self._connection, self.name, zone, now)
+        if plan is None:
+            self.write(meanwhile)
+            return
+        built = cell_building.build(self._connection, plan, self._folder)
+        self.write(meanwhile)
+        self.builder.swap(self._connection, built)
+        built.discard()
+
+    def ask(self, query: Query) -> None:
+        found = answering.answer(self._connection, query).rows
+        assert found == oracle.answer(self.hits, query)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def connection(folder: Path) -> Iterator[Connection]:
+    engine = Engine(folder / "test.duckdb", "512MB", 2)
+    yield engine.connect()
+    engine.close()
+
+
+@st.composite
+def hits(draw: st.DrawFn, site: Site, start: int) -> list[Hit]:
+    """A few events of the week that begins at *start*, some of them days late."""
+    made = []
+    for number in range(draw(st.integers(0, 8))):
+        ts = start + draw(st.integers(0, 6 * 24 * 2)) * HOUR // 2
+        name = draw(st.sampled_from([PAGEVIEW, PAGEVIEW, PAGEVIEW, ENGAGEMENT, "signup"]))
+        late = draw(st.sampled_from([0, 0, HOUR, 3 * DAY]))
+        made.append(
+            Hit(
+                event_id=f"00000000-0000-0000-0000-{len(site.hits) + number:012x}",
+                site=site.name,
+                ts=ts,
+                received_at=ts + late,
+                visitor=draw(st.integers(1, 3)),
+                name=name,
+                hostname="x.example",
+                path=draw(st.sampled_from(["/", "/a", ""])),
+                referrer=draw(st.sampled_from(["", "google.com"])),
+                country=draw(st.sampled_from(["", "DE"])),
+                scroll_depth=draw(st.integers(0, 100)) if name == ENGAGEMENT else None,
+                engaged_ms=draw(st.integers(0, 90_000)) if name == ENGAGEMENT else 0,
+                bot=draw(st.sampled_from([None, None, None, "crawler"])),
+            )
+        )
+    return made
+
+
+@st.composite
+def queries(draw: st.DrawFn, site: str, zone: str, first: int) -> Query:
+    """A question of whole days, that cells can answer if they are true so far."""
+    start = first + draw(st.integers(-1, 6))
+    end = start + draw(st.integers(1, 8))
+    dimension = draw(
+        st.sampled_from([None, "event:page", "event:hostname", "visit:source", "visit:entry_page"])
+    )
+    bucket = draw(st.sampled_from([None, Dimension.DAY, Dimension.WEEK, Dimension.MONTH]))
+    allowed = sorted(cells.metrics_of(dimension or cells.TOTAL))
+    return Query(
+        site=site,
+        metrics=tuple(draw(st.lists(st.sampled_from(allowed), min_size=1, unique=True))),
+        period=Period(localtime.day_start(zone, start), localtime.day_start(zone, end), zone),
+        dimensions=tuple(d for d in (dimension, bucket) if d is not None),
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_cells_and_rows_together_give_the_oracles_figures(
+    connection: Connection, folder: Path, data: st.DataObject
+) -> None:
+    site = Site(connection, folder)
+    zone = data.draw(st.sampled_from(ZONES))
+    day = data.draw(st.sampled_from(STARTS))
+    start = round(datetime.combine(day, time(), ZoneInfo(zone)).timestamp() * 1000)
+    first = localtime.day_number(day)
+    for _ in range(data.draw(st.integers(1, 3))):
+        site.write(data.draw(hits(site, start)))
+        now = start + data.draw(st.integers(0, 8 * 24)) * HOUR
+        site.build(zone, now, meanwhile=data.draw(hits(site, start)))
+        for _ in range(3):
+            site.ask(data.draw(queries(site.name, zone, first)))
