@@ -1,0 +1,121 @@
+"""The dashboard served for a browser: its store, its people, and its word that rows came."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from playwright.async_api import Browser, BrowserContext, Page
+from tests.browser.web import serving
+
+from analytics import dashboard
+from analytics.dashboard.ask import COOKIE
+from analytics.event import LogRecord
+from analytics.pipeline.source import Sources
+from analytics.pipeline.state import State
+from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.store.duckdb import DuckDBStore
+from analytics.testing import sample
+
+OWNER: Final = "owner@shop.test"
+PASSWORD: Final = "long enough"
+SITE: Final = "shop.test"
+ARTIFACTS: Final = Path(__file__).parents[1] / "artifacts"
+
+COMPLAIN: Final = """
+  window.complaints = [];
+  addEventListener("securitypolicyviolation", (event) =>
+    complaints.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
+"""
+
+
+def now() -> int:
+    """Now, in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class Server:
+    """A running dashboard."""
+
+    store: DuckDBStore
+    catalog: SqliteCatalog
+    port: int = 0
+    _state: State = field(default_factory=lambda: State(Sources()))
+    _offset: int = 0
+    _written: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def take(self, records: Sequence[LogRecord]) -> None:
+        """Store *records* as the projector would, and tell the pages."""
+        batch = sample.batch(records, start=self._offset, state=self._state)
+        await self.store.write(batch)
+        async with self._written:
+            self._offset = batch.next_offset
+            self._written.notify_all()
+
+    async def changed(self) -> AsyncIterator[None]:
+        """A step each time that something was stored."""
+        seen = self._offset
+        while True:
+            async with self._written:
+                await self._written.wait_for(lambda: self._offset > seen)  # noqa: B023
+                seen = self._offset
+            yield
+
+    def at(self, path: str) -> str:
+        """The address of *path*."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    async def people_and_site(self) -> None:
+        """An owner and a site."""
+        await self.catalog.people.add(OWNER, PASSWORD, owner=True)
+        await self.catalog.sites.add(SITE, timezone="Europe/Berlin")
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Server]:
+    """A dashboard with an empty store, on a free port."""
+    async with (
+        DuckDBStore(folder / "store.duckdb") as store,
+        SqliteCatalog(":memory:") as catalog,
+    ):
+        server = Server(store, catalog)
+        deps = dashboard.Dashboard(
+            catalog=catalog, store=store, clock=now, setup_token="one-time", changed=server.changed
+        )
+        async with serving(*dashboard.routes(deps)) as server.port:  # type: ignore[arg-type]
+            yield server
+
+
+@asynccontextmanager
+async def reader(
+    browser: Browser, server: Server, *, logged_in: bool = True, **options: object
+) -> AsyncIterator[BrowserContext]:
+    """A browser profile of its own. Errors, script dialogs and breaches of the policy fail it."""
+    faults: list[str] = []
+    given = {"viewport": {"width": 1280, "height": 900}, **options}
+    context = await browser.new_context(base_url=server.at(""), **given)  # type: ignore[arg-type]
+    context.on("weberror", lambda error: faults.append(f"thrown: {error.error}"))
+    context.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
+    await context.add_init_script(COMPLAIN)
+    if logged_in:
+        token = await server.catalog.people.log_in(OWNER, PASSWORD)
+        await context.add_cookies([{"name": COOKIE, "value": token, "url": server.at("/")}])
+    yield context
+    for page in context.pages:
+        if options.get("java_script_enabled", True):
+            faults += await page.evaluate("window.complaints ?? []")
+    await context.close()
+    assert faults == []
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keep a picture of the page, and check that nothing sticks out at its side."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    await page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name

@@ -1,0 +1,221 @@
+"""The dashboard in a real browser: first run, report, live figures, light and dark, phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+from tests.browser.dashboard import OWNER, PASSWORD, SITE, Server, now, reader, running, shoot
+
+from analytics.event import Hit
+from analytics.testing import sample
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running(tmp_path) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def busy(server: Server) -> Server:
+    """A site with two months of readers."""
+    await server.people_and_site()
+    await server.take(sample.records(SITE, until=now(), days=60, a_day=60))
+    return server
+
+
+def hit(visitor: int = 1, **values: object) -> Hit:
+    """A pageview of this moment."""
+    at = now()
+    given: dict[str, object] = {
+        "event_id": str(uuid4()),
+        "site": SITE,
+        "ts": at,
+        "received_at": at,
+        "visitor": visitor,
+        "hostname": SITE,
+        "path": "/",
+        **values,
+    }
+    return Hit(**given)  # type: ignore[arg-type]
+
+
+def figure(page: Page, name: str) -> str:
+    return f"#card-{name} .figure-value"
+
+
+async def test_the_first_run_ends_with_the_first_pageview(browser: Browser, server: Server) -> None:
+    async with reader(browser, server, logged_in=False, timezone_id="Asia/Tehran") as context:
+        page = await context.new_page()
+        await page.goto("/")
+        await expect(page).to_have_url(re.compile(r"/setup\?token=one-time$"))
+        await shoot(page, "setup")
+        await page.get_by_label("Email").fill(OWNER)
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_label("Password again").fill(PASSWORD)
+        await page.get_by_role("button", name="Continue").click()
+        await expect(page.get_by_label("Time zone")).to_have_value("Asia/Tehran")
+        await page.get_by_label("Domain").fill(SITE)
+        await page.get_by_role("button", name="Continue").click()
+        snippet = f'<script defer data-domain="{SITE}" src="{server.at("")}/tracker.js"></script>'
+        await expect(page.locator("code").last).to_have_text(snippet)
+        await expect(page.get_by_text("Waiting for the first pageview")).to_be_visible()
+        await server.take([hit()])
+        await expect(page.get_by_text("The first pageview has arrived")).to_be_visible()
+        await shoot(page, "start")
+        await page.get_by_role("link", name="Open the report").click()
+        await expect(page.locator("#card-visitors .figure-value")).to_have_text("1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("device", "width"), [("desktop", 1280), ("phone", 390)])
+async def test_every_page_fits_its_screen(
+    browser: Browser, busy: Server, scheme: str, device: str, width: int
+) -> None:
+    viewport = {"width": width, "height": 844}
+    async with reader(browser, busy, viewport=viewport, color_scheme=scheme) as context:
+        page = await context.new_page()
+        for name, path in {
+            "report": f"/{SITE}",
+            "filtered": f"/{SITE}?period=day&f=is,source,Google&f=contains,page,/docs",
+            "year": f"/{SITE}?period=12mo&metric=bounce_rate",
+            "list": f"/{SITE}/list/top",
+            "sites": "/",
+            "ledger": f"/{SITE}/ledger",
+            "settings": f"/{SITE}/settings",
+            "new-site": "/sites/new",
+            "missing": "/nowhere.test",
+        }.items():
+            await page.goto(path)
+            await shoot(page, f"{name}-{device}-{scheme}")
+        await page.goto(f"/{SITE}")
+        await expect(page.locator(".plot canvas")).to_be_visible()
+
+
+async def test_a_click_filters_without_leaving_and_back_returns(
+    browser: Browser, busy: Server
+) -> None:
+    async with reader(browser, busy) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}")
+        everyone = await page.locator(figure(page, "visitors")).inner_text()
+        await page.evaluate("window.stayed = true")
+        await page.locator("#sources").get_by_role("link", name="Google", exact=True).click()
+        chip = page.get_by_role("link", name="Remove the filter Source is Google")
+        await expect(chip).to_be_visible()
+        await expect(page.locator(figure(page, "visitors"))).not_to_have_text(everyone)
+        await page.locator("#tab-browser").click()
+        await expect(page.locator("#devices th").filter(has_text="Chrome").first).to_be_visible()
+        await page.locator("#card-bounce_rate").click()
+        await expect(page.locator("#card-bounce_rate")).to_have_attribute("aria-current", "true")
+        await chip.click()
+        await expect(chip).to_have_count(0)
+        for _ in range(4):
+            await page.go_back()
+        await expect(page).to_have_url(re.compile(rf"/{SITE}$"))
+        await expect(page.locator(figure(page, "visitors"))).to_have_text(everyone)
+        assert await page.evaluate("window.stayed") is True
+
+
+async def test_the_filter_form_and_the_date_picker_work(browser: Browser, busy: Server) -> None:
+    async with reader(browser, busy) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}?period=30d")
+        await page.locator("#filter-menu > summary").click()
+        await page.locator("select[name=f_name]").select_option("Page")
+        await page.locator("select[name=f_op]").select_option("contains")
+        await page.locator("input[name=f_value]").fill("/DOCS")
+        await page.get_by_role("button", name="Add filter").click()
+        await expect(page.locator(".chip")).to_contain_text("Page contains /DOCS")
+        await expect(page.locator("#pages tbody tr")).to_have_count(4)
+        await page.locator("#period-menu > summary").click()
+        await page.get_by_label("From").fill("2026-01-01")
+        await page.get_by_label("To", exact=True).fill("2026-01-31")
+        await page.get_by_role("button", name="Show this range").click()
+        await expect(page.locator("#period-menu > summary")).to_have_text("Custom range")
+        await expect(page.locator(".plot-legend")).to_contain_text("1 – 31 Jan 2026")
+        await expect(page.locator(".chip")).to_have_count(1)
+
+
+async def test_details_open_over_the_report(browser: Browser, busy: Server) -> None:
+    async with reader(browser, busy) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}")
+        await page.get_by_role("link", name="Details of Top pages").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog.get_by_role("heading", name="Top pages")).to_be_visible()
+        await shoot(page, "dialog")
+        await dialog.get_by_role("link", name="Scroll").click()
+        await expect(dialog.locator("[aria-sort]")).to_contain_text("Scroll")
+        await dialog.get_by_role("link", name="/pricing").click()
+        await expect(dialog).to_have_count(0)
+        await expect(page.locator(".chip")).to_contain_text("Page is /pricing")
+
+
+async def test_current_visitors_and_figures_follow_the_store(
+    browser: Browser, server: Server
+) -> None:
+    await server.people_and_site()
+    await server.take([hit(1)])
+    async with reader(browser, server) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}?period=day")
+        await expect(page.get_by_text("1 current visitor", exact=True)).to_be_visible()
+        await page.evaluate("window.stayed = true")
+        await server.take([hit(2), hit(3, path="/pricing")])
+        await expect(page.get_by_text("3 current visitors")).to_be_visible()
+        await expect(page.locator(figure(page, "visitors"))).to_have_text("3", timeout=15_000)
+        await expect(page.locator("#pages")).to_contain_text("/pricing")
+        assert await page.evaluate("window.stayed") is True
+
+
+async def test_the_readers_own_light_or_dark_is_kept(browser: Browser, busy: Server) -> None:
+    async with reader(browser, busy, color_scheme="light") as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        light = await page.evaluate(ground)
+        await page.get_by_role("button", name="Switch between light and dark").click()
+        dark = await page.evaluate(ground)
+        assert dark != light
+        await page.reload()
+        assert await page.evaluate(ground) == dark
+
+
+async def test_keys_choose_periods_and_explain_themselves(browser: Browser, busy: Server) -> None:
+    async with reader(browser, busy) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}")
+        await page.keyboard.press("d")
+        await expect(page).to_have_url(re.compile("period=day"))
+        await page.keyboard.press("x")
+        await expect(page).to_have_url(re.compile("compare=off"))
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("f")
+        await expect(page.locator("select[name=f_name]")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("select[name=f_name]")).not_to_be_visible()
+
+
+async def test_everything_is_there_without_javascript(browser: Browser, busy: Server) -> None:
+    async with reader(browser, busy, java_script_enabled=False) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}?period=7d")
+        await page.get_by_text("Show as a table").click()
+        await expect(page.locator("#plot-data tbody tr")).to_have_count(7)
+        await page.locator("#sources").get_by_role("link", name="Google", exact=True).click()
+        await expect(page.locator(".chip")).to_contain_text("Source is Google")
+        await page.locator("#period-menu > summary").click()
+        await page.get_by_role("link", name="Yesterday").click()
+        await expect(page.locator("#plot-data tbody tr")).to_have_count(24)
+        await expect(page.locator(".chip")).to_have_count(1)
