@@ -36,6 +36,8 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(
     assert "samesite=lax" in cookie
     assert "secure" not in cookie
     assert "secure" in secure.headers["set-cookie"].lower()
+    behind_tls = await connect().post("/login", data=FORM, headers={"x-forwarded-proto": "https"})
+    assert "secure" in behind_tls.headers["set-cookie"].lower()
 
 
 async def test_a_wrong_password_and_an_unknown_email_read_the_same(

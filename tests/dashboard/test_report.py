@@ -140,3 +140,17 @@ class TestPage:
         assert answer.headers["location"] == f"/{SITE}?period=day&f=contains%2Cpage%2C%2FPri"
         page = (await owner.get(answer.headers["location"])).text
         assert "Remove the filter Page contains /Pri" in page
+
+
+async def test_a_site_whose_events_are_all_old_shows_all_time(
+    deps: Dashboard, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(berlin("2015-05-17 10:00"))]))
+    found = await report(deps, BERLIN, Address(site=SITE))
+    assert found.span.title == "All time"
+    assert _card(found, Metric.PAGEVIEWS)[0] == "1"
+
+
+async def test_a_site_that_began_today_shows_today(deps: Dashboard, store: DuckDBStore) -> None:
+    await store.write(batch([hit(TEN)]))
+    assert (await report(deps, BERLIN, Address(site=SITE))).span.title == "Today"

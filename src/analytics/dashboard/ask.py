@@ -78,7 +78,15 @@ class Ask:
 
     def origin(self) -> str:
         """The address of this server as the reader's browser knows it."""
-        return str(self.request.base_url).rstrip("/")
+        return str(self.request.base_url.replace(scheme=self.scheme())).rstrip("/")
+
+    def scheme(self) -> str:
+        """`https` where the browser speaks it, if only to a proxy in front of us.
+
+        The header needs no trust: it changes nothing but the reply to whoever sent it.
+        """
+        told = self.request.headers.get("x-forwarded-proto", "")
+        return told if told in ("http", "https") else self.request.url.scheme
 
     def page(self, name: str, *, status: int = 200, **values: object) -> HTMLResponse:
         """The template *name* as a reply."""

@@ -72,7 +72,7 @@ def remember(ask: Ask, response: Response, token: str) -> None:
         path="/",
         httponly=True,
         samesite="lax",
-        secure=ask.request.url.scheme == "https",
+        secure=ask.scheme() == "https",
     )
 
 

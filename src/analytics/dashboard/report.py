@@ -67,11 +67,17 @@ class Report(NamedTuple):
 
 
 async def report(deps: Dashboard, site: Site, address: Address) -> Report:
-    """Ask and answer. Without a chosen period: the last 28 days, or today for a new site."""
+    """Ask and answer.
+
+    Without a chosen period: the last 28 days; where those are empty, today for a new site, and
+    all time for one whose events are older.
+    """
     found = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
-    if not address.period and not address.conditions and found.empty:
-        return await _report(deps, site, address, "day")
-    return found
+    if address.period or address.conditions or not found.empty:
+        return found
+    first = await deps.store.first_event(site.domain)
+    newer = first is None or first >= found.span.period.end
+    return await _report(deps, site, address, "day" if newer else "all")
 
 
 async def _report(deps: Dashboard, site: Site, address: Address, period: str) -> Report:

@@ -42,8 +42,9 @@ async function show(url) {
     document.body.append(dialog);
   }
   const close = document.createElement("button");
-  close.className = "button quiet dialog-close";
-  close.textContent = "Close";
+  close.className = "button quiet icon dialog-close";
+  close.setAttribute("aria-label", "Close");
+  close.textContent = "✕";
   close.addEventListener("click", () => dialog.close());
   dialog.replaceChildren(close, document.adoptNode(list));
   names(dialog);

@@ -33,12 +33,23 @@ function show(message) {
   if (seen) document.querySelector("[data-waiting]")?.classList.add("seen");
 }
 
-export function live(root) {
-  const line = root.querySelector("[data-live], [data-waiting]:not(.seen)");
-  const wanted = line ? line.dataset.live ?? line.dataset.waiting : "";
+function listen(wanted) {
   if (wanted === address) return;
   source?.close();
   address = wanted;
   source = wanted ? new EventSource(wanted) : null;
   source?.addEventListener("now", show);
 }
+
+function wanted(root) {
+  const line = root.querySelector("[data-live], [data-waiting]:not(.seen)");
+  return line ? line.dataset.live ?? line.dataset.waiting : "";
+}
+
+export function live(root) { listen(document.hidden ? "" : wanted(root)); }
+
+// A browser keeps only a few connections to a server: pages that nobody sees must not use them up.
+document.addEventListener("visibilitychange", () => {
+  live(document);
+  if (!document.hidden && document.querySelector("[data-live]")) stored();
+});
