@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""How fast the dashboard's questions are answered, against DuckDB asked by hand in the same run.
+
+Makes a site with N events over 30 days, builds its cells, and asks for the whole dashboard
+(headline, daily series, top pages, sources, countries, browsers, devices):
+
+- over 25 days inside: from cells;
+- over 28 days up to now: from cells, and today from rows;
+- with one filter (a country): from rows;
+
+and by hand-written SQL with count(distinct) over the same rows. Every figure must be equal.
+Prints seconds and ratios, and keeps them in bench/results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from analytics.query import Compare, Dimension, Metric, Op, Period, Query, Result
+from analytics.store.duckdb import DuckDBStore
+
+SITE = "bench.example"
+ZONE = "Europe/Berlin"
+DAY = 86_400_000
+DAYS = 30
+LAST = round(datetime(2026, 7, 1, tzinfo=UTC).timestamp() * 1000) - 2 * 3_600_000
+"""Midnight in Berlin; thirty days and most of one more lie before NOW."""
+FIRST = LAST - DAYS * DAY
+NOW = LAST + 20 * 3_600_000
+EVENTS_PER_VISIT = 3.0
+RESULTS = Path(__file__).parent / "results"
+
+# Pseudo-random numbers of [0, 1) that are the same in every run.
+GENERATE = """
+CREATE OR REPLACE TEMP MACRO u(i, salt) AS
+    ((hash(i * 1000003 + salt) >> 11) / 9007199254740992.0);
+CREATE OR REPLACE TEMP TABLE people AS
+SELECT i AS n, hash(i) AS visitor,
+    'C' || floor(pow(200, u(i, 1)))::INT AS country,
+    (['Chrome', 'Safari', 'Firefox', 'Edge', 'Samsung'])[1 + floor(5 * pow(u(i, 2), 2))::INT]
+        AS browser,
+    (['Mobile', 'Desktop', 'Tablet'])[1 + floor(3 * pow(u(i, 3), 1.5))::INT] AS device,
+    (['Android', 'iOS', 'Windows', 'macOS', 'Linux'])[1 + floor(5 * u(i, 4))::INT] AS os,
+    (['de-de', 'en-us', 'fr', 'fa'])[1 + floor(4 * u(i, 5))::INT] AS language
+FROM range($people) AS t(i);
+CREATE OR REPLACE TEMP TABLE visits AS
+SELECT i, floor($people * pow(u(i, 11), 1.3))::BIGINT AS n,
+    ($first + floor(u(i, 12) * ($now - $first)))::BIGINT AS start,
+    1 + floor(-ln(1 - u(i, 13)) * 2.5)::INT AS size,
+    CASE WHEN u(i, 14) < 0.35 THEN '' ELSE 'Source ' || floor(pow(300, u(i, 15)))::INT END AS source
+FROM range($visits) AS t(i) ORDER BY start;
+INSERT INTO rows BY NAME
+WITH events AS (
+    SELECT v.i, v.n, v.start, v.source, k,
+        v.start + (k - 1) * (4000 + floor(u(v.i, 20) * 56000))::BIGINT AS ts,
+        (k - 1) * (4000 + floor(u(v.i, 20) * 56000))::BIGINT AS since,
+        CASE WHEN k > 1 AND u(v.i * 64 + k, 21) < 0.15 THEN 'engagement' ELSE 'pageview' END
+            AS name,
+        '/page/' || floor(pow(3000, u(v.i * 64 + k, 22)))::INT AS path,
+        '/page/' || floor(pow(3000, u(v.i * 64 + 1, 22)))::INT AS entry
+    FROM visits v, unnest(range(1, v.size + 1)) AS s(k)
+)
+SELECT
+    uuid() AS event_id, $site AS site, ts, ts + 50 AS received_at, visitor, name,
+    'bench.example' AS hostname, path, '' AS title, '' AS referrer, source,
+    CASE WHEN source = '' THEN 'Direct' ELSE 'Referral' END AS channel,
+    '' AS utm_source, '' AS utm_medium, '' AS utm_campaign, '' AS utm_content, '' AS utm_term,
+    '' AS click_id, country, '' AS region, '' AS city, device, browser, '1' AS browser_version,
+    os, '1' AS os_version, '1920x1080' AS screen, language, MAP {} AS props, NULL AS revenue,
+    '' AS currency, CASE WHEN name = 'engagement' THEN 50 END AS scroll_depth,
+    CASE WHEN name = 'engagement' THEN 5000 ELSE 0 END AS engaged_ms, true AS interactive,
+    NULL AS bot, 0 AS skew_ms, 0 AS log_offset, hash(i + 7) AS session, start AS session_start,
+    CASE WHEN k = 1 THEN 1 ELSE 0 END AS opens,
+    CASE WHEN name = 'pageview' AND count(*) FILTER (name = 'pageview') OVER w = 2
+        THEN 1 ELSE 0 END AS engages,
+    CASE WHEN k = 1 THEN 0 ELSE since // (k - 1) END AS gap_ms,
+    CASE WHEN name = 'pageview' THEN lag(CASE WHEN name = 'pageview' THEN path END IGNORE NULLS)
+        OVER w END AS prev_path,
+    NULL AS prev_hostname, 'bench.example' AS entry_hostname, entry AS entry_path,
+    '' AS entry_referrer, source AS entry_source,
+    CASE WHEN source = '' THEN 'Direct' ELSE 'Referral' END AS entry_channel,
+    '' AS entry_utm_source, '' AS entry_utm_medium, '' AS entry_utm_campaign,
+    '' AS entry_utm_content, '' AS entry_utm_term, country AS entry_country,
+    '' AS entry_region, '' AS entry_city, device AS entry_device, browser AS entry_browser,
+    '1' AS entry_browser_version, os AS entry_os, '1' AS entry_os_version,
+    '1920x1080' AS entry_screen, language AS entry_language
+FROM events JOIN people USING (n)
+WINDOW w AS (PARTITION BY i ORDER BY k)
+ORDER BY received_at
+"""
+
+HEADLINE = (
+    Metric.VISITORS,
+    Metric.VISITS,
+    Metric.PAGEVIEWS,
+    Metric.VIEWS_PER_VISIT,
+    Metric.BOUNCE_RATE,
+    Metric.VISIT_DURATION,
+)
+LISTS = {
+    "pages": Dimension.PAGE,
+    "sources": Dimension.SOURCE,
+    "countries": Dimension.COUNTRY,
+    "browsers": Dimension.BROWSER,
+    "devices": Dimension.DEVICE,
+}
+
+
+def dashboard(period: Period, filters: tuple[Compare, ...] = ()) -> dict[str, Query]:
+    """The questions that one look at the dashboard asks."""
+
+    def ask(metrics: tuple[Metric, ...], *dimensions: str, limit: int = 10_000) -> Query:
+        return Query(
+            site=SITE,
+            metrics=metrics,
+            period=period,
+            dimensions=dimensions,
+            filters=filters,
+            limit=limit,
+        )
+
+    return {
+        "headline": ask(HEADLINE),
+        "series": ask((Metric.VISITORS, Metric.PAGEVIEWS), Dimension.DAY),
+        "pages": ask((Metric.VISITORS, Metric.PAGEVIEWS), Dimension.PAGE, limit=9),
+        **{
+            name: ask((Metric.VISITORS,), dimension, limit=9)
+            for name, dimension in LISTS.items()
+            if name != "pages"
+        },
+    }
+
+
+def by_hand(start: int, end: int, country: str | None) -> dict[str, str]:
+    """The same questions as somebody would write them who knows the table."""
+    where = f"site = '{SITE}' AND bot IS NULL"
+    if country:
+        where += f" AND entry_country = '{country}'"
+    events = f"{where} AND name <> 'engagement' AND ts >= {start} AND ts < {end}"
+    visits = f"{where} AND session_start >= {start} AND session_start < {end}"
+    listed = {
+        name: f"""SELECT {column} AS k, count(DISTINCT visitor) AS v FROM rows WHERE {events}
+            GROUP BY k ORDER BY v DESC, k LIMIT 9"""
+        for name, column in {
+            "sources": "CASE WHEN entry_source = '' THEN 'Direct / None' ELSE entry_source END",
+            "countries": "entry_country",
+            "browsers": "entry_browser",
+            "devices": "entry_device",
+        }.items()
+    }
+    return {
+        "headline": f"""SELECT * FROM
+            (SELECT count(DISTINCT visitor), count(*) FILTER (name = 'pageview') FROM rows
+                WHERE {events}),
+            (SELECT count(DISTINCT session), sum(engages), sum(gap_ms),
+                count(*) FILTER (name = 'pageview') FROM rows WHERE {visits})""",
+        "series": f"""SELECT (ts + 7200000) // {DAY} AS d, count(DISTINCT visitor),
+            count(*) FILTER (name = 'pageview') FROM rows WHERE {events} GROUP BY d ORDER BY d""",
+        "pages": f"""SELECT path AS k, count(DISTINCT visitor) AS v,
+            count(*) FILTER (name = 'pageview') FROM rows WHERE {events}
+            GROUP BY k ORDER BY v DESC, k LIMIT 9""",
+        **listed,
+    }
+
+
+def generate(path: Path, events: int) -> tuple[int, int]:
+    """Fill the store's table; how many events and visitors there are."""
+    connection = duckdb.connect(str(path))
+    values = {
+        "people": max(1, events // 9),
+        "visits": round(events / EVENTS_PER_VISIT),
+        "first": FIRST,
+        "now": NOW,
+        "site": SITE,
+    }
+    for statement in GENERATE.split(";\n"):
+        named = {k: v for k, v in values.items() if f"${k}" in statement}
+        connection.execute(statement, named)
+    counted = connection.execute("SELECT count(*), count(DISTINCT visitor) FROM rows").fetchone()
+    connection.execute("CHECKPOINT")
+    connection.close()
+    assert counted is not None
+    return counted[0], counted[1]
+
+
+def figures(name: str, result: Result) -> object:
+    """A result in the shape of `by_hand`'s."""
+    rows = [(*row.dimensions, *row.metrics) for row in result.rows]
+    if name == "series":
+        return [tuple(row[1:]) for row in rows]
+    return rows
+
+
+def expected(name: str, rows: list[tuple[object, ...]]) -> object:
+    """What `figures` must be, from the rows of the hand-written SQL."""
+    if name == "series":
+        return [tuple(row[1:]) for row in rows]
+    if name != "headline":
+        return rows
+    ((visitors, pageviews, visits, engages, duration, views),) = rows
+    assert isinstance(visits, int)
+    assert isinstance(engages, int)
+    assert isinstance(duration, int)
+    assert isinstance(views, int)
+
+    def half_up(over: int, under: int) -> int:
+        return (2 * over + under) // (2 * under)
+
+    bounce_rate = half_up(100 * (visits - engages), visits)
+    return [
+        (
+            visitors,
+            visits,
+            pageviews,
+            half_up(100 * views, visits) / 100,
+            bounce_rate,
+            half_up(duration, 1000 * visits),
+        )
+    ]
+
+
+def best(times: int, step: Callable[[], object]) -> float:
+    """The shortest of several runs, in seconds."""
+    measured = []
+    for _ in range(times):
+        began = time.perf_counter()
+        step()
+        measured.append(time.perf_counter() - began)
+    return min(measured)
+
+
+async def ask_all(store: DuckDBStore, asked: dict[str, Query]) -> dict[str, Result]:
+    """One look at the dashboard, question after question."""
+    return {name: await store.query(query) for name, query in asked.items()}
+
+
+async def ask_timed(store: DuckDBStore, asked: dict[str, Query]) -> tuple[float, object]:
+    """The shortest of five looks in seconds, and the figures."""
+    shortest, found = float("inf"), {}
+    for _ in range(5):
+        began = time.perf_counter()
+        found = await ask_all(store, asked)
+        shortest = min(shortest, time.perf_counter() - began)
+    return shortest, {name: figures(name, result) for name, result in found.items()}
+
+
+async def measure(folder: Path, events: int, memory: str) -> dict[str, object]:
+    """Everything, as one flat result."""
+    path = folder / "bench.duckdb"
+    store_settings = {"memory_limit": memory, "threads": os.cpu_count() or 2}
+
+    def open_store() -> DuckDBStore:
+        return DuckDBStore(path, timezones=lambda: {SITE: ZONE}, **store_settings)  # type: ignore[arg-type]
+
+    async with open_store():
+        pass  # makes the tables
+    began = time.perf_counter()
+    rows, visitors = await asyncio.to_thread(generate, path, events)
+    print(f"{rows:,} events of {visitors:,} visitors made in {time.perf_counter() - began:.0f} s")
+
+    spans = {
+        "inner": (Period(FIRST + 3 * DAY, FIRST + 28 * DAY, ZONE), None),
+        "to_now": (Period(LAST - 27 * DAY, LAST + DAY, ZONE), None),
+        "filtered": (Period(FIRST + 3 * DAY, FIRST + 28 * DAY, ZONE), "C3"),
+    }
+    found: dict[str, tuple[float, object]] = {}
+    async with open_store() as store:
+        began = time.perf_counter()
+        await store.build_cells(NOW)
+        build_s = time.perf_counter() - began
+        for name, (period, country) in spans.items():
+            filters = (Compare(Op.IS, Dimension.COUNTRY, (country,)),) if country else ()
+            found[name] = await ask_timed(store, dashboard(period, filters))
+
+    raw = duckdb.connect(str(path), config={"memory_limit": memory, "threads": os.cpu_count() or 2})
+    cells = raw.execute(
+        "SELECT (SELECT count(*) FROM cell_visitors), (SELECT count(*) FROM cell_sums)"
+    ).fetchone()
+    result: dict[str, object] = {
+        "events": rows,
+        "visitors": visitors,
+        "cells": sum(cells or ()),
+        "build_cells_s": round(build_s, 2),
+        "file_mb": round(path.stat().st_size / 1e6),
+    }
+    for name, (period, country) in spans.items():
+        asked = by_hand(period.start, period.end, country)
+        wanted = {key: expected(key, raw.execute(sql).fetchall()) for key, sql in asked.items()}
+        seconds, got = found[name]
+        assert got == wanted, f"{name}: the figures differ\n{got}\n{wanted}"
+        hand = best(3, lambda asked=asked: [raw.execute(sql).fetchall() for sql in asked.values()])
+        result[f"{name}_s"] = round(seconds, 4)
+        result[f"{name}_by_hand_s"] = round(hand, 4)
+        result[f"{name}_ratio"] = round(hand / seconds, 1)
+    raw.close()
+    return result
+
+
+def main() -> None:
+    """Measure, print, and keep the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--memory", default="2GB", help="DuckDB's memory limit")
+    parser.add_argument("--folder", type=Path, help="where the database is made (and left)")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="bench-query-"))
+    folder.mkdir(exist_ok=True)
+    try:
+        result = asyncio.run(measure(folder, options.events, options.memory))
+    finally:
+        if options.folder is None:
+            shutil.rmtree(folder)
+    result |= {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "duckdb": duckdb.__version__,
+        "memory_limit": options.memory,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "measured": datetime.now(UTC).date().isoformat(),
+    }
+    for key, value in result.items():
+        print(f"{key:22} {value}")
+    kept = RESULTS / f"query-{options.events}.json"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"\nAll figures are equal. Kept in {kept}.")
+
+
+if __name__ == "__main__":
+    main()
