@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 
 ROOT = Path(__file__).parents[1]
+STOP_S = 60
 
 
 @dataclass
@@ -56,7 +57,13 @@ class Server:
         if self.process is None or self.process.returncode is not None:
             return
         self.process.send_signal(signal.SIGTERM)
-        assert await self.process.wait() == 0, self.log()
+        try:
+            async with asyncio.timeout(STOP_S):
+                code = await self.process.wait()
+        except TimeoutError:
+            await self.kill()
+            raise AssertionError(f"it did not stop within {STOP_S} s:\n{self.log()}") from None
+        assert code == 0, self.log()
 
     async def command(self, *arguments: str, stdin: bytes = b"") -> str:
         """What `analytics …` prints."""
