@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
+from msgspec import structs
+
 from analytics.query import Query, Result, ResultRow
 from analytics.store import cells, compiler, measures
 from analytics.store.buckets import label
@@ -15,11 +17,20 @@ def answer(connection: Connection, query: Query) -> Result:
     compiler.check(query)
     total = None
     with transaction(connection):  # one state of rows and cells for all statements
-        compiled = _compile(connection, query)
+        compiled = _compile(connection, _kept(connection, query))
         records = connection.rows(*compiled.answer)
         if query.total_rows:
             ((total,),) = connection.rows(*compiled.counting)
     return Result(rows=tuple(_row(query, record) for record in records), total_rows=total)
+
+
+def _kept(connection: Connection, query: Query) -> Query:
+    """The query without the days that retention has deleted."""
+    for (since,) in connection.rows("SELECT since FROM kept_since WHERE site = ?", [query.site]):
+        start = max(query.period.start, since)
+        period = structs.replace(query.period, start=start, end=max(query.period.end, start))
+        return structs.replace(query, period=period)
+    return query
 
 
 def _compile(connection: Connection, query: Query) -> compiler.Compiled:

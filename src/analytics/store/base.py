@@ -122,7 +122,10 @@ class Erases(Protocol):
         """Delete every row of a site; how many there were. Its ledger stays."""
 
     async def retain(self, site: str, before_ms: int) -> int:
-        """Delete the visits that began before then, whole; how many rows there were."""
+        """Delete the days (of the site) that ended by then; how many rows there were.
+
+        From then on the site's figures begin with the day after them.
+        """
 
 
 class Audits(Protocol):

@@ -104,6 +104,13 @@ CREATE TABLE dead_letters (
     payload BLOB NOT NULL
 );
 
+-- What retention has deleted: a site's figures begin here, though rows of visits that span the
+-- moment are still there.
+CREATE TABLE kept_since (
+    site VARCHAR PRIMARY KEY,
+    since BIGINT NOT NULL
+);
+
 -- The cells of a site are true for every day (of `timezone`) that ended by `until`.
 CREATE TABLE cell_state (
     site VARCHAR PRIMARY KEY,

@@ -19,6 +19,7 @@ from analytics.store import (
     cell_building,
     erasing,
     exporting,
+    localtime,
     lookups,
     writing,
 )
@@ -149,8 +150,10 @@ class DuckDBStore:
         return await self._erase(erasing.OF_SITE, {"site": site})
 
     async def retain(self, site: str, before_ms: int) -> int:
-        """Delete the visits that began before then, whole; how many rows there were."""
-        return await self._erase(erasing.BEFORE, {"site": site, "before": before_ms})
+        """Delete the days (of the site) that ended by then; how many rows there were."""
+        zone = self._timezones().get(site, "Etc/UTC")
+        whole = localtime.day_start(zone, localtime.day_of(zone, before_ms))
+        return await self._threads.write(partial(erasing.retain, site=site, before_ms=whole))
 
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
         """The rows stored under each key of the ledger, counted from the rows themselves."""
