@@ -1,0 +1,127 @@
+"""A date range as people and the Stats API name it, in a site's time zone.
+
+`7d` and the like end yesterday, `6mo` and `12mo` with the last whole month; `month`, `year` and
+`all` end today.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, cast
+from zoneinfo import ZoneInfo
+
+from analytics.errors import Malformed
+from analytics.query import Period
+from analytics.store import localtime
+
+_FIELD: Final = "date_range"
+_DAYS: Final = re.compile(r"(\d{1,4})d")
+_MONTHS: Final = re.compile(r"(\d{1,3})mo")
+_HOUR_MS: Final = 3_600_000
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def resolve(asked: object, timezone: str, now: int, first_event: int | None = None) -> Period:
+    """The period that *asked* names: a word, or two ISO dates or datetimes, both included.
+
+    *first_event* is where `all` begins. Raises `Malformed`.
+    """
+    if isinstance(asked, str):
+        return _named(asked, timezone, now, first_event)
+    if isinstance(asked, Sequence) and len(asked) == 2:
+        first, last = asked
+        if isinstance(first, str) and isinstance(last, str):
+            return _between(first, last, timezone)
+    raise Malformed(
+        _FIELD, 'name a range such as "7d", or give two dates: ["2026-01-01", "2026-01-31"]'
+    )
+
+
+def previous(period: Period) -> Period:
+    """The period of equal length right before: by days where it is of whole days."""
+    zone = period.timezone
+    if not (
+        localtime.is_day_start(zone, period.start) and localtime.is_day_start(zone, period.end)
+    ):
+        return Period(2 * period.start - period.end, period.start, zone)
+    first, end = localtime.day_of(zone, period.start), localtime.day_of(zone, period.end)
+    return Period(localtime.day_start(zone, 2 * first - end), period.start, zone)
+
+
+def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Period:
+    today = localtime.date_of(localtime.day_of(timezone, now))
+    tomorrow = today + timedelta(1)
+    if asked == "24h":
+        return Period(now - 24 * _HOUR_MS, now, timezone)
+    if days := _DAYS.fullmatch(asked):
+        return _days(_back(today, int(days[1])), today, timezone)
+    if months := _MONTHS.fullmatch(asked):
+        return _days(_months_back(today, int(months[1])), today.replace(day=1), timezone)
+    match asked:
+        case "day":
+            return _days(today, tomorrow, timezone)
+        case "month":
+            return _days(today.replace(day=1), tomorrow, timezone)
+        case "year":
+            return _days(today.replace(month=1, day=1), tomorrow, timezone)
+        case "all":
+            since = now if first_event is None else min(first_event, now)
+            first = localtime.date_of(localtime.day_of(timezone, since))
+            return _days(first, tomorrow, timezone)
+    raise Malformed(_FIELD, f"there is no range {asked!r}")
+
+
+def _back(today: date, days: int) -> date:
+    if days < 1:
+        raise Malformed(_FIELD, "at least one day")
+    return today - timedelta(days)
+
+
+def _months_back(today: date, months: int) -> date:
+    if months < 1:
+        raise Malformed(_FIELD, "at least one month")
+    whole = today.year * 12 + today.month - 1 - months
+    return date(whole // 12, whole % 12 + 1, 1)
+
+
+def _days(first: date, end: date, timezone: str) -> Period:
+    """The days [first, end)."""
+    start, finish = localtime.day_number(first), localtime.day_number(end)
+    return Period(
+        localtime.day_start(timezone, start), localtime.day_start(timezone, finish), timezone
+    )
+
+
+def _between(first: str, last: str, timezone: str) -> Period:
+    try:
+        if _DATE.fullmatch(first) and _DATE.fullmatch(last):
+            days = date.fromisoformat(first), date.fromisoformat(last) + timedelta(1)
+            period = _days(*days, timezone)
+        else:
+            # Both instants belong to it, to the millisecond.
+            period = Period(_instant(first, timezone), _instant(last, timezone) + 1, timezone)
+    except (ValueError, OverflowError) as exc:
+        raise Malformed(_FIELD, f"{first!r}, {last!r} are not two ISO 8601 dates or times") from exc
+    if period.start >= period.end:
+        raise Malformed(_FIELD, "the first date is after the last")
+    return period
+
+
+def _instant(text: str, timezone: str) -> int:
+    """A time without an offset is the site's."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(timezone))
+    return round(moment.astimezone(UTC).timestamp() * 1000)
+
+
+def describe(period: Period) -> tuple[str, str]:
+    """The first and the last moment that it includes, on the site's clocks, to the second."""
+    zone = ZoneInfo(period.timezone)
+    first, last = (
+        datetime.fromtimestamp(at / 1000, UTC).astimezone(zone)
+        for at in (period.start, period.end - 1)
+    )
+    return cast("tuple[str, str]", tuple(m.isoformat(timespec="seconds") for m in (first, last)))
