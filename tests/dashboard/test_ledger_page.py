@@ -45,7 +45,7 @@ async def test_the_page_shows_what_was_dropped_and_why(owner: Client, store: Duc
     assert "Balanced" in page
     assert "shield-country" in page
     day = (await owner.get(f"/{SITE}/ledger?day=2026-11-24")).text
-    assert '<th scope="row">12:00</th>' in day
+    assert "12:00</th>" in day
     assert (await owner.get(f"/{SITE}/ledger?day=today")).status_code == 400
 
 

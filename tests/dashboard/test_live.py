@@ -92,3 +92,9 @@ async def test_a_store_that_is_away_does_not_end_the_stream(followed: Dashboard)
     await anext(stream)
     assert (await anext(stream)).startswith(":")
     assert (await anext(stream)).startswith(":")
+
+
+async def test_it_lets_go_of_a_server_that_stops(followed: Dashboard) -> None:
+    leaving = dataclasses.replace(followed, stopping=lambda: True)
+    stream = messages(leaving, HERE, beat_s=FOREVER_S, pause_s=0)
+    assert len([message async for message in stream]) == 2

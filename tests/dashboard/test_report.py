@@ -148,9 +148,15 @@ async def test_a_site_whose_events_are_all_old_shows_all_time(
     await store.write(batch([hit(berlin("2015-05-17 10:00"))]))
     found = await report(deps, BERLIN, Address(site=SITE))
     assert found.span.title == "All time"
+    assert found.address.period == "all"
     assert _card(found, Metric.PAGEVIEWS)[0] == "1"
 
 
 async def test_a_site_that_began_today_shows_today(deps: Dashboard, store: DuckDBStore) -> None:
     await store.write(batch([hit(TEN)]))
     assert (await report(deps, BERLIN, Address(site=SITE))).span.title == "Today"
+
+
+async def test_the_widest_custom_range_has_an_answer(owner: Client) -> None:
+    for dates in ("from=1990-01-01&to=2199-12-31", "from=2199-12-31&to=2199-12-31"):
+        assert (await owner.get(f"/{SITE}?period=custom&{dates}")).status_code == 200

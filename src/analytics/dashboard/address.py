@@ -29,6 +29,7 @@ PERIODS: Final[dict[str, str]] = {
     "12mo": "Last 12 months",
     "all": "All time",
 }
+_YEARS: Final = range(1990, 2200)
 DEFAULT_PERIOD: Final = "28d"
 INTERVALS: Final = ("hour", "day", "week", "month")
 PLOTTED: Final = (
@@ -162,8 +163,10 @@ def _tabs(query: QueryParams) -> dict[str, str]:
 def _check_dates(start: str, end: str) -> None:
     for field, text in (("from", start), ("to", end)):
         try:
-            date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError as exc:
             raise Malformed(field, f"{text[:40]!r} is no date like 2026-11-24") from exc
+        if day.isoformat() != text or day.year not in _YEARS:
+            raise Malformed(field, f"{text[:40]!r} is no date that anything was counted on")
     if start > end:
         raise Malformed("from", f"{start} comes after {end}")

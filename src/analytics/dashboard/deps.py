@@ -33,6 +33,11 @@ async def never_changed() -> AsyncIterator[None]:
     yield
 
 
+def never() -> bool:
+    """No."""
+    return False
+
+
 def peer(request: Request) -> str:
     """The address that the request came from, as the server sees it."""
     return request.client.host if request.client else ""
@@ -51,5 +56,7 @@ class Dashboard:
     changed: Callable[[], AsyncIterator[None]] = never_changed
     """Each call follows the store anew: a step returns when rows were stored since the last
     step (many writes may count as one); the iteration ends when the program stops."""
+    stopping: Callable[[], bool] = never
+    """Whether the server is on its way out: live pages then let go of it."""
     client: Callable[[Request], str] = peer
     """The visitor's address, for throttling; behind a trusted proxy not the proxy's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from starlette.responses import Response, StreamingResponse
@@ -16,6 +16,7 @@ from analytics.dashboard.report import count_of, current_visitors
 from analytics.errors import Unavailable
 from analytics.site import Site
 
+LOOK_UP_S: Final = 0.5
 BEAT_S: Final = 10.0
 """Visitors stop being current without any event, so the stream also speaks by the clock."""
 PAUSE_S: Final = 1.0
@@ -52,7 +53,9 @@ async def messages(
             except Unavailable:
                 yield ": the store cannot answer now\n\n"
             await asyncio.sleep(pause_s)
-            await asyncio.wait({step}, timeout=beat_s)
+            await _wait(step, beat_s, deps.stopping)
+            if deps.stopping():
+                return
             stored = step.done()
             if stored:
                 if not step.result():
@@ -60,6 +63,16 @@ async def messages(
                 step = asyncio.ensure_future(_step(changes))
     finally:
         step.cancel()
+
+
+async def _wait(step: asyncio.Future[bool], most_s: float, stopping: Callable[[], bool]) -> None:
+    """Wait for *step*, at most *most_s*, looking up now and then whether the server stops."""
+    left = most_s
+    while left > 0 and not stopping():
+        done, _ = await asyncio.wait({step}, timeout=min(left, LOOK_UP_S))
+        if done:
+            return
+        left -= LOOK_UP_S
 
 
 async def _step(changes: AsyncIterator[None]) -> bool:

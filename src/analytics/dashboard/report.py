@@ -77,7 +77,8 @@ async def report(deps: Dashboard, site: Site, address: Address) -> Report:
         return found
     first = await deps.store.first_event(site.domain)
     newer = first is None or first >= found.span.period.end
-    return await _report(deps, site, address, "day" if newer else "all")
+    chosen = address.but(period="day" if newer else "all")
+    return await _report(deps, site, chosen, chosen.period)
 
 
 async def _report(deps: Dashboard, site: Site, address: Address, period: str) -> Report:

@@ -33,7 +33,7 @@ async def show(ask: Ask) -> Response:
         "report.html",
         site=site,
         report=found,
-        address=address,
+        address=found.address,
         periods=PERIODS,
         panels=PANELS,
         filter_names=filters.LABELS,

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from analytics.dashboard import date_range
 from analytics.dashboard.address import PERIODS, Address
 from analytics.dashboard.deps import Dashboard
 from analytics.query import Period
@@ -27,8 +28,8 @@ async def resolve(deps: Dashboard, address: Address, period: str, timezone: str)
     """What *address* means, with *period* for its period."""
     now = deps.clock()
     first_ms = await deps.store.first_event(address.site) if period == "all" else None
-    found = _resolve(_asked(address, period, timezone, now), timezone, now, first_ms)
-    before = _previous(found)
+    found = date_range.resolve(_asked(address, period, timezone, now), timezone, now, first_ms)
+    before = date_range.previous(found)
     passed = min(found.end, now) - found.start
     so_far = before
     if found.end > now:
@@ -56,11 +57,6 @@ def local(at_ms: int, timezone: str) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(timezone))
 
 
-def day_start(day: str, timezone: str) -> int:
-    """When the ISO date *day* begins on the site's clocks."""
-    return int(datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(timezone)).timestamp() * 1000)
-
-
 def dates_of(period: Period, now: int) -> str:
     """`24 Nov 2026`, or `18 – 24 Nov 2026`, with no more months and years than needed."""
     first = local(period.start, period.timezone).date()
@@ -77,31 +73,3 @@ def dates_of(period: Period, now: int) -> str:
 def day_name(day: date, *, with_year: bool = False) -> str:
     """`24 Nov`, or `24 Nov 2026`."""
     return f"{day.day} {day:%b %Y}" if with_year else f"{day.day} {day:%b}"
-
-
-def _resolve(asked: str | tuple[str, str], timezone: str, now: int, first: int | None) -> Period:
-    today = local(now, timezone).date()
-    if isinstance(asked, tuple):
-        a, b = (date.fromisoformat(x) for x in asked)
-    elif asked == "day":
-        a = b = today
-    elif asked == "month":
-        a, b = today.replace(day=1), today
-    elif asked == "year":
-        a, b = today.replace(month=1, day=1), today
-    elif asked == "12mo":
-        a, b = (today.replace(day=1) - timedelta(days=360)).replace(day=1), today
-    elif asked == "all":
-        a, b = local(first or now, timezone).date(), today
-    else:
-        b = today - timedelta(days=1)
-        a = b - timedelta(days=int(asked[:-1]) - 1)
-    return Period(
-        day_start(a.isoformat(), timezone),
-        day_start((b + timedelta(days=1)).isoformat(), timezone),
-        timezone,
-    )
-
-
-def _previous(period: Period) -> Period:
-    return Period(period.start - (period.end - period.start), period.start, period.timezone)
