@@ -282,14 +282,14 @@
 
   function start() {
     const queue = window.analytics.q || []
-    window.analytics = safe(track)
-    window.analytics.loaded = true
+    const call = safe(track)
+    expose(call)
     if (!cookieless) box = safe(() => localStorage)() || box
 
     enter(document.referrer)
     attend()
     view()
-    queue.forEach((call) => window.analytics(...call))
+    queue.forEach((given) => call(...given))
 
     listen(window, 'popstate hashchange', navigated)
     listen(window, 'pageshow', (event) => event.persisted && (enter(document.referrer), view()))
@@ -311,17 +311,20 @@
     }
   }
 
+  /** `window.analytics` is ours, unless another product of that name has it. */
+  function expose(call) {
+    if (!window.analytics || !window.analytics.track) window.analytics = call
+  }
+
   safe(() => {
-    if (window.analytics && window.analytics.loaded) return
-    if (refused()) {
-      window.analytics = () => {}
-      return
-    }
-    window.analytics =
-      window.analytics ||
-      function () {
+    if (window[COOKIE]) return // a second tag on the page
+    window[COOKIE] = true
+    if (refused()) return expose(() => {})
+    if (!window.analytics) {
+      expose(function () {
         ;(window.analytics.q = window.analytics.q || []).push(arguments)
-      }
+      })
+    }
     if (document.prerendering) listen(document, 'prerenderingchange', start)
     else start()
   })()

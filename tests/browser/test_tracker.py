@@ -305,6 +305,35 @@ async def test_two_tags_on_one_page_count_once(
     assert len(collector.named("pageview")) == 1
 
 
+async def test_another_product_of_the_same_name_keeps_it(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    pages.head = "<script>analytics = {track: () => 'theirs'}</script>"
+    page = await opened(visitor, pages.at("/"))
+    await collector.events(1, "pageview")
+    assert await page.evaluate("analytics.track()") == "theirs"
+
+
+async def test_a_page_from_the_cache_of_the_browser_is_seen_again(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    page = await opened(visitor, pages.at("/"))
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    await collector.events(2, "pageview")
+
+
+async def test_browsers_without_keepalive_send_a_beacon_when_they_leave(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    await visitor.add_init_script("delete Request.prototype.keepalive")
+    await visitor.add_init_script("onpagehide = () => { fetch = () => Promise.reject() }")
+    page = await opened(visitor, pages.at("/"))
+    await collector.events(1, "pageview")
+    await page.goto("about:blank")
+    await collector.events(1, "engagement")
+    assert collector.types == {"text/plain;charset=UTF-8"}
+
+
 HOSTILE = {
     "storage is forbidden": "Object.defineProperty(window, 'localStorage', {get() { throw 1 }})",
     "storage is full": "for (let size = 1 << 23; size; size >>= 1)"
