@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -147,6 +147,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
                 clock=parts.clock,
                 setup_token=setup_token,
                 changed=parts.projector.changes,
+                stopping=lambda: health.draining,
                 client=lambda request: trust.client(request.scope).address,
             )
         )
@@ -178,7 +179,6 @@ def _gauges(parts: Parts) -> metrics.Sources:
 
 async def catch_up(parts: Parts) -> None:
     """Let the figures catch up with the log, for a while."""
-    try:
-        await asyncio.wait_for(parts.settle(), CATCH_UP_S)
-    except TimeoutError:
-        return  # the journal keeps it
+    with suppress(TimeoutError):  # the journal keeps what is left
+        async with asyncio.timeout(CATCH_UP_S):
+            await parts.settle()

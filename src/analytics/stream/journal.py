@@ -246,8 +246,9 @@ class Journal:
         """About *limit* records that the reader has not seen; none when it has seen all."""
         while True:
             following = [base for base in list(self._bases) if base > reader.base]
-            # A segment with one behind it is complete: its size is final.
-            size = self._sealed[reader.base] if following else self._file.size
+            # A segment with one behind it is complete, and its size final; when it was read and
+            # released meanwhile, there is nothing left of it to read.
+            size = self._sealed.get(reader.base, 0) if following else self._file.size
             records = reader.read(size, limit)
             if records or not following:
                 return records

@@ -129,7 +129,8 @@ class Projector:
         """Wait a moment for more events, unless somebody waits for those that are there."""
         self._hurry.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), self._linger_s)
+            async with asyncio.timeout(self._linger_s):  # wait_for may swallow a cancellation
+                await self._hurry.wait()
 
     async def _step(self, batch: Batch) -> None:
         records, dead = await asyncio.to_thread(self._decode, batch)
@@ -213,7 +214,8 @@ class Projector:
         if last >= end.offset:
             raise Malformed("wait", "this receipt is not from here: nothing so late was appended")
         try:
-            await asyncio.wait_for(self.reached(last + 1), _WAIT_S)
+            async with asyncio.timeout(_WAIT_S):
+                await self.reached(last + 1)
         except TimeoutError:
             raise NotVisibleYet(
                 "the event is durable, and not in the figures yet; ask again in a moment"
@@ -237,7 +239,8 @@ class Projector:
             async with self._moved:
                 # Looks up once a second whether the program stops; wakes when rows come.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._moved.wait(), 1)
+                    async with asyncio.timeout(1):
+                        await self._moved.wait()
             if self.next_offset > seen:
                 seen = self.next_offset
                 yield
