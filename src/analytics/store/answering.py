@@ -6,15 +6,26 @@ from itertools import islice
 
 from msgspec import structs
 
+from analytics.errors import Malformed
 from analytics.query import Query, Result, ResultRow
-from analytics.store import cells, compiler, measures
+from analytics.store import cells, compiler, filters, measures
 from analytics.store.buckets import label
-from analytics.store.connection import Connection, Record, transaction
+from analytics.store.connection import Connection, Record, Refused, transaction
 
 
 def answer(connection: Connection, query: Query) -> Result:
     """Answer *query* from everything stored."""
     compiler.check(query)
+    try:
+        return _answer(connection, query)
+    except Refused as exc:
+        # The compiler checks everything but the one language that only the engine reads.
+        if filters.has_patterns(query.filters):
+            raise Malformed("filters", f"a pattern is no regular expression (RE2): {exc}") from exc
+        raise
+
+
+def _answer(connection: Connection, query: Query) -> Result:
     total = None
     with transaction(connection):  # one state of rows and cells for all statements
         compiled = _compile(connection, _kept(connection, query))

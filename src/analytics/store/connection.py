@@ -6,9 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from analytics.errors import StoreUnavailable
+
 Parameters = Mapping[str, object] | Sequence[object]
 Record = tuple[Any, ...]
 """One row of an answer; its types are those of the statement's columns."""
+
+
+class Refused(StoreUnavailable):
+    """The engine cannot read a value that was bound."""
 
 
 class Connection(Protocol):

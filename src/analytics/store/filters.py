@@ -140,6 +140,21 @@ def needs_span(filters: Iterable[Filter]) -> bool:
     return any(True for _ in _has_dones(filters))
 
 
+def has_patterns(filters: Iterable[Filter]) -> bool:
+    """Whether some filter compares with a pattern."""
+    for given in filters:
+        match given:
+            case Compare(op):
+                found = op in (Op.MATCHES, Op.MATCHES_NOT)
+            case All(inner) | Any(inner):
+                found = has_patterns(inner)
+            case Not(one) | HasDone(one):
+                found = has_patterns((one,))
+        if found:
+            return True
+    return False
+
+
 def _has_dones(filters: Iterable[Filter]) -> Iterable[HasDone]:
     for given in filters:
         match given:

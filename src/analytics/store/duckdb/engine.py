@@ -14,11 +14,10 @@ import duckdb
 from analytics.errors import (
     AnalyticsError,
     Corrupt,
-    Malformed,
     Misconfigured,
     StoreUnavailable,
 )
-from analytics.store.connection import Connection, Parameters, Record, transaction
+from analytics.store.connection import Connection, Parameters, Record, Refused, transaction
 
 SCHEMA_VERSION: Final = 1
 
@@ -125,9 +124,8 @@ def _translated(engine: Engine) -> Iterator[None]:
 
 def _ours(exc: duckdb.Error, text: str) -> AnalyticsError:
     reason = text.partition("\n")[0]
-    if isinstance(exc, duckdb.InvalidInputException) and "Parameter" not in text:
-        # The compiler checks all but the one language it does not read itself.
-        return Malformed("filters", f"not a regular expression (RE2): {reason}")
+    if isinstance(exc, duckdb.InvalidInputException):
+        return Refused(f"The database refused a value: {reason}")
     if "checksum" in text.lower():
         return Corrupt(f"The database does not match its checksum: {reason}")
     return StoreUnavailable(f"The database refused: {reason}")
