@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from tests.dashboard.conftest import Client
@@ -75,6 +75,25 @@ async def test_another_sites_form_cannot_log_anybody_out(owner: Client) -> None:
     answer = await owner.post("/logout", headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 403
     assert (await owner.get("/")).status_code == 200
+
+
+async def test_a_huge_form_is_refused_before_it_is_read(
+    stranger: Client, peopled: SqliteCatalog
+) -> None:
+    huge = await stranger.post("/login", data={**FORM, "email": "x" * 300_000})
+    assert huge.status_code == 413
+    assert "That is too large" in huge.text
+
+
+async def test_a_form_of_unknown_length_is_refused(
+    stranger: Client, peopled: SqliteCatalog
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"email=x"
+        raise AssertionError("the form was read")
+
+    answer = await stranger.post("/login", content=endless())
+    assert answer.status_code == 413
 
 
 @pytest.mark.parametrize(

@@ -142,14 +142,23 @@ class TestPage:
         assert "Remove the filter Page contains /Pri" in page
 
 
-async def test_a_site_whose_events_are_all_old_shows_all_time(
+async def test_a_site_whose_events_are_all_old_shows_its_last_days(
     deps: Dashboard, store: DuckDBStore
 ) -> None:
-    await store.write(batch([hit(berlin("2015-05-17 10:00"))]))
+    days = ("2015-01-01", "2015-05-17", "2015-05-20")
+    await store.write(batch([hit(berlin(f"{day} 10:00")) for day in days]))
     found = await report(deps, BERLIN, Address(site=SITE))
-    assert found.span.title == "All time"
-    assert found.address.period == "all"
-    assert _card(found, Metric.PAGEVIEWS)[0] == "1"
+    assert (found.address.start, found.address.end) == ("2015-04-23", "2015-05-20")
+    assert _card(found, Metric.PAGEVIEWS)[0] == "2"
+
+
+async def test_nothing_is_compared_with_the_time_before_all_time(
+    deps: Dashboard, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(TEN)]))
+    found = await report(deps, BERLIN, _address(period="all"))
+    assert not found.compare
+    assert _card(found, Metric.VISITORS) == ("1", "")
 
 
 async def test_a_site_that_began_today_shows_today(deps: Dashboard, store: DuckDBStore) -> None:

@@ -15,11 +15,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from analytics.dashboard import templates
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
-from analytics.errors import AnalyticsError, Forbidden, Invalid, NotFound, Unauthenticated
+from analytics.errors import AnalyticsError, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
 from analytics.person import Person
 from analytics.site import Site
 
 COOKIE: Final = "analytics_session"
+MAX_FORM_BYTES: Final = 200_000
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,11 @@ class Ask:
         }
 
     async def posted(self) -> FormData:
-        """The posted form, small and without files."""
-        return await self.request.form(max_files=0, max_fields=100, max_part_size=64_000)
+        """The posted form, without files. Raises `TooLarge`, before it reads anything."""
+        length = self.request.headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > MAX_FORM_BYTES:
+            raise TooLarge(f"A form may have {MAX_FORM_BYTES:,} bytes, and must say how many.")
+        return await self.request.form(max_files=0, max_fields=100)
 
     def origin(self) -> str:
         """The address of this server as the reader's browser knows it."""

@@ -12,6 +12,7 @@ from analytics.query import Dimension, Figure, Metric, Period, Query, Result
 from analytics.store.buckets import time_labels
 
 DAY_MS: Final = 86_400_000
+MONTHS_WITHOUT_YEAR: Final = 24
 
 DIMENSIONS: Final[dict[str, Dimension]] = {
     "hour": Dimension.HOUR,
@@ -78,10 +79,13 @@ def buckets(site: str, period: Period, interval: str) -> list[Bucket]:
     )
     several_days = period.end - period.start > DAY_MS * 1.5
     labels = time_labels(asked)
-    return [_bucket(each, interval, several_days, first=each == labels[0]) for each in labels]
+    years = len(labels) > MONTHS_WITHOUT_YEAR
+    return [
+        _bucket(each, interval, several_days, year=years or each == labels[0]) for each in labels
+    ]
 
 
-def _bucket(label: str, interval: str, several_days: bool, *, first: bool) -> Bucket:
+def _bucket(label: str, interval: str, several_days: bool, *, year: bool) -> Bucket:
     start = datetime.fromisoformat(label)
     day = start.date()
     if interval == "hour":
@@ -91,7 +95,7 @@ def _bucket(label: str, interval: str, several_days: bool, *, first: bool) -> Bu
         return Bucket(
             label,
             f"{start:%B %Y}",
-            f"{start:%b %Y}" if first or start.month == 1 else f"{start:%b}",
+            f"{start:%b %Y}" if year or start.month == 1 else f"{start:%b}",
             start,
         )
     name = f"{start:%a} " if interval == "day" else "Week of "

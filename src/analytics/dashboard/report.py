@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from analytics.dashboard import figures, listing, plot, span
@@ -15,7 +16,7 @@ from analytics.dashboard.listing import ListRow
 from analytics.dashboard.panels import PANELS, Panel, Tab
 from analytics.dashboard.plot import Point
 from analytics.dashboard.span import Span
-from analytics.query import Figure, Metric, Period, Query, Result
+from analytics.query import Dimension, Figure, Metric, Order, Period, Query, Result
 from analytics.site import Site
 
 PANEL_ROWS: Final = 9
@@ -53,6 +54,8 @@ class Report(NamedTuple):
     """Everything that the page shows."""
 
     address: Address
+    compare: bool
+    """Whether the period before is shown."""
     span: Span
     interval: str
     intervals: tuple[str, ...]
@@ -70,20 +73,24 @@ async def report(deps: Dashboard, site: Site, address: Address) -> Report:
     """Ask and answer.
 
     Without a chosen period: the last 28 days; where those are empty, today for a new site, and
-    all time for one whose events are older.
+    the last days that have any for one whose events are older.
     """
     found = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
     if address.period or address.conditions or not found.empty:
         return found
+    start = found.span.period.start
     first = await deps.store.first_event(site.domain)
-    newer = first is None or first >= found.span.period.end
-    chosen = address.but(period="day" if newer else "all")
+    if first is None or first >= start:
+        chosen = address.but(period="day")
+    else:
+        chosen = await _last_days(deps, site, address, Period(first, start, site.timezone))
     return await _report(deps, site, chosen, chosen.period)
 
 
 async def _report(deps: Dashboard, site: Site, address: Address, period: str) -> Report:
     now = deps.clock()
 
+    compare = address.compare and period != "all"  # nothing lies before all time
     covered = await span.resolve(deps, address, period, site.timezone)
     offered = plot.intervals(covered.period)
     interval = (
@@ -93,21 +100,22 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
     tabs = [panel.tab(address.tab_of(key)) for key, panel in PANELS.items()]
     totals, before, line, before_line, live, *lists = await asyncio.gather(
         ask(_headline(address, covered.period)),
-        ask(_headline(address, covered.before_so_far)) if address.compare else _nothing(),
+        ask(_headline(address, covered.before_so_far)) if compare else _nothing(),
         ask(_series(address, interval, covered.period)),
-        ask(_series(address, interval, covered.before)) if address.compare else _nothing(),
+        ask(_series(address, interval, covered.before)) if compare else _nothing(),
         ask(current_visitors(site.domain, now)),
         *(_list(deps, address, tab, covered.period) for tab in tabs),
     )
     current = plot.buckets(site.domain, covered.period, interval)
-    earlier = plot.buckets(site.domain, covered.before, interval) if address.compare else []
+    earlier = plot.buckets(site.domain, covered.before, interval) if compare else []
     visitors = figures.number(_first(totals)[0]) or 0
     return Report(
         address=address,
+        compare=compare,
         span=covered,
         interval=interval,
         intervals=offered,
-        cards=_cards(address, _first(totals), _first(before) if address.compare else None),
+        cards=_cards(address, _first(totals), _first(before) if compare else None),
         points=plot.points(
             address.metric,
             current,
@@ -126,6 +134,25 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
         visitor_days=totals.visitor_days,
         as_of=min([r.as_of for r in (totals, line, *lists) if r.as_of is not None], default=None),
     )
+
+
+async def _last_days(deps: Dashboard, site: Site, address: Address, within: Period) -> Address:
+    """The page for the four weeks up to the last day with an event."""
+    found = await deps.store.query(
+        Query(
+            site=site.domain,
+            metrics=(Metric.EVENTS,),
+            period=within,
+            dimensions=(Dimension.DAY,),
+            order_by=(Order(Dimension.DAY),),
+            limit=1,
+        )
+    )
+    if not found.rows:
+        return address.but(period="all")
+    last = date.fromisoformat(found.rows[0].dimensions[0])
+    first = max(last - timedelta(days=27), span.local(within.start, site.timezone).date())
+    return address.but(period="custom", start=first.isoformat(), end=last.isoformat())
 
 
 async def _nothing() -> Result:
