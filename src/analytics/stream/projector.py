@@ -118,12 +118,15 @@ class Projector:
                 await self._log.release(batch.end)
                 if len(batch.records) < _BATCH:
                     await self._linger()
-        except Corrupt as exc:
-            self.fault = exc
-            log.error("projector_stopped", error=str(exc), next_offset=self.next_offset)  # noqa: TRY400
         except Exception as exc:
-            self.fault = Corrupt(f"the projector met a fault of its own: {exc!r}; restart it")
             log.exception("projector_stopped", next_offset=self.next_offset)
+            self.fault = (
+                exc
+                if isinstance(exc, AnalyticsError)
+                else Corrupt(f"the projector met a fault of its own: {exc!r}; restart the server")
+            )
+            async with self._moved:  # who waits is to know
+                self._moved.notify_all()
 
     async def _linger(self) -> None:
         """Wait a moment for more events, unless somebody waits for those that are there."""

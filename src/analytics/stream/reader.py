@@ -33,6 +33,8 @@ class SegmentReader:
 
         Raises `Corrupt` where synced bytes are damaged.
         """
+        if self._byte >= size:
+            return ()  # the file may be gone by now
         path = self._folder / name(self.base)
         chunk = _READ_BYTES
         records: list[bytes] = []
