@@ -16,6 +16,7 @@ from analytics import assets, dashboard
 from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
 from analytics.admin.workspace import Workspace
+from analytics.dashboard import stats_api
 from analytics.dashboard.ask import COOKIE
 from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
@@ -61,6 +62,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         store = await stack.enter_async_context(
             DuckDBStore(
                 folder.store,
+                timezones=lambda: {site.domain: site.timezone for site in catalog.sites.all()},
                 memory_limit=f"{settings.store.memory_limit >> 20}MiB",
                 threads=settings.store.threads or os.cpu_count() or 1,
             )
@@ -139,6 +141,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
     if "admin" in modules:
         routes += LedgerApi(parts.store, parts.catalog, COOKIE).routes()
     if "dashboard" in modules:
+        routes += stats_api.routes(parts.store, parts.catalog, parts.clock, parts.projector.visible)
         # The pages of sites lie right below `/`, so they come last.
         routes += dashboard.routes(
             dashboard.Dashboard(

@@ -36,3 +36,6 @@ async def step(parts: Parts) -> None:
                 deleted = await parts.store.retain(site.domain, now - site.retention_days * _DAY_MS)
             if deleted:
                 log.info("retention_applied", site=site.domain, rows=deleted)
+    built = await parts.store.build_cells(now)
+    if built:
+        log.info("cells_built", sites=built)

@@ -18,7 +18,7 @@ from analytics.event import LogRecord
 from analytics.pipeline.dedupe import DAY_MS, Unsure
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import DeadLetter, WriteBatch, add, count_dead
-from analytics.pipeline.sessions import KEEP_MS, Visitor
+from analytics.pipeline.sessions import KEEP_MS, REACH_MS, Visitor
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.pipeline.visit import Visit
@@ -51,8 +51,8 @@ class Sink(Protocol):
     async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
         """Which (site, event_id)s of *candidates* are stored."""
 
-    async def visits(self, pairs: Collection[Visitor]) -> list[Visit]:
-        """The stored visits of these visitors."""
+    async def visits(self, pairs: Collection[Visitor], *, touched_since: int) -> list[Visit]:
+        """The stored visits of these visitors with a row received since then."""
 
     async def recent_visits(self, touched_since: int) -> list[Visit]:
         """The stored visits with a row received since then."""
@@ -142,7 +142,10 @@ class Projector:
         )
         known = await self._surely(lambda: self._sink.seen(unsure)) if unsure else set()
         if absent:
-            self._state.load(await self._surely(lambda: self._sink.visits(absent)))
+            since = min(hit.received_at for _, hit in records) - REACH_MS
+            self._state.load(
+                await self._surely(lambda: self._sink.visits(absent, touched_since=since))
+            )
         outcome = await asyncio.to_thread(fold, records, self._state, known)
         write = WriteBatch(
             rows=outcome.rows,
