@@ -106,6 +106,21 @@ async def test_input_cut_off_is_an_error_and_no_half_line_is_stored(
     assert await workspace.store.ledger() == {}
 
 
+async def test_a_client_that_goes_away_at_once_does_no_harm(
+    workspace: Workspace, command: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    await workspace.catalog.sites.add("example.com", timezone="Etc/UTC")
+    for asked in ("import", "audit"):
+        connection = rendezvous.connect(workspace.folder.socket)
+        assert connection is not None
+        with connection:
+            parameters = b'{"format": "access-log", "site": "example.com"}'
+            connection.sendall(talk.request_line(asked, parameters if asked == "import" else b"{}"))
+            connection.sendall(talk.frame(LINE * 100))
+    assert await command("site.list", sites.ListSites(), list[sites.SiteShown])
+    assert "Unhandled" not in capfd.readouterr().err
+
+
 async def test_nonsense_is_answered_as_such(workspace: Workspace) -> None:
     reader, writer = await asyncio.open_unix_connection(
         sock=rendezvous.connect(workspace.folder.socket)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -149,3 +152,21 @@ def test_a_name_that_is_not_there_is_one_line_and_exit_2(command: Command) -> No
         outcome = command(*arguments)
         message = "analytics: exampel.com is no site here; there are example.com\n"
         assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
+
+
+def test_an_interrupt_while_input_is_awaited_ends_the_command(command: Command, data: Path) -> None:
+    command("site", "add", "example.com")
+    importing = ("import", "access-log", "-", "--site", "example.com")
+    arguments = [sys.executable, "-m", "analytics", *importing, "--data", data]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as waiting:
+        assert waiting.stdin is not None
+        assert waiting.stderr is not None
+        # More than the pipe takes at once: when this returns, the command reads.
+        waiting.stdin.write(access_log(10_000))
+        waiting.stdin.flush()
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait() == 130
+        assert waiting.stderr.read().strip() == b"analytics: interrupted"
+    assert command("audit", "--json").json["balanced"] is True

@@ -49,11 +49,12 @@ async def _serve(
         last = await _answer(workspace, reader, writer)
     except asyncio.CancelledError:
         last = talk.error_line(Unavailable("the server is stopping; run the command again"))
+    if writer.transport.is_closing():
+        return  # the client has gone, and will not hear it
     with suppress(ConnectionError):
         writer.write(last)
         await writer.drain()
-    writer.close()
-    with suppress(ConnectionError):
+        writer.close()
         await writer.wait_closed()
 
 
@@ -86,7 +87,7 @@ async def _answer(
 
 
 def _tell(writer: asyncio.StreamWriter, progress: Progress) -> None:
-    if not writer.is_closing():
+    if not writer.transport.is_closing():
         writer.write(talk.progress_line(progress))
 
 
@@ -96,7 +97,7 @@ async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
             if size > talk.MAX_FRAME_BYTES:
                 raise Malformed("", "a frame of the input is too large")
             yield await reader.readexactly(size)
-    except asyncio.IncompleteReadError:
+    except (asyncio.IncompleteReadError, ConnectionError):
         raise Malformed("", "the input was cut off; nothing after the cut was read") from None
 
 

@@ -36,7 +36,7 @@ def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
     """
     with ExitStack() as stack:
         source = _opened(file, stack)
-        size = 0 if source is sys.stdin.buffer else file.stat().st_size
+        size = 0 if str(file) == "-" else file.stat().st_size
         asked = importing.ImportPast(format=format_, site=site, bytes=size)
         report = stack.enter_context(bar.shown(f"Importing {file.name}"))
         done = run(settings(), "import", asked, importing.Imported, source=source, report=report)
@@ -142,9 +142,11 @@ def restore(file: Path) -> None:
 
 def _opened(file: Path, stack: ExitStack) -> BinaryIO:
     if str(file) == "-":
-        return sys.stdin.buffer
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    if file.is_dir():
+        raise click.UsageError(f"{file} is a folder; give a file")
     try:
-        return stack.enter_context(file.open("rb"))
+        return stack.enter_context(file.open("rb", buffering=0))
     except OSError as exc:
         raise click.UsageError(f"{file}: {exc.strerror}") from exc
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import BinaryIO, Final, TypeVar
 
 import msgspec
@@ -37,8 +38,9 @@ def run(
 ) -> T:
     """Do *operation*, and return its result as an *answer*.
 
-    *source* is what an operation reads that reads. Raises `Misconfigured` when there is no data
-    folder yet and the operation is not one to begin with (*new_folder*).
+    *source* is what an operation reads that reads. It must be unbuffered: a buffer's lock, held by
+    a thread that waits for input, would keep the process from ending. Raises `Misconfigured` when
+    there is no data folder yet and the operation is not one to begin with (*new_folder*).
     """
     folder = DataFolder(settings.data)
     if not new_folder and folder.stamp() is None:
@@ -84,8 +86,33 @@ async def _here(
 
 
 async def _pieces(source: BinaryIO) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(source.read, _PIECE):
-        yield piece
+    """Read in threads that nobody waits for: a terminal's input may never come."""
+    loop = asyncio.get_running_loop()
+    while True:
+        piece: asyncio.Future[bytes] = loop.create_future()
+        threading.Thread(target=_read, args=(source, loop, piece), daemon=True).start()
+        data = await piece
+        if not data:
+            return
+        yield data
+
+
+def _read(source: BinaryIO, loop: asyncio.AbstractEventLoop, piece: asyncio.Future[bytes]) -> None:
+    def settle(data: bytes, fault: OSError | None) -> None:
+        if piece.cancelled():
+            return
+        if fault is None:
+            piece.set_result(data)
+        else:
+            piece.set_exception(fault)
+
+    data, fault = b"", None
+    try:
+        data = source.read(_PIECE)
+    except OSError as exc:
+        fault = exc
+    with suppress(RuntimeError):  # the loop is closed: the command was interrupted
+        loop.call_soon_threadsafe(settle, data, fault)
 
 
 def _there(
