@@ -8,13 +8,14 @@ from typing import Final
 from starlette.responses import Response
 
 from analytics.dashboard import address as addresses
-from analytics.dashboard import figures, filters, listing, span
+from analytics.dashboard import figures, filters, frame_first, listing, span
 from analytics.dashboard.address import DEFAULT_PERIOD, INTERVALS, PERIODS, Address
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.panels import PANELS, Panel, Tab
 from analytics.dashboard.report import report
 from analytics.errors import Malformed, NotFound
 from analytics.query import Metric, Op, Query
+from analytics.site import Site
 
 LIST_ROWS: Final = 100
 
@@ -28,18 +29,22 @@ async def show(ask: Ask) -> Response:
         return redirect(
             _filtered(address, asked.get("f_name", ""), asked.get("f_op", ""), asked["f_value"])
         )
-    found = await report(ask.deps, site, address)
-    return ask.page(
+    return await frame_first.page(
+        ask,
         "report.html",
+        _found(ask, site, address),
         site=site,
-        report=found,
-        address=found.address,
         periods=PERIODS,
         panels=PANELS,
         filter_names=filters.LABELS,
         operators=filters.OPERATORS,
         intervals=INTERVALS,
     )
+
+
+async def _found(ask: Ask, site: Site, address: Address) -> dict[str, object]:
+    found = await report(ask.deps, site, address)
+    return {"report": found, "address": found.address}
 
 
 def _filtered(address: Address, name: str, op: str, value: str) -> str:

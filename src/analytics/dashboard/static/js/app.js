@@ -24,4 +24,6 @@ keys();
 dialogs();
 links();
 onSwap(enhance);
+// The whole page is here by now; browsers without :has() would keep showing it.
+document.querySelector(".waiting-page")?.remove();
 enhance(document);
