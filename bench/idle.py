@@ -44,11 +44,13 @@ def main() -> int:
         "ready_s": statistics.median(run["ready_s"] for run in runs),
         "rss_mb": statistics.median(run["rss_mb"] for run in runs),
         "rest_s": given.rest,
+        "load": round(os.getloadavg()[0], 2),
         "runs": runs,
         "processors": os.cpu_count(),
         "python": platform.python_version(),
     }
     print(f"median  ready after {result['ready_s']:5.2f} s   at rest {result['rss_mb']:6.1f} MB")
+    print(f"the machine's load was {result['load']} on {result['processors']} processors")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     return 0
