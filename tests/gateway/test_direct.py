@@ -1,0 +1,210 @@
+"""The short way for events answers as the ASGI endpoint does, byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from analytics.gateway import direct
+from analytics.gateway.gate import Gate
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.client import Trust
+from analytics.ingest.limiter import Limiter
+from analytics.ingest.module import Ingest, ingest
+from analytics.ingest.place import CountryPlaces
+from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.stream.journal import Journal, JournalLimits
+
+NOW = 1_764_000_000_000
+GOOD = b'{"n":"pageview","u":"https://example.com/a","d":"example.com"}'
+
+
+class Answers:
+    """The same ingest module behind uvicorn's protocol, and behind ours."""
+
+    def __init__(self, module: Ingest, ports: dict[str, int]) -> None:
+        self.module = module
+        self._ports = ports
+
+    async def of(self, way: str, raw: bytes, count: int = 1) -> bytes:
+        """The first *count* answers that come back for *raw*."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._ports[way])
+        writer.write(raw)
+        answer = b""
+        for _ in range(count):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head)
+            answer += head + await reader.readexactly(int(length[1]) if length else 0)
+        writer.close()
+        return answer
+
+    async def both(self, raw: bytes, count: int = 1) -> tuple[bytes, bytes]:
+        return await self.of("uvicorn", raw, count), await self.of("direct", raw, count)
+
+
+@pytest.fixture
+async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
+    script = tmp_path / "tracker.js"
+    script.write_text("/* */")
+    async with (
+        SqliteCatalog(":memory:") as catalog,
+        Journal(tmp_path / "journal", JournalLimits(min_free_bytes=0)) as journal,
+    ):
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
+        module = ingest(
+            log=journal,
+            acceptance=Acceptance(
+                sites=catalog.sites,
+                keys=catalog.keys,
+                salts=catalog.salts,
+                places=CountryPlaces(),
+                clock=lambda: NOW,
+            ),
+            trust=Trust(["127.0.0.0/8"]),
+            limiter=Limiter(1, 5),
+            places=CountryPlaces(),
+            script=script,
+            max_event_bytes=10_000,
+            max_batch_bytes=50_000,
+        )
+        gate = Gate(module.paths, [])
+        async with (
+            running(gate, "httptools") as one,
+            running(gate, direct.protocol(module.event)) as other,
+        ):
+            yield Answers(module, {"uvicorn": one, "direct": other})
+
+
+@asynccontextmanager
+async def running(app: Gate, http: object) -> AsyncIterator[int]:
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=http,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        date_header=False,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = lambda: _nothing()  # type: ignore[method-assign]
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await task
+
+
+class _nothing:  # noqa: N801
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+def post(body: bytes, *headers: bytes, path: bytes = b"/api/event") -> bytes:
+    lines = [b"POST %b HTTP/1.1" % path, b"Host: x", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def same(one: bytes, other: bytes) -> None:
+    """Equal but for the order of the headers and for the record's place in the log."""
+    assert normal(one) == normal(other)
+
+
+def normal(answer: bytes) -> list[object]:
+    found = []
+    while answer:
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        status, *headers = head.split(b"\r\n")
+        length = int(re.search(rb"content-length: (\d+)", head)[1])
+        places = [re.sub(rb"\b0-\d+", b"0-N", header) for header in headers]
+        found.append((status, sorted(places), rest[:length]))
+        answer = rest[length:]
+    return found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GOOD,
+        GOOD.replace(b"example.com/a", b"example.com/" + b"x" * 3000),
+        GOOD.replace(b'"d":"example.com"', b'"d":"nobody.example"'),
+        GOOD.replace(b'"d":"example.com"', b'"d":"example.com,nobody.example"'),
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b'{"n":1}',
+        b"\xff\xfe",
+        b'{"n":"pageview","u":"data:text/html,x","d":"example.com"}',
+        b"[" * 9_000,
+        b"x" * 20_000,
+        GOOD[:-1] + b',"ts":1}',
+        GOOD[:-1] + b',"ts":1e300}',
+        GOOD[:-1] + b',"id":"no"}',
+        GOOD[:-1] + b',"ip":"1.2.3.4"}',
+    ],
+)
+async def test_both_ways_answer_alike(answers: Answers, body: bytes) -> None:
+    one, other = await answers.both(post(body))
+    same(one, other)
+    assert int(one.split()[1]) in (202, 400, 403, 413)
+
+
+async def test_headers_count_on_both_ways(answers: Answers) -> None:
+    same(*await answers.both(post(GOOD, b"Authorization: Bearer nonsense")))
+    same(*await answers.both(post(GOOD, b"Connection: close")))
+    same(*await answers.both(post(GOOD, b"X-Forwarded-For: 203.0.113.9, 127.0.0.1")))
+
+
+async def test_a_rate_limit_holds_on_both_ways(answers: Answers) -> None:
+    for way in ("uvicorn", "direct"):
+        address = b"X-Forwarded-For: 203.0.113.%d" % len(way)
+        statuses = [(await answers.of(way, post(GOOD, address))).split()[1] for _ in range(9)]
+        assert statuses[0] == b"202"
+        assert statuses[-1] == b"429"
+
+
+async def test_pipelined_requests_are_answered_in_order(answers: Answers) -> None:
+    raw = post(GOOD) + b"GET /api/whoami HTTP/1.1\r\nHost: x\r\n\r\n" + post(b"{") + post(GOOD)
+    one, other = await answers.both(raw, count=4)
+    assert re.findall(rb"HTTP/1.1 (\d+)", one) == re.findall(rb"HTTP/1.1 (\d+)", other)
+    assert re.findall(rb"HTTP/1.1 (\d+)", other) == [b"202", b"200", b"400", b"202"]
+
+
+async def test_a_body_in_pieces_is_put_together(answers: Answers) -> None:
+    raw = post(GOOD)
+    reader, writer = await asyncio.open_connection("127.0.0.1", answers._ports["direct"])
+    for i in range(0, len(raw), 7):
+        writer.write(raw[i : i + 7])
+        await writer.drain()
+        await asyncio.sleep(0)
+    assert (await reader.readline()).split()[1] == b"202"
+    writer.close()
+
+
+async def test_an_old_client_gets_its_answer_and_the_end(answers: Answers) -> None:
+    raw = post(GOOD).replace(b"HTTP/1.1", b"HTTP/1.0")
+    for way in ("uvicorn", "direct"):
+        assert b"202" in (await answers.of(way, raw)).split(b"\r\n")[0]
+
+
+async def test_who_expects_a_continue_gets_one(answers: Answers) -> None:
+    one, other = await answers.both(post(GOOD, b"Expect: 100-continue"), count=2)
+    assert one.startswith(b"HTTP/1.1 100 Continue")
+    assert other.startswith(b"HTTP/1.1 100 Continue")
+
+
+async def test_a_client_that_goes_away_harms_nobody(answers: Answers) -> None:
+    _reader, writer = await asyncio.open_connection("127.0.0.1", answers._ports["direct"])
+    writer.write(post(GOOD))
+    writer.transport.abort()
+    assert (await answers.of("direct", post(GOOD))).startswith(b"HTTP/1.1 202")
