@@ -35,8 +35,8 @@ async def resolve(deps: Dashboard, address: Address, period: str, timezone: str)
     if found.end > now:
         end = min(before.end, before.start + max(passed, 1))
         so_far = Period(before.start, end, timezone)
-    title = PERIODS.get(period, "Custom range")
-    return Span(found, before, so_far, title, dates_of(found, now))
+    dates = dates_of(found, now)
+    return Span(found, before, so_far, PERIODS.get(period, dates), dates)
 
 
 def _asked(address: Address, period: str, timezone: str, now: int) -> str | tuple[str, str]:
