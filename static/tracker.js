@@ -156,7 +156,7 @@
       s: screen.width + 'x' + screen.height,
       h: 'hash' in options ? 1 : undefined,
       v: VERSION,
-      vid: visitor(),
+      vid: safe(visitor)(),
       id,
       ts: latest,
       ...fields,

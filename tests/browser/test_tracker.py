@@ -340,6 +340,7 @@ HOSTILE = {
     " try { localStorage['fill' + size] = 'x'.repeat(size) } catch {}",
     "history is frozen": "Object.freeze(History.prototype); Object.freeze(history)",
     "cookies are forbidden": "Object.defineProperty(document, 'cookie', {get: () => '', set() {}})",
+    "cookies throw": "Object.defineProperty(document, 'cookie', {get() { throw 1 }, set() {}})",
     "there are no locks": "Object.defineProperty(navigator, 'locks', {value: undefined})",
     "locks are refused": "if (navigator.locks) navigator.locks.request = async () => { throw 1 }",
 }
