@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from tests.architecture.checkout import ROOT, files
@@ -58,6 +60,26 @@ def test_the_installed_command_explains_itself(scripts: Path) -> None:
 def test_the_installed_package_is_the_wheel_and_finds_its_tracker(scripts: Path) -> None:
     where = _run(scripts / "python", "-c", "from analytics import assets; print(assets.tracker())")
     assert where.strip() == str(next(scripts.parent.rglob("_data/tracker.min.js")))
+
+
+def test_the_installed_server_begins_with_a_link_and_serves_its_tracker(
+    scripts: Path, tmp_path: Path
+) -> None:
+    command = [scripts / "analytics", "serve", "--port", "0", "--data", tmp_path / "data"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            ready, setup = server.stdout.readline(), server.stdout.readline()
+            (url,) = re.findall(r"ready at (http://127\.0\.0\.1:\d+)/", ready)
+            (link,) = re.findall(r"http://\S+/setup\?token=\S+", setup)
+            tracker = urlopen(url + "/tracker.js").read()
+            assert tracker == (ROOT / "static" / "tracker.min.js").read_bytes()
+            assert b"<form" in urlopen(link).read()
+        finally:
+            server.terminate()
+    assert server.returncode == 0
 
 
 def _run(*command: str | Path) -> str:
