@@ -76,15 +76,14 @@ def wait_for(port: int) -> None:
 
 def load(port: int, connections: int, seconds: int) -> tuple[float, float]:
     """Requests a second, and the 99th percentile in milliseconds."""
-    out = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(HERE / "post.lua"),
-         f"http://127.0.0.1:{port}/"],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    if "Non-2xx" in out or "Socket errors" in out:
-        raise SystemExit(out)
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
-    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", out).groups()
+    how = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(HERE / "post.lua")]
+    ran = subprocess.run(
+        ["wrk", *how, f"http://127.0.0.1:{port}/"], check=True, capture_output=True, text=True
+    )
+    if "Non-2xx" in ran.stdout or "Socket errors" in ran.stdout:
+        raise SystemExit(ran.stdout)
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", ran.stdout)[1])
+    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", ran.stdout).groups()
     return rate, float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
@@ -102,6 +101,59 @@ def drain(port: int) -> tuple[float, float]:
     return behind, time.monotonic() - began
 
 
+Runs = dict[tuple[str, int], list[tuple[float, float]]]
+
+
+def measure(rounds: int, seconds: int) -> tuple[Runs, list[tuple[float, float]]]:
+    """Every server, round by round; and what ingest was behind at the end of each load."""
+    runs: Runs = {}
+    drains = []
+    for number in range(1, rounds + 1):
+        for kind, title in KINDS.items():
+            port = free_port()
+            with server(kind, port):
+                load(port, 32, 1)  # warm
+                for connections in CONNECTIONS:
+                    rate, p99 = load(port, connections, seconds)
+                    runs.setdefault((kind, connections), []).append((rate, p99))
+                    say(f"round {number}", title, connections, rate, p99)
+                    if kind == "analytics":
+                        behind, later = drain(port)
+                        drains.append((behind, round(later, 1)))
+                        print(f"  {behind:,.0f} events behind, in the figures {later:.1f} s later")
+    return runs, drains
+
+
+def say(what: str, title: str, connections: int, rate: float, p99: float, more: str = "") -> None:
+    print(
+        f"{what}  {title:42} {connections:4} conns {rate:9,.0f}/s  p99 {p99:6.1f} ms{more}",
+        flush=True,
+    )
+
+
+def summary(runs: Runs) -> list[dict[str, object]]:
+    """Medians; each ratio is taken within its round, and their median quoted."""
+    figures = []
+    for connections in CONNECTIONS:
+        bare = [rate for rate, _ in runs["bare", connections]]
+        for kind, title in KINDS.items():
+            rates = [rate for rate, _ in runs[kind, connections]]
+            rate = statistics.median(rates)
+            p99 = statistics.median(p99 for _, p99 in runs[kind, connections])
+            ratio = statistics.median(a / b for a, b in zip(rates, bare, strict=True))
+            say("median ", title, connections, rate, p99, f"  {ratio:5.2f} of (a)")
+            figures.append(
+                {
+                    "kind": kind,
+                    "connections": connections,
+                    "per_second": round(rate),
+                    "p99_ms": p99,
+                    "ratio_to_bare": round(ratio, 3),
+                }
+            )
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -109,56 +161,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    runs: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    drains = []
-    for number in range(asked.rounds):
-        for kind in KINDS:
-            port = free_port()
-            with server(kind, port):
-                load(port, 32, 1)  # warm
-                for connections in CONNECTIONS:
-                    rate, p99 = load(port, connections, asked.seconds)
-                    runs.setdefault((kind, connections), []).append((rate, p99))
-                    print(
-                        f"round {number + 1}  {KINDS[kind]:45} {connections:4} connections  {rate:9,.0f} /s  p99 {p99:7.1f} ms",
-                        flush=True,
-                    )
-                    if kind == "analytics":
-                        behind, seconds = drain(port)
-                        drains.append((behind, seconds))
-                        print(
-                            f"         {behind:,.0f} events behind at the end, in the figures {seconds:.1f} s later",
-                            flush=True,
-                        )
-    print("\nmedians")
+    runs, drains = measure(asked.rounds, asked.seconds)
     result = {
-        "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, Python {platform.python_version()}",
-        "seconds": asked.seconds,
-        "rounds": asked.rounds,
-        "figures": [],
-        "drains": drains,
+        "command": f"python bench/ingest.py --seconds {asked.seconds} --rounds {asked.rounds}",
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        "figures": summary(runs),
+        "behind_and_seconds_to_catch_up": drains,
     }
-    for connections in CONNECTIONS:
-        # Each round's ratio is within that round; their median is quoted.
-        for kind in KINDS:
-            rates = [rate for rate, _ in runs[kind, connections]]
-            p99 = statistics.median(p99 for _, p99 in runs[kind, connections])
-            bare = [rate for rate, _ in runs["bare", connections]]
-            ratio = statistics.median(
-                ours / theirs for ours, theirs in zip(rates, bare, strict=True)
-            )
-            result["figures"].append(
-                {
-                    "kind": kind,
-                    "connections": connections,
-                    "per_second": round(statistics.median(rates)),
-                    "p99_ms": p99,
-                    "ratio_to_bare": round(ratio, 3),
-                }
-            )
-            print(
-                f"{connections:4} connections  {KINDS[kind]:45} {statistics.median(rates):9,.0f} /s  p99 {p99:7.1f} ms  {ratio:5.2f} of (a)"
-            )
     path = HERE / "results" / "ingest.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

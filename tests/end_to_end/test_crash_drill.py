@@ -1,4 +1,4 @@
-"""kill -9 of the server under load: what was acked is stored, each once, and the ledger balances."""
+"""kill -9 of the server under load: what was acked is stored, once, and the ledger balances."""
 
 from __future__ import annotations
 
