@@ -67,6 +67,8 @@ class Builder:
         state = connection.rows(
             "SELECT until FROM cell_state WHERE site = ? AND timezone = ?", [site, timezone]
         )
+        if state and localtime.day_of(timezone, state[0][0]) >= end:
+            return None
         ((earliest,),) = connection.rows(
             "SELECT min(least(ts, session_start)) FROM rows WHERE site = ?", [site]
         )
@@ -141,13 +143,12 @@ def _visitors(plan: Plan, dimension: str) -> compiler.Statement:
     query = _query(plan, dimension, frozenset({Metric.VISITORS}))
     active = RowParts(query, bound, seen_since=plan.since_ms).active_days()
     value = "''" if dimension == cells.TOTAL else "k0"
-    day = "k0" if dimension == cells.TOTAL else "k1"
     sql = f"""
         SELECT $site AS site, {bound(dimension)} AS dimension, value, CAST(day AS INTEGER) AS day,
             CAST(coalesce(gap, {cells.NEVER}) AS INTEGER) AS gap, count(*) AS visitors
         FROM (SELECT value, day, day - lag(day) OVER (PARTITION BY value, visitor ORDER BY day)
                 AS gap
-            FROM (SELECT {value} AS value, {day} AS day, visitor FROM ({active})))
+            FROM (SELECT {value} AS value, day, visitor FROM ({active})))
         WHERE day >= {bound(plan.first)}
         GROUP BY ALL ORDER BY value, day"""
     return compiler.Statement(sql, {**bound.values, "site": plan.site})

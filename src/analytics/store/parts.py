@@ -81,11 +81,16 @@ class RowParts:
         return not visits or not of_events.isdisjoint(wanted), visits
 
     def active_days(self) -> str:
-        """Each visitor of the period once for every key; with *seen_since*, and his days before."""
-        mine = ", ".join([*self._keys(self._query.dimensions, "r.ts"), "r.visitor AS visitor"])
+        """Each visitor's active days, once for every key that is no time (`day` is).
+
+        With *seen_since*, the last of his days before the period too.
+        """
+        keys = self._keys([d for d in self._query.dimensions if d != Dimension.DAY], "r.ts")
+        shown = ", ".join([*keys, "r.visitor AS visitor"])
+        day = self._time_key(Dimension.DAY, "r.ts")
         where = f"{self._mine()} AND r.name <> 'engagement'"
         period = f"{where} AND {self._within('r.ts')}"
-        days = f"SELECT DISTINCT {mine} FROM {self._rows()} WHERE {period}"
+        days = f"SELECT DISTINCT {shown}, {day} AS day FROM {self._rows()} WHERE {period}"
         if self._seen_since is None or self._seen_since >= self._start:
             return days
         before = (
@@ -93,7 +98,8 @@ class RowParts:
             f" AND r.ts < {self._bound(self._start)}"
             f" AND r.visitor IN (SELECT r.visitor FROM rows r WHERE {period})"
         )
-        return f"{days} UNION ALL SELECT DISTINCT {mine} FROM {self._rows()} WHERE {before}"
+        last = f"SELECT {shown}, max({day}) AS day FROM {self._rows()} WHERE {before}"
+        return f"{days} UNION ALL {last}{_group_by(len(keys) + 1)}"
 
     def everyone(self) -> list[str]:
         """The visitors under the same filters, all keys together."""

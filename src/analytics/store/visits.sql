@@ -16,7 +16,7 @@ SELECT
     arg_max(hostname, (ts, log_offset)) FILTER (name = 'pageview'),
     {entry}
 FROM rows
-WHERE received_at >= $began AND session <> 0 AND {condition}
+WHERE received_at >= $began AND session <> 0 AND session IN (
+    SELECT session FROM rows WHERE received_at >= $since AND {condition})
 GROUP BY site, visitor, session
-HAVING max(received_at) >= $since
 ORDER BY max(log_offset)
