@@ -9,7 +9,7 @@ from tests.architecture.checkout import ROOT, files
 
 # In two parts each, so that this file does not contain what it looks for.
 HOSTS = ("registry.npm" + "js.org", "files.python" + "hosted.org", "pypi." + "org/simple")
-HOME = re.compile("/(?:ro" + "ot|ho" + "me/[a-z]+|wo" + r"rk)/[\w.-]+")
+HOME = re.compile("/(?:ro" + "ot|wo" + r"rk)/[\w.-]+")
 BINARY = {".png", ".woff2", ".ico", ".gz", ".parquet", ".mmdb"}
 
 
