@@ -14,6 +14,7 @@ from analytics.event import Drop, DropReason, Hit
 from analytics.ingest import agent, page, shields, visitor
 from analytics.ingest.client import Client, parse_address
 from analytics.ingest.place import Places
+from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 from analytics.person import Key, Scope
 from analytics.site import Site
@@ -78,7 +79,7 @@ class Acceptance:
             if site is None:
                 records.append(
                     Drop(
-                        site=name[:_UNKNOWN_SITE].lower(),
+                        site=clean(name, _UNKNOWN_SITE).lower(),
                         received_at=now,
                         reason=DropReason.UNKNOWN_SITE,
                     )
@@ -177,5 +178,7 @@ class Acceptance:
     def new_id(self, now: int) -> str:
         """A UUIDv7 (RFC 9562) for an event whose sender gave it none."""
         bits = self._bits.getrandbits(74)
-        text = f"{now:012x}7{bits >> 62:03x}{0x8000000000000000 | bits & 0x3FFFFFFFFFFFFFFF:016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return (
+            f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{bits >> 62:03x}"
+            f"-{0x8000 | bits >> 48 & 0x3FFF:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
+        )

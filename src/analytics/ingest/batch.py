@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,11 +15,10 @@ from analytics.ingest import receive as http
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Client, Trust
 from analytics.ingest.counts import Counts
-from analytics.ingest.endpoint import Appended
 from analytics.ingest.limiter import Limiter
 from analytics.ingest.wire import plausible
 from analytics.person import Key
-from analytics.stream.base import EventLog
+from analytics.stream.base import Appending, EventLog
 
 _MAX_ITEMS: Final = 20_000
 _APPEND: Final = 500
@@ -74,7 +74,7 @@ class BatchEndpoint:
         """Raises `LogUnavailable` when some of the batch could not be made durable: send it all
         again, and what was kept the first time is known by its ids."""
         results: list[Item] = []
-        appends: list[Appended] = []
+        appends: list[Appending] = []
         pending: list[LogRecord] = []
         waiting: list[tuple[Item, int]] = []  # who is told of how many of the pending records
         told: list[tuple[Item, int]] = []
@@ -96,10 +96,11 @@ class BatchEndpoint:
                 appends.append(self._log.append(pending))
                 told.extend(waiting)
                 pending, waiting = [], []
+                await asyncio.sleep(0)  # others have waited long enough for their turn
         if pending:
             appends.append(self._log.append(pending))
             told.extend(waiting)
-        positions = [str(position) for append in appends for position in await append]
+        positions = [str(place) for places in await asyncio.gather(*appends) for place in places]
         at = 0
         for item, count in told:
             item["receipt"] = ",".join(positions[at : at + count])

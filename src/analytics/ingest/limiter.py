@@ -17,7 +17,8 @@ class Limiter:
         self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._cost = 1 / per_second if per_second else 0.0
-        self._tolerance = self._cost * burst
+        # A millionth more, for what sums of floating-point numbers are off.
+        self._tolerance = self._cost * (burst - 1 + 1e-6)
         self._clock = clock
         self._due: dict[str, float] = {}
         self._keys = 100_000

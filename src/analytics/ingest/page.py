@@ -53,8 +53,8 @@ class Page(NamedTuple):
 @lru_cache(maxsize=8192)
 def parse(url: str, *, hash_mode: bool = False) -> Page:
     """Take *url* apart. Raises `Malformed` naming `url` when it is no page's address."""
-    match = _URL.fullmatch(url.strip())
-    if match is None or not url.strip():
+    match = _URL.fullmatch(_bare(url))
+    if match is None or not match[0]:
         raise Malformed("url", "it is empty; send the page's full address")
     scheme, authority, path, query, fragment = match.groups()
     if (scheme or "").lower() in ("data", "javascript", "blob", "about"):
@@ -89,13 +89,18 @@ def referrer(sent: str, hostname: str, domain: str) -> str:
     "" when there is none, when it can't be read, or when it is the site itself: *hostname* is
     that of the page, *domain* the site's.
     """
-    match = _URL.fullmatch(sent.strip()) if sent else None
+    match = _URL.fullmatch(_bare(sent))
     if match is None or not match[2]:
         return ""
     host = _hostname(match[2])
     if host is None or host in (hostname, domain) or host.endswith("." + domain):
         return ""
     return clean(host + match[3].rstrip("/"), _PATH_LIMIT)
+
+
+def _bare(url: str) -> str:
+    """*url* without what browsers leave out too: control characters, and space around it."""
+    return clean(url, len(url)).strip()
 
 
 @lru_cache(maxsize=4096)

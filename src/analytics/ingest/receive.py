@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Send
 
-from analytics.errors import AnalyticsError, Malformed, TooLarge, TooMany, Unavailable
+from analytics.errors import AnalyticsError, Invalid, Malformed, TooLarge, TooMany, Unavailable
 
 Header = tuple[bytes, bytes]
 
@@ -33,17 +33,18 @@ INTERNAL_ERROR: Final = b'{"error":"something went wrong here; it was logged","c
 
 
 async def body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises `TooLarge` as soon as it passes *limit* bytes."""
-    message = await receive()
-    data: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        if len(data) > limit:
-            break
+    """The whole body. Raises `TooLarge` as soon as it passes *limit* bytes, `Invalid` when the
+    sender goes away before its end: half a body is none."""
+    data = b""
+    while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Invalid("the body was cut off")
         data += message.get("body", b"")
-    if len(data) > limit:
-        raise TooLarge(too_large(limit))
-    return data
+        if len(data) > limit:
+            raise TooLarge(too_large(limit))
+        if not message.get("more_body"):
+            return data
 
 
 async def answer(send: Send, status: int, content: bytes, headers: Iterable[Header]) -> None:

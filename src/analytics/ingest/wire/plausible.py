@@ -31,7 +31,7 @@ _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _SCREEN: Final = re.compile(r"\d{1,5}x\d{1,5}")
 
 
-class Body(msgspec.Struct, rename={"revenue_short": "$"}):
+class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     """The JSON object as it comes. Unknown members are ignored, as other trackers send more."""
 
     name: str | None = None
@@ -86,7 +86,7 @@ def decode(body: bytes) -> Sent:
 
 def sent(body: Body) -> Sent:
     """The event that *body* describes. Raises `Malformed`."""
-    name = body.name if body.name is not None else body.n
+    name = clean((body.name if body.name is not None else body.n) or "", NAME_LIMIT + 1)
     if not name:
         raise Malformed("name", "it is missing; send the event's name, such as pageview")
     if len(name) > NAME_LIMIT:
@@ -104,7 +104,7 @@ def sent(body: Body) -> Sent:
     return Sent(
         domains=_domains(domain),
         url=url,
-        name=clean(name, NAME_LIMIT),
+        name=name,
         referrer=body.referrer or body.r or "",
         props=_props(body),
         revenue=revenue,
@@ -125,9 +125,8 @@ def sent(body: Body) -> Sent:
 
 
 def _domains(text: str) -> tuple[str, ...]:
-    if "," not in text:
-        return (text.strip(),)
-    domains = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    parts = text.split(",") if "," in text else (text,)
+    domains = tuple(dict.fromkeys(part for part in map(str.strip, parts) if part))
     if not domains:
         raise Malformed("domain", "it names no site")
     if len(domains) > _DOMAINS_LIMIT:
@@ -149,9 +148,9 @@ def _props(body: Body) -> dict[str, str]:
         raise Malformed("props", "it is no object of names and values")
     props: dict[str, str] = {}
     for key, value in given.items():
-        text = _scalar(value)
-        if text and len(props) < _PROPS_LIMIT:
-            props[clean(key, _KEY_LIMIT)] = clean(text, _VALUE_LIMIT)
+        name, text = clean(key, _KEY_LIMIT), clean(_scalar(value), _VALUE_LIMIT)
+        if name and text and len(props) < _PROPS_LIMIT:
+            props[name] = text
     return props
 
 

@@ -1,0 +1,112 @@
+"""Who sends: X-Forwarded-For is believed of trusted peers, and of nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.errors import Misconfigured
+from analytics.ingest.client import Client, Trust, parse_address
+
+
+def client(
+    *headers: tuple[str, str], peer: str | None = "10.0.0.1", proxies: tuple[str, ...] = ()
+) -> Client:
+    scope = {
+        "client": None if peer is None else (peer, 1),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
+    }
+    return Trust(proxies).client(scope)
+
+
+def address(*chain: str, peer: str = "10.0.0.1") -> str:
+    headers = [("x-forwarded-for", part) for part in chain]
+    return client(*headers, peer=peer, proxies=("10.0.0.0/8", "fd00::/8")).address
+
+
+def test_a_stranger_speaks_for_nobody() -> None:
+    assert address("203.0.113.9", peer="198.51.100.7") == "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("chain", "believed"),
+    [
+        (["203.0.113.9"], "203.0.113.9"),
+        (["203.0.113.9, 10.0.0.7"], "203.0.113.9"),
+        (["203.0.113.9", "10.0.0.7"], "203.0.113.9"),
+        (["6.6.6.6, 203.0.113.9, 10.0.0.7, 10.0.0.8"], "203.0.113.9"),
+        (["10.0.0.9, 10.0.0.7"], "10.0.0.9"),
+        (["203.0.113.9:4711"], "203.0.113.9"),
+        (["2001:db8::1"], "2001:db8::1"),
+        (["[2001:DB8:0::1]:443, fd00::2"], "2001:db8::1"),
+        (["::ffff:203.0.113.9"], "203.0.113.9"),
+        (["unknown"], "10.0.0.1"),
+        ([""], "10.0.0.1"),
+        ([",,,"], "10.0.0.1"),
+        (["203.0.113.9, nonsense"], "203.0.113.9"),
+        (["<script>, ' OR 1=1"], "10.0.0.1"),
+    ],
+)
+def test_the_nearest_address_that_is_no_proxys_is_the_senders(
+    chain: list[str], believed: str
+) -> None:
+    assert address(*chain) == believed
+
+
+def test_a_trusted_peer_may_come_in_ipv4_clothes_of_ipv6() -> None:
+    assert address("203.0.113.9", peer="::ffff:10.0.0.1") == "203.0.113.9"
+
+
+def test_who_comes_by_a_unix_socket_is_on_this_machine() -> None:
+    assert client(peer=None).address == "127.0.0.1"
+    assert client(peer="").address == "127.0.0.1"
+
+
+def test_whether_a_peer_is_believed_can_be_asked() -> None:
+    trust = Trust(["10.0.0.1"])
+    assert trust.believes("10.0.0.1")
+    assert not trust.believes("10.0.0.2")
+    assert not trust.believes("localhost")
+
+
+def test_a_wrong_network_is_named() -> None:
+    with pytest.raises(Misconfigured, match="trusted_proxies.*nonsense"):
+        Trust(["nonsense"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "opted_out"),
+    [("dnt", "1", True), ("sec-gpc", "1", True), ("dnt", "0", False), ("sec-gpc", "?1", False)],
+)
+def test_a_wish_not_to_be_counted_is_read(name: str, value: str, opted_out: bool) -> None:
+    assert client((name, value)).opted_out is opted_out
+
+
+def test_one_wish_is_enough() -> None:
+    assert client(("dnt", "1"), ("sec-gpc", "0")).opted_out
+    assert client(("dnt", "0"), ("sec-gpc", "1")).opted_out
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "de-at"),
+        ("fr;q=1", "fr"),
+        ("", ""),
+        (",", ""),
+        ("x" * 90, "x" * 35),
+    ],
+)
+def test_the_first_language_is_the_visitors(header: str, language: str) -> None:
+    assert client(("accept-language", header)).language == language
+
+
+def test_the_agent_and_the_key_are_as_sent() -> None:
+    read = client(("user-agent", "Ünusual/1"), ("authorization", "Bearer x"))
+    assert (read.user_agent, read.authorization) == ("Ünusual/1", "Bearer x")
+
+
+@given(st.text(st.characters(max_codepoint=255)))
+def test_any_chain_gives_an_address(chain: str) -> None:
+    assert parse_address(address(chain)) == address(chain)
