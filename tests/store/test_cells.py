@@ -11,15 +11,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.store import rows
 
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
-from analytics.query import Dimension, Period, Query
+from analytics.query import Dimension, Metric, Period, Query
 from analytics.store import answering, cell_building, cells, localtime, lookups, writing
 from analytics.store.connection import Connection
+from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.engine import Engine
 from analytics.testing import oracle
 
@@ -143,3 +145,41 @@ def test_cells_and_rows_together_give_the_oracles_figures(
         site.build(zone, now, meanwhile=data.draw(hits(site, start)))
         for _ in range(3):
             site.ask(data.draw(queries(site.name, zone, first)))
+
+
+def test_a_site_is_not_built_all_the_time(connection: Connection, folder: Path) -> None:
+    site = Site(connection, folder)
+    builder = cell_building.Builder(at_most_every_ms=1000)
+    noon = 1_795_521_600_000
+
+    def planned(now: int) -> bool:
+        plan = builder.plan(connection, site.name, "Etc/UTC", now)
+        if plan is not None:
+            builder.finish(site.name, now, took_ms=100)
+        return plan is not None
+
+    site.write([rows.hit(noon, site=site.name)])
+    assert not planned(noon)
+    assert not planned(noon + 12 * HOUR + cell_building.SETTLES_AFTER_MS - 1)
+    assert planned(noon + 12 * HOUR + cell_building.SETTLES_AFTER_MS)
+    assert not planned(noon + 12 * HOUR + cell_building.SETTLES_AFTER_MS + 1999)
+    assert planned(noon + 12 * HOUR + cell_building.SETTLES_AFTER_MS + 2000)
+
+
+async def test_a_store_builds_cells_and_asks_them(store: DuckDBStore) -> None:
+    log, noon = rows.Log(), rows.NOON
+    await store.write(log.batch([rows.hit(noon - day * DAY, visitor=day % 2) for day in range(9)]))
+    period = Period(
+        localtime.day_start("Europe/Berlin", localtime.day_of("Europe/Berlin", noon - 5 * DAY)),
+        noon + DAY,
+        "Europe/Berlin",
+    )
+    query = Query(site=rows.SITE, metrics=(Metric.VISITORS, Metric.VISITS), period=period)
+    before = await store.query(query)
+    assert before.rows[0].metrics == (2, 6)
+    assert await store.build_cells(noon) == 1
+    assert await store.build_cells(noon) == 0
+    assert await store.query(query) == before
+    # What cells say is what is answered: the days that they hold are not read again.
+    await store._threads.write(lambda c: c.run("UPDATE cell_sums SET begun = begun + 100"))
+    assert (await store.query(query)).rows[0].metrics == (2, 506)

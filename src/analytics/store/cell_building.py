@@ -15,6 +15,7 @@ from analytics.store.parts import RowParts
 
 SETTLES_AFTER_MS: Final = 35 * 60_000
 """How long after midnight a day is left alone: visits that span it are mostly over then."""
+_RESTS_FOR: Final = 20
 _UNTOUCHED: Final = 1 << 62
 
 
@@ -45,12 +46,13 @@ class Built(NamedTuple):
 class Builder:
     """Plans and swaps. For the writing thread alone, which makes its notes trustworthy.
 
-    *at_most_every_ms*: a site's true days are not built again sooner, whatever comes late.
+    *at_most_every_ms*: a site is not built again sooner, whatever comes late; nor sooner than
+    twenty times as long as it took, so that building leaves the processor to others.
     """
 
     def __init__(self, *, at_most_every_ms: int) -> None:
         self._at_most_every_ms = at_most_every_ms
-        self._built_at: dict[str, int] = {}
+        self._rests_until: dict[str, int] = {}
         self._touched: dict[str, int] = {}
 
     def note(self, earliest: Mapping[str, int]) -> None:
@@ -61,7 +63,7 @@ class Builder:
 
     def plan(self, connection: Connection, site: str, timezone: str, now: int) -> Plan | None:
         """What is to be built for *site*, if anything; from now on its changes are noted."""
-        if now < self._built_at.get(site, -_UNTOUCHED) + self._at_most_every_ms:
+        if now < self._rests_until.get(site, now):
             return None
         end = localtime.day_of(timezone, now - SETTLES_AFTER_MS)
         state = connection.rows(
@@ -78,7 +80,7 @@ class Builder:
         if first >= end:
             return None
         self._touched[site] = _UNTOUCHED
-        self._built_at[site] = now
+        self._rests_until[site] = now + self._at_most_every_ms
         return Plan(site, timezone, first, end, earliest)
 
     def swap(self, connection: Connection, built: Built) -> None:
@@ -107,9 +109,11 @@ class Builder:
                 {"site": plan.site, "timezone": plan.timezone, "until": until},
             )
 
-    def give_up(self, site: str) -> None:
-        """Nothing was built after all."""
+    def finish(self, site: str, now: int, took_ms: int) -> None:
+        """Whether it was built or not, *site* rests from *now* on."""
         self._touched.pop(site, None)
+        rest = max(self._at_most_every_ms, _RESTS_FOR * took_ms)
+        self._rests_until[site] = now + (rest if self._at_most_every_ms else 0)
 
 
 def build(connection: Connection, plan: Plan, folder: Path) -> Built:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -123,7 +124,7 @@ class DuckDBStore:
             )
             if plan is not None:
                 worked += 1
-                await self._build(plan)
+                await self._build(plan, now)
         return worked
 
     async def export(
@@ -163,15 +164,17 @@ class DuckDBStore:
         """Write a consistent copy to *path*, which must not exist."""
         await self._threads.watch(partial(_snapshot, path=path), lambda _: None)
 
-    async def _build(self, plan: Plan) -> None:
+    async def _build(self, plan: Plan, now: int) -> None:
         built = None
+        began = time.monotonic()
         try:
             built = await self._threads.watch(
                 partial(cell_building.build, plan=plan, folder=self._scratch), lambda _: None
             )
             await self._threads.write(partial(self._builder.swap, built=built))
         finally:
-            self._builder.give_up(plan.site)
+            took_ms = round((time.monotonic() - began) * 1000)
+            self._builder.finish(plan.site, now, took_ms)
             if built is not None:
                 await asyncio.to_thread(built.discard)
 
