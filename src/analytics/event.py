@@ -194,8 +194,7 @@ def hash64(*parts: str | bytes, key: bytes = b"") -> int:
     digest = blake2b(digest_size=8, key=key)
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        digest.update(len(raw).to_bytes(4, "little"))
-        digest.update(raw)
+        digest.update(len(raw).to_bytes(4, "little") + raw)
     return int.from_bytes(digest.digest(), "little")
 
 

@@ -2,7 +2,7 @@
 
 Uvicorn makes a task, a receive and a send for every request. An event needs none of them: its
 body is small, and its answer waits for the journal only. Here such a request is taken when its
-last byte has come, and answered by the future of its append. Everything else, pipelining and
+last byte has come, and answered when its append has ended. Everything else, pipelining and
 keep-alive included, goes uvicorn's way, and the ASGI endpoint stays the definition: an answer
 from here is the same, byte for byte (tests/gateway/test_direct.py).
 """
@@ -22,12 +22,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
 from analytics.ingest import receive
-from analytics.ingest.endpoint import ACCEPTED, Appended, EventEndpoint, receipt
+from analytics.ingest.endpoint import ACCEPTED, EventEndpoint, receipt
+from analytics.stream.base import Appending
 
 log = structlog.get_logger()
 
 PATH: Final = "/api/event"
-_ACCEPTED_HEAD: Final = receive.TEXT_HEADERS
 
 
 class DirectProtocol(HttpToolsProtocol):
@@ -69,28 +69,29 @@ class DirectProtocol(HttpToolsProtocol):
 
     def _take(self, cycle: RequestResponseCycle) -> None:
         try:
-            records, appended = self.endpoint.take(cast("Scope", cycle.scope), bytes(cycle.body))
+            records, appending = self.endpoint.take(cast("Scope", cycle.scope), bytes(cycle.body))
         except AnalyticsError as error:
             self._refuse(cycle, error)
         except Exception:
             log.exception("event_failed")
             self._answer(cycle, 500, receive.INTERNAL_ERROR, receive.JSON_HEADERS)
         else:
-            appended.add_done_callback(partial(self._appended, cycle, records))
+            appending.then(partial(self._appended, cycle, records))
 
     def _appended(
-        self, cycle: RequestResponseCycle, records: Sequence[LogRecord], appended: Appended
+        self, cycle: RequestResponseCycle, records: Sequence[LogRecord], appending: Appending
     ) -> None:
-        error = appended.exception()
-        if error is None:
-            self.endpoint.counts.accepted += 1
-            headers = receipt(records, appended.result())
-            self._answer(cycle, 202, ACCEPTED, (*_ACCEPTED_HEAD, *headers))
-        elif isinstance(error, AnalyticsError):
-            self._refuse(cycle, error)
+        if appending.error is not None:
+            self._refuse(cycle, appending.error)
+            return
+        self.endpoint.counts.accepted += 1
+        headers = receipt(records, appending.positions)
+        if len(headers) == 1 and cycle.keep_alive and not cycle.disconnected:
+            # By far the most answers differ in the receipt only.
+            self.transport.write(_ACCEPTED % headers[0])
+            self._answered(cycle)
         else:
-            log.error("event_failed", exc_info=error)
-            self._answer(cycle, 500, receive.INTERNAL_ERROR, receive.JSON_HEADERS)
+            self._answer(cycle, 202, ACCEPTED, (*receive.TEXT_HEADERS, *headers))
 
     def _refuse(self, cycle: RequestResponseCycle, error: AnalyticsError) -> None:
         self.endpoint.counts.refused(error)
@@ -115,9 +116,12 @@ class DirectProtocol(HttpToolsProtocol):
             b"%b%bcontent-length: %d\r\n%b\r\n%b"
             % (_STATUS[status], head, len(content), close, content)
         )
-        cycle.response_complete = True
         if close:
             self.transport.close()
+        self._answered(cycle)
+
+    def _answered(self, cycle: RequestResponseCycle) -> None:
+        cycle.response_complete = True
         self.on_response_complete()
 
 
@@ -125,6 +129,13 @@ _STATUS: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
     for status in http.HTTPStatus
 }
+
+
+_ACCEPTED: Final = (
+    _STATUS[202]
+    + b"".join(b"%b: %b\r\n" % header for header in receive.TEXT_HEADERS)
+    + b"%%b: %%b\r\ncontent-length: %d\r\n\r\n%b" % (len(ACCEPTED), ACCEPTED)
+)
 
 
 def protocol(endpoint: EventEndpoint) -> type[DirectProtocol]:

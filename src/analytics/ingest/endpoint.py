@@ -6,7 +6,6 @@ the wait: a server that can do without a task for each request calls them itself
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,10 +19,9 @@ from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 from analytics.ingest.limiter import Limiter
 from analytics.ingest.wire import plausible
-from analytics.stream.base import EventLog, Position
+from analytics.stream.base import Appending, EventLog, Position
 
 ACCEPTED: Final = b"ok"
-Appended = Future[Sequence[Position]]
 
 
 class EventEndpoint:
@@ -54,15 +52,15 @@ class EventEndpoint:
             return await http.refuse(send, MethodNotAllowed("send events with POST"))
         try:
             body = await http.body(receive, self.max_body_bytes)
-            records, appended = self.take(scope, body)
-            positions = await appended
+            records, appending = self.take(scope, body)
+            positions = await appending
         except AnalyticsError as error:
             self.counts.refused(error)
             return await http.refuse(send, error)
         self.counts.accepted += 1
         return await http.text(send, 202, ACCEPTED, receipt(records, positions))
 
-    def take(self, scope: Scope, body: bytes) -> tuple[Sequence[LogRecord], Appended]:
+    def take(self, scope: Scope, body: bytes) -> tuple[Sequence[LogRecord], Appending]:
         """Understand the event and begin to append it. Raises what the sender is to be told."""
         client = self._trust.client(scope)
         if not self._limiter.admits(client.address):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from asyncio import Future
-from collections.abc import AsyncIterator, Sequence
+from asyncio import Future, get_running_loop
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
+from analytics.errors import LogUnavailable
 from analytics.event import LogRecord
 
 
@@ -35,18 +36,52 @@ class Batch(NamedTuple):
         return Position(self.start.partition, self.start.offset + len(self.records))
 
 
+class Appending:
+    """Records on their way into the log: await it, or say with `then` what is to follow.
+
+    Both end when every record survives a crash of this process. A request needs no task of its
+    own to wait so: that is what makes it worth a class beside `Future`.
+    """
+
+    __slots__ = ("_then", "error", "positions")
+
+    def __init__(self, positions: Sequence[Position]) -> None:
+        self.positions = positions
+        """Where each record lies, once it is durable."""
+        self.error: LogUnavailable | None = None
+        self._then: Callable[[Appending], None] | None = None
+
+    def then(self, callback: Callable[[Appending], None]) -> None:
+        """Call *callback* on the event loop when it has ended; it looks at `error` first."""
+        self._then = callback
+
+    def end(self, error: LogUnavailable | None = None) -> None:
+        """For the log: all is durable, or nothing of it was kept."""
+        self.error = error
+        if self._then is not None:
+            self._then(self)
+
+    def __await__(self) -> Generator[Any, None, Sequence[Position]]:
+        ended: Future[None] = get_running_loop().create_future()
+        self.then(lambda _: None if ended.done() else ended.set_result(None))
+        yield from ended
+        if self.error is not None:
+            raise self.error
+        return self.positions
+
+
 class EventLog(AbstractAsyncContextManager["EventLog"], Protocol):
     """An ordered, durable, replayable log of hits and counted drops.
 
     Opening and closing is `async with`: an instance outside the block holds no resource.
     """
 
-    def append(self, records: Sequence[LogRecord]) -> Future[Sequence[Position]]:
-        """Begin to append; the future ends, when every record survives a crash of this process,
-        with where each one lies.
+    def append(self, records: Sequence[LogRecord]) -> Appending:
+        """Begin to append *records*; what comes back ends when all of them are durable.
 
-        It fails with `LogUnavailable` when that cannot be promised; a retry may then append a
-        record a second time, which deduplication undoes. Cancelling it takes nothing back.
+        It ends with `LogUnavailable`, or raises it at once, when that cannot be promised; a
+        retry may then append a record a second time, which deduplication undoes. Who stops
+        waiting takes nothing back.
         """
 
     def read(self, start: Position, *, limit: int) -> AsyncIterator[Batch]:

@@ -25,7 +25,7 @@ from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import LogRecord
 from analytics.stream import record as records_
 from analytics.stream import segment
-from analytics.stream.base import Batch, EventLog, Position
+from analytics.stream.base import Appending, Batch, EventLog, Position
 from analytics.stream.reader import SegmentReader
 from analytics.stream.segment_file import SegmentFile, name
 
@@ -56,7 +56,7 @@ class Group:
         self.first = first
         self.payloads: list[bytes] = []
         self.size = 0
-        self.waiting: list[tuple[asyncio.Future[Sequence[Position]], Sequence[Position]]] = []
+        self.waiting: list[Appending] = []
 
     @property
     def end(self) -> int:
@@ -64,16 +64,14 @@ class Group:
         return self.first + len(self.payloads)
 
     def synced(self) -> None:
-        """Tell everybody who waits where their records lie."""
-        for future, positions in self.waiting:
-            if not future.done():  # it was cancelled
-                future.set_result(positions)
+        """Tell everybody who waits that it is durable."""
+        for appending in self.waiting:
+            appending.end()
 
     def failed(self, fault: str) -> None:
         """Tell everybody who waits that nothing of it was kept."""
-        for future, _positions in self.waiting:
-            if not future.done():
-                future.set_exception(LogUnavailable(fault, retry_after=5))
+        for appending in self.waiting:
+            appending.end(LogUnavailable(fault, retry_after=5))
 
 
 class Journal:
@@ -126,9 +124,8 @@ class Journal:
 
     # Appending
 
-    def append(self, records: Sequence[LogRecord]) -> asyncio.Future[Sequence[Position]]:
+    def append(self, records: Sequence[LogRecord]) -> Appending:
         """See `EventLog.append`."""
-        future: asyncio.Future[Sequence[Position]] = self._loop.create_future()
         group = self._waiting
         if group is None:
             if self._closed:
@@ -149,8 +146,9 @@ class Journal:
             group.size += len(payload)
             positions.append(Position(PARTITION, offset))
             offset += 1
-        group.waiting.append((future, positions))
-        return future
+        appending = Appending(positions)
+        group.waiting.append(appending)
+        return appending
 
     def _flush(self) -> None:
         """Send the waiting group to the disk, by the way that is quicker now."""

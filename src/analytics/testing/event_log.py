@@ -46,6 +46,10 @@ async def read(log: EventLog, start: Position, count: int) -> list[tuple[Positio
     return found
 
 
+async def _append(log: EventLog, records: Sequence[LogRecord]) -> Sequence[Position]:
+    return await log.append(records)
+
+
 class EventLogContract:
     """Subclass it, provide a `log` fixture of one partition, and inherit every test."""
 
@@ -72,13 +76,13 @@ class EventLogContract:
 
     async def test_offsets_are_dense(self, log: EventLog) -> None:
         """No offset is skipped, whoever appends, so that gaps can be noticed."""
-        appended = await asyncio.gather(*(log.append([hit(i), hit(i + 100)]) for i in range(50)))
+        appended = await asyncio.gather(*(_append(log, [hit(i), hit(i + 100)]) for i in range(50)))
         offsets = sorted(position.offset for positions in appended for position in positions)
         assert offsets == list(range(offsets[0], offsets[0] + 100))
 
     async def test_records_of_one_append_stay_together(self, log: EventLog) -> None:
         """They lie one behind the other, even when others append at the same time."""
-        appended = await asyncio.gather(*(log.append([hit(i), hit(i + 100)]) for i in range(50)))
+        appended = await asyncio.gather(*(_append(log, [hit(i), hit(i + 100)]) for i in range(50)))
         assert all(one.offset + 1 == other.offset for one, other in appended)
 
     async def test_a_reader_at_the_end_waits_for_what_comes(self, log: EventLog) -> None:
@@ -105,8 +109,12 @@ class EventLogContract:
 
     async def test_a_cancelled_wait_takes_nothing_back(self, log: EventLog) -> None:
         """Who stops waiting spoils nobody else's append."""
-        abandoned = log.append([hit(1)])
-        kept = log.append([hit(2)])
+
+        async def wait(number: int) -> Sequence[Position]:
+            return await log.append([hit(number)])
+
+        abandoned, kept = asyncio.create_task(wait(1)), asyncio.create_task(wait(2))
+        await asyncio.sleep(0)
         abandoned.cancel()
         (position,) = await kept
         ((_, record),) = await read(log, position, 1)

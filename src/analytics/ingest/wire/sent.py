@@ -7,7 +7,7 @@ import msgspec
 from analytics.event import PAGEVIEW
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event as its sender describes it. Nothing in it is trusted yet but its types."""
 
     domains: tuple[str, ...]
