@@ -1,78 +1,62 @@
-"""The Stats API: `POST /api/v2/query`, and who may ask it."""
+"""The Stats API: `POST /api/v2/query`, current visitors, and who may ask."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from analytics.dashboard import stats_query
+from analytics.dashboard import stats_query, stats_v1
 from analytics.dashboard.date_range import describe
+from analytics.dashboard.stats_access import Clock, Figures, StatsAccess, Wait
+from analytics.dashboard.stats_figure import shown
 from analytics.dashboard.stats_query import Asked
-from analytics.errors import Forbidden, NotFound, TooLarge, Unauthenticated
-from analytics.person import Key, Scope
-from analytics.query import Figure, Metric, Order, Period, Query, Result
+from analytics.errors import TooLarge
+from analytics.query import Metric, Order, Period, Query, Result
 from analytics.site import Site
 from analytics.store import localtime
 from analytics.store.buckets import time_labels
 from analytics.store.catalog.base import Catalog
 
-Clock = Callable[[], int]
-Wait = Callable[[str], Awaitable[None]]
-"""Returns when a receipt's events are in the figures; raises `Malformed` or `NotVisibleYet`."""
-
 REALTIME_MS: Final = 5 * 60_000
 _MAX_BODY_BYTES: Final = 256 * 1024
-_MONEY: Final = (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE)
-
-
-class Figures(Protocol):
-    """The part of a store that answers."""
-
-    async def query(self, query: Query) -> Result:
-        """As `SeriesStore.query`."""
-
-    async def first_event(self, site: str) -> int | None:
-        """As `Lookups.first_event`."""
 
 
 def routes(store: Figures, catalog: Catalog, clock: Clock, wait: Wait) -> list[BaseRoute]:
     """The routes of the API."""
-    api = StatsApi(store, catalog, clock, wait)
+    access = StatsAccess(store, catalog, clock, wait)
+    api = StatsApi(access)
     return [
         Route("/api/v2/query", api.query, methods=["POST"]),
         Route("/api/v1/stats/realtime/visitors", api.realtime_visitors),
+        *stats_v1.routes(access),
     ]
 
 
 class StatsApi:
-    """Answers a key that has the scope `stats:read` on the site it asks about."""
+    """Answers questions in JSON."""
 
-    def __init__(self, store: Figures, catalog: Catalog, clock: Clock, wait: Wait) -> None:
-        self._store = store
-        self._catalog = catalog
-        self._clock = clock
-        self._wait = wait
+    def __init__(self, access: StatsAccess) -> None:
+        self._access = access
 
     async def query(self, request: Request) -> Response:
         """`POST /api/v2/query`."""
-        self._key(request)
+        self._access.key(request)
         asked = stats_query.parse(await _body(request))
-        site = self.site(request, asked.site_id)
-        await self.settled(request)
-        period = await self.period(asked, site)
+        site = self._access.site(request, asked.site_id)
+        await self._access.settled(request)
+        period = await self._period(asked, site)
         query = asked.query(site.domain, period)
-        result = await self._store.query(query)
+        result = await self._access.store.query(query)
         return JSONResponse(
             {
                 "results": [
                     {
                         "dimensions": row.dimensions,
                         "metrics": [
-                            _shown(metric, value)
+                            shown(metric, value)
                             for metric, value in zip(query.metrics, row.metrics, strict=True)
                         ],
                     }
@@ -85,46 +69,21 @@ class StatsApi:
 
     async def realtime_visitors(self, request: Request) -> Response:
         """`GET /api/v1/stats/realtime/visitors`: who had an event in the last five minutes."""
-        site = self.site(request, request.query_params.get("site_id", ""))
-        await self.settled(request)
-        now = self._clock()
+        site = self._access.site(request, request.query_params.get("site_id", ""))
+        await self._access.settled(request)
+        now = self._access.clock()
         period = Period(now - REALTIME_MS, now + 1, site.timezone)
-        result = await self._store.query(
+        result = await self._access.store.query(
             Query(site=site.domain, metrics=(Metric.VISITORS,), period=period)
         )
         return JSONResponse(result.rows[0].metrics[0])
 
-    def site(self, request: Request, name: str) -> Site:
-        """The site of that name, if the request's key may read its figures."""
-        key = self._key(request)
-        site = self._catalog.sites.get(name)
-        if key.site is not None and (site is None or site.domain != key.site):
-            raise Forbidden(f"This key is for {key.site} only.")
-        if site is None:
-            raise NotFound(f"There is no site {name!r} here.")
-        return site
-
-    async def period(self, asked: Asked, site: Site) -> Period:
+    async def _period(self, asked: Asked, site: Site) -> Period:
         """The period asked for; "all" begins with the site's first event."""
-        first = await self._store.first_event(site.domain) if asked.date_range == "all" else None
-        return asked.period(site.timezone, self._clock(), first)
-
-    async def settled(self, request: Request) -> None:
-        """Wait for what `?wait=` names."""
-        if (receipt := request.query_params.get("wait")) is not None:
-            await self._wait(receipt)
-
-    def _key(self, request: Request) -> Key:
-        """The key that came with the request, if it may read figures at all."""
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
-            raise Unauthenticated("Send a key: `Authorization: Bearer <key>`.")
-        key = self._catalog.keys.find(secret.strip())
-        if key is None:
-            raise Unauthenticated("This key is unknown or was revoked.")
-        if Scope.STATS_READ not in key.scopes:
-            raise Forbidden("This key lacks the scope stats:read.")
-        return key
+        first = (
+            await self._access.store.first_event(site.domain) if asked.date_range == "all" else None
+        )
+        return asked.period(site.timezone, self._access.clock(), first)
 
 
 async def _body(request: Request) -> bytes:
@@ -174,17 +133,4 @@ def _as_understood(asked: Asked, query: Query) -> dict[str, object]:
             "imports": asked.imports,
         },
         "pagination": {"limit": query.limit, "offset": query.offset},
-    }
-
-
-def _shown(metric: Metric, value: Figure) -> object:
-    """A figure as JSON; money by its parts."""
-    if metric not in _MONEY or not isinstance(value, str):
-        return value
-    amount, _, currency = value.partition(" ")
-    return {
-        "value": float(amount),
-        "currency": currency,
-        "short": f"{currency} {float(amount):,.0f}",
-        "long": f"{currency} {float(amount):,.2f}",
     }

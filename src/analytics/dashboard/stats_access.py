@@ -1,0 +1,65 @@
+"""Who may ask the Stats API: a key with the scope `stats:read`, on the sites that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from starlette.requests import Request
+
+from analytics.errors import Forbidden, NotFound, Unauthenticated
+from analytics.person import Key, Scope
+from analytics.query import Query, Result
+from analytics.site import Site
+from analytics.store.catalog.base import Catalog
+
+Clock = Callable[[], int]
+Wait = Callable[[str], Awaitable[None]]
+"""Returns when a receipt's events are in the figures; raises `Malformed` or `NotVisibleYet`."""
+
+
+class Figures(Protocol):
+    """The part of a store that answers."""
+
+    async def query(self, query: Query) -> Result:
+        """As `SeriesStore.query`."""
+
+    async def first_event(self, site: str) -> int | None:
+        """As `Lookups.first_event`."""
+
+
+class StatsAccess:
+    """The store, for requests whose key may read a site's figures."""
+
+    def __init__(self, store: Figures, catalog: Catalog, clock: Clock, wait: Wait) -> None:
+        self.store = store
+        self.clock = clock
+        self._catalog = catalog
+        self._wait = wait
+
+    def site(self, request: Request, name: str) -> Site:
+        """The site of that name, if the request's key may read its figures."""
+        key = self.key(request)
+        site = self._catalog.sites.get(name)
+        if key.site is not None and (site is None or site.domain != key.site):
+            raise Forbidden(f"This key is for {key.site} only.")
+        if site is None:
+            raise NotFound(f"There is no site {name!r} here.")
+        return site
+
+    async def settled(self, request: Request) -> None:
+        """Wait for what `?wait=` names."""
+        if (receipt := request.query_params.get("wait")) is not None:
+            await self._wait(receipt)
+
+    def key(self, request: Request) -> Key:
+        """The key that came with the request, if it may read figures at all."""
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise Unauthenticated("Send a key: `Authorization: Bearer <key>`.")
+        key = self._catalog.keys.find(secret.strip())
+        if key is None:
+            raise Unauthenticated("This key is unknown or was revoked.")
+        if Scope.STATS_READ not in key.scopes:
+            raise Forbidden("This key lacks the scope stats:read.")
+        return key

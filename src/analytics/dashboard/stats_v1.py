@@ -1,0 +1,195 @@
+"""The Stats API's first version: aggregate, timeseries, breakdown, asked by query strings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from analytics.dashboard import date_range, stats_query
+from analytics.dashboard.stats_access import StatsAccess
+from analytics.dashboard.stats_figure import shown
+from analytics.errors import Malformed
+from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query
+from analytics.site import Site
+from analytics.store.buckets import time_labels
+
+_MAX_LIMIT: Final = 1_000
+_FILTER: Final = re.compile(r"(?P<dimension>[a-z_:]+(?::[^=!~]+)?)(?P<op>==|!=|~)(?P<values>.+)")
+_INTERVALS: Final = {
+    "hour": Dimension.HOUR,
+    "date": Dimension.DAY,
+    "day": Dimension.DAY,
+    "week": Dimension.WEEK,
+    "month": Dimension.MONTH,
+}
+
+
+def routes(access: StatsAccess) -> list[BaseRoute]:
+    """The routes of version 1, for the keys and from the store of *access*."""
+    v1 = StatsV1(access)
+    return [
+        Route("/api/v1/stats/aggregate", v1.aggregate),
+        Route("/api/v1/stats/timeseries", v1.timeseries),
+        Route("/api/v1/stats/breakdown", v1.breakdown),
+    ]
+
+
+class StatsV1:
+    """Answers by the same queries as version 2; only the words differ."""
+
+    def __init__(self, access: StatsAccess) -> None:
+        self._access = access
+
+    async def aggregate(self, request: Request) -> Response:
+        """One figure for each metric, and with `compare=previous_period` how it changed."""
+        query = await self._query(request)
+        (now,) = (await self._access.store.query(query)).rows
+        compare = request.query_params.get("compare")
+        if compare not in (None, "previous_period"):
+            raise Malformed("compare", "is previous_period")
+        results: dict[str, dict[str, object]] = {
+            metric.value: {"value": shown(metric, value)}
+            for metric, value in zip(query.metrics, now.metrics, strict=True)
+        }
+        if compare:
+            before = _with(query, date_range.previous(query.period))
+            (then,) = (await self._access.store.query(before)).rows
+            for metric, new, old in zip(query.metrics, now.metrics, then.metrics, strict=True):
+                results[metric.value]["change"] = _change(metric, new, old)
+        return JSONResponse({"results": results})
+
+    async def timeseries(self, request: Request) -> Response:
+        """Every bucket of the period, those without events too."""
+        params = request.query_params
+        period = params.get("period", "30d")
+        usual = {"day": "hour", "24h": "hour", "6mo": "month", "12mo": "month"}.get(period, "date")
+        interval = params.get("interval", usual)
+        if interval not in _INTERVALS:
+            raise Malformed("interval", f"is one of {', '.join(_INTERVALS)}")
+        query = await self._query(request, _INTERVALS[interval])
+        found = {r.dimensions[0]: r.metrics for r in (await self._access.store.query(query)).rows}
+        nothing = [0 if m in _COUNTS else None for m in query.metrics]
+        return JSONResponse(
+            {
+                "results": [
+                    {"date": bucket, **_named(query, found.get(bucket, nothing))}
+                    for bucket in time_labels(query)
+                ]
+            }
+        )
+
+    async def breakdown(self, request: Request) -> Response:
+        """The figures of each value of `property`, the largest first."""
+        params = request.query_params
+        limit = _whole(params, "limit", 100, _MAX_LIMIT)
+        page = _whole(params, "page", 1, 1_000_000)
+        dimension = stats_query.dimension(params.get("property"), "property")
+        query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
+        name = dimension.rpartition(":")[2]
+        return JSONResponse(
+            {
+                "results": [
+                    {name: row.dimensions[0], **_named(query, row.metrics)}
+                    for row in (await self._access.store.query(query)).rows
+                ]
+            }
+        )
+
+    async def _query(
+        self,
+        request: Request,
+        *dimensions: str,
+        limit: int = stats_query.MAX_LIMIT,
+        offset: int = 0,
+    ) -> Query:
+        params = request.query_params
+        site = self._access.site(request, params.get("site_id", ""))
+        await self._access.settled(request)
+        names = params.get("metrics", "visitors").split(",")
+        return Query(
+            site=site.domain,
+            metrics=tuple(stats_query.metric(name, "metrics") for name in names),
+            period=await self._period(params, site),
+            dimensions=dimensions,
+            filters=tuple(_filters(params.get("filters", ""))),
+            limit=limit,
+            offset=offset,
+        )
+
+    async def _period(self, params: QueryParams, site: Site) -> Period:
+        name, on = params.get("period", "30d"), params.get("date")
+        if name == "custom":
+            if not on or on.count(",") != 1:
+                raise Malformed("date", "a custom period needs date=<first>,<last>")
+            return date_range.resolve(on.split(","), site.timezone, self._access.clock())
+        now = self._access.clock()
+        if on is not None:
+            # As on the evening of that day.
+            now = date_range.resolve([on, on], site.timezone, now).end - 1
+        first = await self._access.store.first_event(site.domain) if name == "all" else None
+        return date_range.resolve(name, site.timezone, now, first)
+
+
+_COUNTS: Final = frozenset({Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.EVENTS})
+
+
+def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:
+    return {m.value: shown(m, v) for m, v in zip(query.metrics, values, strict=True)}
+
+
+def _with(query: Query, period: Period) -> Query:
+    return Query(site=query.site, metrics=query.metrics, period=period, filters=query.filters)
+
+
+def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
+    """By how many percent a figure grew; a rate by how many points."""
+    if not isinstance(new, int | float) or not isinstance(old, int | float):
+        return None
+    if metric in (Metric.BOUNCE_RATE, Metric.SCROLL_DEPTH):
+        return int(new - old)
+    if old == 0:
+        return 100 if new else 0
+    return int((new - old) / old * 100 + (0.5 if new >= old else -0.5))
+
+
+def _whole(params: QueryParams, name: str, usual: int, most: int) -> int:
+    text = params.get(name, str(usual))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+        raise Malformed(name, f"is a whole number between 1 and {most}")
+    return int(text)
+
+
+def _filters(text: str) -> list[Compare]:
+    """`visit:country==DE|FR;event:page==/blog/**`: all hold, and of each any value."""
+    return [_filter(part) for part in re.split(r"(?<!\\);", text) if part]
+
+
+def _filter(part: str) -> Compare:
+    found = _FILTER.fullmatch(part)
+    if found is None:
+        raise Malformed("filters", f"{part!r} is not <dimension>==<value>, != or ~")
+    name = stats_query.dimension(found["dimension"], "filters")
+    texts = [re.sub(r"\\([|;])", r"\1", v) for v in re.split(r"(?<!\\)\|", found["values"])]
+    negated = found["op"] == "!="
+    if found["op"] == "~":
+        return Compare(Op.CONTAINS, name, tuple(texts))
+    if any("*" in text for text in texts):
+        return Compare(
+            Op.MATCHES_NOT if negated else Op.MATCHES, name, tuple(_pattern(t) for t in texts)
+        )
+    return Compare(Op.IS_NOT if negated else Op.IS, name, tuple(texts))
+
+
+def _pattern(text: str) -> str:
+    """`*` stands for any text without a slash, `**` for any text."""
+    parts = (
+        ".*" if part == "**" else "[^/]*" if part == "*" else re.escape(part)
+        for part in re.split(r"(\*\*|\*)", text)
+    )
+    return f"^{''.join(parts)}$"
