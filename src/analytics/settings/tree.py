@@ -102,7 +102,7 @@ class Ingest(Section):
 class Journal(Section):
     """The durable log of hits."""
 
-    segment_bytes: Bytes = _setting(64 * MIB, "Size at which a new file begins.", unit="bytes")
+    segment_bytes: Bytes = _setting(32 * MIB, "Size at which a new file begins.", unit="bytes")
     max_backlog_bytes: Bytes = _setting(
         8 * GIB, "Hits not yet in the store, beyond which new ones get 503.", unit="bytes"
     )

@@ -16,6 +16,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -27,7 +28,7 @@ from analytics.stream import record as records_
 from analytics.stream import segment
 from analytics.stream.base import Appending, Batch, EventLog, Position
 from analytics.stream.reader import SegmentReader
-from analytics.stream.segment_file import SegmentFile, name
+from analytics.stream.segment_file import SegmentFile, lay_out, name
 
 log = structlog.get_logger()
 
@@ -88,6 +89,8 @@ class Journal:
         self._sync_s = 0.0  # how long a sync takes, of late
         self._waiting: Group | None = None
         self._busy = False  # a group is on its way to the disk, or a flush is to come
+        self._threads = ThreadPoolExecutor(2, "journal")
+        self._spare: Future[None] | None = None  # the next segment, being laid out
         self._idle: asyncio.Future[None] | None = None  # who closes waits for what is under way
         self._closed = True
         self._grew = asyncio.Event()
@@ -105,6 +108,7 @@ class Journal:
         if self._busy:
             self._idle = self._loop.create_future()
             await self._idle
+        await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._file.seal)
 
     def _recover(self) -> None:
@@ -159,23 +163,32 @@ class Journal:
                 self._idle.set_result(None)
             return
         self._next = group.end
-        if self._sync_s < _QUICK_SYNC_S and self._file.size < self._limits.segment_bytes:
+        if self._sync_s < _QUICK_SYNC_S and not self._fills(group):
             self._done(group, self._write(group))
         else:
-            self._loop.run_in_executor(None, self._write, group).add_done_callback(
+            self._loop.run_in_executor(self._threads, self._write, group).add_done_callback(
                 lambda written: self._done(group, written.result())
             )
+
+    def _fills(self, group: Group) -> bool:
+        """Whether the newest segment has no room left for *group*."""
+        size = segment.packed_size(len(group.payloads), group.size)
+        return self._file.size + size > self._limits.segment_bytes
 
     def _write(self, group: Group) -> str | None:
         """Put the group on the disk; what went wrong, or None."""
         try:
             data = segment.pack(group.payloads)
-            if self._file.size + len(data) > self._limits.segment_bytes:
+            if self._fills(group):
                 self._begin_segment(group.first)
             self._check_room(len(data))
             began = time.perf_counter()
             self._file.write(data)
             self._sync_s += (time.perf_counter() - began - self._sync_s) / 4
+            if self._spare is None and self._file.size > self._limits.segment_bytes // 2:
+                self._spare = self._threads.submit(
+                    lay_out, self._folder, self._limits.segment_bytes
+                )
         except OSError as exc:
             log.error("journal_write_failed", error=str(exc), records=len(group.payloads))  # noqa: TRY400
             self._room = 0
@@ -202,6 +215,9 @@ class Journal:
     def _begin_segment(self, base: int) -> None:
         if self._file.base == base:
             return  # one group larger than a segment
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            spare.result()
         fresh = SegmentFile.create(self._folder, base, self._limits.segment_bytes)
         with contextlib.suppress(OSError):
             self._file.seal()

@@ -51,6 +51,11 @@ def pack(records: Sequence[bytes]) -> bytes:
     return _GROUP.pack(_GROUP_MAGIC, len(body), crc32(body, count), count) + body
 
 
+def packed_size(count: int, size: int) -> int:
+    """How many bytes `pack` makes of *count* records of *size* bytes together."""
+    return _GROUP.size + count * _U32.size + size
+
+
 def base_of(data: bytes | memoryview, name: str) -> int:
     """The offset of a segment's first record. Raises `Corrupt` for a file that is none of ours."""
     if len(data) < HEADER_BYTES:

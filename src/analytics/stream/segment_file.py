@@ -19,6 +19,7 @@ from analytics.stream import segment
 
 log = structlog.get_logger()
 
+SPARE: Final = "spare"
 _ZEROS: Final = bytes(1 << 20)
 _DSYNC: Final = getattr(os, "RWF_DSYNC", None)
 
@@ -37,20 +38,19 @@ class SegmentFile:
 
     @classmethod
     def create(cls, folder: Path, base: int, room: int) -> SegmentFile:
-        """Make the segment whose first record will be *base*, with *room* bytes laid out."""
+        """Make the segment whose first record will be *base*, of a spare one if there is one."""
+        spare = folder / SPARE
+        if not spare.exists():
+            lay_out(folder, room)
         path = folder / name(base)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        fd = os.open(spare, os.O_RDWR)
         try:
             os.pwrite(fd, segment.header(base), 0)
-            at = segment.HEADER_BYTES
-            while at < room:
-                at += os.pwrite(fd, _ZEROS[: room - at], at)
             os.fsync(fd)
+            spare.rename(path)
             sync_folder(folder)
         except OSError:
             os.close(fd)
-            with contextlib.suppress(OSError):
-                path.unlink()
             raise
         return cls(path, fd, base, segment.HEADER_BYTES, base)
 
@@ -77,9 +77,9 @@ class SegmentFile:
     def write(self, data: bytes) -> None:
         """Return when *data* is on the disk, behind all that was written before."""
         try:
-            written = self._write(data, self.size)
+            written = _write(self._fd, data, self.size)
             while written < len(data):
-                written += self._write(data[written:], self.size + written)
+                written += _write(self._fd, data[written:], self.size + written)
         except OSError:
             # Nobody knows what of it reached the disk. Cut off, it can't come back at a restart
             # as if it had been acked; the next group starts behind the last one that was.
@@ -87,13 +87,6 @@ class SegmentFile:
                 os.ftruncate(self._fd, self.size)
             raise
         self.size += len(data)
-
-    def _write(self, data: bytes, at: int) -> int:
-        if _DSYNC is not None:
-            return os.pwritev(self._fd, [data], at, _DSYNC)
-        written = os.pwrite(self._fd, data, at)
-        os.fsync(self._fd)
-        return written
 
     def seal(self) -> None:
         """Cut the file to what it holds, and close it."""
@@ -104,6 +97,32 @@ class SegmentFile:
     def close(self) -> None:
         """Close the file; it can be reopened."""
         os.close(self._fd)
+
+
+def lay_out(folder: Path, room: int) -> None:
+    """Make the spare segment: *room* bytes of zeros, so that nobody waits for them later."""
+    spare, unfinished = folder / SPARE, folder / f"{SPARE}.tmp"
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        at = 0
+        while at < room:
+            # Piece by piece: one large sync would hold up the small ones of the events.
+            at += _write(fd, _ZEROS[: room - at], at)
+    except OSError:
+        unfinished.unlink()
+        raise
+    finally:
+        os.close(fd)
+    unfinished.rename(spare)
+
+
+def _write(fd: int, data: bytes, at: int) -> int:
+    """Write at *at*, and return when it is on the disk; how many bytes were written."""
+    if _DSYNC is not None:
+        return os.pwritev(fd, [data], at, _DSYNC)
+    written = os.pwrite(fd, data, at)
+    os.fsync(fd)
+    return written
 
 
 def name(base: int) -> str:
