@@ -71,7 +71,7 @@ def test_whether_a_peer_is_believed_can_be_asked() -> None:
 
 
 def test_a_wrong_network_is_named() -> None:
-    with pytest.raises(Misconfigured, match="trusted_proxies.*nonsense"):
+    with pytest.raises(Misconfigured, match=r"trusted_proxies.*nonsense"):
         Trust(["nonsense"])
 
 

@@ -17,7 +17,7 @@ _LIMIT: Final = 512
 _TABLET: Final = re.compile(r"ipad|tablet|kindle|silk/|playbook|nexus (7|9|10)", re.IGNORECASE)
 _TV: Final = re.compile(
     r"smart-?tv|hbbtv|apple ?tv|googletv|android ?tv|bravia|\btizen.*\btv|web0s|roku|crkey"
-    r"|aft[a-z]\b",
+    r"|(?-i:\bAFT[A-Z0-9]+\b)",  # Amazon's models
     re.IGNORECASE,
 )
 _MOBILE: Final = re.compile(

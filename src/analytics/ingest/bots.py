@@ -10,8 +10,11 @@ import crawleruseragents
 _TOOLS: Final = re.compile(
     r"headless|phantomjs|electron/|puppeteer|playwright|selenium|webdriver|^\W*$"
     r"|^(curl|wget|python|go-http|java|okhttp|libwww|ruby|perl|axios|node|undici|postman|httpie"
-    r"|apache-httpclient|scrapy|php|guzzle|dart|rest-client)"
-    r"|bot\b|crawl|spider|slurp|feed|fetch|monitor|preview|scan|archiver|validator",
+    r"|apache-httpclient|scrapy|php|guzzle|dart|rest-client)",
+    re.IGNORECASE,
+)
+_CRAWLERS: Final = re.compile(
+    r"bot\b|crawl|spider|slurp|feed|fetch|monitor|preview|scan|archiver|validator",
     re.IGNORECASE,
 )
 
@@ -23,6 +26,9 @@ def why(user_agent: str, *, spider: bool) -> str | None:
     """
     if not user_agent.strip():
         return "no-user-agent"
-    if spider or crawleruseragents.is_crawler(user_agent):
+    # First, because the lists of crawlers have curl and the like too.
+    if _TOOLS.search(user_agent):
+        return "tool"
+    if spider or _CRAWLERS.search(user_agent) or crawleruseragents.is_crawler(user_agent):
         return "crawler"
-    return "tool" if _TOOLS.search(user_agent) else None
+    return None

@@ -40,7 +40,8 @@ async def body(receive: Receive, limit: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Invalid("the body was cut off")
-        data += message.get("body", b"")
+        piece: bytes = message.get("body", b"")
+        data += piece
         if len(data) > limit:
             raise TooLarge(too_large(limit))
         if not message.get("more_body"):

@@ -18,8 +18,10 @@ class Rules:
     def __init__(self, shields: Shields) -> None:
         self._networks = tuple(_network(text) for text in shields.addresses)
         self._countries = frozenset(country.upper() for country in shields.countries)
-        self._pages = _any_of(shields.pages)
-        self._hostnames = _any_of(name.removeprefix("www.") for name in shields.hostnames)
+        self._pages = _wildcards(shields.pages)
+        self._hostnames = _wildcards(
+            name.strip().removeprefix("www.") for name in shields.hostnames
+        )
 
     def refuses(self, *, address: str, country: str, hostname: str, path: str) -> DropReason | None:
         """The first rule that refuses such a hit; None when all admit it."""
@@ -27,9 +29,9 @@ class Rules:
             return DropReason.SHIELD_IP
         if country in self._countries:
             return DropReason.SHIELD_COUNTRY
-        if self._hostnames is not None and self._hostnames.fullmatch(hostname) is None:
+        if self._hostnames and not any(pattern.fits(hostname) for pattern in self._hostnames):
             return DropReason.SHIELD_HOSTNAME
-        if self._pages is not None and self._pages.fullmatch(path) is not None:
+        if any(pattern.fits(path) for pattern in self._pages):
             return DropReason.SHIELD_PAGE
         return None
 
@@ -47,9 +49,29 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise Malformed("addresses", f"{text!r} is no IP address and no network") from None
 
 
-def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
-    parts = [
-        ".*".join(re.escape(piece) for piece in re.split(r"\*+", pattern.strip()))
-        for pattern in patterns
-    ]
-    return re.compile("|".join(f"(?:{part})" for part in parts), re.DOTALL) if parts else None
+class Wildcard:
+    """Text in which `*` stands for any text, matched without ever going back: a visitor chooses
+    the path, and must not be able to choose one that takes long."""
+
+    def __init__(self, pattern: str) -> None:
+        self._first, *rest = re.split(r"\*+", pattern)
+        self._last = rest.pop() if rest else None
+        self._between = rest
+
+    def fits(self, text: str) -> bool:
+        """Whether the whole of *text* is of this form."""
+        if self._last is None:
+            return text == self._first
+        at, end = len(self._first), len(text) - len(self._last)
+        if at > end or not (text.startswith(self._first) and text.endswith(self._last)):
+            return False
+        for piece in self._between:
+            found = text.find(piece, at, end)
+            if found < 0:
+                return False
+            at = found + len(piece)
+        return True
+
+
+def _wildcards(patterns: Iterable[str]) -> tuple[Wildcard, ...]:
+    return tuple(Wildcard(pattern.strip()) for pattern in patterns)

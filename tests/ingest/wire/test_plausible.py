@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -290,17 +291,15 @@ def test_title_language_and_screen_are_cleaned() -> None:
 def test_any_members_are_understood_or_refused(members: dict[str, object]) -> None:
     try:
         sent = decoded(**members)
-    except Malformed as refusal:
-        assert str(refusal)
-    else:
-        assert sent.name
-        assert sent.domains
-        assert all(sent.props) and all(sent.props.values())
+    except Malformed:
+        return
+    assert sent.name
+    assert sent.domains
+    assert all(sent.props)
+    assert all(sent.props.values())
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_understood_or_refused(body: bytes) -> None:
-    try:
+    with suppress(Malformed):
         plausible.decode(body)
-    except Malformed as refusal:
-        assert str(refusal)

@@ -1,0 +1,103 @@
+"""User agents: names as uap-core has them, a kind of device, and machines known as such."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.ingest import agent, bots
+
+MOZ = "Mozilla/5.0"
+KIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+PEOPLE = [
+    (f"{MOZ} (Windows NT 10.0; Win64; x64) {KIT} Chrome/140.0.0.0 Safari/537.36",
+     "Desktop", "Chrome", "140.0", "Windows", "10"),
+    (f"{MOZ} (Windows NT 10.0; Win64; x64) {KIT} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+     "Desktop", "Edge", "140.0", "Windows", "10"),
+    (f"{MOZ} (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0",
+     "Desktop", "Firefox", "143.0", "Windows", "10"),
+    ((f"{MOZ} (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+     " Version/18.6 Safari/605.1.15"), "Desktop", "Safari", "18.6", "Mac OS X", "10.15"),
+    (f"{MOZ} (X11; Linux x86_64) {KIT} Chrome/140.0.0.0 Safari/537.36",
+     "Desktop", "Chrome", "140.0", "Linux", ""),
+    (f"{MOZ} (X11; Ubuntu; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+     "Desktop", "Firefox", "143.0", "Ubuntu", ""),
+    (f"{MOZ} (X11; CrOS x86_64 14541.0.0) {KIT} Chrome/139.0.0.0 Safari/537.36",
+     "Desktop", "Chrome", "139.0", "Chrome OS", "14541.0"),
+    (f"{MOZ} (Windows NT 10.0; Win64; x64) {KIT} Chrome/139.0.0.0 Safari/537.36 OPR/123.0.0.0",
+     "Desktop", "Opera", "123.0", "Windows", "10"),
+    (f"{MOZ} (Windows NT 6.1; WOW64; Trident/7.0; rv:11.0) like Gecko",
+     "Desktop", "IE", "11.0", "Windows", "7"),
+    ((f"{MOZ} (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+     " Version/18.6 Mobile/15E148 Safari/604.1"), "Mobile", "Mobile Safari", "18.6", "iOS", "18.6"),
+    ((f"{MOZ} (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+     " CriOS/140.0.7339.39 Mobile/15E148 Safari/604.1"),
+     "Mobile", "Chrome Mobile iOS", "140.0", "iOS", "18.6"),
+    ((f"{MOZ} (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+     " Version/16.6 Mobile/15E148 Safari/604.1"), "Tablet", "Mobile Safari", "16.6", "iOS", "16.6"),
+    (f"{MOZ} (Linux; Android 10; K) {KIT} Chrome/140.0.0.0 Mobile Safari/537.36",
+     "Mobile", "Chrome Mobile", "140.0", "Android", "10"),
+    ((f"{MOZ} (Linux; Android 13; SAMSUNG SM-S918B) {KIT} SamsungBrowser/28.0 Chrome/130.0.0.0"
+     " Mobile Safari/537.36"), "Mobile", "Samsung Internet", "28.0", "Android", "13"),
+    (f"{MOZ} (Android 15; Mobile; rv:143.0) Gecko/143.0 Firefox/143.0",
+     "Mobile", "Firefox Mobile", "143.0", "Android", "15"),
+    (f"{MOZ} (Linux; Android 12; SM-T870) {KIT} Chrome/139.0.0.0 Safari/537.36",
+     "Tablet", "Chrome", "139.0", "Android", "12"),
+    (f"{MOZ} (Linux; Android 9; AFTMM) {KIT} Silk/120.1.1 like Chrome/120.0.0.0 Safari/537.36",
+     "TV", "Amazon Silk", "120.1", "Android", "9"),
+    (f"{MOZ} (SMART-TV; LINUX; Tizen 6.0) {KIT} 76.0.3809.146/6.0 TV Safari/537.36",
+     "TV", "Safari", "", "Tizen", "6.0"),
+    (f"{MOZ} (Web0S; Linux/SmartTV) {KIT} Chrome/94.0.4606.128 Safari/537.36 WebAppManager",
+     "TV", "Chrome", "94.0", "Web0S", ""),
+    ("Opera/9.80 (J2ME/MIDP; Opera Mini/7.1/191.303; U; en) Presto/2.12.423 Version/12.16",
+     "Mobile", "Opera Mini", "7.1", "", ""),
+]  # fmt: skip
+MACHINES = [
+    ("", "no-user-agent"),
+    ("   ", "no-user-agent"),
+    ("-", "tool"),
+    ("curl/8.5.0", "tool"),
+    ("Wget/1.21", "tool"),
+    ("python-requests/2.32", "tool"),
+    ("Go-http-client/2.0", "tool"),
+    ("axios/1.7", "tool"),
+    (f"{MOZ} (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "crawler"),
+    (f"{MOZ} (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)", "crawler"),
+    (f"{MOZ} {KIT}; compatible; GPTBot/1.2; +https://openai.com/gptbot", "crawler"),
+    ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", "crawler"),
+    (f"{MOZ} (X11; Linux x86_64) {KIT} HeadlessChrome/140.0.0.0 Safari/537.36", "tool"),
+    ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", "crawler"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "device", "browser", "version", "system", "system_version"), PEOPLE
+)
+def test_a_persons_browser_is_named(
+    text: str, device: str, browser: str, version: str, system: str, system_version: str
+) -> None:
+    assert agent.parse(text) == agent.Agent(
+        device, browser, version, system, system_version, bot=None
+    )
+
+
+@pytest.mark.parametrize(("text", "why"), MACHINES)
+def test_a_machine_is_known_as_one(text: str, why: str) -> None:
+    assert agent.parse(text).bot == why
+
+
+def test_what_uap_core_calls_a_spider_is_a_crawler() -> None:
+    assert bots.why(PEOPLE[0][0], spider=True) == "crawler"
+    assert bots.why(PEOPLE[0][0], spider=False) is None
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=700))
+def test_any_text_is_understood_as_far_as_it_goes(text: str) -> None:
+    looks = agent.parse(text)
+    assert looks.device in ("Desktop", "Mobile", "Tablet", "TV", "Other")
+    assert all(isinstance(part, str) for part in looks[:5])
+
+
+def test_only_the_beginning_of_a_long_text_is_read() -> None:
+    assert agent.parse(PEOPLE[0][0] + " " * 600 + "Googlebot").bot is None

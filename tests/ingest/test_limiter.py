@@ -1,0 +1,85 @@
+"""A limit a second and a burst, for each address by itself."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.ingest.limiter import Limiter
+
+
+class Clock:
+    """A clock that stands still until it is moved, by parts that a float holds exactly."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def admitted(limiter: Limiter, times: int, address: str = "203.0.113.9") -> int:
+    return sum(limiter.admits(address) for _ in range(times))
+
+
+def test_a_burst_is_admitted_at_once_and_not_one_more() -> None:
+    assert admitted(Limiter(10, 5, Clock()), 100) == 5
+
+
+def test_then_as_many_as_the_rate_says() -> None:
+    clock = Clock()
+    limiter = Limiter(10, 5, clock)
+    admitted(limiter, 100)
+    clock.now += 0.1
+    assert admitted(limiter, 100) == 1
+    clock.now += 0.25
+    assert admitted(limiter, 100) == 2
+    clock.now += 3600
+    assert admitted(limiter, 100) == 5
+
+
+def test_one_address_does_not_pay_for_another() -> None:
+    limiter = Limiter(1, 1, Clock())
+    assert admitted(limiter, 9, "203.0.113.1") == 1
+    assert admitted(limiter, 9, "203.0.113.2") == 1
+
+
+def test_this_machine_and_a_rate_of_0_know_no_limit() -> None:
+    for address in ("127.0.0.1", "127.1.2.3", "::1"):
+        assert admitted(Limiter(1, 1, Clock()), 50, address) == 50
+    assert admitted(Limiter(0, 1, Clock()), 50) == 50
+
+
+def test_it_remembers_no_more_addresses_than_it_has_room_for() -> None:
+    clock = Clock()
+    limiter = Limiter(1, 1, clock)
+    limiter._keys = 10
+    for number in range(10):
+        assert limiter.admits(f"10.0.0.{number}")
+    clock.now += 0.5
+    assert not limiter.admits("10.0.0.3")
+    for number in range(10, 40):
+        assert limiter.admits(f"10.0.0.{number}")
+        assert len(limiter._due) <= 10
+
+
+@given(
+    st.sampled_from([0.5, 1.0, 8.0, 100.0]),
+    st.integers(1, 20),
+    st.lists(st.tuples(st.integers(0, 64), st.integers(1, 40)), max_size=30),
+)
+def test_no_stretch_of_time_holds_more_than_burst_and_rate(
+    rate: float, burst: int, moves: list[tuple[int, int]]
+) -> None:
+    clock = Clock()
+    limiter = Limiter(rate, burst, clock)
+    began: list[float] = []
+    for eighths, asked in moves:
+        clock.now += eighths / 8
+        before = len(began)
+        began += [clock.now] * admitted(limiter, asked)
+        if eighths / 8 * rate >= burst:  # it had the time to forget everything
+            assert len(began) - before == min(asked, burst)
+    for i, start in enumerate(began):
+        for j in range(i, len(began)):
+            assert j - i + 1 <= burst + rate * (began[j] - start) + 1e-3
