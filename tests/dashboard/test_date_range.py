@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from analytics.dashboard import date_range
 from analytics.errors import Malformed
 from analytics.query import Period
-from analytics.store import localtime
 
 BERLIN = "Europe/Berlin"
 HOUR = 3_600_000
@@ -97,29 +94,3 @@ def test_the_period_before_has_as_many_days_though_clocks_change() -> None:
 def test_the_period_before_some_hours_is_as_long() -> None:
     hours = Period(NOW, NOW + 3 * HOUR, BERLIN)
     assert date_range.previous(hours) == Period(NOW - 3 * HOUR, NOW, BERLIN)
-
-
-@given(
-    st.sampled_from(
-        [
-            BERLIN,
-            "America/Santiago",
-            "Asia/Tehran",
-            "Etc/UTC",
-            "Africa/Cairo",
-            "Australia/Lord_Howe",
-        ]
-    ),
-    st.dates(date(2005, 1, 1), date(2035, 1, 1)),
-)
-def test_a_day_is_every_moment_that_clocks_call_so(zone: str, day: date) -> None:
-    number = localtime.day_number(day)
-    start, end = localtime.day_start(zone, number), localtime.day_start(zone, number + 1)
-
-    def called(at: int) -> date:
-        return datetime.fromtimestamp(at / 1000, ZoneInfo(zone)).date()
-
-    assert called(start) == called(end - 1) == day
-    assert called(start - 1) == day - timedelta(1)
-    assert localtime.is_day_start(zone, start)
-    assert not localtime.is_day_start(zone, start + 1)

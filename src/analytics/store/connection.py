@@ -38,7 +38,7 @@ class Connection(Protocol):
         """How much of the statement that runs now is done, from 0 to 1; from any thread."""
 
     def close(self) -> None:
-        """Give it back; nothing may run on it any more."""
+        """Give it back; what runs on it fails, and whatever comes. From any thread."""
 
 
 @contextmanager

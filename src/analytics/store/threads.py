@@ -80,19 +80,25 @@ class Threads:
             while (item := await self._run(self._working, lambda: next(items, _END))) is not _END:
                 yield item  # type: ignore[misc]  # mypy cannot tell the sentinel from T
         finally:
-            connection.close()
+            await asyncio.to_thread(connection.close)
 
     async def watch(self, step: Callable[[Connection], T], progress: Progress) -> T:
-        """Run a long *step* on a connection of its own, and tell *progress* how far it is."""
+        """Run a long *step* on a connection of its own, and tell *progress* how far it is.
+
+        Cancelled, it stops the work before it returns.
+        """
         connection = await self._run(self._working, self._new)
+        running = asyncio.ensure_future(self._run(self._working, lambda: step(connection)))
         try:
-            running = asyncio.ensure_future(self._run(self._working, lambda: step(connection)))
             while not running.done():
                 await asyncio.wait([running], timeout=_PROGRESS_EVERY_S)
                 progress(1.0 if running.done() else connection.progress())
             return running.result()
         finally:
-            connection.close()
+            await asyncio.to_thread(connection.close)
+            await asyncio.wait([running])
+            if not running.cancelled():
+                running.exception()  # told already, or nobody is there to be told
 
     async def _run(self, pool: ThreadPoolExecutor, step: Callable[[], T]) -> T:
         try:

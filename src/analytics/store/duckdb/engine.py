@@ -20,6 +20,7 @@ from analytics.errors import (
 from analytics.store.connection import Connection, Parameters, Record, Refused, transaction
 
 SCHEMA_VERSION: Final = 1
+_INTERRUPT_EVERY_S: Final = 0.05
 
 
 class Engine:
@@ -28,7 +29,7 @@ class Engine:
     def __init__(self, path: Path, memory_limit: str, threads: int) -> None:
         self.broken = False
         self._path = path
-        self._connections: list[duckdb.DuckDBPyConnection] = []
+        self._sessions: list[_Session] = []
         self._lock = threading.Lock()
         options: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
@@ -50,55 +51,60 @@ class Engine:
     def connect(self) -> Connection:
         """A new connection, for one thread."""
         with self._lock, _translated(self):
-            cursor = self._root.cursor()
+            session = _Session(self, self._root.cursor())
             # Without a progress bar, a silent one, nobody could ask how far a statement is.
-            cursor.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-            self._connections.append(cursor)
-            return _Session(self, cursor)
+            session.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+            self._sessions.append(session)
+            return session
 
-    def forget(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Close one connection."""
+    def forget(self, session: _Session) -> None:
+        """It is closed already."""
         with self._lock, suppress(ValueError):
-            self._connections.remove(connection)
-            connection.close()
+            self._sessions.remove(session)
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the file."""
-        with self._lock, _translated(self):
-            for connection in (*self._connections, self._root):
-                connection.close()
-            self._connections.clear()
+        with self._lock:
+            sessions = tuple(self._sessions)
+        for session in sessions:
+            session.close()
+        with _translated(self):
+            self._root.close()
 
 
 class _Session:
-    """One thread's connection."""
+    """One thread's connection; what other threads may do with it is interrupt and close it."""
 
     def __init__(self, engine: Engine, raw: duckdb.DuckDBPyConnection) -> None:
         self._engine = engine
         self._raw = raw
+        self._busy = threading.Lock()
 
     def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run it for its effect."""
-        with _translated(self._engine):
+        with self._busy, _translated(self._engine):
             self._raw.execute(sql, parameters)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Record]:
         """The whole answer."""
-        with _translated(self._engine):
+        with self._busy, _translated(self._engine):
             return self._raw.execute(sql, parameters).fetchall()
 
     def chunks(
         self, sql: str, parameters: Parameters = (), *, size: int = 10_000
     ) -> Iterator[list[Record]]:
         """The answer, *size* rows at a time."""
-        with _translated(self._engine):
-            self._raw.execute(sql, parameters)
-            while chunk := self._raw.fetchmany(size):
-                yield chunk
+        self.run(sql, parameters)
+        while chunk := self._fetch(size):
+            yield chunk
+
+    def _fetch(self, size: int) -> list[Record]:
+        with self._busy, _translated(self._engine):
+            return self._raw.fetchmany(size)
 
     def rollback(self) -> None:
         """End the transaction, if one is open, as if it had not been."""
-        with suppress(duckdb.Error):
+        with self._busy, suppress(duckdb.Error):
             self._raw.rollback()
 
     def progress(self) -> float:
@@ -106,8 +112,16 @@ class _Session:
         return max(0.0, min(1.0, self._raw.query_progress() / 100))
 
     def close(self) -> None:
-        """Give it back."""
-        self._engine.forget(self._raw)
+        """Interrupt what runs, and give it back."""
+        # Again and again: a statement may be just about to begin.
+        while not self._busy.acquire(timeout=_INTERRUPT_EVERY_S):
+            self._raw.interrupt()
+        try:
+            with _translated(self._engine):
+                self._raw.close()
+        finally:
+            self._busy.release()
+        self._engine.forget(self)
 
 
 @contextmanager

@@ -1,0 +1,91 @@
+"""Local time by whole numbers agrees with Python's clocks, through every change of theirs."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.query import Dimension, Metric, Period, Query
+from analytics.store import localtime
+from analytics.store.buckets import time_labels
+
+BERLIN = "Europe/Berlin"
+
+
+@given(
+    st.sampled_from(
+        [
+            BERLIN,
+            "America/Santiago",
+            "Asia/Tehran",
+            "Etc/UTC",
+            "Africa/Cairo",
+            "Australia/Lord_Howe",
+        ]
+    ),
+    st.dates(date(2005, 1, 1), date(2035, 1, 1)),
+)
+def test_a_day_is_every_moment_that_clocks_call_so(zone: str, day: date) -> None:
+    number = localtime.day_number(day)
+    start, end = localtime.day_start(zone, number), localtime.day_start(zone, number + 1)
+
+    def called(at: int) -> date:
+        return datetime.fromtimestamp(at / 1000, ZoneInfo(zone)).date()
+
+    assert called(start) == called(end - 1) == day
+    assert called(start - 1) == day - timedelta(1)
+    assert localtime.is_day_start(zone, start)
+    assert not localtime.is_day_start(zone, start + 1)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Africa/Casablanca", "Asia/Kathmandu"])
+def test_changes_are_found_to_the_millisecond(zone: str) -> None:
+    start, end = (
+        round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (2020, 2027)
+    )
+    found = localtime.changes(zone, start, end)
+    for earlier, later in zip(found, found[1:], strict=False):
+        assert localtime.offset_ms(zone, later.since - 1) == earlier.offset_ms
+        assert localtime.offset_ms(zone, later.since) == later.offset_ms
+    for hour in range(start, end, 3_600_000):
+        held = [change for change in found if change.since <= hour][-1]
+        assert held.offset_ms == localtime.offset_ms(zone, hour)
+
+
+def labels(first: str, end: str, dimension: Dimension) -> list[str]:
+    zone = ZoneInfo(BERLIN)
+    start, stop = (
+        round(datetime.fromisoformat(day).replace(tzinfo=zone).timestamp() * 1000)
+        for day in (first, end)
+    )
+    period = Period(start, stop, BERLIN)
+    metrics = (Metric.VISITORS,)
+    query = Query(site="a.example", metrics=metrics, period=period, dimensions=(dimension,))
+    return list(time_labels(query))
+
+
+def test_every_bucket_has_its_name_and_the_hour_that_is_skipped_has_none() -> None:
+    spring = labels("2026-03-29", "2026-03-30", Dimension.HOUR)
+    assert len(spring) == 23
+    assert "2026-03-29 02:00:00" not in spring
+    autumn = labels("2026-10-25", "2026-10-26", Dimension.HOUR)
+    assert len(autumn) == len(set(autumn)) == 24
+    assert labels("2026-01-01", "2026-01-13", Dimension.WEEK) == [
+        "2026-01-01",
+        "2026-01-05",
+        "2026-01-12",
+    ]
+    assert labels("2026-01-15", "2026-03-02", Dimension.MONTH) == [
+        "2026-01-01",
+        "2026-02-01",
+        "2026-03-01",
+    ]
+    assert labels("2026-02-27", "2026-03-02", Dimension.DAY) == [
+        "2026-02-27",
+        "2026-02-28",
+        "2026-03-01",
+    ]

@@ -1,0 +1,70 @@
+"""The store's threads stop when they are told to, and open a broken engine anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from analytics.errors import StoreUnavailable
+from analytics.store.connection import Connection
+from analytics.store.duckdb.engine import Engine
+from analytics.store.threads import Threads
+
+
+@pytest.fixture
+async def threads(tmp_path: Path) -> AsyncIterator[Threads]:
+    threads = Threads(partial(Engine, tmp_path / "store.duckdb", "256MB", 2), readers=2, waiting=2)
+    await threads.open()
+    yield threads
+    await threads.close()
+
+
+def endless(connection: Connection) -> None:
+    connection.rows("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+
+
+async def test_long_work_that_is_cancelled_stops(threads: Threads) -> None:
+    told = asyncio.Event()
+    work = asyncio.create_task(threads.watch(endless, lambda _: told.set()))
+    await told.wait()
+    work.cancel()
+    with pytest.raises((asyncio.CancelledError, StoreUnavailable)):
+        await work
+
+
+async def test_a_stream_that_is_left_early_gives_its_connection_back(threads: Threads) -> None:
+    def numbers(connection: Connection):  # type: ignore[no-untyped-def]
+        yield from connection.chunks("SELECT * FROM range(100000)", size=10)
+
+    stream = threads.stream(numbers)
+    async for chunk in stream:
+        assert len(chunk) == 10
+        break
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert threads._engine is not None
+    assert len(threads._engine._sessions) == 1  # type: ignore[attr-defined]  # the writer's
+
+
+async def test_a_broken_engine_is_opened_anew_with_what_was_written(threads: Threads) -> None:
+    def write(connection: Connection) -> None:
+        connection.run("INSERT INTO offsets VALUES (7, 7)")
+
+    def count(connection: Connection) -> int:
+        return int(connection.rows("SELECT count(*) FROM offsets")[0][0])
+
+    await threads.write(write)
+    assert await threads.read(count) == 1
+    broken = threads._engine
+    assert broken is not None
+    reading = asyncio.create_task(threads.read(endless))
+    await asyncio.sleep(0)
+    broken.broken = True
+    assert await threads.write(count) == 1
+    assert threads._engine is not broken
+    with pytest.raises(StoreUnavailable):
+        await reading
+    assert await threads.read(count) == 1
