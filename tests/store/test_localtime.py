@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -48,7 +49,7 @@ def test_changes_are_found_to_the_millisecond(zone: str) -> None:
         round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (2020, 2027)
     )
     found = localtime.changes(zone, start, end)
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in itertools.pairwise(found):
         assert localtime.offset_ms(zone, later.since - 1) == earlier.offset_ms
         assert localtime.offset_ms(zone, later.since) == later.offset_ms
     for hour in range(start, end, 3_600_000):
