@@ -77,6 +77,7 @@
   let pause = FIRST_PAUSE_MS
   let retry
   const inFlight = {}
+  const own = {} // the events of this page: true until the first try
 
   function waiting() {
     const keys = Object.keys(box).filter((key) => key.startsWith(prefix)).sort()
@@ -92,7 +93,8 @@
     try {
       const event = JSON.parse(box[key])
       // Sent at once, the server's clock dates it best; sent late, only ours knows when it was.
-      if (Date.now() - event.ts < 1000) delete event.ts
+      if (own[key] && Date.now() - event.ts < 1000) delete event.ts
+      own[key] = false
       const body = JSON.stringify(event)
       if (leaving && !('keepalive' in Request.prototype)) {
         navigator.sendBeacon(endpoint, body)
@@ -139,7 +141,6 @@
   let page
   let pending
   let latest = 0
-  const own = []
 
   function record(name, fields) {
     if (pending) view()
@@ -166,7 +167,7 @@
     } catch (error) {
       box = { [key]: body }
     }
-    own.push(key)
+    own[key] = true
     send()
   }
 
@@ -232,7 +233,7 @@
   function hide() {
     measure()
     leave()
-    own.forEach((key) => box[key] && !inFlight[key] && post(key, true))
+    waiting().forEach((key) => key in own && !inFlight[key] && post(key, true))
   }
 
   // ── What visitors do ─────────────────────────────────────────────────────────────────────

@@ -122,10 +122,27 @@ async def test_the_outbox_is_bounded(
     await page.evaluate("for (let i = 0; i < 150; i++) analytics('event', {props: {i}})")
     await page.goto(pages.at("/next"))
     await page.wait_for_function(STORED + " === 100")
+    kept = await page.evaluate(
+        "Object.keys(localStorage).sort().map(key => JSON.parse(localStorage[key]))"
+    )
+    assert min(e["p"]["i"] for e in kept if e["n"] == "event") > 0, "the oldest make room"
+    assert pages.at("/next") in {e["u"] for e in kept}
+
+
+async def test_an_event_of_a_page_before_keeps_its_time(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    collector.status = 503
+    page = await visitor.new_page()
+    await page.goto(pages.at("/one"))
+    await page.evaluate("analytics('click')")
+    await page.goto(pages.at("/two"))
+    await page.wait_for_function(STORED + " > 3")
     collector.status = 202
     await page.evaluate(ONLINE)
-    await collector.events(100)
-    assert collector.accepted[-1]["u"] == pages.at("/next"), "the oldest make room"
+    await page.wait_for_function(STORED + " === 0")
+    untimed = {e["u"] for e in collector.accepted if "ts" not in e}
+    assert untimed <= {pages.at("/two")}
 
 
 async def test_what_is_older_than_three_days_is_given_up(
