@@ -43,21 +43,27 @@ class Appending:
     own to wait so: that is what makes it worth a class beside `Future`.
     """
 
-    __slots__ = ("_then", "error", "positions")
+    __slots__ = ("_then", "ended", "error", "positions")
 
     def __init__(self, positions: Sequence[Position]) -> None:
         self.positions = positions
         """Where each record lies, once it is durable."""
         self.error: LogUnavailable | None = None
+        self.ended = False
         self._then: Callable[[Appending], None] | None = None
 
     def then(self, callback: Callable[[Appending], None]) -> None:
-        """Call *callback* on the event loop when it has ended; it looks at `error` first."""
-        self._then = callback
+        """Call *callback* on the event loop when it has ended, or now if it has; it looks at
+        `error` first."""
+        if self.ended:
+            callback(self)
+        else:
+            self._then = callback
 
     def end(self, error: LogUnavailable | None = None) -> None:
         """For the log: all is durable, or nothing of it was kept."""
         self.error = error
+        self.ended = True
         if self._then is not None:
             self._then(self)
 

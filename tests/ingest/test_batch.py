@@ -1,0 +1,188 @@
+"""Many events in one request: each is answered for itself."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from tests.ingest.world import FIREFOX, NOW, SITE, Answer, Ingesting, event
+
+from analytics.event import Drop, Hit
+from analytics.person import Scope
+
+OLD = NOW - 100 * 86_400_000
+
+
+async def posted(world: Ingesting, *events: object, **headers: str) -> Answer:
+    return await world.post(*events, path="/api/events", **headers)
+
+
+async def array(world: Ingesting, *events: object, **headers: str) -> Answer:
+    return await world.ask("POST", "/api/events", json.dumps(events).encode(), **headers)
+
+
+def statuses(answer: Answer) -> list[int]:
+    assert answer.status == 200, answer.body
+    return [item["status"] for item in answer.json["results"]]
+
+
+async def test_an_array_and_lines_are_taken_alike(world: Ingesting) -> None:
+    events = [event(id=str(uuid.UUID(int=n)), u=f"https://{SITE}/{n}") for n in range(3)]
+    lines = await posted(world, *events)
+    whole = await array(world, *events)
+    assert (lines.json["accepted"], lines.json["refused"]) == (3, 0)
+    assert [item["receipt"] for item in lines.json["results"]] == ["0-0", "0-1", "0-2"]
+    assert [item["receipt"] for item in whole.json["results"]] == ["0-3", "0-4", "0-5"]
+    assert [r.path for r in await world.records()] == ["/0", "/1", "/2"] * 2  # type: ignore[union-attr]
+
+
+async def test_blank_lines_and_either_end_of_line_are_fine(world: Ingesting) -> None:
+    one = json.dumps(event()).encode()
+    answer = await world.ask("POST", "/api/events", b"\n\r\n" + one + b"\r\n  \n" + one + b"\n")
+    assert statuses(answer) == [202, 202]
+
+
+async def test_one_bad_item_refuses_only_itself(world: Ingesting) -> None:
+    answer = await array(world, event(), {"n": "x"}, 5, event(id="no"), event())
+    assert statuses(answer) == [202, 400, 400, 400, 202]
+    assert (answer.json["accepted"], answer.json["refused"]) == (2, 3)
+    fields = [item.get("field") for item in answer.json["results"]]
+    assert fields == [None, "url", "", "id", None]
+    assert len(await world.records()) == 2
+
+
+async def test_a_line_that_is_no_json_refuses_only_itself(world: Ingesting) -> None:
+    good = json.dumps(event()).encode()
+    hostile = [b"{", b"\xff\xfe", b"{" * 50_000, b'{"n":NaN}', b'"\\ud800"']
+    answer = await world.ask("POST", "/api/events", b"\n".join([good, *hostile, good]))
+    assert statuses(answer) == [202, 400, 400, 400, 400, 400, 202]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" \n ", b"[]", b"[", b"[1,", b"[" * 100_000, b"[\xff]", b'[{"n":"x"}']
+)
+async def test_a_body_that_holds_no_events_is_refused_whole(world: Ingesting, body: bytes) -> None:
+    answer = await world.ask("POST", "/api/events", body)
+    assert answer.status == 400
+    assert answer.json["code"] == "malformed"
+    assert await world.records() == []
+
+
+async def test_a_body_that_is_too_large_is_refused_unread(world: Ingesting) -> None:
+    read = []
+
+    def pieces() -> object:
+        for number in range(1000):
+            read.append(number)
+            yield {"type": "http.request", "body": b"x" * 10_000, "more_body": True}
+
+    answer = await world.ask("POST", "/api/events", pieces())  # type: ignore[arg-type]
+    assert (answer.status, answer.json["code"]) == (413, "too_large")
+    assert answer.headers["connection"] == "close"
+    assert len(read) == 21
+
+
+async def test_half_a_body_is_none(world: Ingesting) -> None:
+    half = json.dumps(event()).encode() + b"\n"
+    answer = await world.ask(
+        "POST", "/api/events", [{"type": "http.request", "body": half, "more_body": True}]
+    )
+    assert answer.status == 400
+    assert await world.records() == []
+
+
+async def test_more_items_than_a_request_may_have_are_refused(world: Ingesting) -> None:
+    answer = await world.ask("POST", "/api/events", b"[" + b",".join([b"1"] * 20_001) + b"]")
+    assert answer.status == 400
+    assert "20000" in answer.json["error"]
+
+
+async def test_a_long_batch_keeps_its_order_and_each_items_receipt(world: Ingesting) -> None:
+    paths = [f"/{n}" for n in range(1200)]
+    events = [event(u=f"https://{SITE}{path}", n="x") for path in paths]
+    body = json.dumps(events).encode()
+    answer = await world.ask("POST", "/api/events", body)
+    receipts = [item["receipt"] for item in answer.json["results"]]
+    assert receipts == [f"0-{n}" for n in range(1200)]
+    assert [record.path for record in await world.records()] == paths  # type: ignore[union-attr]
+
+
+# Drops
+
+
+async def test_a_drop_is_accepted_and_says_why(world: Ingesting) -> None:
+    answer = await array(world, event(d="nobody.example"), event(d=f"{SITE},nobody.example"))
+    assert answer.json["results"] == [
+        {"status": 202, "dropped": "unknown-site", "receipt": "0-0"},
+        {"status": 202, "dropped": "unknown-site", "receipt": "0-1,0-2"},
+    ]
+    kinds = [type(record) for record in await world.records()]
+    assert kinds == [Drop, Hit, Drop]
+
+
+# Keys
+
+
+async def test_what_needs_a_key_is_403_without_one_and_refuses_only_itself(
+    world: Ingesting,
+) -> None:
+    answer = await array(
+        world, event(ip="8.8.8.8"), event(user_agent="x"), event(ts=OLD), event(ts=NOW - 1000)
+    )
+    assert statuses(answer) == [403, 403, 403, 202]
+    assert {item["code"] for item in answer.json["results"][:3]} == {"forbidden"}
+
+
+async def test_with_a_key_a_server_reports_its_visitors(world: Ingesting) -> None:
+    secret = await world.key(Scope.EVENTS_WRITE, site=SITE)
+    answer = await array(
+        world,
+        event(ip="8.8.8.8", user_agent=FIREFOX, ts=OLD),
+        event(ip="nonsense"),
+        authorization=f"Bearer {secret}",
+        user_agent="python-requests/2",
+    )
+    assert statuses(answer) == [202, 400]
+    assert answer.json["results"][1]["field"] == "ip"
+    (hit,) = await world.records()
+    assert isinstance(hit, Hit)
+    assert (hit.country, hit.browser, hit.bot, hit.ts) == ("US", "Firefox", None, OLD)
+
+
+async def test_a_key_does_not_reach_other_sites(world: Ingesting) -> None:
+    await world.catalog.sites.add("b.example", timezone="Etc/UTC")
+    secret = await world.key(Scope.EVENTS_WRITE, site="b.example")
+    answer = await array(
+        world,
+        event(),
+        event(d="b.example"),
+        event(d="b.example,example.com"),
+        authorization=f"Bearer {secret}",
+    )
+    assert statuses(answer) == [403, 202, 403]
+    assert [record.site for record in await world.records()] == ["b.example"]
+
+
+async def test_an_unknown_key_refuses_the_whole_request(world: Ingesting) -> None:
+    answer = await array(world, event(), authorization="Bearer nonsense")
+    assert (answer.status, answer.json["code"]) == (401, "unauthenticated")
+    assert await world.records() == []
+
+
+# HTTP
+
+
+async def test_a_preflight_is_answered_and_another_method_refused(world: Ingesting) -> None:
+    preflight = await world.ask("OPTIONS", "/api/events")
+    assert preflight.status == 204
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    assert (await world.ask("GET", "/api/events")).status == 405
+
+
+async def test_what_was_taken_and_refused_is_counted(world: Ingesting) -> None:
+    await array(world, event(), event(), {"n": "x"}, event(ts=OLD))
+    await array(world)
+    assert world.module.counts.accepted == 2
+    assert world.module.counts.refusals == {"malformed": 2, "forbidden": 1}

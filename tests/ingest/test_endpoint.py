@@ -1,0 +1,97 @@
+"""One event in, one answer when it is durable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.ingest.world import NOW, SITE, Ingesting, event, ingesting
+
+from analytics.event import Hit
+from analytics.ingest.limiter import Limiter
+
+
+async def test_an_event_is_202_with_its_place_in_the_log(world: Ingesting) -> None:
+    answer = await world.post(event())
+    assert (answer.status, answer.body) == (202, b"ok")
+    assert answer.headers["x-analytics-receipt"] == "0-0"
+    assert "x-analytics-dropped" not in answer.headers
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "x-analytics-receipt" in answer.headers["access-control-expose-headers"]
+    (hit,) = await world.records()
+    assert isinstance(hit, Hit)
+    assert (hit.site, hit.path, hit.ts) == (SITE, "/a", NOW)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "x/y", ""])
+async def test_the_content_type_does_not_matter(world: Ingesting, kind: str) -> None:
+    assert (await world.post(event(), content_type=kind)).status == 202
+
+
+async def test_each_site_has_its_receipt_and_each_drop_its_reason(world: Ingesting) -> None:
+    answer = await world.post(event(d=f"{SITE},nobody.example"))
+    assert answer.headers["x-analytics-receipt"] == "0-0,0-1"
+    assert answer.headers["x-analytics-dropped"] == "unknown-site"
+
+
+async def test_a_refusal_is_json_that_names_the_member(world: Ingesting) -> None:
+    answer = await world.post({"n": "x"})
+    assert answer.status == 400
+    assert answer.json == {
+        "error": "url: it is missing; send the page's full address",
+        "code": "malformed",
+        "field": "url",
+    }
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_body_over_the_limit_is_413(world: Ingesting) -> None:
+    answer = await world.post(event(t="x" * 10_000))
+    assert (answer.status, answer.json["code"]) == (413, "too_large")
+    assert await world.records() == []
+
+
+async def test_a_body_in_pieces_is_whole(world: Ingesting) -> None:
+    body = json.dumps(event()).encode()
+    pieces = [
+        {"type": "http.request", "body": body[:5], "more_body": True},
+        {"type": "http.request", "body": body[5:], "more_body": False},
+    ]
+    assert (await world.ask("POST", "/api/event", pieces)).status == 202
+
+
+async def test_an_old_time_is_403_and_an_unknown_key_401(world: Ingesting) -> None:
+    assert (await world.post(event(ts=0))).status == 403
+    assert (await world.post(event(), authorization="Bearer no")).status == 401
+
+
+async def test_a_preflight_is_answered_and_another_method_refused(world: Ingesting) -> None:
+    preflight = await world.ask("OPTIONS", "/api/event")
+    assert preflight.status == 204
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    assert "content-type" in preflight.headers["access-control-allow-headers"]
+    refused = await world.ask("PUT", "/api/event")
+    assert (refused.status, refused.json["code"]) == (405, "method_not_allowed")
+
+
+async def test_too_many_of_one_address_are_429_with_a_time_to_wait(tmp_path: Path) -> None:
+    async with ingesting(tmp_path, limiter=Limiter(1, 2)) as world:
+        statuses = [(await world.post(event(), x_forwarded_for="8.8.8.8")).status for _ in range(3)]
+        assert statuses == [202, 202, 429]
+        for path in ("/api/event", "/api/events"):
+            refused = await world.post(event(), path=path, x_forwarded_for="8.8.8.8")
+            assert (refused.status, refused.json["code"]) == (429, "too_many")
+            assert int(refused.headers["retry-after"]) >= 1
+        assert (await world.post(event(), x_forwarded_for="8.8.4.4")).status == 202
+        assert (await world.post(event(), peer="8.8.8.9")).status == 202
+
+
+async def test_a_log_that_is_closed_is_503_with_a_time_to_wait(tmp_path: Path) -> None:
+    async with ingesting(tmp_path) as world:
+        pass
+    for path in ("/api/event", "/api/events"):
+        refused = await world.post(event(vid="a"), path=path)
+        assert (refused.status, refused.json["code"]) == (503, "log_unavailable")
+        assert int(refused.headers["retry-after"]) >= 1

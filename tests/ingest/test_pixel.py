@@ -1,0 +1,84 @@
+"""A page view from where no script runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from tests.ingest.world import SITE, Answer, Ingesting, ingesting
+
+from analytics.event import Hit
+from analytics.ingest.limiter import Limiter
+
+GIF = b"GIF89a"
+
+
+async def fetched(world: Ingesting, query: str | dict[str, str], **headers: str) -> Answer:
+    text = query if isinstance(query, str) else urlencode(query)
+    return await world.ask("GET", "/pixel.gif", query=text, **headers)
+
+
+async def only(world: Ingesting) -> Hit:
+    (hit,) = await world.records()
+    assert isinstance(hit, Hit)
+    return hit
+
+
+async def test_a_picture_that_nobody_keeps_counts_a_page_view(world: Ingesting) -> None:
+    answer = await fetched(world, {"d": SITE, "u": f"https://{SITE}/mail?utm_source=letter"})
+    assert answer.status == 200
+    assert answer.body.startswith(GIF)
+    assert answer.headers["content-type"] == "image/gif"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-analytics-receipt"] == "0-0"
+    hit = await only(world)
+    assert (hit.name, hit.path, hit.utm_source) == ("pageview", "/mail", "letter")
+
+
+async def test_the_page_is_the_referer_when_it_is_not_named(world: Ingesting) -> None:
+    assert (await fetched(world, {"d": SITE}, referer=f"https://{SITE}/b")).status == 200
+    assert (await only(world)).path == "/b"
+
+
+async def test_name_title_and_referrer_may_be_given(world: Ingesting) -> None:
+    given = {"name": "opened", "title": "Létter", "referrer": "https://t.co/x"}
+    await fetched(world, {"domain": SITE, "url": f"https://{SITE}/", **given})
+    hit = await only(world)
+    assert (hit.name, hit.title, hit.referrer) == ("opened", "Létter", "t.co/x")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "u"),
+        (f"d={SITE}", "u"),
+        ("u=https://e.com/", "domain"),
+        (f"d={SITE}&u=data:x", "url"),
+        (f"d={SITE}&u=/&id=x", "id"),
+        (f"d={SITE}&u=/&vid=%00", "vid"),
+    ],
+)
+async def test_what_is_wrong_is_named(world: Ingesting, query: str, field: str) -> None:
+    answer = await fetched(world, query)
+    assert (answer.status, answer.json["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("u", ["%FF%FE", "%ED%A0%80", "%00", "%3Cscript%3E", "&u=&u=/x;%27--"])
+async def test_hostile_text_is_kept_harmless_or_refused(world: Ingesting, u: str) -> None:
+    answer = await fetched(world, f"d={SITE}&u=/a{u}&t={u}&r={u}&n=x{u}")
+    assert answer.status == 200
+    assert (await only(world)).path.startswith("/")
+
+
+async def test_a_drop_says_why(world: Ingesting) -> None:
+    answer = await fetched(world, "d=nobody.example&u=/")
+    assert (answer.status, answer.headers["x-analytics-dropped"]) == (200, "unknown-site")
+
+
+async def test_only_get_and_the_rate_limit_hold(tmp_path: Path) -> None:
+    async with ingesting(tmp_path, limiter=Limiter(1, 1)) as world:
+        assert (await world.ask("POST", "/pixel.gif")).status == 405
+        query = f"d={SITE}&u=/"
+        assert (await fetched(world, query, x_forwarded_for="8.8.8.8")).status == 200
+        assert (await fetched(world, query, x_forwarded_for="8.8.8.8")).status == 429
