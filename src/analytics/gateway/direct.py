@@ -108,8 +108,7 @@ class DirectProtocol(HttpToolsProtocol):
         if cycle.disconnected:
             return
         close = b""
-        if not cycle.keep_alive or status == TooLarge.status:
-            cycle.keep_alive = False
+        if not cycle.keep_alive:
             close = b"connection: close\r\n"
         head = b"".join([b"%b: %b\r\n" % header for header in headers])
         self.transport.write(

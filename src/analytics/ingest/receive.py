@@ -34,7 +34,11 @@ INTERNAL_ERROR: Final = b'{"error":"something went wrong here; it was logged","c
 
 async def body(receive: Receive, limit: int) -> bytes:
     """The whole body. Raises `TooLarge` as soon as it passes *limit* bytes, `Invalid` when the
-    sender goes away before its end: half a body is none."""
+    sender goes away before its end: half a body is none.
+
+    After `TooLarge` the server reads on, and forgets what it reads: to close the connection under
+    a sender that still sends would take the answer away from it.
+    """
     data = b""
     while True:
         message = await receive()
@@ -100,6 +104,4 @@ def refusal(error: AnalyticsError) -> tuple[list[Header], bytes]:
 async def refuse(send: Send, error: AnalyticsError) -> None:
     """Answer with *error*."""
     headers, content = refusal(error)
-    if isinstance(error, TooLarge):
-        headers.append((b"connection", b"close"))  # the rest of the body is not worth reading
     await answer(send, error.status, content, headers)
