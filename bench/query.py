@@ -319,6 +319,7 @@ def main() -> None:
     parser.add_argument("--memory", default="2GB", help="DuckDB's memory limit")
     parser.add_argument("--folder", type=Path, help="where the database is made (and left)")
     options = parser.parse_args()
+    load_before = round(os.getloadavg()[0], 1)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="bench-query-"))
     folder.mkdir(exist_ok=True)
     try:
@@ -330,6 +331,8 @@ def main() -> None:
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "duckdb": duckdb.__version__,
         "memory_limit": options.memory,
+        # Seconds mean little on a busy machine; ratios are of one run, and hold.
+        "load_before": load_before,
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "measured": datetime.now(UTC).date().isoformat(),
     }
