@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from tests.ingest.world import Ingesting
 
@@ -29,3 +31,14 @@ async def test_a_copy_that_is_still_good_is_not_sent_again(world: Ingesting) -> 
 async def test_it_is_fetched_and_not_posted(world: Ingesting) -> None:
     assert (await world.ask("HEAD", "/tracker.js")).status == 200
     assert (await world.ask("POST", "/tracker.js")).status == 405
+
+
+async def test_it_is_compressed_for_those_who_take_that(world: Ingesting) -> None:
+    plain = await world.ask("GET", "/tracker.js")
+    packed = await world.ask("GET", "/tracker.js", accept_encoding="gzip, deflate, br")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < len(plain.body) * 0.6
+    refused = await world.ask("GET", "/tracker.js", accept_encoding="gzip;q=0")
+    assert refused.body == plain.body

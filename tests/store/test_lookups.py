@@ -83,19 +83,32 @@ async def test_stored_ids_are_known_and_others_are_not(store: DuckDBStore) -> No
     old, new = hit(NOON - 900 * DAY), hit(NOON)
     await store.write(Log().batch([old, new]))
     asked = [
-        Unsure(SITE, old.event_id, old.ts),
-        Unsure(SITE, new.event_id, new.ts + DAY),
-        Unsure("other.example", new.event_id, new.ts),
-        Unsure(SITE, hit(NOON).event_id, NOON),
+        Unsure(SITE, old.event_id, old.ts, old.received_at + 9 * DAY),
+        Unsure(SITE, new.event_id, new.ts + DAY, new.received_at + 9 * DAY),
+        Unsure("other.example", new.event_id, new.ts, new.received_at),
+        Unsure(SITE, hit(NOON).event_id, NOON, NOON),
     ]
     assert await store.seen(asked) == {(SITE, old.event_id), (SITE, new.event_id)}
     assert await store.seen([]) == set()
 
 
+async def test_a_copy_that_is_dated_otherwise_is_known_for_a_day(store: DuckDBStore) -> None:
+    """A browser may send an event first without its time, then with that of a wrong clock."""
+    first = hit(NOON)
+    await store.write(Log().batch([first]))
+    for ts in (NOON - 50 * HOUR, NOON + HOUR):
+        again = Unsure(SITE, first.event_id, ts, first.received_at + DAY - 1)
+        assert await store.seen([again]) == {(SITE, first.event_id)}
+    late = Unsure(SITE, first.event_id, NOON - 50 * HOUR, first.received_at + DAY + 1)
+    assert await store.seen([late]) == set()
+
+
 async def test_many_times_far_apart_are_all_looked_at(store: DuckDBStore) -> None:
     hits = [hit(NOON - year * 365 * DAY) for year in range(40)]
     await store.write(Log().batch(hits))
-    found = await store.seen([Unsure(h.site, h.event_id, h.ts) for h in reversed(hits)])
+    found = await store.seen(
+        [Unsure(h.site, h.event_id, h.ts, h.received_at + 9 * DAY) for h in reversed(hits)]
+    )
     assert found == {(h.site, h.event_id) for h in hits}
 
 

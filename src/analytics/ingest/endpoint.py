@@ -78,8 +78,12 @@ def receipt(records: Sequence[LogRecord], positions: Sequence[Position]) -> list
     return [
         (b"x-analytics-receipt", ",".join(map(str, positions)).encode()),
         *(
-            (b"x-analytics-dropped", record.reason.encode())
+            header
             for record in records
             if isinstance(record, Drop)
+            for header in (
+                (b"x-analytics-dropped", record.reason.encode()),
+                (b"x-plausible-dropped", b"1"),  # which Plausible's clients look for
+            )
         ),
     ]

@@ -46,12 +46,14 @@ _MASKS: Final = _masks()
 class Unsure(NamedTuple):
     """A hit that may be a copy: look its (site, event_id) up in the stored rows.
 
-    The copy's `ts` equals this one, or lies within 24 hours of it when the sender gave none.
+    The stored one was received in the 24 hours before this one; or its `ts` is the same, or
+    within 24 hours. (A sender may date the one and not the other, and its clock may be wrong.)
     """
 
     site: str
     event_id: str
     ts: int
+    received_at: int
 
 
 class SeenFilter:

@@ -45,7 +45,7 @@ class State:
         """The hits that may be copies of stored ones: look them up exactly."""
         surely_new = self.seen.surely_new
         return [
-            Unsure(hit.site, hit.event_id, hit.ts)
+            Unsure(hit.site, hit.event_id, hit.ts, hit.received_at)
             for _, hit in records
             if type(hit) is Hit and not surely_new(hit.site, hit.event_id, hit.ts, hit.received_at)
         ]

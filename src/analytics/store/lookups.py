@@ -21,7 +21,7 @@ _SEEN: Final = """
 SELECT rows.site, rows.event_id::VARCHAR FROM rows
 JOIN (SELECT unnest(from_json($candidates, '[{"site": "VARCHAR", "event_id": "UUID"}]'),
     recursive := true)) AS asked USING (site, event_id)
-WHERE rows.ts BETWEEN $earliest AND $latest
+WHERE rows.ts BETWEEN $earliest AND $latest OR rows.received_at >= $since
 """
 
 _OF_PAIRS: Final = """(site, visitor) IN (SELECT (site, visitor) FROM (SELECT unnest(from_json(
@@ -36,7 +36,7 @@ _RECENT_IDS: Final = "SELECT site, event_id::VARCHAR FROM rows WHERE received_at
 
 
 def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
-    """Which of *candidates* are stored; a copy's `ts` lies within a day of the stored one's."""
+    """Which of *candidates* are stored, within a day of their `ts` or their `received_at`."""
     found: set[tuple[str, str]] = set()
     for window in _windows(sorted(candidates, key=lambda each: each.ts)):
         wanted = [{"site": each.site, "event_id": each.event_id} for each in window]
@@ -48,6 +48,7 @@ def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str,
                     "candidates": msgspec.json.encode(wanted).decode(),
                     "earliest": window[0].ts - DAY_MS,
                     "latest": window[-1].ts + DAY_MS,
+                    "since": min(each.received_at for each in window) - DAY_MS,
                 },
             )
         )
