@@ -9,16 +9,14 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from analytics.errors import AnalyticsError, Invalid, Malformed, MethodNotAllowed, TooMany
+from analytics.errors import AnalyticsError, Invalid, Malformed, MethodNotAllowed
 from analytics.event import Drop, LogRecord
 from analytics.ingest import receive as http
-from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Client, Trust
-from analytics.ingest.counts import Counts
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.client import Client
+from analytics.ingest.intake import Intake
 from analytics.ingest.wire import plausible
 from analytics.person import Key
-from analytics.stream.base import Appending, EventLog
+from analytics.stream.base import Appending
 
 _MAX_ITEMS: Final = 20_000
 _APPEND: Final = 500
@@ -30,21 +28,8 @@ Item = dict[str, object]
 class BatchEndpoint:
     """The ASGI application behind `/api/events`."""
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        acceptance: Acceptance,
-        trust: Trust,
-        limiter: Limiter,
-        counts: Counts,
-        max_body_bytes: int,
-    ) -> None:
-        self._log = log
-        self._acceptance = acceptance
-        self._trust = trust
-        self._limiter = limiter
-        self._counts = counts
+    def __init__(self, intake: Intake, *, max_body_bytes: int) -> None:
+        self._intake = intake
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,17 +39,15 @@ class BatchEndpoint:
         if scope["method"] != "POST":
             return await http.refuse(send, MethodNotAllowed("send events with POST"))
         try:
-            client = self._trust.client(scope)
-            if not self._limiter.admits(client.address):
-                raise TooMany("too many requests from your address; slow down")
+            client = self._intake.client(scope)
             items = split(await http.body(receive, self._max_body_bytes))
-            key = self._acceptance.key(client.authorization)
+            key = self._intake.acceptance.key(client.authorization)
             results = await self._results(items, client, key)
         except AnalyticsError as error:
-            self._counts.refused(error)
+            self._intake.counts.refused(error)
             return await http.refuse(send, error)
         accepted = sum(item["status"] == 202 for item in results)
-        self._counts.accepted += accepted
+        self._intake.counts.accepted += accepted
         reply = {"accepted": accepted, "refused": len(results) - accepted, "results": results}
         return await http.json(send, 200, reply)
 
@@ -80,9 +63,9 @@ class BatchEndpoint:
         told: list[tuple[Item, int]] = []
         for raw in items:
             try:
-                records = self._acceptance.accept(plausible.decode(bytes(raw)), client, key)
+                records = self._intake.acceptance.accept(plausible.decode(bytes(raw)), client, key)
             except Invalid as error:
-                self._counts.refused(error)
+                self._intake.counts.refused(error)
                 results.append({"status": error.status, **http.problem(error)})
                 continue
             item: Item = {"status": 202}
@@ -93,12 +76,12 @@ class BatchEndpoint:
             pending.extend(records)
             waiting.append((item, len(records)))
             if len(pending) >= _APPEND:
-                appends.append(self._log.append(pending))
+                appends.append(self._intake.log.append(pending))
                 told.extend(waiting)
                 pending, waiting = [], []
                 await asyncio.sleep(0)  # others have waited long enough for their turn
         if pending:
-            appends.append(self._log.append(pending))
+            appends.append(self._intake.log.append(pending))
             told.extend(waiting)
         positions = [str(place) for places in await asyncio.gather(*appends) for place in places]
         at = 0

@@ -11,15 +11,12 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from analytics.errors import AnalyticsError, MethodNotAllowed, TooMany
+from analytics.errors import AnalyticsError, MethodNotAllowed
 from analytics.event import Drop, Hit, LogRecord
 from analytics.ingest import receive as http
-from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Trust
-from analytics.ingest.counts import Counts
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.intake import Intake
 from analytics.ingest.wire import plausible
-from analytics.stream.base import Appending, EventLog, Position
+from analytics.stream.base import Appending, Position
 
 ACCEPTED: Final = b"ok"
 
@@ -27,21 +24,9 @@ ACCEPTED: Final = b"ok"
 class EventEndpoint:
     """The ASGI application behind `/api/event`."""
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        acceptance: Acceptance,
-        trust: Trust,
-        limiter: Limiter,
-        counts: Counts,
-        max_body_bytes: int,
-    ) -> None:
-        self._log = log
-        self._acceptance = acceptance
-        self._trust = trust
-        self._limiter = limiter
-        self.counts = counts
+    def __init__(self, intake: Intake, *, max_body_bytes: int) -> None:
+        self._intake = intake
+        self.counts = intake.counts
         self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,13 +47,11 @@ class EventEndpoint:
 
     def take(self, scope: Scope, body: bytes) -> tuple[Sequence[LogRecord], Appending]:
         """Understand the event and begin to append it. Raises what the sender is to be told."""
-        client = self._trust.client(scope)
-        if not self._limiter.admits(client.address):
-            raise TooMany("too many events from your address; slow down")
+        client = self._intake.client(scope)
         sent = plausible.decode(body)
-        key = self._acceptance.key(client.authorization) if client.authorization else None
-        records = self._acceptance.accept(sent, client, key)
-        return records, self._log.append(records)
+        key = self._intake.acceptance.key(client.authorization) if client.authorization else None
+        records = self._intake.acceptance.accept(sent, client, key)
+        return records, self._intake.log.append(records)
 
 
 def receipt(records: Sequence[LogRecord], positions: Sequence[Position]) -> list[http.Header]:

@@ -13,6 +13,7 @@ from analytics.ingest.batch import BatchEndpoint
 from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 from analytics.ingest.endpoint import EventEndpoint
+from analytics.ingest.intake import Intake
 from analytics.ingest.limiter import Limiter
 from analytics.ingest.pixel import PixelEndpoint
 from analytics.ingest.place import Places
@@ -42,34 +43,16 @@ def ingest(
     max_batch_bytes: int,
 ) -> Ingest:
     """Put the endpoints together."""
-    counts = Counts()
-    event = EventEndpoint(
-        log=log,
-        acceptance=acceptance,
-        trust=trust,
-        limiter=limiter,
-        counts=counts,
-        max_body_bytes=max_event_bytes,
-    )
-    batch = BatchEndpoint(
-        log=log,
-        acceptance=acceptance,
-        trust=trust,
-        limiter=limiter,
-        counts=counts,
-        max_body_bytes=max_batch_bytes,
-    )
-    pixel = PixelEndpoint(
-        log=log, acceptance=acceptance, trust=trust, limiter=limiter, counts=counts
-    )
+    intake = Intake(log=log, acceptance=acceptance, trust=trust, limiter=limiter, counts=Counts())
+    event = EventEndpoint(intake, max_body_bytes=max_event_bytes)
     tracker = ScriptEndpoint(script)
     return Ingest(
         event=event,
-        counts=counts,
+        counts=intake.counts,
         paths={
             "/api/event": event,
-            "/api/events": batch,
-            "/pixel.gif": pixel,
+            "/api/events": BatchEndpoint(intake, max_body_bytes=max_batch_bytes),
+            "/pixel.gif": PixelEndpoint(intake),
             "/tracker.js": tracker,
             "/js/script.js": tracker,
             "/api/whoami": WhoamiEndpoint(trust=trust, places=places),

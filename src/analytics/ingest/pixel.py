@@ -8,15 +8,11 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from analytics.errors import AnalyticsError, Malformed, MethodNotAllowed, TooMany
+from analytics.errors import AnalyticsError, Malformed, MethodNotAllowed
 from analytics.ingest import receive as http
-from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Trust
-from analytics.ingest.counts import Counts
 from analytics.ingest.endpoint import receipt
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.intake import Intake
 from analytics.ingest.wire import plausible
-from analytics.stream.base import EventLog
 
 _GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _HEADERS: Final[tuple[http.Header, ...]] = (
@@ -33,36 +29,22 @@ class PixelEndpoint:
     Referer header when it is left out), `r` its referrer, `n` the event's name (pageview).
     """
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        acceptance: Acceptance,
-        trust: Trust,
-        limiter: Limiter,
-        counts: Counts,
-    ) -> None:
-        self._log = log
-        self._acceptance = acceptance
-        self._trust = trust
-        self._limiter = limiter
-        self._counts = counts
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record the view, and show a transparent pixel."""
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(send, MethodNotAllowed("fetch the pixel with GET"))
         try:
-            client = self._trust.client(scope)
-            if not self._limiter.admits(client.address):
-                raise TooMany("too many requests from your address; slow down")
+            client = self._intake.client(scope)
             sent = plausible.sent(_body(scope))
-            records = self._acceptance.accept(sent, client)
-            positions = await self._log.append(records)
+            records = self._intake.acceptance.accept(sent, client)
+            positions = await self._intake.log.append(records)
         except AnalyticsError as error:
-            self._counts.refused(error)
+            self._intake.counts.refused(error)
             return await http.refuse(send, error)
-        self._counts.accepted += 1
+        self._intake.counts.accepted += 1
         return await http.answer(send, 200, _GIF, (*_HEADERS, *receipt(records, positions)))
 
 
