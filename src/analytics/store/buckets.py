@@ -1,4 +1,4 @@
-"""The names of keys in an answer: buckets of local time as text, and which buckets there are."""
+"""Buckets of local time: as SQL, as the text of an answer, and which ones there are."""
 
 from __future__ import annotations
 
@@ -42,3 +42,17 @@ def _buckets(dimension: str, query: Query) -> Sequence[str]:
         dates = (localtime.date_of(day) for day in days)
         return [(date - timedelta(date.day - 1)).isoformat() for date in dates]
     return [label(dimension, day) for day in days]
+
+
+def bucket_sql(dimension: str, day: str, query: Query) -> str:
+    """The first day of the bucket in which *day* (SQL) lies; a week's is cut by the period."""
+    match dimension:
+        case Dimension.WEEK:
+            first = localtime.day_of(query.period.timezone, query.period.start)
+            # Day 0 was a Thursday.
+            return f"greatest({day} - ({day} + 3) % 7, {first})"
+        case Dimension.MONTH:
+            month = f"date_trunc('month', DATE '1970-01-01' + CAST({day} AS INTEGER))"
+            return f"CAST(CAST({month} AS DATE) - DATE '1970-01-01' AS BIGINT)"
+        case _:
+            return day

@@ -20,11 +20,12 @@ from typing import Final, NamedTuple
 
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
 from analytics.store import compiler, localtime, measures
+from analytics.store.buckets import bucket_sql
 from analytics.store.columns import PAGE_COLUMNS, VISIT_COLUMNS
 from analytics.store.compiler import Compiled
 from analytics.store.connection import Connection
 from analytics.store.filters import Bound
-from analytics.store.parts import RowParts, bucket_sql
+from analytics.store.parts import RowParts
 
 NEVER: Final = 2**31 - 1
 """The gap of a visitor's first active day."""

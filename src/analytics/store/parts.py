@@ -12,6 +12,7 @@ from typing import Final
 
 from analytics.query import Dimension, Metric, Query
 from analytics.store import columns, localtime, measures
+from analytics.store.buckets import bucket_sql
 from analytics.store.filters import Bound, Conditions, column_sql, needs_span
 
 # One row of the period, as event: r; its visit's last pageview: rx.
@@ -294,20 +295,6 @@ class RowParts:
 
     def _wants(self, some: Sequence[str]) -> bool:
         return not self._wanted.isdisjoint(some)
-
-
-def bucket_sql(dimension: str, day: str, query: Query) -> str:
-    """The first day of the bucket in which *day* (SQL) lies; a week's is cut by the period."""
-    match dimension:
-        case Dimension.WEEK:
-            first = localtime.day_of(query.period.timezone, query.period.start)
-            # Day 0 was a Thursday.
-            return f"greatest({day} - ({day} + 3) % 7, {first})"
-        case Dimension.MONTH:
-            month = f"date_trunc('month', DATE '1970-01-01' + CAST({day} AS INTEGER))"
-            return f"CAST(CAST({month} AS DATE) - DATE '1970-01-01' AS BIGINT)"
-        case _:
-            return day
 
 
 def _group_by(keys: int) -> str:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from math import floor
-from typing import Final
-from zoneinfo import ZoneInfo
 
-from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
-from analytics.pipeline.sessions import INACTIVITY_MS, REACH_MS
-from analytics.pipeline.source import Sources
+from analytics.event import PAGEVIEW, Hit
 from analytics.query import (
     PROPERTY_PREFIX,
     TIME_DIMENSIONS,
@@ -30,140 +23,10 @@ from analytics.query import (
     Not,
     Op,
     Order,
-    Period,
     Query,
     ResultRow,
 )
-
-_SOURCES: Final = Sources()
-
-
-@dataclass(eq=False)
-class Visit:
-    """A visit and its events, in log order."""
-
-    touched: int
-    events: list[Event] = field(default_factory=list)
-
-    @property
-    def start(self) -> int:
-        return self.events[0].hit.ts
-
-    @property
-    def first(self) -> int:
-        return min(e.hit.ts for e in self.events)
-
-    @property
-    def last(self) -> int:
-        return max(e.hit.ts for e in self.events)
-
-    @property
-    def views(self) -> list[Event]:
-        return [e for e in self.events if e.hit.name == PAGEVIEW]
-
-    @property
-    def exit(self) -> Event | None:
-        return max(self.views, key=lambda e: (e.hit.ts, e.offset), default=None)
-
-    @property
-    def bounced(self) -> bool:
-        custom = (e.hit for e in self.events if e.hit.name not in (PAGEVIEW, ENGAGEMENT))
-        return len(self.views) < 2 and not any(hit.interactive for hit in custom)
-
-
-@dataclass(eq=False)
-class Event:
-    """A hit, its place in the log, and its visit."""
-
-    hit: Hit
-    offset: int
-    visit: Visit | None = None
-
-    @property
-    def counts(self) -> bool:
-        return self.hit.name != ENGAGEMENT
-
-
-def visits_of(hits: Sequence[Hit]) -> list[Event]:
-    """Every event, each with the visit that it belongs to."""
-    visits: dict[tuple[str, int, bool], list[Visit]] = defaultdict(list)
-    events = []
-    for offset, hit in enumerate(hits):
-        event = Event(hit, offset)
-        events.append(event)
-        mine = visits[hit.site, hit.visitor, hit.bot is not None]
-        visit = next((v for v in reversed(mine) if _joins(v, hit)), None)
-        if visit is None and event.counts:
-            visit = Visit(hit.received_at)
-            mine.append(visit)
-        if visit is not None:
-            mine.remove(visit)
-            mine.append(visit)
-            visit.touched = max(visit.touched, hit.received_at)
-            visit.events.append(event)
-            event.visit = visit
-    return events
-
-
-def _joins(visit: Visit, hit: Hit) -> bool:
-    near = visit.first - INACTIVITY_MS <= hit.ts <= visit.last + INACTIVITY_MS
-    return near and hit.received_at <= visit.touched + REACH_MS
-
-
-# ---- values of dimensions
-
-
-def _value(dimension: str, event: Event) -> str:
-    """The value of a dimension that is no time, blank as "" """
-    hit = event.hit
-    if dimension.startswith(PROPERTY_PREFIX):
-        return hit.props.get(dimension.removeprefix(PROPERTY_PREFIX), "")
-    if dimension in (Dimension.PAGE, Dimension.HOSTNAME, Dimension.NAME, Dimension.TITLE):
-        return _attribute(dimension, hit)
-    if dimension in (Dimension.EXIT_PAGE, Dimension.EXIT_HOSTNAME):
-        last = event.visit.exit if event.visit else None
-        if last is None:
-            return ""
-        return last.hit.path if dimension == Dimension.EXIT_PAGE else last.hit.hostname
-    opener = event.visit.events[0].hit if event.visit else hit
-    return _attribute(dimension, opener)
-
-
-def _attribute(dimension: str, hit: Hit) -> str:
-    source, channel = _SOURCES.resolve(
-        hit.referrer, hit.utm_source, hit.utm_medium, hit.utm_campaign, hit.click_id
-    )
-    named = {
-        Dimension.PAGE: hit.path,
-        Dimension.ENTRY_PAGE: hit.path,
-        Dimension.ENTRY_HOSTNAME: hit.hostname,
-        Dimension.SOURCE: source,
-        Dimension.CHANNEL: channel,
-    }
-    found = named.get(Dimension(dimension))
-    return found if found is not None else str(getattr(hit, dimension.split(":")[1]))
-
-
-def _shown(dimension: str, value: str) -> str:
-    if value or dimension in TIME_DIMENSIONS:
-        return value
-    direct = dimension in (Dimension.SOURCE, Dimension.REFERRER)
-    return "Direct / None" if direct else "(not set)"
-
-
-def _bucket(dimension: str, ts: int, period: Period) -> str:
-    zone = ZoneInfo(period.timezone)
-    local = datetime.fromtimestamp(ts / 1000, UTC).astimezone(zone)
-    day = local.date()
-    if dimension == Dimension.HOUR:
-        return local.strftime("%Y-%m-%d %H:00:00")
-    if dimension == Dimension.WEEK:
-        first = datetime.fromtimestamp(period.start / 1000, UTC).astimezone(zone).date()
-        day = max(first, day - timedelta(day.weekday()))
-    if dimension == Dimension.MONTH:
-        day = date(day.year, day.month, 1)
-    return day.isoformat()
-
+from analytics.testing.oracle_events import Event, Visit, bucket, shown, value, visits_of
 
 # ---- filters: True, False, or None where a measurement of a page cannot be compared
 
@@ -190,7 +53,7 @@ class _Filters:
                 no_page = given.dimension in (Dimension.NAME, Dimension.TITLE)
                 if page_only and (no_page or given.dimension.startswith(PROPERTY_PREFIX)):
                     return None
-                return _compare(given, _value(given.dimension, event))
+                return _compare(given, value(given.dimension, event))
             case All(filters):
                 found = [inner(f) for f in filters]
                 return False if False in found else None if None in found else True
@@ -206,20 +69,20 @@ class _Filters:
                 return done is not negated
 
 
-def _compare(given: Compare, value: str) -> bool:
+def _compare(given: Compare, found: str) -> bool:
     def fold(text: str) -> str:
         return text if given.case_sensitive else text.lower()
 
     match given.op:
         case Op.IS | Op.IS_NOT:
-            shown = (value, _shown(given.dimension, value))
-            found = any(fold(v) == fold(shown[0]) or v == shown[1] for v in given.values)
+            name = shown(given.dimension, found)
+            holds = any(fold(v) == fold(found) or v == name for v in given.values)
         case Op.CONTAINS | Op.CONTAINS_NOT:
-            found = any(fold(v) in fold(value) for v in given.values)
+            holds = any(fold(v) in fold(found) for v in given.values)
         case _:
             flags = 0 if given.case_sensitive else re.IGNORECASE
-            found = any(re.search(v, value, flags) for v in given.values)
-    return found is not (given.op in (Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT))
+            holds = any(re.search(v, found, flags) for v in given.values)
+    return holds is not (given.op in (Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT))
 
 
 # ---- the answer
@@ -257,7 +120,7 @@ class _Answer:
             keys = dict.fromkeys(self._present())
         rows = [
             ResultRow(
-                tuple(_shown(d, k) for d, k in zip(dimensions, key, strict=True)),
+                tuple(shown(d, k) for d, k in zip(dimensions, key, strict=True)),
                 tuple(self._metric(metric, key) for metric in metrics),
             )
             for key in keys
@@ -284,7 +147,7 @@ class _Answer:
 
     def _key(self, event: Event, ts: int) -> Keys:
         return tuple(
-            _bucket(d, ts, self._query.period) if d in TIME_DIMENSIONS else _value(d, event)
+            bucket(d, ts, self._query.period) if d in TIME_DIMENSIONS else value(d, event)
             for d in self._query.dimensions
         )
 
