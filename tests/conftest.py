@@ -16,20 +16,22 @@ settings.load_profile("ours")
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with 2 MB of room."""
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 2 MB of room, or as many as its parameter says."""
+    megabytes = getattr(request, "param", 2)
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
     image, where = tmp_path / "disk.img", tmp_path / "disk"
     with image.open("wb") as file:
-        file.truncate(2 << 20)
+        file.truncate(megabytes << 20)
     where.mkdir()
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", image], check=True)
     mounted = subprocess.run(
         ["mount", "-o", "loop", image, where], check=False, capture_output=True, text=True
     )
     if mounted.returncode:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", where], check=True)
+        size = f"size={megabytes}m"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", where], check=True)
     try:
         yield where
     finally:

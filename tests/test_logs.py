@@ -71,3 +71,13 @@ def test_a_traceback_does_not_show_what_the_variables_held(face: str) -> None:
         structlog.get_logger().exception("failed")
     assert "ValueError" in out.getvalue()
     assert "203.0.113.9" not in out.getvalue()
+
+
+def test_a_full_disk_under_the_log_is_no_reason_to_fail() -> None:
+    # Unbuffered, as nothing is left then that closing would have to write.
+    with io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True) as full:
+        with pytest.raises(OSError, match="No space"):
+            full.write("x")
+        logs.configure(Logs(format="json"), stream=full)
+        structlog.get_logger().error("journal_write_failed", error="no space left")
+        logging.getLogger("other").error("the same")

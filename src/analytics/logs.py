@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -17,7 +18,7 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
 
     For the composition root only: it changes the state of the whole process.
     """
-    out = stream or sys.stderr
+    out = _Patient(stream or sys.stderr)
     as_json = settings.format == "json" or (settings.format == "auto" and not out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -43,7 +44,7 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", out)),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
@@ -54,3 +55,25 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+class _Patient:
+    """A stream that loses a line rather than raise: a full disk under the log is no reason for
+    what is logged to fail too."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        """Write, if there is room."""
+        with suppress(OSError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, if there is room."""
+        with suppress(OSError):
+            self._out.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person reads it."""
+        return self._out.isatty()

@@ -136,7 +136,9 @@ async def test_a_full_disk_refuses_without_harm_and_recovers(small_disk: Path) -
                 break
         assert refused is not None, "the disk never filled up"
         assert "No space left" in str(refused)
+        assert log.fault == str(refused)
         ballast.unlink()
+        assert log.fault is None  # before any event comes to prove it
         acked += await log.append([hit(30_000)])
         assert [position.offset for position in acked] == list(range(len(acked)))
     async with Journal(folder, limits) as log:

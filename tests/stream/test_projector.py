@@ -148,3 +148,20 @@ async def test_it_stops_at_once_when_somebody_has_just_settled(tmp_path: Path) -
             await projector.settle()
             async with asyncio.timeout(20):
                 await projector.__aexit__(None, None, None)
+
+
+class Refusing(DuckDBStore):
+    """A store that takes no rows, as on a full disk."""
+
+    async def write(self, batch: WriteBatch) -> None:
+        raise StoreUnavailable("no room")
+
+
+async def test_a_stop_does_not_wait_for_a_store_that_is_not_there(tmp_path: Path) -> None:
+    async with asyncio.timeout(30), projecting(tmp_path, Refusing) as (journal, _, projector):
+        await journal.append([hit(1)])
+        while projector.fault is None:
+            await asyncio.sleep(0.01)
+    async with projecting(tmp_path) as (_, store, projector):
+        await projector.settle()
+        assert sum((await store.recount()).values()) == 1

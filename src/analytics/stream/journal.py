@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -33,6 +34,8 @@ from analytics.stream.segment_file import SegmentFile, lay_out, name
 log = structlog.get_logger()
 
 PARTITION: Final = 0
+_NO_ROOM: Final = (0, errno.ENOSPC, errno.EDQUOT)
+"""0 is what we say ourselves, of our own limits."""
 _QUICK_SYNC_S: Final = 0.0005
 
 
@@ -94,8 +97,8 @@ class Journal:
         self._idle: asyncio.Future[None] | None = None  # who closes waits for what is under way
         self._closed = True
         self._grew = asyncio.Event()
-        self.fault: str | None = None
-        """Why the last group was refused; None when it was not."""
+        self._fault: str | None = None
+        self._cramped = False  # the fault is that there was no room
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -190,12 +193,17 @@ class Journal:
                     lay_out, self._folder, self._limits.segment_bytes
                 )
         except OSError as exc:
-            log.error("journal_write_failed", error=str(exc), records=len(group.payloads))  # noqa: TRY400
             self._room = 0
-            self.fault = f"the journal can't be written: {exc.strerror or exc}"
-        else:
-            self.fault = None
-        return self.fault
+            self._cramped = exc.errno in _NO_ROOM
+            fault = f"the journal can't be written: {exc.strerror or exc}"
+            if self._fault is None:  # said once: a log of every refusal would fill the disk more
+                log.error("journal_write_failed", error=fault, records=len(group.payloads))  # noqa: TRY400
+            self._fault = fault
+            return fault
+        if self._fault is not None:
+            log.info("journal_written_again")
+        self._fault = None
+        return None
 
     def _done(self, group: Group, fault: str | None) -> None:
         """Tell those who wait, and send the next group on its way."""
@@ -279,6 +287,19 @@ class Journal:
     async def ends(self) -> Sequence[tuple[Position, Position]]:
         """See `EventLog.ends`."""
         return [(Position(PARTITION, self._bases[0]), Position(PARTITION, self._synced))]
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last group was refused; None when it was not, or when there is room again.
+
+        A balancer that was told of the fault sends no event that could prove it gone.
+        """
+        if self._fault is not None and self._cramped:
+            free = shutil.disk_usage(self._folder).free
+            room = free > max(self._limits.min_free_bytes, self._limits.segment_bytes)
+            if room and self.backlog_bytes < self._limits.max_backlog_bytes:
+                return None
+        return self._fault
 
     @property
     def next_offset(self) -> int:

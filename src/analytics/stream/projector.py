@@ -131,6 +131,8 @@ class Projector:
                     await self._linger(self._linger_s)
                 await self._give_way()
         except Exception as exc:
+            if self._stopping.is_set() and isinstance(exc, Unavailable):
+                return
             log.exception("projector_stopped", next_offset=self.next_offset)
             self.fault = (
                 exc
@@ -184,7 +186,11 @@ class Projector:
             except Unavailable as exc:
                 self.fault = exc
                 log.warning("store_unavailable", error=str(exc), next_offset=self.next_offset)
-                await asyncio.sleep(_RETRY_S)
+                if self._stopping.is_set():
+                    raise  # a start reads on from here
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_RETRY_S):
+                        await self._stopping.wait()
             else:
                 self.fault = None
                 return result
