@@ -113,7 +113,9 @@ async def test_a_receipt_is_visible_when_its_row_is_stored(tmp_path: Path) -> No
         assert sum(line.stored for line in (await store.ledger(SITE)).values()) == 2
 
 
-@pytest.mark.parametrize("receipt", ["", "x", "1-0", "0-", "0-99", "0-1-2", "-5"])
+@pytest.mark.parametrize(
+    "receipt", ["", "x", "1-0", "0-", "0-99", "0-1-2", "-5", "0-" + "9" * 5000]
+)
 async def test_what_is_no_receipt_is_refused(tmp_path: Path, receipt: str) -> None:
     async with projecting(tmp_path) as (journal, _store, projector):
         await journal.append([hit(1)])

@@ -12,6 +12,7 @@ faster than events can come in, as soon as there is time.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol, Self, TypeVar
@@ -44,6 +45,7 @@ _GIVE_WAY_S: Final = 2.0
 """How long a saturated loop may hold up a step."""
 _RETRY_S: Final = 1.0
 _WAIT_S: Final = 10.0
+_RECEIPT: Final = re.compile("([0-9]{1,9})-([0-9]{1,18})")
 
 
 class Sink(Protocol):
@@ -279,7 +281,7 @@ class Projector:
 
 
 def _offset(receipt: str, partition: int) -> int:
-    at, dash, offset = receipt.strip().partition("-")
-    if not dash or not at.isdecimal() or not offset.isdecimal() or int(at) != partition:
+    match = _RECEIPT.fullmatch(receipt.strip())
+    if match is None or int(match[1]) != partition:
         raise Malformed("wait", f"{receipt[:40]!r} is no receipt")
-    return int(offset)
+    return int(match[2])
