@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -60,8 +61,14 @@ async def test_a_broken_engine_is_opened_anew_with_what_was_written(threads: Thr
     assert await threads.read(count) == 1
     broken = threads._engine
     assert broken is not None
-    reading = asyncio.create_task(threads.read(endless))
-    await asyncio.sleep(0)
+    begun = threading.Event()
+
+    def read(connection: Connection) -> None:
+        begun.set()
+        endless(connection)
+
+    reading = asyncio.create_task(threads.read(read))
+    await asyncio.to_thread(begun.wait)
     broken.broken = True
     assert await threads.write(count) == 1
     assert threads._engine is not broken
