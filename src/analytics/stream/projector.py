@@ -129,7 +129,8 @@ class Projector:
                     await self._advance(batch.end)
                 await self._log.release(batch.end)
                 self._hurry.clear()
-                if len(batch.records) < _BATCH:
+                (_oldest, newest), *_ = await self._log.ends()
+                if newest.offset - batch.end.offset < _BATCH:  # a backlog is no time to rest
                     await self._linger(self._linger_s)
                 await self._give_way()
         except Exception as exc:
