@@ -1,0 +1,49 @@
+"""Alive is one thing, able to work another."""
+
+from __future__ import annotations
+
+import httpx2
+
+from analytics.gateway.gate import Gate
+from analytics.gateway.health import Health
+
+
+async def asked(health: Health, path: str) -> httpx2.Response:
+    transport = httpx2.ASGITransport(Gate({}, health.routes()))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://h.example") as client:
+        return await client.get(path)
+
+
+async def test_it_is_ready_when_nothing_is_wrong() -> None:
+    answer = await asked(Health({"journal": lambda: None, "store": lambda: None}), "/health/ready")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "checks": {"journal": "ok", "store": "ok"}}
+    assert "retry-after" not in answer.headers
+
+
+async def test_what_is_wrong_is_said_and_the_rest_is_ok() -> None:
+    health = Health({"journal": lambda: "the disk is full", "store": lambda: None})
+    answer = await asked(health, "/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "status": "unready",
+        "checks": {"journal": "the disk is full", "store": "ok"},
+    }
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_it_is_ready_again_when_the_fault_is_gone() -> None:
+    faults: list[str | None] = ["full"]
+    health = Health({"journal": lambda: faults[-1]})
+    assert (await asked(health, "/health/ready")).status_code == 503
+    faults.append(None)
+    assert (await asked(health, "/health/ready")).status_code == 200
+
+
+async def test_who_stops_is_not_ready_and_still_alive() -> None:
+    health = Health({})
+    health.draining = True
+    answer = await asked(health, "/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"server": "it is stopping"}
+    assert (await asked(health, "/health/live")).json() == {"status": "live"}

@@ -1,0 +1,75 @@
+"""What the process counts, for those who are near."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from analytics import __version__
+from analytics.errors import Forbidden, Malformed
+from analytics.gateway import metrics
+from analytics.gateway.gate import Gate
+from analytics.ingest.client import Trust
+from analytics.ingest.counts import Counts
+
+
+async def asked(
+    counts: Counts, gauges: metrics.Sources, peer: str, **headers: str
+) -> httpx2.Response:
+    gate = Gate({}, metrics.routes(counts, gauges, Trust(["127.0.0.0/8"])))
+    transport = httpx2.ASGITransport(gate, client=(peer, 1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://m.example") as client:
+        return await client.get("/metrics", headers=headers)
+
+
+async def test_every_figure_is_there_with_its_help() -> None:
+    counts = Counts()
+    counts.accepted = 3
+    counts.refused(Malformed("n", "no"))
+    counts.refused(Malformed("n", "no"))
+    counts.refused(Forbidden("no"))
+    answer = await asked(counts, {"analytics_lag": ("How far behind.", lambda: 7)}, "127.0.0.1")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    families = {each.name: each for each in text_string_to_metric_families(answer.text)}
+    assert all(each.documentation for each in families.values())
+    values = {
+        (sample.name, *sample.labels.values()): sample.value
+        for each in families.values()
+        for sample in each.samples
+    }
+    assert values["analytics_requests_accepted_total",] == 3
+    assert values["analytics_requests_refused_total", "malformed"] == 2
+    assert values["analytics_requests_refused_total", "forbidden"] == 1
+    assert values["analytics_lag",] == 7
+    assert values["analytics_info", __version__] == 1
+
+
+async def test_figures_are_read_when_they_are_asked_for() -> None:
+    counts = Counts()
+    for counts.accepted in (1, 2):
+        text = (await asked(counts, {}, "127.0.0.1")).text
+        assert f"analytics_requests_accepted_total {counts.accepted}.0" in text
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "status"),
+    [
+        ("127.0.0.1", None, 200),
+        ("10.1.2.3", None, 200),
+        ("192.168.0.9", None, 200),
+        ("::1", None, 200),
+        ("fd00::1", None, 200),
+        ("8.8.8.8", None, 404),
+        ("2a00:1450:4001:81b::200e", None, 404),
+        ("127.0.0.1", "8.8.8.8", 404),
+        ("127.0.0.1", "10.0.0.7", 200),
+        ("8.8.8.8", "127.0.0.1", 404),
+    ],
+)
+async def test_only_who_is_near_may_read_them(
+    peer: str, forwarded: str | None, status: int
+) -> None:
+    headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
+    assert (await asked(Counts(), {}, peer, **headers)).status_code == status
