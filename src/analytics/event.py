@@ -17,6 +17,9 @@ import msgspec
 PAGEVIEW: Final = "pageview"
 ENGAGEMENT: Final = "engagement"
 SHARDS: Final = 64
+COOKIELESS: Final = 1 << 63
+"""The highest bit of a visitor tells the two kinds apart: a cookieless one of another day is
+another number, so that uniques of several days count visitor-days, and the figures can say so."""
 
 
 class DropReason(StrEnum):
@@ -196,6 +199,16 @@ def hash64(*parts: str | bytes, key: bytes = b"") -> int:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         digest.update(len(raw).to_bytes(4, "little") + raw)
     return int.from_bytes(digest.digest(), "little")
+
+
+def from_cookie(site: str, vid: str) -> int:
+    """The visitor whose cookie says *vid*. Of no use on another site."""
+    return hash64(site, vid) & ~COOKIELESS
+
+
+def is_cookieless(visitor: int) -> bool:
+    """Whether *visitor* is good for one day only."""
+    return visitor >= COOKIELESS
 
 
 def shard_of(site: str, visitor: int) -> int:

@@ -172,6 +172,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     total_rows: int | None = None
     """How many rows there are without limit and offset; only when asked."""
     visitor_days: bool = False
-    """Uniques of several days count cookieless visitors once a day each."""
+    """Visitors are counted over several of the site's days, and those among them without a
+    cookie once a day each."""
     as_of: int | None = None
     """Set when the answer may lack what came after this moment (a degraded answer)."""

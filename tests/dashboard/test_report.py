@@ -12,7 +12,7 @@ from analytics.dashboard import Dashboard
 from analytics.dashboard.address import Address
 from analytics.dashboard.panels import PANELS
 from analytics.dashboard.report import Report, report
-from analytics.event import Hit
+from analytics.event import COOKIELESS, Hit
 from analytics.query import Metric
 from analytics.site import Site
 from analytics.store.duckdb import DuckDBStore
@@ -169,3 +169,14 @@ async def test_a_site_that_began_today_shows_today(deps: Dashboard, store: DuckD
 async def test_the_widest_custom_range_has_an_answer(owner: Client) -> None:
     for dates in ("from=1990-01-01&to=2199-12-31", "from=2199-12-31&to=2199-12-31"):
         assert (await owner.get(f"/{SITE}?period=custom&{dates}")).status_code == 200
+
+
+async def test_visitors_over_days_without_cookies_are_called_visitor_days(
+    owner: Client, store: DuckDBStore
+) -> None:
+    at = berlin("2026-11-22 10:00")
+    await store.write(batch([hit(at), hit(TEN, visitor=COOKIELESS | 1)]))
+    assert "visitor-days" not in (await owner.get(f"/{SITE}?period=7d")).text
+    page = (await owner.get(f"/{SITE}?period=month")).text
+    assert re.search(r"Unique visitors <span[^>]*>visitor-days</span>", page)
+    assert "visitor-days" not in (await owner.get(f"/{SITE}?period=day")).text

@@ -18,6 +18,7 @@ from tests.dashboard.world import NOW, SITE, berlin, hit
 
 from analytics.dashboard import stats_api, stats_query
 from analytics.errors import AnalyticsError, Malformed
+from analytics.event import COOKIELESS
 from analytics.person import Scope
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
@@ -25,6 +26,7 @@ from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.sample import batch
 
 Ask = Callable[..., Any]
 
@@ -136,6 +138,15 @@ async def test_time_is_hours_within_a_day(api: httpx2.AsyncClient) -> None:
     reply = (await ask(api, {"date_range": "day", "dimensions": ["time"]})).json()
     assert reply["results"] == [{"dimensions": ["2026-11-24 11:00:00"], "metrics": [1, 0]}]
     assert reply["query"]["dimensions"] == ["time:hour"]
+
+
+@pytest.mark.usefixtures("visited")
+async def test_visitor_days_are_called_so(api: httpx2.AsyncClient, store: DuckDBStore) -> None:
+    assert (await ask(api, {})).json()["meta"] == {}
+    at = berlin("2026-11-20 10:00")
+    await store.write(batch([hit(at, visitor=COOKIELESS | 1)], start=4))
+    assert (await ask(api, {})).json()["meta"] == {"visitor_days": True}
+    assert (await ask(api, {"date_range": "day"})).json()["meta"] == {}
 
 
 @pytest.mark.usefixtures("visited")

@@ -16,7 +16,6 @@ from analytics.dashboard.stats_query import Asked
 from analytics.errors import TooLarge
 from analytics.query import Metric, Order, Period, Query, Result
 from analytics.site import Site
-from analytics.store import localtime
 from analytics.store.buckets import time_labels
 from analytics.store.catalog.base import Catalog
 
@@ -62,7 +61,7 @@ class StatsApi:
                     }
                     for row in result.rows
                 ],
-                "meta": _meta(asked, site, query, result),
+                "meta": _meta(asked, query, result),
                 "query": _as_understood(asked, query),
             }
         )
@@ -95,7 +94,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _meta(asked: Asked, site: Site, query: Query, result: Result) -> dict[str, object]:
+def _meta(asked: Asked, query: Query, result: Result) -> dict[str, object]:
     meta: dict[str, object] = {}
     if asked.time_labels:
         meta["time_labels"] = time_labels(query)
@@ -103,16 +102,11 @@ def _meta(asked: Asked, site: Site, query: Query, result: Result) -> dict[str, o
         meta["total_rows"] = result.total_rows
     if asked.imports:
         meta["imports_included"] = False
-    if result.visitor_days or (site.cookieless and _several_days(query.period)):
+    if result.visitor_days:
         meta["visitor_days"] = True
     if result.as_of is not None:
         meta["as_of"] = result.as_of
     return meta
-
-
-def _several_days(period: Period) -> bool:
-    last = localtime.day_of(period.timezone, period.end - 1)
-    return last > localtime.day_of(period.timezone, period.start)
 
 
 def _as_understood(asked: Asked, query: Query) -> dict[str, object]:

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from analytics.event import hash64
+from analytics.event import COOKIELESS, from_cookie, hash64, is_cookieless
+
+__all__ = ["DAY_MS", "from_cookie", "hashed", "is_cookieless"]
 
 DAY_MS: Final = 86_400_000
-# The highest bit tells the two kinds apart: a cookieless visitor of another day is another
-# number, so that uniques of several days count visitor-days, and the figures can say so.
-_COOKIELESS: Final = 1 << 63
-
-
-def from_cookie(site: str, vid: str) -> int:
-    """The visitor whose cookie says *vid*. Of no use on another site."""
-    return hash64(site, vid) & ~_COOKIELESS
 
 
 def hashed(salt: bytes, site: str, address: str, user_agent: str) -> int:
     """The visitor without a cookie; *salt* is that of the event's UTC day."""
-    return hash64(site, address, user_agent, key=salt) | _COOKIELESS
-
-
-def is_cookieless(visitor: int) -> bool:
-    """Whether *visitor* is good for one day only."""
-    return bool(visitor & _COOKIELESS)
+    return hash64(site, address, user_agent, key=salt) | COOKIELESS

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Final
 
 from msgspec import structs
 
 from analytics.errors import Malformed
+from analytics.event import COOKIELESS
 from analytics.query import Query, Result, ResultRow
-from analytics.store import cells, compiler, filters, measures
+from analytics.store import cells, compiler, filters, localtime, measures
 from analytics.store.buckets import label
 from analytics.store.connection import Connection, Record, Refused, transaction
+
+# An engagement ping makes no visitor. Each block of rows knows its highest visitor, so that
+# where everybody has a cookie next to nothing is read; and where nobody has, the first row ends it.
+_COOKIELESS: Final = """
+SELECT 1 FROM rows
+WHERE site = $site AND ts >= $start AND ts < $end AND visitor >= $cookieless
+    AND name <> 'engagement' AND ($bots OR bot IS NULL)
+LIMIT 1
+"""
 
 
 def answer(connection: Connection, query: Query) -> Result:
@@ -28,11 +39,28 @@ def answer(connection: Connection, query: Query) -> Result:
 def _answer(connection: Connection, query: Query) -> Result:
     total = None
     with transaction(connection):  # one state of rows and cells for all statements
-        compiled = _compile(connection, _kept(connection, query))
+        kept = _kept(connection, query)
+        compiled = _compile(connection, kept)
         records = connection.rows(*compiled.answer)
         if query.total_rows:
             ((total,),) = connection.rows(*compiled.counting)
-    return Result(rows=tuple(_row(query, record) for record in records), total_rows=total)
+        visitor_days = _counts_visitor_days(connection, kept)
+    return Result(
+        rows=tuple(_row(query, record) for record in records),
+        total_rows=total,
+        visitor_days=visitor_days,
+    )
+
+
+def _counts_visitor_days(connection: Connection, query: Query) -> bool:
+    """Whether it counts visitors over several days, and some of them are good for one day only."""
+    zone, start, end = query.period.timezone, query.period.start, query.period.end
+    if "visitors" not in compiler.measures_of(query):
+        return False
+    if localtime.day_of(zone, start) >= localtime.day_of(zone, end - 1):
+        return False
+    values = {"site": query.site, "start": start, "end": end, "bots": query.bots}
+    return bool(connection.rows(_COOKIELESS, {**values, "cookieless": COOKIELESS}))
 
 
 def _kept(connection: Connection, query: Query) -> Query:
