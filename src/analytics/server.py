@@ -91,6 +91,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         gc.collect()
         # What is alive now stays: to look through it again and again only costs pauses.
         gc.freeze()
+        # The fold runs in a thread: let it hold up an answer for half a millisecond at most.
+        sys.setswitchinterval(0.0005)
         gc.set_threshold(50_000, 20, 50)
         try:
             await server.serve(sockets=[listener])

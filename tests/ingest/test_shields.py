@@ -24,12 +24,14 @@ def refused(
     path: str = "/a",
 ) -> DropReason | None:
     rules = shields.rules(given)
-    assert rules is not None
     return rules.refuses(address=address, country=country, hostname=hostname, path=path)
 
 
-def test_no_shields_are_no_rules() -> None:
-    assert shields.rules(Shields()) is None
+def test_no_shields_refuse_nothing() -> None:
+    given = shields.rules(Shields())
+    assert (
+        given.refuses(address="203.0.113.9", country="DE", hostname="a.example", path="/") is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ from analytics.ingest.place import Places
 from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 from analytics.person import Key, Scope
-from analytics.site import Site
+from analytics.site import Shields, Site
 from analytics.store.catalog.base import Keys, Salts, Sites
 
 MAX_AGE_MS: Final = 72 * 3_600_000
 """How old an event may be that comes without a key."""
+_NO_SHIELDS: Final = Shields()
 _UNKNOWN_SITE: Final = 253
 """How much of an unknown site's name the ledger keeps: a domain's greatest length."""
 
@@ -118,9 +119,8 @@ class Acceptance:
         place = self._places.of(origin.address)
         if site.honour_dnt and origin.opted_out:
             return Drop(site=site.domain, received_at=now, reason=DropReason.OPTED_OUT)
-        rules = shields.rules(site.shields)
-        if rules is not None:
-            reason = rules.refuses(
+        if site.shields != _NO_SHIELDS:
+            reason = shields.rules(site.shields).refuses(
                 address=origin.address,
                 country=place.country,
                 hostname=parts.hostname,

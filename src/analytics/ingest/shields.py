@@ -37,9 +37,9 @@ class Rules:
 
 
 @lru_cache(maxsize=4096)
-def rules(shields: Shields) -> Rules | None:
-    """The rules of *shields*; None when there are none. Raises `Malformed` naming a wrong one."""
-    return None if shields == Shields() else Rules(shields)
+def rules(shields: Shields) -> Rules:
+    """The rules of *shields*. Raises `Malformed` naming a wrong one."""
+    return Rules(shields)
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

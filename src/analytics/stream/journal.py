@@ -37,6 +37,7 @@ PARTITION: Final = 0
 _NO_ROOM: Final = (0, errno.ENOSPC, errno.EDQUOT)
 """0 is what we say ourselves, of our own limits."""
 _QUICK_SYNC_S: Final = 0.0005
+_LOOK_AGAIN_BYTES: Final = 16 << 20
 
 
 class JournalLimits(NamedTuple):
@@ -123,7 +124,7 @@ class Journal:
         self._bases = [int(path.stem) for path in paths]
         self._sealed = {int(path.stem): path.stat().st_size for path in paths[:-1]}
         if paths:
-            self._file = SegmentFile.reopen(paths[-1])
+            self._file = SegmentFile.reopen(paths[-1], self._limits.segment_bytes)
         else:
             self._file = SegmentFile.create(self._folder, 0, self._limits.segment_bytes)
             self._bases = [0]
@@ -241,8 +242,8 @@ class Journal:
             free = shutil.disk_usage(self._folder).free
             if free < self._limits.min_free_bytes + size:
                 raise OSError(0, f"the disk has only {free >> 20} MiB left")
-            # To look again after an eighth of the room is soon enough, and spares a call.
-            self._room = (free - self._limits.min_free_bytes) // 8
+            # Others fill the disk too: look again soon, but not for every group.
+            self._room = min((free - self._limits.min_free_bytes) // 8, _LOOK_AGAIN_BYTES)
 
     # Reading
 

@@ -4,7 +4,7 @@ One transaction of the store writes a batch's rows, its ledger and the place to 
 that an end of the process at any moment neither loses nor doubles an event.
 
 Answering visitors comes first. The fold runs in a thread of the same interpreter, so while the
-event loop has more to do than it can, the projector takes one step every two seconds only: the
+event loop has more to do than it can, the projector takes one step every five seconds only: the
 log is durable and waits (`analytics_log_lag_records` says how much), and the figures catch up,
 faster than events can come in, as soon as there is time.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol, Self, TypeVar
@@ -38,10 +39,10 @@ T = TypeVar("T")
 _BATCH: Final = 5_000
 _LINGER_S: Final = 0.3
 """How long to let events gather before a batch is folded: a transaction has its price."""
-_PUNCTUAL_S: Final = 0.02
-_LATE_S: Final = 0.004
-"""A loop that wakes a sleeper of 20 ms more than 4 ms late is saturated."""
-_GIVE_WAY_S: Final = 2.0
+_LOOK_S: Final = 0.05
+_SATURATED: Final = 0.8
+"""The loop is saturated when its thread is on a processor for more of the time than this."""
+_GIVE_WAY_S: Final = 5.0
 """How long a saturated loop may hold up a step."""
 _RETRY_S: Final = 1.0
 _WAIT_S: Final = 10.0
@@ -156,8 +157,9 @@ class Projector:
         loop = asyncio.get_running_loop()
         until = loop.time() + _GIVE_WAY_S
         while not self._hurry.is_set() and (began := loop.time()) < until:
-            await self._linger(_PUNCTUAL_S)
-            if loop.time() - began < _PUNCTUAL_S + _LATE_S:
+            busy = time.thread_time()  # of this thread, which is the loop's
+            await self._linger(_LOOK_S)
+            if time.thread_time() - busy < _SATURATED * (loop.time() - began):
                 return
 
     async def _step(self, batch: Batch) -> None:

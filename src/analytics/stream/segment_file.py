@@ -55,8 +55,8 @@ class SegmentFile:
         return cls(path, fd, base, segment.HEADER_BYTES, base)
 
     @classmethod
-    def reopen(cls, path: Path) -> SegmentFile:
-        """Open the newest segment of a folder again, and cut a torn tail off.
+    def reopen(cls, path: Path, room: int) -> SegmentFile:
+        """Open the newest segment of a folder again, cut a torn tail off, and lay the rest out.
 
         Raises `Corrupt` where a damaged group has an intact one behind it.
         """
@@ -72,6 +72,8 @@ class SegmentFile:
             log.warning("journal_tail_cut", segment=path.name, at=end, next_offset=offset)
         os.ftruncate(fd, end)
         os.fsync(fd)
+        with contextlib.suppress(OSError):  # a full disk is the next write's affair
+            _fill(fd, end, room)
         return cls(path, fd, base, end, offset)
 
     def write(self, data: bytes) -> None:
@@ -104,16 +106,19 @@ def lay_out(folder: Path, room: int) -> None:
     spare, unfinished = folder / SPARE, folder / f"{SPARE}.tmp"
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        at = 0
-        while at < room:
-            # Piece by piece: one large sync would hold up the small ones of the events.
-            at += _write(fd, _ZEROS[: room - at], at)
+        _fill(fd, 0, room)
     except OSError:
         unfinished.unlink()
         raise
     finally:
         os.close(fd)
     unfinished.rename(spare)
+
+
+def _fill(fd: int, at: int, room: int) -> None:
+    """Zeros from *at* to *room*, piece by piece: a large sync would hold up the events' small."""
+    while at < room:
+        at += _write(fd, _ZEROS[: room - at], at)
 
 
 def _write(fd: int, data: bytes, at: int) -> int:
