@@ -65,6 +65,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
                 timezones=lambda: {site.domain: site.timezone for site in catalog.sites.all()},
                 memory_limit=f"{settings.store.memory_limit >> 20}MiB",
                 threads=settings.store.threads or os.cpu_count() or 1,
+                query_timeout_s=settings.store.query_timeout_s,
             )
         )
         limits = JournalLimits(

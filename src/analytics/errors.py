@@ -13,6 +13,7 @@ AnalyticsError
 ├── Unavailable          a dependency's fault: shed load, retry later (503)
 │   ├── LogUnavailable   the event log did not confirm an append
 │   ├── StoreUnavailable the series store cannot answer or take rows now
+│   │   └── QueryTooLong a question took longer than it may, and was given up
 │   ├── FolderInUse      another process owns the data folder
 │   └── NotVisibleYet    a receipt is not readable yet
 ├── Misconfigured        the operator's fault: a setting, a folder, a port; nothing started
@@ -123,6 +124,12 @@ class StoreUnavailable(Unavailable):
     """The series store cannot answer or take rows now."""
 
     code = "store_unavailable"
+
+
+class QueryTooLong(StoreUnavailable):
+    """A question took longer than it may, and was given up."""
+
+    code = "query_too_long"
 
 
 class FolderInUse(Unavailable):

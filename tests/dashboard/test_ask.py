@@ -10,7 +10,7 @@ from tests.dashboard.conftest import Client
 from tests.dashboard.world import SITE
 
 from analytics.dashboard import Dashboard
-from analytics.errors import StoreUnavailable
+from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.query import Query, Result
 from analytics.store.catalog.sqlite import SqliteCatalog
 
@@ -86,6 +86,24 @@ class TestAwayStore:
         assert answer.headers["retry-after"] == "7"
         assert "cannot be read right now" in answer.text
         assert "10.0.0.3" not in answer.text
+
+
+class Slow:
+    """A store whose answers take too long."""
+
+    async def query(self, query: Query) -> Result:
+        raise QueryTooLong("The answer took longer than 30 s. Ask for a shorter period.")
+
+
+class TestSlowStore:
+    @pytest.fixture
+    def deps(self, deps: Dashboard) -> Dashboard:
+        return dataclasses.replace(deps, store=Slow())  # type: ignore[arg-type]
+
+    async def test_tells_the_reader_the_way_out(self, owner: Client) -> None:
+        answer = await owner.get(f"/{SITE}")
+        assert answer.status_code == 503
+        assert "Ask for a shorter period." in answer.text
 
 
 class TestBrokenStore:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.errors import StoreUnavailable
-from analytics.store.connection import Connection
+from analytics.errors import QueryTooLong, StoreUnavailable
+from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb.engine import Engine
 from analytics.store.threads import Threads
 
@@ -35,6 +35,40 @@ async def test_long_work_that_is_cancelled_stops(threads: Threads) -> None:
     work.cancel()
     with pytest.raises((asyncio.CancelledError, StoreUnavailable)):
         await work
+
+
+async def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(
+    threads: Threads,
+) -> None:
+    def asked(connection: Connection) -> None:
+        with transaction(connection):
+            endless(connection)
+
+    for _ in range(2):  # on the same connections, which are outside any transaction again
+        asking = [threads.read(asked, at_most_s=0.01) for _ in range(2)]
+        for outcome in await asyncio.gather(*asking, return_exceptions=True):
+            assert isinstance(outcome, QueryTooLong)
+            assert "shorter period" in str(outcome)
+            assert "store.query_timeout_s" in str(outcome)
+    assert await threads.read(lambda c: c.rows("SELECT 1"), at_most_s=600) == [(1,)]
+
+
+async def test_time_that_is_up_between_two_statements_ends_the_next_one(threads: Threads) -> None:
+    def asked(connection: Connection) -> None:
+        expired = threading.Event()
+        original = connection.interrupt
+        connection.interrupt = lambda: (original(), expired.set())[0]  # type: ignore[method-assign]
+        expired.wait()  # nothing runs on the connection when it is interrupted first
+        endless(connection)
+
+    with pytest.raises(QueryTooLong):
+        await threads.read(asked, at_most_s=0.01)
+
+
+async def test_what_fails_in_time_says_why(threads: Threads) -> None:
+    with pytest.raises(StoreUnavailable, match="refused") as failed:
+        await threads.read(lambda c: c.rows("SELECT nonsense"), at_most_s=600)
+    assert not isinstance(failed.value, QueryTooLong)
 
 
 async def test_a_stream_that_is_left_early_gives_its_connection_back(threads: Threads) -> None:

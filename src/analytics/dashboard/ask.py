@@ -15,7 +15,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from analytics.dashboard import templates
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
-from analytics.errors import AnalyticsError, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
+from analytics.errors import (
+    AnalyticsError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    QueryTooLong,
+    TooLarge,
+    Unauthenticated,
+)
 from analytics.person import Person
 from analytics.site import Site
 
@@ -147,8 +155,8 @@ def error_page(request: Request, error: Exception, person: Person | None = None)
     status = error.status if isinstance(error, AnalyticsError) else 500
     if isinstance(error, HTTPException):
         status = error.status_code
-    # What went wrong inside is for the log: a reader can do nothing with it.
-    message = str(error) if isinstance(error, Invalid) else ""
+    # What went wrong inside is for the log: a reader can do nothing with it, but ask for less.
+    message = str(error) if isinstance(error, Invalid | QueryTooLong) else ""
     response = page(request, "error.html", person, (), status=status, code=status, message=message)
     if (wait := getattr(error, "retry_after", None)) is not None:
         response.headers["Retry-After"] = str(int(wait) or 1)

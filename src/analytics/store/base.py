@@ -46,7 +46,7 @@ class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
         """Answer *query* from every row written before the call.
 
         Raises `Malformed` for a combination that has no meaning, `StoreUnavailable` when the
-        store cannot answer now.
+        store cannot answer now, `QueryTooLong` when that takes longer than a question may.
         """
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:

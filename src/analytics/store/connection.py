@@ -37,6 +37,9 @@ class Connection(Protocol):
     def progress(self) -> float:
         """How much of the statement that runs now is done, from 0 to 1; from any thread."""
 
+    def interrupt(self) -> None:
+        """Make the statement that runs now fail, if one does; from any thread."""
+
     def close(self) -> None:
         """Give it back; what runs on it fails, and whatever comes. From any thread."""
 

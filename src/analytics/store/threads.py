@@ -6,15 +6,17 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
-from analytics.errors import StoreUnavailable
+from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.store.base import Progress
 from analytics.store.connection import Connection
 
 T = TypeVar("T")
 _END: Final = object()
 _PROGRESS_EVERY_S: Final = 0.2
+_INTERRUPT_EVERY_S: Final = 0.05
 
 
 class Engine(Protocol):
@@ -62,13 +64,16 @@ class Threads:
         """Run *step* on the writing thread, after those before it."""
         return await self._run(self._writing, lambda: step(self._opened()))
 
-    async def read(self, step: Callable[[Connection], T]) -> T:
-        """Run *step* on a reading thread. Raises `StoreUnavailable` if too many wait."""
+    async def read(self, step: Callable[[Connection], T], *, at_most_s: float | None = None) -> T:
+        """Run *step* on a reading thread. Raises `StoreUnavailable` if too many wait.
+
+        With *at_most_s*, a step that runs longer is given up: it raises `QueryTooLong`.
+        """
         if self._asked >= self._room:
             raise StoreUnavailable("Too many questions at once; ask again in a moment.")
         self._asked += 1
         try:
-            return await self._run(self._reading, lambda: step(self._reader()))
+            return await self._run(self._reading, lambda: self._read(step, at_most_s))
         finally:
             self._asked -= 1
 
@@ -99,6 +104,13 @@ class Threads:
             await asyncio.wait([running])
             if not running.cancelled():
                 running.exception()  # told already, or nobody is there to be told
+
+    def _read(self, step: Callable[[Connection], T], at_most_s: float | None) -> T:
+        connection = self._reader()
+        if at_most_s is None:
+            return step(connection)
+        with _given_up_after(at_most_s, connection):
+            return step(connection)
 
     async def _run(self, pool: ThreadPoolExecutor, step: Callable[[], T]) -> T:
         try:
@@ -139,3 +151,33 @@ class Threads:
             if self._engine is not None:
                 self._engine.close()
                 self._engine = None
+
+
+@contextmanager
+def _given_up_after(seconds: float, connection: Connection) -> Iterator[None]:
+    """Interrupt what runs on *connection* in the block when the time is up."""
+    done, expired = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if done.wait(seconds):
+            return
+        expired.set()
+        connection.interrupt()
+        # Again and again: it may have come between two statements.
+        while not done.wait(_INTERRUPT_EVERY_S):
+            connection.interrupt()
+
+    watching = threading.Thread(target=watch, name="store-timeout", daemon=True)
+    watching.start()
+    try:
+        yield
+    except StoreUnavailable as exc:
+        if not expired.is_set():
+            raise
+        raise QueryTooLong(
+            f"The answer took longer than {seconds:g} s and was given up. Ask for a shorter"
+            " period or with fewer filters, or raise store.query_timeout_s."
+        ) from exc
+    finally:
+        done.set()
+        watching.join()  # so that nothing of it meets the connection's next question

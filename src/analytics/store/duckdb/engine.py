@@ -79,6 +79,7 @@ class _Session:
         self._engine = engine
         self._raw = raw
         self._busy = threading.Lock()
+        self._ending = threading.Lock()
 
     def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run it for its effect."""
@@ -104,12 +105,18 @@ class _Session:
 
     def rollback(self) -> None:
         """End the transaction, if one is open, as if it had not been."""
-        with self._busy, suppress(duckdb.Error):
+        # Interrupted, it would leave the connection inside a transaction for good.
+        with self._busy, self._ending, suppress(duckdb.Error):
             self._raw.rollback()
 
     def progress(self) -> float:
         """How much of the statement that runs now is done, from 0 to 1."""
         return max(0.0, min(1.0, self._raw.query_progress() / 100))
+
+    def interrupt(self) -> None:
+        """Make the statement that runs now fail, if one does."""
+        with self._ending, suppress(duckdb.Error):  # it may be closed already
+            self._raw.interrupt()
 
     def close(self) -> None:
         """Interrupt what runs, and give it back."""

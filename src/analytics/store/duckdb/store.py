@@ -52,12 +52,14 @@ class DuckDBStore:
         threads: int = 2,
         readers: int = 2,
         waiting: int = 64,
+        query_timeout_s: float = 30,
         timezones: Callable[[], Mapping[str, str]] = dict,
         rebuild_at_most_every_ms: int = 600_000,
     ) -> None:
         self._threads = Threads(
             partial(Engine, path, memory_limit, threads), readers=readers, waiting=waiting
         )
+        self._query_timeout_s = query_timeout_s
         self._scratch = path.parent / "scratch"
         self._file: writing.RowFile | None = None
         self._timezones = timezones
@@ -81,7 +83,9 @@ class DuckDBStore:
 
     async def query(self, query: Query) -> Result:
         """Answer *query* from every row written before the call."""
-        return await self._threads.read(partial(answering.answer, query=query))
+        return await self._threads.read(
+            partial(answering.answer, query=query), at_most_s=self._query_timeout_s
+        )
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """The ledger of one site, or of all."""

@@ -1,0 +1,32 @@
+"""The composition root gives every part what the settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analytics.app import open_parts
+from analytics.errors import QueryTooLong
+from analytics.query import Metric, Period, Query
+from analytics.settings import load
+from analytics.store import answering
+from analytics.store.connection import Connection
+
+WEEK = Query(site="a.example", metrics=(Metric.VISITORS,), period=Period(0, 604_800_000, "Etc/UTC"))
+
+
+def takes_for_ever(connection: Connection, query: Query) -> None:
+    connection.rows("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+
+
+async def test_a_query_is_given_up_after_the_time_that_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(
+        None, {"data": tmp_path / "data"}, environment={"ANALYTICS_STORE__QUERY_TIMEOUT_S": "0.05"}
+    )
+    async with open_parts(settings) as parts:
+        monkeypatch.setattr(answering, "answer", takes_for_ever)
+        with pytest.raises(QueryTooLong, match=r"longer than 0\.05 s"):
+            await parts.store.query(WEEK)
