@@ -16,8 +16,7 @@ from typing import Any, Final, cast
 
 import structlog
 from starlette.types import Scope
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
@@ -28,48 +27,76 @@ from analytics.stream.base import Appending
 log = structlog.get_logger()
 
 PATH: Final = "/api/event"
+_PATH: Final = PATH.encode()
+
+
+class _Nobody:
+    """Stands for the event that wakes uvicorn's task: there is no task."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+class Exchange:
+    """An event's request and its answer, in the place of uvicorn's cycle."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "response_complete", "scope")
+
+    message_event = _Nobody()
+
+    def __init__(self, scope: Scope, *, keep_alive: bool) -> None:
+        self.scope = scope
+        self.body = b""
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_complete = False
 
 
 class DirectProtocol(HttpToolsProtocol):
     """One connection. *endpoint* is set on a subclass that `protocol` makes."""
 
     endpoint: EventEndpoint
+    cycle: Any  # uvicorn's, an Exchange, or None
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        if (
-            app is not self.app  # uvicorn's own refusal, when there are too many connections
-            or cycle.scope["path"] != PATH
-            or cycle.scope["method"] != "POST"
-            or cycle.waiting_for_100_continue
-        ):
-            super()._start_asgi_task(cycle, app)
+    def on_headers_complete(self) -> None:
+        """The request's first part is here: choose its way."""
+        if self.url != _PATH or not self._can_be_direct():
+            super().on_headers_complete()
             return
-        cycle.direct = True  # type: ignore[attr-defined]
-        if not cycle.more_body:  # it was queued behind another request, and is all here
-            self._take(cycle)
+        self.cycle = Exchange(cast("Scope", self.scope), keep_alive=self.parser.should_keep_alive())
+
+    def _can_be_direct(self) -> bool:
+        """Whether nothing about the request needs more than a body and an answer."""
+        return (
+            self.parser.get_method() == b"POST"
+            and not self.expect_100_continue
+            and (self.cycle is None or self.cycle.response_complete)  # else it waits its turn
+            and self.parser.get_http_version() == "1.1"
+            and not self.parser.should_upgrade()
+            and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
+        )
 
     def on_body(self, body: bytes) -> None:
         """A piece of the request's body has come."""
         cycle = self.cycle
-        if cycle is not None and hasattr(cycle, "direct") and not cycle.response_complete:
+        if type(cycle) is not Exchange:
+            super().on_body(body)
+        elif not cycle.response_complete:
             cycle.body += body
             if len(cycle.body) > self.endpoint.max_body_bytes:
                 self._refuse(cycle, TooLarge(receive.too_large(self.endpoint.max_body_bytes)))
-            return
-        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The whole request is here."""
         cycle = self.cycle
-        if cycle is not None and hasattr(cycle, "direct") and not cycle.response_complete:
-            cycle.more_body = False
+        if type(cycle) is not Exchange:
+            super().on_message_complete()
+        elif not cycle.response_complete:
             self._take(cycle)
-            return
-        super().on_message_complete()
 
-    def _take(self, cycle: RequestResponseCycle) -> None:
+    def _take(self, cycle: Exchange) -> None:
         try:
-            records, appending = self.endpoint.take(cast("Scope", cycle.scope), bytes(cycle.body))
+            records, appending = self.endpoint.take(cycle.scope, cycle.body)
         except AnalyticsError as error:
             self._refuse(cycle, error)
         except Exception:
@@ -79,7 +106,7 @@ class DirectProtocol(HttpToolsProtocol):
             appending.then(partial(self._appended, cycle, records))
 
     def _appended(
-        self, cycle: RequestResponseCycle, records: Sequence[LogRecord], appending: Appending
+        self, cycle: Exchange, records: Sequence[LogRecord], appending: Appending
     ) -> None:
         if appending.error is not None:
             self._refuse(cycle, appending.error)
@@ -93,14 +120,14 @@ class DirectProtocol(HttpToolsProtocol):
         else:
             self._answer(cycle, 202, ACCEPTED, (*receive.TEXT_HEADERS, *headers))
 
-    def _refuse(self, cycle: RequestResponseCycle, error: AnalyticsError) -> None:
+    def _refuse(self, cycle: Exchange, error: AnalyticsError) -> None:
         self.endpoint.counts.refused(error)
         headers, content = receive.refusal(error)
         self._answer(cycle, error.status, content, headers)
 
     def _answer(
         self,
-        cycle: RequestResponseCycle,
+        cycle: Exchange,
         status: int,
         content: bytes,
         headers: Iterable[receive.Header],
@@ -119,7 +146,7 @@ class DirectProtocol(HttpToolsProtocol):
             self.transport.close()
         self._answered(cycle)
 
-    def _answered(self, cycle: RequestResponseCycle) -> None:
+    def _answered(self, cycle: Exchange) -> None:
         cycle.response_complete = True
         self.on_response_complete()
 
