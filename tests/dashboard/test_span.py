@@ -72,4 +72,21 @@ async def test_all_time_of_a_site_without_events_is_today(deps: Dashboard) -> No
 async def test_a_day_of_25_hours_is_compared_as_far_as_it_went(deps: Dashboard) -> None:
     late = dataclasses.replace(deps, clock=lambda: berlin("2026-10-25 23:30"))
     found = await span.resolve(late, Address(site=SITE), "day", ZONE)
-    assert found.before_so_far.end <= found.before.end == berlin("2026-10-25")
+    assert found.before == _period("2026-10-24", "2026-10-25")
+    assert found.before_so_far == _period("2026-10-24", "2026-10-24 23:30")
+
+
+async def test_a_month_is_compared_to_the_same_time_of_day_whatever_the_clocks_did(
+    deps: Dashboard,
+) -> None:
+    after = dataclasses.replace(deps, clock=lambda: berlin("2026-03-30 15:00"))
+    found = await span.resolve(after, Address(site=SITE), "month", ZONE)
+    assert found.before == _period("2026-01-30", "2026-03-01")
+    assert found.before_so_far == _period("2026-01-30", "2026-02-28 15:00")
+
+
+async def test_of_days_to_come_nothing_has_passed(deps: Dashboard) -> None:
+    address = Address(site=SITE, period="custom", start="2026-12-01", end="2026-12-02")
+    found = await span.resolve(deps, address, "custom", ZONE)
+    start = berlin("2026-11-29")
+    assert found.before_so_far == Period(start, start + 1, ZONE)

@@ -50,6 +50,11 @@ def previous(period: Period) -> Period:
     return Period(localtime.day_start(zone, 2 * first - end), period.start, zone)
 
 
+def local(at_ms: int, timezone: str) -> datetime:
+    """The moment on the site's clocks."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(timezone))
+
+
 def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Period:
     today = localtime.date_of(localtime.day_of(timezone, now))
     tomorrow = today + timedelta(1)
@@ -119,9 +124,5 @@ def _instant(text: str, timezone: str) -> int:
 
 def describe(period: Period) -> tuple[str, str]:
     """The first and the last moment that it includes, on the site's clocks, to the second."""
-    zone = ZoneInfo(period.timezone)
-    first, last = (
-        datetime.fromtimestamp(at / 1000, UTC).astimezone(zone)
-        for at in (period.start, period.end - 1)
-    )
+    first, last = (local(at, period.timezone) for at in (period.start, period.end - 1))
     return cast("tuple[str, str]", tuple(m.isoformat(timespec="seconds") for m in (first, last)))

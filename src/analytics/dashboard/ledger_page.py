@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 from starlette.responses import Response
 
 from analytics.dashboard.ask import Ask
-from analytics.dashboard.span import day_name, local
+from analytics.dashboard.date_range import local
+from analytics.dashboard.span import day_name
 from analytics.errors import Malformed
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 

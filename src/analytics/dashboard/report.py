@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from analytics.dashboard import figures, listing, plot, span
 from analytics.dashboard.address import DEFAULT_PERIOD, PLOTTED, Address
+from analytics.dashboard.date_range import local
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.figures import Change
 from analytics.dashboard.filters import compile_filters
@@ -122,7 +123,7 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
             plot.values_of(line),
             earlier,
             plot.values_of(before_line),
-            span.local(now, site.timezone).replace(tzinfo=None),
+            local(now, site.timezone).replace(tzinfo=None),
             running=covered.period.end > deps.clock(),
         ),
         boxes=[
@@ -151,7 +152,7 @@ async def _last_days(deps: Dashboard, site: Site, address: Address, within: Peri
     if not found.rows:
         return address.but(period="all")
     last = date.fromisoformat(found.rows[0].dimensions[0])
-    first = max(last - timedelta(days=27), span.local(within.start, site.timezone).date())
+    first = max(last - timedelta(days=27), local(within.start, site.timezone).date())
     return address.but(period="custom", start=first.isoformat(), end=last.isoformat())
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from datetime import date, timedelta
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from analytics.dashboard import date_range
 from analytics.dashboard.address import PERIODS, Address
+from analytics.dashboard.date_range import local
 from analytics.dashboard.deps import Dashboard
 from analytics.query import Period
+from analytics.store import localtime
+
+_RANGES: Final = {"yesterday": "1d", "last_month": "1mo"}
+"""What `date_range` calls the periods that have a name of their own here."""
 
 
 class Span(NamedTuple):
@@ -28,33 +33,23 @@ async def resolve(deps: Dashboard, address: Address, period: str, timezone: str)
     """What *address* means, with *period* for its period."""
     now = deps.clock()
     first_ms = await deps.store.first_event(address.site) if period == "all" else None
-    found = date_range.resolve(_asked(address, period, timezone, now), timezone, now, first_ms)
+    asked = (address.start, address.end) if period == "custom" else _RANGES.get(period, period)
+    found = date_range.resolve(asked, timezone, now, first_ms)
     before = date_range.previous(found)
-    passed = min(found.end, now) - found.start
-    so_far = before
-    if found.end > now:
-        end = min(before.end, before.start + max(passed, 1))
-        so_far = Period(before.start, end, timezone)
     dates = dates_of(found, now)
-    return Span(found, before, so_far, PERIODS.get(period, dates), dates)
+    return Span(found, before, _so_far(found, before, now), PERIODS.get(period, dates), dates)
 
 
-def _asked(address: Address, period: str, timezone: str, now: int) -> str | tuple[str, str]:
-    today = local(now, timezone).date()
-    if period == "custom":
-        return address.start, address.end
-    if period == "yesterday":
-        yesterday = (today - timedelta(days=1)).isoformat()
-        return yesterday, yesterday
-    if period == "last_month":
-        last = today.replace(day=1) - timedelta(days=1)
-        return last.replace(day=1).isoformat(), last.isoformat()
-    return period
-
-
-def local(at_ms: int, timezone: str) -> datetime:
-    """The moment on the site's clocks."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(timezone))
+def _so_far(period: Period, before: Period, now: int) -> Period:
+    """As much of *before* as has passed of *period*, whole days both, by the site's clocks."""
+    if period.end <= now:
+        return before
+    zone = period.timezone
+    days = localtime.day_of(zone, period.start) - localtime.day_of(zone, before.start)
+    # The same time of the day, so that a clock change on one side alone shifts nothing.
+    then = local(now, zone).replace(tzinfo=None) - timedelta(days)
+    end = round(then.replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+    return Period(before.start, min(max(end, before.start + 1), before.end), zone)
 
 
 def dates_of(period: Period, now: int) -> str:
