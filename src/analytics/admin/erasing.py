@@ -6,6 +6,8 @@ import msgspec
 
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
+from analytics.errors import Malformed
+from analytics.event import from_cookie
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -13,7 +15,9 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     site: str
     visitor: int | None
-    """As the exports show it; None for everybody."""
+    """As the exports show it."""
+    cookie: str | None = None
+    """The value of the visitor's cookie; without both, everybody's events go."""
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,9 +30,16 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 async def run(workspace: Workspace, asked: Erase, _: Job) -> Erased:
     """Delete them from the store; the ledger says how many there were."""
     site = workspace.site(asked.site)
+    visitor = asked.visitor
+    if asked.cookie is not None:
+        if visitor is not None:
+            raise Malformed("cookie", "name the visitor by number or by cookie, not by both")
+        if not asked.cookie:
+            raise Malformed("cookie", "it is empty; give the value of the visitor's cookie")
+        visitor = from_cookie(site.domain, asked.cookie)
     await workspace.settle()
-    if asked.visitor is None:
+    if visitor is None:
         rows = await workspace.store.delete_site(site.domain)
     else:
-        rows = await workspace.store.erase_visitor(site.domain, asked.visitor)
+        rows = await workspace.store.erase_visitor(site.domain, visitor)
     return Erased(site=site.domain, rows=rows)

@@ -80,19 +80,29 @@ def export(
 
 @click.command()
 @click.option("--site", required=True, metavar="SITE", help="Whose events.")
-@click.option("--visitor", type=int, metavar="ID", help="As `export` shows it.")
+@click.option("--visitor", type=int, metavar="NUMBER", help="As `export` shows it.")
+@click.option("--cookie", metavar="VALUE", help="What the visitor's cookie _va holds.")
 @click.option("--everything", is_flag=True, help="Every event of the site.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @common
-def erase(site: str, visitor: int | None, *, everything: bool, yes: bool, as_json: bool) -> None:
+def erase(
+    site: str,
+    visitor: int | None,
+    cookie: str | None,
+    *,
+    everything: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Delete events of one visitor or of a site for good."""
-    if (visitor is None) != everything:
-        raise click.UsageError("give either --visitor ID or --everything")
-    what = f"everything of {site}" if everything else f"visitor {visitor} of {site}"
+    if (visitor is not None) + (cookie is not None) + everything != 1:
+        raise click.UsageError("give one of --visitor NUMBER, --cookie VALUE and --everything")
+    whom = f"visitor {visitor}" if cookie is None else f"the visitor with the cookie {cookie}"
+    what = f"{'everything' if everything else whom} of {site}"
     if not yes:
         click.confirm(f"Delete {what} for good?", abort=True, err=True)
-    asked = erasing.Erase(site=site, visitor=visitor)
+    asked = erasing.Erase(site=site, visitor=visitor, cookie=cookie)
     done = run(settings(), "erase", asked, erasing.Erased)
     if as_json:
         show_json(done)

@@ -1,0 +1,59 @@
+"""One visitor can be erased by what his browser knows of him."""
+
+from __future__ import annotations
+
+import pytest
+
+from analytics.admin import erasing
+from analytics.admin.erasing import Erase
+from analytics.admin.job import Job
+from analytics.admin.workspace import Workspace
+from analytics.errors import Malformed
+from analytics.event import Hit, from_cookie
+from analytics.store.base import LedgerLine
+
+SITE = "example.com"
+NOW = 1_795_478_400_000
+
+
+def hit(number: int, visitor: int, site: str = SITE) -> Hit:
+    return Hit(
+        event_id=f"00000000-0000-7000-8000-{number:012}",
+        site=site,
+        ts=NOW,
+        received_at=NOW,
+        visitor=visitor,
+    )
+
+
+@pytest.fixture
+async def visited(workspace: Workspace) -> Workspace:
+    """Ada looked at two pages, Bob at one; Ada's cookie was on another site too."""
+    for domain in (SITE, "other.example"):
+        await workspace.catalog.sites.add(domain)
+    ada, bob = from_cookie(SITE, "ada"), from_cookie(SITE, "bob")
+    elsewhere = hit(4, from_cookie("other.example", "ada"), "other.example")
+    await workspace.log.append([hit(1, ada), hit(2, bob), hit(3, ada), elsewhere])
+    return workspace
+
+
+async def test_a_cookie_erases_its_own_visitor_on_that_site(visited: Workspace) -> None:
+    erased = await erasing.run(visited, Erase(site="1", visitor=None, cookie="ada"), Job())
+    assert (erased.site, erased.rows) == (SITE, 2)
+    again = await erasing.run(visited, Erase(site=SITE, visitor=None, cookie="ada"), Job())
+    assert again.rows == 0
+    ledger = {key.site: line for key, line in (await visited.store.ledger()).items()}
+    assert ledger == {
+        SITE: LedgerLine(3, 3, 0, {}, 0, erased=2),
+        "other.example": LedgerLine(1, 1, 0, {}, 0),
+    }
+
+
+@pytest.mark.parametrize(("visitor", "cookie"), [(1, "ada"), (None, "")])
+async def test_nobody_is_erased_by_two_names_or_an_empty_one(
+    visited: Workspace, visitor: int | None, cookie: str
+) -> None:
+    with pytest.raises(Malformed, match="cookie"):
+        await erasing.run(visited, Erase(site=SITE, visitor=visitor, cookie=cookie), Job())
+    await visited.settle()
+    assert sum((await visited.store.recount()).values()) == 4
