@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import duckdb
@@ -13,6 +16,7 @@ from analytics.admin.job import Job
 from analytics.app import open_workspace
 from analytics.event import Drop, DropReason, Hit
 from analytics.settings import Settings
+from analytics.stream.base import Batch, EventLog, Position
 
 NOW = 1_795_478_400_000
 
@@ -66,6 +70,41 @@ async def test_a_count_that_was_changed_is_found(data: Path, settings: Settings)
     with duckdb.connect(str(data / "store.duckdb")) as connection:
         connection.execute("UPDATE ledger SET received = received + 1")
     assert not (await audit(settings)).balanced
+
+
+class Watched:
+    """The workspace's log, which knows how many readings of it are open."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.open = 0
+
+    async def read(self, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
+        self.open += 1
+        try:
+            async with aclosing(self._log.read(start, limit=limit)) as batches:
+                async for batch in batches:
+                    yield batch
+        finally:
+            self.open -= 1
+
+    async def ends(self) -> Sequence[tuple[Position, Position]]:
+        return await self._log.ends()
+
+
+@pytest.mark.usefixtures("data")
+async def test_the_log_is_no_longer_read_when_the_store_goes_on(settings: Settings) -> None:
+    async with open_workspace(settings) as workspace:
+        log, still_open = Watched(workspace.log), []
+
+        @asynccontextmanager
+        async def paused() -> AsyncIterator[None]:
+            yield
+            still_open.append(log.open)
+
+        watched = dataclasses.replace(workspace, log=log, paused=paused)  # type: ignore[arg-type]
+        assert (await auditing.run(watched, Audit(), Job())).balanced
+    assert still_open == [0]
 
 
 async def test_damage_in_the_log_is_found(data: Path, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 
 import msgspec
 
@@ -10,7 +11,7 @@ from analytics.admin.job import Job, Progress
 from analytics.admin.workspace import Workspace
 from analytics.errors import Corrupt
 from analytics.store.base import LedgerKey, LedgerLine
-from analytics.stream.base import EventLog
+from analytics.stream.base import EventLog, Position
 
 READ_AT_ONCE = 1000
 
@@ -92,17 +93,19 @@ async def _unreadable(log: EventLog, offsets: Mapping[int, int], job: Job) -> As
                 f"holds {oldest.offset} to {end.offset}"
             )
         try:
-            at = oldest.offset
-            if at < end.offset:
-                async for batch in log.read(oldest, limit=READ_AT_ONCE):
-                    at = batch.end.offset
-                    job.report(
-                        Progress(at - oldest.offset, end.offset - oldest.offset, "log records")
-                    )
-                    if at >= end.offset:
-                        break
+            if oldest.offset < end.offset:
+                await _read_all(log, oldest, end, job)
         except Corrupt as exc:
             yield f"partition {oldest.partition}: {exc}"
+
+
+async def _read_all(log: EventLog, oldest: Position, end: Position, job: Job) -> None:
+    async with aclosing(log.read(oldest, limit=READ_AT_ONCE)) as batches:
+        async for batch in batches:
+            at = batch.end.offset
+            job.report(Progress(at - oldest.offset, end.offset - oldest.offset, "log records"))
+            if at >= end.offset:
+                return
 
 
 def _by_site(ledger: Mapping[LedgerKey, LedgerLine]) -> list[SiteAudit]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Future, get_running_loop
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -90,10 +90,11 @@ class EventLog(AbstractAsyncContextManager["EventLog"], Protocol):
         waiting takes nothing back.
         """
 
-    def read(self, start: Position, *, limit: int) -> AsyncIterator[Batch]:
+    def read(self, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
         """Yield batches of at most *limit* records from *start* on, in order, for ever.
 
-        Waits when it has reached the end. Raises `Corrupt` where stored bytes are damaged.
+        Waits when it has reached the end. Raises `Corrupt` where stored bytes are damaged. Who
+        leaves before that closes it (`aclosing`).
         """
 
     async def release(self, before: Position) -> None:

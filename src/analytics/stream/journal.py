@@ -16,7 +16,7 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -247,7 +247,7 @@ class Journal:
 
     # Reading
 
-    async def read(self, start: Position, *, limit: int) -> AsyncIterator[Batch]:
+    async def read(self, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
         """See `EventLog.read`."""
         holding = [base for base in self._bases if base <= start.offset]
         if not holding or start.offset > self._synced:

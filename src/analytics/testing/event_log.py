@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import pytest
 
 from analytics.event import Drop, DropReason, Hit, LogRecord
-from analytics.stream.base import Batch, EventLog, Position
+from analytics.stream.base import EventLog, Position
 from analytics.stream.record import decode
 
 SITE = "example.com"
@@ -35,8 +35,7 @@ def drop(number: int) -> Drop:
 async def read(log: EventLog, start: Position, count: int) -> list[tuple[Position, LogRecord]]:
     """The *count* records from *start* on, with where each lies."""
     found: list[tuple[Position, LogRecord]] = []
-    batches: AsyncIterator[Batch] = log.read(start, limit=100)
-    async with aclosing(batches) as following:  # type: ignore[type-var]
+    async with aclosing(log.read(start, limit=100)) as following:
         async for batch in following:
             for i, payload in enumerate(batch.records):
                 at = Position(batch.start.partition, batch.start.offset + i)
