@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from starlette.routing import Mount, Route
 
-from analytics.app import open_parts
+from analytics.app import compose, open_parts
 from analytics.errors import QueryTooLong
 from analytics.query import Metric, Period, Query
-from analytics.settings import load
+from analytics.settings import Settings, load
 from analytics.store import answering
+from analytics.store.catalog.domain import TAKEN
 from analytics.store.connection import Connection
 
 WEEK = Query(site="a.example", metrics=(Metric.VISITORS,), period=Period(0, 604_800_000, "Etc/UTC"))
@@ -30,3 +32,11 @@ async def test_a_query_is_given_up_after_the_time_that_is_set(
         monkeypatch.setattr(answering, "answer", takes_for_ever)
         with pytest.raises(QueryTooLong, match=r"longer than 0\.05 s"):
             await parts.store.query(WEEK)
+
+
+async def test_no_site_can_have_the_name_of_another_page(tmp_path: Path) -> None:
+    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+        gate = compose(parts, setup_token=None).gate
+    routed = [route.path for route in gate._app.routes if isinstance(route, Route | Mount)]
+    begin = {path.split("/")[1] for path in (*gate._direct, *routed)}
+    assert begin - {"", "{domain}"} == TAKEN

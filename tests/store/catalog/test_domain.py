@@ -22,6 +22,8 @@ from analytics.store.catalog.domain import normal
         ("localhost:8080", "localhost:8080"),
         ("127.0.0.1:80", "127.0.0.1:80"),
         ("my_site.example", "my_site.example"),
+        ("metrics.example", "metrics.example"),
+        ("metrics:9090", "metrics:9090"),
     ],
 )
 def test_what_people_type_becomes_one_spelling(typed: str, kept: str) -> None:
@@ -42,6 +44,9 @@ def test_what_people_type_becomes_one_spelling(typed: str, kept: str) -> None:
         ("www.", "no host name"),
         ("<script>", "no host name"),
         ("-a.example", "no host name"),
+        ("login", "/login is an address of this server"),
+        ("Metrics.", r"such as metrics\.example\.com"),
+        ("www.static", "/static is an address"),
     ],
 )
 def test_what_is_no_host_is_refused_with_a_way_out(typed: str, hint: str) -> None:

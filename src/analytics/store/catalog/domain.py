@@ -11,6 +11,23 @@ from analytics.errors import Malformed
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MAX_CHARS: Final = 253
+TAKEN: Final = frozenset(
+    {
+        "api",
+        "favicon.ico",
+        "health",
+        "js",
+        "login",
+        "logout",
+        "metrics",
+        "pixel.gif",
+        "setup",
+        "sites",
+        "static",
+        "tracker.js",
+    }
+)
+"""What the server's own addresses begin with; a site's pages lie beside them, under its name."""
 
 
 def normal(text: str) -> str:
@@ -31,7 +48,14 @@ def normal(text: str) -> str:
     host, colon, port = name.removeprefix("www.").partition(":")
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise Malformed("domain", f"{name!r} has no valid port after the colon")
-    return _host(host.rstrip("."), name) + (f":{int(port)}" if colon else "")
+    domain = _host(host.rstrip("."), name) + (f":{int(port)}" if colon else "")
+    if domain in TAKEN:
+        raise Malformed(
+            "domain",
+            f"/{domain} is an address of this server; give the site's whole host name, such as"
+            f" {domain}.example.com, or its port too, such as {domain}:80",
+        )
+    return domain
 
 
 def _host(host: str, name: str) -> str:
