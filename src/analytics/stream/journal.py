@@ -298,7 +298,8 @@ class Journal:
         if self._fault is not None and self._cramped:
             free = shutil.disk_usage(self._folder).free
             room = free > max(self._limits.min_free_bytes, self._limits.segment_bytes)
-            if room and self.backlog_bytes < self._limits.max_backlog_bytes:
+            backlog = self.backlog_bytes + self._limits.segment_bytes
+            if room and backlog <= self._limits.max_backlog_bytes:
                 return None
         return self._fault
 
