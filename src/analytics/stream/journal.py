@@ -6,7 +6,7 @@ the disk refuses a write, the whole group fails with `LogUnavailable` and the ne
 
 A disk that syncs within half a millisecond is waited for on the event loop: to hand the group to
 a thread and back costs more than the wait, because the thread needs the interpreter's lock each
-way (bench/journal.py). A slower disk is waited for in a thread, until it is quick again.
+way (docs/performance.md). A slower disk is waited for in a thread, until it is quick again.
 """
 
 from __future__ import annotations
