@@ -58,20 +58,20 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
 
 
 class _Patient:
-    """A stream that loses a line rather than raise: a full disk under the log is no reason for
-    what is logged to fail too."""
+    """A stream that loses a line rather than raise: a full disk under the log, or a stream that
+    was closed, is no reason for what is logged to fail too."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
     def write(self, text: str) -> None:
         """Write, if there is room."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._out.write(text)
 
     def flush(self) -> None:
         """Hand on what was written, if there is room."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._out.flush()
 
     def isatty(self) -> bool:

@@ -56,6 +56,7 @@ async def test_a_crash_at_any_byte_loses_nothing_that_was_acked(
         file.seek(log._file.size)
         file.write(torn)
     log._file.close()
+    log._threads.shutdown()
     async with Journal(folder, limits) as again:
         (_start, end), *_ = await again.ends()
         assert end.offset == acked
@@ -145,6 +146,18 @@ async def test_a_full_disk_refuses_without_harm_and_recovers(small_disk: Path) -
         found = await read(log, Position(0, 0), len(acked))
     assert [at for at, _ in found] == acked
     assert found[-1][1] == hit(30_000)
+
+
+async def test_a_fault_that_nobody_expects_is_an_answer_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No disk raises this; what matters is that nobody waits for ever."""
+    async with Journal(tmp_path, SMALL) as log:
+        monkeypatch.setattr("analytics.stream.segment.pack", lambda _: 1 / 0)
+        with pytest.raises(LogUnavailable, match="fault of its own"):
+            await log.append([hit(1)])
+        monkeypatch.undo()
+        assert await log.append([hit(2)]) == [Position(0, 0)]
 
 
 async def test_a_slow_disk_does_not_hold_up_the_loop(

@@ -168,11 +168,20 @@ class Journal:
             return
         self._next = group.end
         if self._sync_s < _QUICK_SYNC_S and not self._fills(group):
-            self._done(group, self._write(group))
+            self._done(group, self._try_to_write(group))
         else:
-            self._loop.run_in_executor(self._threads, self._write, group).add_done_callback(
+            self._loop.run_in_executor(self._threads, self._try_to_write, group).add_done_callback(
                 lambda written: self._done(group, written.result())
             )
+
+    def _try_to_write(self, group: Group) -> str | None:
+        """As `_write`, come what may: whoever waits must be told."""
+        try:
+            return self._write(group)
+        except Exception as exc:
+            with contextlib.suppress(Exception):
+                log.exception("journal_failed", first=group.first)
+            return f"the journal met a fault of its own: {exc!r}"
 
     def _fills(self, group: Group) -> bool:
         """Whether the newest segment has no room left for *group*."""
