@@ -1,5 +1,6 @@
 """What the operator may set."""
 
+from analytics.settings.backends import Cassandra, Cluster, Ignite, Kafka, Log
 from analytics.settings.load import load
 from analytics.settings.tree import (
     Ingest,
@@ -10,4 +11,17 @@ from analytics.settings.tree import (
     Store,
 )
 
-__all__ = ["Ingest", "Journal", "Logs", "Serve", "Settings", "Store", "load"]
+__all__ = [
+    "Cassandra",
+    "Cluster",
+    "Ignite",
+    "Ingest",
+    "Journal",
+    "Kafka",
+    "Log",
+    "Logs",
+    "Serve",
+    "Settings",
+    "Store",
+    "load",
+]
