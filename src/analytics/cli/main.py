@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from analytics import __version__
+from analytics.cli.cluster import cluster
 from analytics.cli.data import backup, erase, export, import_, restore
 from analytics.cli.health import audit, doctor
 from analytics.cli.keys import key
@@ -62,7 +63,7 @@ def analytics() -> None:
 
 
 for command in (
-    serve, site, user, key, import_, export, erase, backup, restore, audit, doctor,
+    serve, site, user, key, import_, export, erase, backup, restore, audit, doctor, cluster,
 ):  # fmt: skip
     analytics.add_command(command)
 

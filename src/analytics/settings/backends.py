@@ -146,6 +146,8 @@ class Cluster(Section):
         768 * MIB, "Memory for data in each Ignite node.", unit="bytes", ge=64 * MIB
     )
     spark_memory: Bytes = setting(1 * GIB, "Java heap of the Spark job.", unit="bytes")
+    java: str = setting("java", "The command of Java 17.")
+    maven: str = setting("mvn", "The command of Maven, which fetches the servers' jars once.")
     jars: OptionalPath = setting(
         None, "Where the servers' jars are kept; without it, ~/.cache/analytics/jars."
     )

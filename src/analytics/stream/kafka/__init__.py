@@ -1,0 +1,21 @@
+"""The event log of a cluster: a topic of Kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analytics import extras
+from analytics.settings import Kafka
+
+if TYPE_CHECKING:
+    from analytics.stream.kafka.log import KafkaLog
+
+__all__ = ["kafka_log"]
+
+
+def kafka_log(settings: Kafka) -> KafkaLog:
+    """The log in the topic that *settings* name. Raises `Misconfigured` without the driver."""
+    extras.require("log.backend kafka", "aiokafka")
+    from analytics.stream.kafka.log import KafkaLog
+
+    return KafkaLog(settings)
