@@ -17,6 +17,7 @@ from analytics.cli.keys import key
 from analytics.cli.options import common
 from analytics.cli.serve import serve
 from analytics.cli.sites import site
+from analytics.cli.spark_job import spark_job
 from analytics.cli.users import user
 from analytics.errors import AnalyticsError, Invalid, Misconfigured, Unavailable
 
@@ -64,6 +65,7 @@ def analytics() -> None:
 
 for command in (
     serve, site, user, key, import_, export, erase, backup, restore, audit, doctor, cluster,
+    spark_job,
 ):  # fmt: skip
     analytics.add_command(command)
 

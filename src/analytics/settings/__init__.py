@@ -2,6 +2,7 @@
 
 from analytics.settings.backends import Cassandra, Cluster, Ignite, Kafka, Log
 from analytics.settings.load import load
+from analytics.settings.spark import Spark
 from analytics.settings.tree import (
     Ingest,
     Journal,
@@ -22,6 +23,7 @@ __all__ = [
     "Logs",
     "Serve",
     "Settings",
+    "Spark",
     "Store",
     "load",
 ]

@@ -21,6 +21,7 @@ from analytics.settings.section import (
     parts,
     setting,
 )
+from analytics.settings.spark import Spark
 
 Module = Literal["ingest", "dashboard", "admin"]
 
@@ -106,6 +107,7 @@ class Settings(Section):
     kafka: Kafka = Kafka()
     ignite: Ignite = Ignite()
     cassandra: Cassandra = Cassandra()
+    spark: Spark = Spark()
     cluster: Cluster = Cluster()
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
