@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.real"]
+
 # A slow machine is no fault of the code: no example has a deadline.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")

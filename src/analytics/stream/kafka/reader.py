@@ -51,13 +51,10 @@ async def read(settings: Kafka, start: Position, *, limit: int) -> AsyncIterator
 
 async def ends(settings: Kafka) -> Sequence[tuple[Position, Position]]:
     """See `EventLog.ends`."""
-    consumer = _consumer(settings)
+    consumer = _consumer(settings, settings.topic)
     try:
         await consumer.start()
-        numbers = consumer.partitions_for_topic(settings.topic)
-        if not numbers:
-            await consumer.topics()
-            numbers = consumer.partitions_for_topic(settings.topic) or set()
+        numbers = consumer.partitions_for_topic(settings.topic) or ()
         partitions = [TopicPartition(settings.topic, number) for number in sorted(numbers)]
         first = await consumer.beginning_offsets(partitions)
         following = await consumer.end_offsets(partitions)
@@ -71,8 +68,9 @@ async def ends(settings: Kafka) -> Sequence[tuple[Position, Position]]:
     ]
 
 
-def _consumer(settings: Kafka) -> AIOKafkaConsumer:
+def _consumer(settings: Kafka, *topics: str) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
+        *topics,
         enable_auto_commit=False,
         auto_offset_reset="none",
         **options(settings, client="analytics-reader"),

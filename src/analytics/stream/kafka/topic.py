@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from typing import Final
@@ -9,7 +10,12 @@ from typing import Final
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.settings import Kafka
@@ -19,6 +25,8 @@ log = structlog.get_logger()
 
 _HOUR_MS: Final = 3_600_000
 _TIMEOUT_MS: Final = 10_000
+_TRIES: Final = 50
+_PAUSE_S: Final = 0.1
 
 
 async def ensure(settings: Kafka) -> None:
@@ -77,7 +85,9 @@ async def _create(admin: AIOKafkaAdminClient, settings: Kafka, name: str, partit
     reply = await admin.create_topics([topic], timeout_ms=_TIMEOUT_MS)
     for _name, code, *message in reply.topic_errors:
         error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:  # another replica may have been first
+        if error is TopicAlreadyExistsError:
+            return  # another replica was first
+        if code:
             said = (message and message[0]) or error.description
             raise Misconfigured(f"the topic {name} can't be made: {said}")
     log.info("topic_created", topic=name, partitions=partitions)
@@ -85,12 +95,17 @@ async def _create(admin: AIOKafkaAdminClient, settings: Kafka, name: str, partit
 
 async def _configuration(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
-    (reply, *_) = await admin.describe_configs([resource])
-    for code, message, _kind, _name, entries in reply.resources:
-        if code:
-            raise for_code(code)(message)
-        return {entry[0]: entry[1] for entry in entries}
-    return {}
+    for _ in range(_TRIES):
+        (reply, *_) = await admin.describe_configs([resource])
+        ((code, message, _kind, _name, entries),) = reply.resources
+        error = for_code(code)
+        if error is UnknownTopicOrPartitionError:
+            await asyncio.sleep(_PAUSE_S)  # the broker that was asked has not heard of it yet
+        elif code:
+            raise error(message)
+        else:
+            return {entry[0]: entry[1] for entry in entries}
+    raise LogUnavailable(f"the topic {name} was made, and no broker knows of it")
 
 
 def _check(settings: Kafka, found: Mapping[str, str]) -> None:
