@@ -26,6 +26,15 @@ _OPENS: Final = (
     "java.base/java.lang.reflect", "java.base/java.time", "java.base/java.text",
     "java.management/sun.management", "java.desktop/java.awt.font",
 )  # fmt: skip
+OPTIONS: Final = (
+    "-XX:+ExitOnOutOfMemoryError",
+    *(f"--add-opens={each}=ALL-UNNAMED" for each in _OPENS),
+    "-Djava.net.preferIPv4Stack=true",
+    "-DIGNITE_QUIET=true",
+    "-DIGNITE_NO_ASCII=true",
+    "-DIGNITE_UPDATE_NOTIFIER=false",
+)
+"""What Java needs to be told for Ignite, wherever it runs."""
 
 
 class Ignite:
@@ -73,12 +82,7 @@ class Ignite:
                 str(self._java),
                 f"-Xms{self._heap >> 20}m",
                 f"-Xmx{self._heap >> 20}m",
-                "-XX:+ExitOnOutOfMemoryError",
-                *(f"--add-opens={each}=ALL-UNNAMED" for each in _OPENS),
-                "-Djava.net.preferIPv4Stack=true",
-                "-DIGNITE_QUIET=true",
-                "-DIGNITE_NO_ASCII=true",
-                "-DIGNITE_UPDATE_NOTIFIER=false",
+                *OPTIONS,
                 f"-DIGNITE_HOME={self._folder / 'home'}",
                 *("-cp", f"{self._jars}/*"),
                 "org.apache.ignite.startup.cmdline.CommandLineStartup",
