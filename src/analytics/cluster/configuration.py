@@ -69,4 +69,6 @@ def _of(plan: Plan) -> Mapping[str, object]:
         "cassandra.replication": 1,
         "cassandra.tls": False,
         "cassandra.username": "",
+        "spark.host": HOST,
+        "spark.port": plan.spark_metrics,
     }

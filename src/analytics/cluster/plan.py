@@ -60,11 +60,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Where the Spark job tells how it is."""
         return self.base + 60
 
-    @property
-    def spark_ui(self) -> int:
-        """Where Spark's own pages are."""
-        return self.base + 61
-
     def replica(self, number: int) -> int:
         """Where replica *number* (from 1) serves."""
         return self.base + 70 + number
