@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec.structs import astuple
 
@@ -137,7 +138,7 @@ def pack(
     if len(offsets) < 2 or cut == offsets[0]:
         return [whole]
     before, behind = _cut(spans, cut)
-    early = pa.compute.less(table["log_offset"], cut)
+    early = pc.less(table["log_offset"], cut)
     return [
         *pack(
             partition,
@@ -150,7 +151,7 @@ def pack(
         *pack(
             partition,
             behind,
-            table.filter(pa.compute.invert(early)),
+            table.filter(pc.invert(early)),
             [letter for letter in dead if letter.offset >= cut],
             kind=kind,
             max_bytes=max_bytes,
@@ -203,9 +204,27 @@ def save(table: pa.Table, path: Path) -> None:
     pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
 
 
+def earliest(table: pa.Table) -> dict[str, int]:
+    """For each site, the earliest moment whose figures the rows of *table* change.
+
+    As `writing.touched`, which has rows for it.
+    """
+    table = table.filter(pc.is_null(table["bot"]))
+    moment = pc.if_else(
+        pc.not_equal(table["session"], pa.scalar(0, pa.uint64())),
+        pc.min_element_wise(table["ts"], table["session_start"]),
+        table["ts"],
+    )
+    found = pa.table({"site": table["site"], "moment": moment}).group_by("site")
+    return {
+        site.as_py(): at.as_py()
+        for site, at in zip(*found.aggregate([("moment", "min")]).columns, strict=True)
+    }
+
+
 def since(content: Content, offset: int) -> Content:
     """What *content* says of the records from *offset* on, where one of its spans begins."""
-    table = content.table.filter(pa.compute.greater_equal(content.table["log_offset"], offset))
+    table = content.table.filter(pc.greater_equal(content.table["log_offset"], offset))
     return Content(
         table,
         [span for span in content.spans if span.first >= offset],
@@ -303,6 +322,7 @@ __all__ = [
     "Content",
     "Kind",
     "Span",
+    "earliest",
     "name",
     "pack",
     "read",
