@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 import zipfile
@@ -37,8 +39,14 @@ class Plan(NamedTuple):
     """Records of one batch; more only make a backlog's batches longer."""
 
 
-Tally = Callable[[Sequence[Any], float], None]
-"""Told what the tasks of a batch tell, and how many seconds it took."""
+class Watch(NamedTuple):
+    """Who looks on, and may stop it."""
+
+    tally: Callable[[Sequence[Any], float], None]
+    """Told what the tasks of a batch tell, and how many seconds it took."""
+    lag: Callable[[int], None]
+    """Told now and then how many records wait."""
+    stop: threading.Event
 
 
 def session(plan: Plan) -> SparkSession:
@@ -55,6 +63,9 @@ def session(plan: Plan) -> SparkSession:
         "spark.log.level": "WARN",
         **(_LOCAL if plan.master.startswith("local") else {}),
     }
+    if plan.master.startswith("local"):
+        # The workers run what we run; elsewhere, the executors' own configuration says.
+        os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.appName("analytics").master(plan.master)
     for name, value in options.items():
         builder = builder.config(name, str(value).lower() if isinstance(value, bool) else value)
@@ -67,16 +78,8 @@ def session(plan: Plan) -> SparkSession:
 _LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
-def follow(
-    spark: SparkSession,
-    plan: Plan,
-    kafka: Kafka,
-    task: Task,
-    tally: Tally,
-    stop: threading.Event,
-    behind: Callable[[int], None],
-) -> None:
-    """Follow the topic until *stop*, and end between two batches.
+def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Watch) -> None:
+    """Follow the topic until it is stopped, and end between two batches.
 
     Raises `StoreUnavailable` when the query fails: to start again is always right, because what
     was folded is remembered.
@@ -89,15 +92,15 @@ def follow(
     )
     query = (
         records.mapInArrow(lambda batches: task(batches), TALLY)
-        .writeStream.foreachBatch(_gathering(tally))
+        .writeStream.foreachBatch(_gathering(watch.tally))
         .option("checkpointLocation", str(plan.checkpoint))
         .trigger(processingTime=f"{plan.trigger_s} seconds")
         .start()
     )
-    while not stop.wait(_LOOK_S):
+    while not watch.stop.wait(_LOOK_S):
         if (fault := query.exception()) is not None:
             raise StoreUnavailable(f"Spark's query has ended: {_first_line(fault)}")
-        behind(lag(query.lastProgress))
+        watch.lag(lag(query.lastProgress))
     # Let the batch under way end; were it cut off, it would only be folded again.
     waited = 0.0
     while query.status["isTriggerActive"] and waited < _STOP_S:
@@ -163,7 +166,9 @@ def package(folder: Path) -> Path:
     return target
 
 
-def _gathering(tally: Tally) -> Callable[[DataFrame, int], None]:
+def _gathering(
+    tally: Callable[[Sequence[Any], float], None],
+) -> Callable[[DataFrame, int], None]:
     def gather(batch: DataFrame, _number: int) -> None:
         began = time.monotonic()
         told = batch.collect()
