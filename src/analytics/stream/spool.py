@@ -1,15 +1,18 @@
 """A log behind a breaker, with the journal as its spool: hits are taken while the log is away.
 
 What the log does not confirm goes to the journal, which is durable too, so that its sender gets
-the same 2xx. When the log is back, what was spooled is sent to it in order; until the last of it is
-there, whatever comes is spooled behind it. So a visitor's events keep their order. What the log got
-without saying so is sent once more, under the same event id: deduplication undoes that.
+the same 2xx. When the log is back, what was spooled is sent to it in order; until the last of it
+is there, whatever comes is spooled behind it. So a visitor's events keep their order. Meanwhile
+senders are let in half as fast as the spool empties, so that it does empty, however fast they are.
+What the log got without saying so is sent once more, under the same event id: deduplication undoes
+that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum, auto
@@ -32,7 +35,9 @@ log = structlog.get_logger()
 
 _CHUNK: Final = 1000
 _NEAR: Final = 2000
-"""With so few records left, what comes is held up until they are sent."""
+"""With so few records left, what comes is held up until the last of them is sent."""
+_MOST_HELD: Final = 10_000
+"""So many appends are held up; more of them are spooled after all."""
 _PATIENCE: Final = 5
 """So many times as long as an append may take, a chunk of the spool may."""
 _PAUSE_S: Final = 0.2
@@ -45,8 +50,8 @@ class Mode(Enum):
     """To the log."""
     SPOOLING = auto()
     """To the journal."""
-    SWITCHING = auto()
-    """It waits a moment: the journal's last records are on their way to the log."""
+    HOLDING = auto()
+    """It waits a moment: the journal's records are on their way to the log."""
 
 
 class Pending(NamedTuple):
@@ -90,7 +95,7 @@ class Spool:
         )
         self._mode = Mode.DIRECT
         self._pending: dict[Appended, Pending] = {}  # in the order in which they began
-        self._held: list[tuple[Sequence[LogRecord], Ack]] = []
+        self._held: deque[tuple[Sequence[LogRecord], Ack]] = deque()
         self._writing = 0  # appends to the journal that have not ended
         self._drainer: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -120,8 +125,7 @@ class Spool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._mode is Mode.SWITCHING:
-            self._give_up_switching()
+        self._stop_holding()
         # The log first: what it gives up is spooled, and sent after the next start.
         await self._stack.aclose()
 
@@ -160,8 +164,10 @@ class Spool:
         ack = Ack(future)
         if self._mode is Mode.DIRECT and self._append_directly(records, ack):
             return future
-        if self._mode is Mode.SWITCHING:
+        if self._mode is Mode.HOLDING:
             self._held.append((records, ack))
+            if len(self._held) > _MOST_HELD:
+                self._spool_held()
         else:
             self._spool(records, ack)
         return future
@@ -256,30 +262,31 @@ class Spool:
         except AnalyticsError as exc:
             self._broken = str(exc)
             log.error("spool_unreadable", error=str(exc), at=self._mark.drained)  # noqa: TRY400
-            self._give_up_switching()
+            self._stop_holding()
             return
         self._mode = Mode.DIRECT
         log.info("spool_drained", up_to=self._mark.drained)
-        self._release_held()
+        held, self._held = self._held, deque()
+        for records, ack in held:
+            if self._mode is not Mode.DIRECT or not self._append_directly(records, ack):
+                self._spool(records, ack)
 
     async def _send_all(self) -> None:
         reading = self._journal.read(Position(0, self._mark.drained), limit=_CHUNK)
-        answers = False
         while self.backlog or self._writing:
-            if answers and self.backlog < _NEAR:
-                self._mode = Mode.SWITCHING
             if not self.backlog:
                 await asyncio.sleep(0.001)  # the journal is about to end a sync
                 continue
             batch = await anext(reading)
             records = [records_.decode(payload) for payload in batch.records]
             while not await self._send(records):
-                answers = False
-                self._give_up_switching()
+                self._stop_holding()
                 await asyncio.sleep(max(_PAUSE_S, self.breaker.retry_in()))
-            answers = True
             await asyncio.to_thread(self._mark.move, batch.end.offset)
             await self._journal.release(batch.end)
+            self._mode = Mode.HOLDING
+            if self.backlog >= _NEAR:
+                self._spool_held(_CHUNK // 2)
             async with self._moved:
                 self._moved.notify_all()
 
@@ -289,7 +296,7 @@ class Spool:
         if call is None:
             return False
         # Senders that are held up have waited for long enough after the usual time.
-        patience = 1 if self._mode is Mode.SWITCHING else _PATIENCE
+        patience = 1 if self._mode is Mode.HOLDING else _PATIENCE
         try:
             async with asyncio.timeout(patience * self._limits.after_s):
                 await self._log.append(records)
@@ -299,17 +306,19 @@ class Spool:
         call.succeeded()
         return True
 
-    def _give_up_switching(self) -> None:
+    def _stop_holding(self) -> None:
         """The log is away again: what was held goes behind what is spooled."""
-        self._mode = Mode.SPOOLING
-        self._release_held()
+        if self._mode is Mode.HOLDING:
+            self._mode = Mode.SPOOLING
+            self._spool_held()
 
-    def _release_held(self) -> None:
-        held, self._held = self._held, []
-        for records, ack in held:
-            direct = self._mode is Mode.DIRECT and not self._closing
-            if not (direct and self._append_directly(records, ack)):
-                self._spool(records, ack)
+    def _spool_held(self, most: int | None = None) -> None:
+        """Spool what was held, about *most* records of it."""
+        left = most
+        while self._held and (left is None or left > 0):
+            records, ack = self._held.popleft()
+            self._spool(records, ack)
+            left = None if left is None else left - len(records)
 
     # Reading
 

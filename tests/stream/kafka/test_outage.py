@@ -25,7 +25,7 @@ VISITORS = 24
 
 
 class Load:
-    """Visitors who send one hit after the other, each as soon as the last one is acked."""
+    """Visitors who send one hit after the other, each soon after the last one was acked."""
 
     def __init__(self, log: Spool) -> None:
         self._log = log
@@ -44,6 +44,7 @@ class Load:
             self.acked[visitor].append(number)
             self.spooled += position.partition >= FIRST_NUMBER
             number += 1
+            await asyncio.sleep(0.002)
 
     async def more(self, count: int) -> None:
         """Return when as many further hits are acked."""
@@ -92,7 +93,7 @@ async def test_kill_9_of_the_only_broker_costs_no_hit_and_no_order(tmp_path: Pat
             visitors = [asyncio.create_task(load.visit(number)) for number in range(VISITORS)]
             await load.more(1_000)
             assert load.spooled == 0
-            for _ in range(2):
+            for _round in range(2):
                 kill(machine)
                 await load.more(2_000)
                 assert log.spooling
