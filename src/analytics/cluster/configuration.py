@@ -59,7 +59,6 @@ def _of(plan: Plan) -> Mapping[str, object]:
         "kafka.min_insync": min_insync(copies),
         "kafka.tls": False,
         "kafka.sasl_mechanism": "",
-        "spark.port": plan.spark_metrics,
         "ignite.addresses": tuple(f"{HOST}:{plan.ignite(n)}" for n in plan.ignites),
         "ignite.backups": min(1, plan.ignite_nodes - 1),
         "ignite.tls": False,

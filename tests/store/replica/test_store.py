@@ -11,7 +11,7 @@ from tests.cluster import traffic
 from tests.cluster.comparing import differences
 from tests.store.rows import NOON, hit
 
-from analytics.errors import Malformed, StoreUnavailable
+from analytics.errors import StoreUnavailable
 from analytics.event import LogRecord
 from analytics.job.folding import Raw, fold_batch
 from analytics.job.memory import PartitionMemory
@@ -199,16 +199,3 @@ async def test_without_the_shared_chunks_it_answers_from_its_own_and_says_so(
     )
     answer = await replica.query(asked)
     assert (answer.rows[0].metrics, answer.as_of) == ((1,), LATER)
-
-
-async def test_what_is_no_receipt_is_refused(replica: ReplicaStore) -> None:
-    with pytest.raises(Malformed, match="no receipt"):
-        await replica.follower.visible("3")
-
-
-async def test_a_receipt_is_visible_when_its_record_is_here(
-    replica: ReplicaStore, cluster: Cluster
-) -> None:
-    waiting = asyncio.create_task(replica.follower.visible("0-0,1-0,2-0,3-0"))
-    cluster.take([hit(NOON, visitor=number) for number in range(40)])
-    await waiting

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pyarrow as pa
 import structlog
 
-from analytics.errors import AnalyticsError, Malformed, NotVisibleYet
+from analytics.errors import AnalyticsError
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.store import chunk
 from analytics.store.base import Prepared
@@ -28,7 +28,6 @@ _EVERY_S: Final = 0.3
 _AWAY_S: Final = 2.0
 _AT_ONCE: Final = 24
 _LOOK_FOR_PARTITIONS_S: Final = 15.0
-_WAIT_S: Final = 10.0
 
 
 class Source(Protocol):
@@ -74,6 +73,8 @@ class Follower:
         self._clock = clock
         self._every_s = every_s
         self._thread = ThreadPoolExecutor(1, "follower")
+        self.stepping = asyncio.Lock()
+        """Who holds it keeps us from writing."""
         self._stopping = asyncio.Event()
         self._moved = asyncio.Condition()
         self._moves = 0
@@ -149,7 +150,8 @@ class Follower:
         path = self._scratch / f"{uuid4().hex}.parquet"
         try:
             prepared = await self._blocking(partial(_prepare, partition, chunks, path))
-            await self._engine.absorb(prepared)
+            async with self.stepping:
+                await self._engine.absorb(prepared)
         finally:
             path.unlink(missing_ok=True)
         self.next_offsets[partition] = prepared.next_offset
@@ -161,21 +163,6 @@ class Follower:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     # For those who wait for it
-
-    async def visible(self, receipts: str) -> None:
-        """Return when every record of *receipts* (by comma) is in the engine.
-
-        Raises `Malformed` for what is no receipt of ours, `NotVisibleYet` after 10 s.
-        """
-        wanted = [_position(receipt) for receipt in receipts.split(",")]
-        try:
-            async with asyncio.timeout(_WAIT_S), self._moved:
-                while any(self.next_offsets.get(p, 0) <= offset for p, offset in wanted):
-                    await self._moved.wait()
-        except TimeoutError:
-            raise NotVisibleYet(
-                "the event is durable, and not in the figures yet; ask again in a moment"
-            ) from None
 
     async def reached(self, ends: Mapping[int, int]) -> None:
         """Return when every record before these offsets is in the engine."""
@@ -224,10 +211,3 @@ def _prepare(partition: int, chunks: Sequence[Chunk], path: Path) -> Prepared:
         partition=partition,
         next_offset=chunks[-1].last_offset + 1,
     )
-
-
-def _position(receipt: str) -> tuple[int, int]:
-    partition, dash, offset = receipt.strip().partition("-")
-    if not (dash and partition.isdecimal() and offset.isdecimal()):
-        raise Malformed("wait", f"{receipt[:40]!r} is no receipt")
-    return int(partition), int(offset)
