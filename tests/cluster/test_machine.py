@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,9 +58,16 @@ def agreed(machine: Machine) -> plan.Plan:
     return found
 
 
+@contextmanager
+def client_of(port: int) -> Iterator[Client]:
+    client = Client()
+    with client.connect([(HOST, port)]):
+        yield client
+
+
 def put(port: int, number: int, payload: bytes) -> None:
     """Write a chunk into Ignite."""
-    with Client().connect([(HOST, port)]) as client:
+    with client_of(port) as client:
         client.sql(
             "MERGE INTO chunks (chunk_id, kind, site, hour, log_partition, first_offset, "
             "last_offset, row_count, schema_version, payload) VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -68,14 +77,23 @@ def put(port: int, number: int, payload: bytes) -> None:
 
 def got(port: int, number: int) -> bytes | None:
     """The payload of a chunk, by its key: what has left the memory is read through."""
-    client = Client()
-    with client.connect([(HOST, port)]):
+    with client_of(port) as client:
         value = client.get_cache("chunks").get(f"c{number}")
         return None if value is None else bytes(value.payload)
 
 
 def in_cassandra(session: Session) -> set[str]:
     return {row.chunk_id for row in session.execute("SELECT chunk_id FROM analytics.chunks")}
+
+
+def documents(port: int) -> set[str]:
+    """What the catalog in Cassandra holds now."""
+    cluster = Cluster([HOST], port=port, protocol_version=5)
+    try:
+        rows = cluster.connect().execute("SELECT document_id FROM analytics.catalog")
+        return {row.document_id for row in rows}
+    finally:
+        cluster.shutdown()
 
 
 async def reaches_cassandra(port: int, wanted: set[str]) -> None:
@@ -104,6 +122,9 @@ async def test_the_servers_of_a_cluster_come_up_work_together_and_leave_no_trace
         ports = agreed(machine)
         put(ports.ignite(1), 1, b"one")
         await reaches_cassandra(ports.cassandra, {"c1"})
+        with client_of(ports.ignite(1)) as client:
+            client.sql("MERGE INTO catalog (document_id, kind) VALUES ('d1', 'site')")
+        assert documents(ports.cassandra) == {"d1"}, "it is there as soon as it is confirmed"
         kill(machine, "ignite-1")
         asked = await asyncio.to_thread(status_by_command, tmp_path, capsys)
         states = {server["name"]: server["healthy"] for server in asked["servers"]}
@@ -157,10 +178,13 @@ async def test_two_ignite_nodes_lose_nothing_when_one_dies(tmp_path: Path) -> No
         for number in range(40):
             put(ports.ignite(1), number, b"%d" % number)
         kill(machine, "ignite-2")
-        with Client().connect([(HOST, ports.ignite(1))]) as client:
+        with client_of(ports.ignite(1)) as client:
             (count,) = next(client.sql("SELECT COUNT(*) FROM chunks"))
         assert count == 40
         await machine.up(only=["cassandra", "ignite"])
+        # What the dead node had still to write, only somebody who knows of it can put back.
+        for number in range(40):
+            put(ports.ignite(1), number, b"%d" % number)
         await reaches_cassandra(ports.cassandra, {f"c{number}" for number in range(40)})
     finally:
         machine.down()
@@ -192,6 +216,5 @@ async def test_each_kind_is_there_for_other_tests(kafka: Settings, ignite: Setti
     async with KafkaLog(kafka.kafka) as log:
         (position,) = await log.append([hit(1)])
         assert await read(log, position, 1) == [(Position(*position), hit(1))]
-    host, port = ignite.ignite.addresses[0].split(":")
-    with Client().connect([(host, int(port))]) as client:
+    with client_of(int(ignite.ignite.addresses[0].split(":")[1])) as client:
         assert "chunks" in client.get_cache_names()

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from analytics.cluster import keyspace
 from analytics.cluster.node_xml import elsewhere
 from analytics.settings import Cassandra, Ignite, Settings
-from analytics.store.ignite.tables import TABLES, Table
+from analytics.store.ignite.tables import CHUNKS, TABLES, Table
 
 BEANS = "{http://www.springframework.org/schema/beans}"
 UTIL = "{http://www.springframework.org/schema/util}"
@@ -30,6 +30,10 @@ def value(bean: ET.Element, name: str) -> str:
     return one.get("value") or ""
 
 
+def names(bean: ET.Element) -> set[str | None]:
+    return {each.get("name") for each in bean.findall(f"{BEANS}property")}
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_column_is_a_field_and_if_durable_a_column_of_cassandra(table: Table) -> None:
     cache = caches(Settings())[table.name]
@@ -46,7 +50,8 @@ def test_every_column_is_a_field_and_if_durable_a_column_of_cassandra(table: Tab
             [str(column.kind.jdbc), column.name, column.kind.java, column.name]
             for column in (table.key, *table.columns)
         ]
-        assert value(cache, "writeBehindEnabled") == "true"
+        assert value(cache, "writeThrough") == "true"
+        assert ("writeBehindEnabled" in names(cache)) == (table is CHUNKS)
     else:
         assert stored == []
 

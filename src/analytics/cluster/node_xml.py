@@ -47,7 +47,7 @@ def node_xml(node: Node, cassandra: Cassandra) -> str:
         cassandra_nodes=[address.rsplit(":", 1) for address in cassandra.addresses],
         schema=SCHEMA,
         tables=TABLES,
-        flush_ms=_flush_ms,
+        behind=_behind,
     )
 
 
@@ -67,6 +67,10 @@ def elsewhere(settings: Settings) -> str:
     return node_xml(node, settings.cassandra)
 
 
-def _flush_ms(table: Table) -> int:
-    """How long a write may wait: the job keeps chunks until they last, nobody keeps the rest."""
-    return 1000 if table is CHUNKS else 200
+def _behind(table: Table) -> bool:
+    """Whether a write of *table* need not wait for Cassandra.
+
+    A node that dies takes with it what it had not written yet, though another node has it in
+    memory. Of chunks the job knows, and puts them back; of everything else nobody would.
+    """
+    return table is CHUNKS
