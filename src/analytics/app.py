@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 
 from starlette.routing import BaseRoute
 
-from analytics import assets, dashboard
+from analytics import assets, dashboard, extras
 from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
@@ -35,6 +35,7 @@ from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
 from analytics.settings import Settings
 from analytics.store.base import Builds
+from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.stream.journal import Journal, JournalLimits
@@ -92,7 +93,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     folder = DataFolder(settings.data)
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.held())
-        catalog = await stack.enter_async_context(SqliteCatalog(folder.catalog))
+        catalog = await stack.enter_async_context(_catalog(settings, folder))
         acceptance = Acceptance(
             sites=catalog.sites,
             keys=catalog.keys,
@@ -107,12 +108,22 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             yield await _embedded(common, stack)
 
 
+def _catalog(settings: Settings, folder: DataFolder) -> SqliteCatalog | SharedCatalog:
+    """What people set: in the folder, or the same for all replicas."""
+    if settings.store.backend == "duckdb":
+        return SqliteCatalog(folder.catalog)
+    extras.require("store.backend ignite", "pyignite", "pyarrow")
+    from analytics.store.ignite.documents import SharedDocument
+
+    return SharedCatalog(SharedDocument(settings.ignite, "catalog"), folder.catalog)
+
+
 class Common(NamedTuple):
     """What both modes have."""
 
     settings: Settings
     folder: DataFolder
-    catalog: SqliteCatalog
+    catalog: SqliteCatalog | SharedCatalog
     acceptance: Acceptance
 
     def timezones(self) -> Mapping[str, str]:

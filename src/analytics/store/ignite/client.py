@@ -66,6 +66,14 @@ class Client:
             found: Mapping[str, Any] = driver.get_cache(cache).get_all(list(keys))
             return found
 
+    def swap(self, cache: str, key: str, known: object, value: object) -> bool:
+        """Write *value* if *known* (None: nothing) lies under *key*; whether it did."""
+        with self._connected() as driver:
+            there = driver.get_cache(cache)
+            if known is None:
+                return bool(there.put_if_absent(key, value))
+            return bool(there.replace_if_equals(key, known, value))
+
     def remove(self, cache: str, keys: Sequence[str]) -> None:
         """Let go what lies under *keys*, in Cassandra too."""
         with self._connected() as driver:
