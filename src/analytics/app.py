@@ -93,7 +93,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     folder = DataFolder(settings.data)
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.held())
-        catalog = await stack.enter_async_context(_catalog(settings, folder))
+        catalog = _catalog(settings, folder)
+        await stack.enter_async_context(catalog)
         acceptance = Acceptance(
             sites=catalog.sites,
             keys=catalog.keys,
@@ -199,6 +200,7 @@ async def _replica(common: Common, stack: AsyncExitStack) -> Parts:
         figures=backends.figures,
         acceptance=common.acceptance,
         checks=backends.checks(),
+        audits=(backends.audit,),
         gauges=backends.gauges(),
         behind=lambda: backends.log.backlog,
     )

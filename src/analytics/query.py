@@ -68,9 +68,7 @@ class Dimension(StrEnum):
 
 
 PROPERTY_PREFIX: Final = "event:props:"
-TIME_DIMENSIONS: Final = frozenset(
-    {Dimension.HOUR, Dimension.DAY, Dimension.WEEK, Dimension.MONTH}
-)
+TIME_DIMENSIONS: Final = frozenset({Dimension.HOUR, Dimension.DAY, Dimension.WEEK, Dimension.MONTH})
 
 
 class Op(StrEnum):

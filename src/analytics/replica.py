@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -26,9 +26,17 @@ _WAIT_S: Final = 10.0
 class Backends(NamedTuple):
     """The open backends of a replica."""
 
+    settings: Settings
     store: ReplicaStore
     log: Spool
     figures: Following
+
+    async def audit(self) -> Sequence[str]:
+        """What is wrong with the chunks in Ignite and in Cassandra."""
+        extras.require("the audit of a cluster", "cassandra")
+        from analytics.job import audit
+
+        return (await audit.run(self.settings)).faults
 
     def gauges(self) -> metrics.Sources:
         """What of them can be measured."""
@@ -142,7 +150,7 @@ async def opened(
             ),
         )
     )
-    return Backends(store, log, Following(log, store))
+    return Backends(settings, store, log, Following(log, store))
 
 
 def _position(receipt: str) -> Position:

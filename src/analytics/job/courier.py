@@ -19,6 +19,8 @@ from analytics.store.ignite.chunks import ChunkStore
 log = structlog.get_logger()
 
 _EVERY_S: Final = 2.0
+_LOOK_EVERY_S: Final = 600.0
+"""To look for what Ignite has forgotten takes a scan of Cassandra."""
 
 
 class Courier:
@@ -46,15 +48,29 @@ class Courier:
         self._kept.close()
 
     def _run(self) -> None:
+        look_at = 0.0
         while not self._stop.wait(_EVERY_S):
             try:
+                if time.monotonic() >= look_at:
+                    self.recall()
+                    look_at = time.monotonic() + _LOOK_EVERY_S
                 self.round()
             except AnalyticsError as exc:
                 if self.fault is None:
                     log.warning("courier_held_up", error=str(exc))
                 self.fault = str(exc)
+                look_at = 0.0  # who comes back may have forgotten everything
             else:
                 self.fault = None
+
+    def recall(self) -> None:
+        """Fetch into Ignite's memory what only Cassandra has: its index knows nothing else."""
+        for partition, spans in self._kept.spans().items():
+            there = {each.chunk_id for each in self._shared.heads(partition)}
+            missing = [chunk_id for _, _, chunk_id in spans if chunk_id not in there]
+            if missing:
+                found = self._shared.recall(missing)
+                log.info("chunks_recalled", partition=partition, chunks=found)
 
     def round(self) -> None:
         """Go once to every outbox."""
