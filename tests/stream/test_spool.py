@@ -123,7 +123,8 @@ async def test_what_fails_is_spooled_before_whatever_comes_after_it(
     remote.drop_connections()
     later = [spool.append([hit(number)]) for number in range(5, 10)]
     await asyncio.gather(*waiting, *later)
-    found = await read(spool._journal, Position(0, 0), spool._journal.next_offset)
+    journal = spool._backlog._journal
+    found = await read(journal, Position(0, 0), journal.next_offset)
     assert [record.visitor for _, record in found if isinstance(record, Hit)] == [*range(10)]
     remote.silent = remote.away = False
     await drained(spool)

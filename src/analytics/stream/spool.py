@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum, auto
-from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -26,10 +25,11 @@ from analytics.errors import AnalyticsError, LogUnavailable, NotVisibleYet
 from analytics.event import LogRecord
 from analytics.stream import record as records_
 from analytics.stream.ack import Ack, Appended
+from analytics.stream.backlog import Backlog
 from analytics.stream.base import Batch, EventLog, Position
 from analytics.stream.breaker import Breaker, BreakerLimits, Call
-from analytics.stream.journal import Journal, JournalLimits
-from analytics.stream.spool_mark import FIRST_NUMBER, Mark
+from analytics.stream.journal import JournalLimits
+from analytics.stream.spool_mark import FIRST_NUMBER
 
 log = structlog.get_logger()
 
@@ -84,8 +84,7 @@ class Spool:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
-        self._journal = Journal(folder, journal)
-        self._mark = Mark(folder)
+        self._backlog = Backlog(folder, journal)
         self._limits = limits or SpoolLimits()
         self._clock = clock
         self.breaker = Breaker(
@@ -96,20 +95,16 @@ class Spool:
         self._mode = Mode.DIRECT
         self._pending: dict[Appended, Pending] = {}  # in the order in which they began
         self._held: deque[tuple[Sequence[LogRecord], Ack]] = deque()
-        self._writing = 0  # appends to the journal that have not ended
         self._drainer: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._closing = False
-        self._moved = asyncio.Condition()
         self._broken: str | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._journal)
-            (oldest, end), *_ = await self._journal.ends()
-            await asyncio.to_thread(self._mark.load, oldest.offset, end.offset)
+            await stack.enter_async_context(self._backlog)
             stack.push_async_callback(asyncio.sleep, 0)  # what the log gives up is spooled yet
             await stack.enter_async_context(self._log)
             self._stack = stack.pop_all()
@@ -134,7 +129,7 @@ class Spool:
         """Why hits can't be taken; None while they can, wherever they go."""
         if self._mode is Mode.DIRECT:
             return None
-        return self._journal.fault
+        return self._backlog.fault
 
     @property
     def drainer_fault(self) -> str | None:
@@ -149,12 +144,12 @@ class Spool:
     @property
     def backlog(self) -> int:
         """Records in the journal that the log has not got."""
-        return self._journal.next_offset - self._mark.drained
+        return self._backlog.records
 
     @property
     def backlog_bytes(self) -> int:
         """What the journal takes on disk."""
-        return self._journal.backlog_bytes
+        return self._backlog.bytes
 
     # Appending
 
@@ -169,7 +164,7 @@ class Spool:
             if len(self._held) > _MOST_HELD:
                 self._spool_held()
         else:
-            self._spool(records, ack)
+            self._backlog.add(records, ack)
         return future
 
     def _append_directly(self, records: Sequence[LogRecord], ack: Ack) -> bool:
@@ -214,31 +209,12 @@ class Spool:
         self._begin_spooling()
         for pending in self._pending.values():
             pending.ack.chances += 1
-            self._spool(pending.records, pending.ack)
+            self._backlog.add(pending.records, pending.ack)
 
     def _begin_spooling(self) -> None:
         self._mode = Mode.SPOOLING
         if not self._closing:
             self._drainer = self._loop.create_task(self._drain(), name="spool-drain")
-
-    def _spool(self, records: Sequence[LogRecord], ack: Ack) -> None:
-        try:
-            appended = self._journal.append(records)
-        except LogUnavailable as exc:
-            ack.failed(exc)
-            return
-        self._writing += 1
-        appended.add_done_callback(partial(self._spooled, ack))
-
-    def _spooled(self, ack: Ack, appended: Appended) -> None:
-        self._writing -= 1
-        error = appended.exception()
-        if error is not None:
-            ack.failed(error)
-        else:
-            ack.succeeded(
-                [Position(self._mark.number, place.offset) for place in appended.result()]
-            )
 
     async def _watch(self) -> None:
         """Take over when an append waits too long, though nothing has failed."""
@@ -261,19 +237,24 @@ class Spool:
             await self._send_all()
         except AnalyticsError as exc:
             self._broken = str(exc)
-            log.error("spool_unreadable", error=str(exc), at=self._mark.drained)  # noqa: TRY400
+            log.error("spool_unreadable", error=str(exc), at=self._backlog.drained)  # noqa: TRY400
+            self._stop_holding()
+            return
+        except Exception as exc:
+            self._broken = repr(exc)
+            log.exception("spool_stuck", at=self._backlog.drained)
             self._stop_holding()
             return
         self._mode = Mode.DIRECT
-        log.info("spool_drained", up_to=self._mark.drained)
+        log.info("spool_drained", up_to=self._backlog.drained)
         held, self._held = self._held, deque()
         for records, ack in held:
             if self._mode is not Mode.DIRECT or not self._append_directly(records, ack):
-                self._spool(records, ack)
+                self._backlog.add(records, ack)
 
     async def _send_all(self) -> None:
-        reading = self._journal.read(Position(0, self._mark.drained), limit=_CHUNK)
-        while self.backlog or self._writing:
+        reading = self._backlog.read(limit=_CHUNK)
+        while self.backlog or self._backlog.writing:
             if not self.backlog:
                 await asyncio.sleep(0.001)  # the journal is about to end a sync
                 continue
@@ -282,13 +263,10 @@ class Spool:
             while not await self._send(records):
                 self._stop_holding()
                 await asyncio.sleep(max(_PAUSE_S, self.breaker.retry_in()))
-            await asyncio.to_thread(self._mark.move, batch.end.offset)
-            await self._journal.release(batch.end)
+            await self._backlog.sent(batch)
             self._mode = Mode.HOLDING
             if self.backlog >= _NEAR:
                 self._spool_held(_CHUNK // 2)
-            async with self._moved:
-                self._moved.notify_all()
 
     async def _send(self, records: Sequence[LogRecord]) -> bool:
         """Whether the log has got *records*."""
@@ -317,7 +295,7 @@ class Spool:
         left = most
         while self._held and (left is None or left > 0):
             records, ack = self._held.popleft()
-            self._spool(records, ack)
+            self._backlog.add(records, ack)
             left = None if left is None else left - len(records)
 
     # Reading
@@ -341,12 +319,11 @@ class Spool:
         """
         if position.partition < FIRST_NUMBER:
             return [position]
-        if position.partition != self._mark.number:
+        if position.partition != self._backlog.number:
             raise NotVisibleYet(
                 "another replica keeps this event until Kafka is back; ask that one"
             )
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._mark.drained > position.offset)
+        await self._backlog.gone(position.offset)
         return [
             Position(end.partition, end.offset - 1)
             for oldest, end in await self._log.ends()
