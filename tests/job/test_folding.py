@@ -15,6 +15,7 @@ from analytics.errors import Corrupt
 from analytics.event import Hit, LogRecord, Row
 from analytics.job.folding import Raw, fold_batch
 from analytics.job.memory import PartitionMemory
+from analytics.job.rebuilding import rebuild
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.pipeline.source import Sources
@@ -69,6 +70,42 @@ def test_batches_of_any_size_repeated_at_will_come_to_what_one_memory_makes(
     whole = fold(list(enumerate(records)), for_ever, set())
     assert rows == whole.rows
     assert ledger == whole.ledger
+
+
+@given(logs(), st.data())
+def test_a_lost_memory_is_made_again_from_the_chunks(
+    records: list[LogRecord], data: st.DataObject
+) -> None:
+    payloads = raw(records)
+    lost_at = data.draw(st.integers(0, len(payloads)))
+    shared = Shared()
+    with tempfile.TemporaryDirectory() as folder:
+        with PartitionMemory(Path(folder) / "lost.sqlite") as memory:
+            for at in range(0, lost_at, 7):
+                fold_batch(memory, 0, payloads[at : min(at + 7, lost_at)], SOURCES)
+            shared.chunks = memory.unsent(1000)
+        with PartitionMemory(Path(folder) / "new.sqlite") as memory:
+            rebuild(memory, 0, shared)
+            fold_batch(memory, 0, payloads, SOURCES)  # Spark begins at the beginning again
+            shared.chunks += memory.unsent(1000)
+    rows = [
+        row
+        for each in shared.chunks
+        for row in chunk.to_rows(chunk.read(each.chunk_id, each.payload).table)
+    ]
+    whole = fold(list(enumerate(records)), State(SOURCES, keep_ms=1 << 50), set())
+    assert sorted(rows, key=lambda row: row.log_offset) == whole.rows
+    begins = [chunk.read(each.chunk_id, each.payload).begins for each in shared.chunks]
+    assert begins == [True, *([False] * (len(begins) - 1))][: len(begins)]
+
+
+class Shared:
+    """Chunks in order, shared."""
+
+    chunks: list[chunk.Chunk]
+
+    def following(self, partition: int, offset: int, limit: int) -> list[chunk.Chunk]:
+        return [each for each in self.chunks if each.first_offset >= offset][:limit]
 
 
 def test_what_cannot_be_read_is_a_dead_letter_and_counted(memory: PartitionMemory) -> None:

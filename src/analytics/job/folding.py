@@ -49,7 +49,8 @@ def fold_batch(
         if expected is not None and first != expected:
             raise Corrupt(
                 f"partition {partition}: the log goes on at {first}, and {expected} was to come:"
-                f" {first - expected} records are gone. See how long the topic keeps records."
+                f" {first - expected} records are gone. If the topic still has them, remove the"
+                " job's folder `checkpoint`: it then reads all of it, and skips what it has folded"
             )
         records, dead = _decoded(fresh)
         hits = [record for _, record in records if type(record) is Hit]
@@ -60,7 +61,7 @@ def fold_batch(
             memory.remember_ids(((row.site, row.event_id) for row in outcome.rows), latest)
             memory.remember_visits(state.sessions.all(), latest)
         span = chunk.Span(first, last, add(outcome.ledger, count_dead(dead)))
-        memory.put_out(chunk.pack(partition, [span], outcome.rows, dead))
+        memory.put_out(chunk.pack(partition, [span], outcome.rows, dead, begins=expected is None))
         memory.advance(last + 1)
     return Folded(len(fresh), len(outcome.rows), dead)
 

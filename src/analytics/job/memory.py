@@ -26,7 +26,7 @@ from analytics.store.chunk import Chunk, Kind
 
 ID_DAYS: Final = 3
 """Ids are known for one day less than this, at least."""
-_VISIT_KEEP_MS: Final = REACH_MS + DAY_MS
+VISIT_KEEP_MS: Final = REACH_MS + DAY_MS
 _BUSY_S: Final = 30.0
 _SIGN: Final = 1 << 63
 
@@ -124,7 +124,7 @@ class PartitionMemory:
             for old in tables:
                 if int(old.removeprefix("ids_")) <= day - ID_DAYS:
                     self._db.execute(f"DROP TABLE {old}")
-            self._forget_visits(received_at - _VISIT_KEEP_MS)
+            self._forget_visits(received_at - VISIT_KEEP_MS)
         self._db.executemany(
             f"INSERT OR IGNORE INTO {table} VALUES (?)",  # noqa: S608 - a name of our own
             ((id_key(site, event_id),) for site, event_id in ids),
@@ -147,7 +147,7 @@ class PartitionMemory:
 
     def remember_visits(self, visits: Iterable[Visit], received_at: int) -> None:
         """Note the *visits* of some visitors, all of theirs, as they are now."""
-        limit = received_at - _VISIT_KEEP_MS
+        limit = received_at - VISIT_KEEP_MS
         of_visitor: dict[int, list[Visit]] = {}
         for visit in visits:
             if visit.touched >= limit:

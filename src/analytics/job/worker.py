@@ -16,6 +16,7 @@ from analytics.errors import StoreUnavailable
 from analytics.job import delivery
 from analytics.job.folding import Folded, Raw, fold_batch
 from analytics.job.memory import PartitionMemory
+from analytics.job.rebuilding import rebuild
 from analytics.pipeline.source import Sources
 from analytics.settings import Ignite
 from analytics.store.ignite.chunks import ChunkStore
@@ -70,21 +71,32 @@ class Desk:
     def fold(self, partition: int, records: list[Raw]) -> pa.RecordBatch:
         """Fold *records*, send what came of it, and tell how much it was."""
         began = time.monotonic()
-        memory = self._memories.get(partition)
-        if memory is None:
-            memory = self._memories[partition] = PartitionMemory(path(self._folder, partition))
+        memory = self._memory(partition)
         folded = fold_batch(memory, partition, records, self._sources)
         sent = self._send(memory)
         return _tally(partition, folded, time.monotonic() - began, sent=sent)
+
+    def _memory(self, partition: int) -> PartitionMemory:
+        memory = self._memories.get(partition)
+        if memory is None:
+            memory = PartitionMemory(path(self._folder, partition))
+            if memory.next_offset is None:
+                # The very first records, or a disk that was lost: the chunks know.
+                rebuild(memory, partition, self._store())
+            self._memories[partition] = memory
+        return memory
+
+    def _store(self) -> ChunkStore:
+        if self._shared is None:
+            self._shared = ChunkStore(self.ignite)
+        return self._shared
 
     def _send(self, memory: PartitionMemory) -> bool:
         """Send the outbox's chunks, if Ignite takes them: else they stay there, for later."""
         if time.monotonic() < self._not_before:
             return False
-        if self._shared is None:
-            self._shared = ChunkStore(self.ignite)
         try:
-            delivery.send(memory, self._shared, time.time_ns() // 1_000_000)
+            delivery.send(memory, self._store(), time.time_ns() // 1_000_000)
         except StoreUnavailable as exc:
             log.warning("chunks_not_sent", error=str(exc))
             self._not_before = time.monotonic() + _LEAVE_ALONE_S

@@ -69,6 +69,8 @@ class Content(NamedTuple):
     dead: Sequence[DeadLetter]
     directory: Mapping[str, tuple[int, int]]
     """For each site, where its rows begin in the table, and how many there are."""
+    begins: bool = False
+    """Whether nothing was ever folded before it."""
 
     @property
     def ledger(self) -> dict[LedgerKey, LedgerLine]:
@@ -111,6 +113,7 @@ class _Header(msgspec.Struct, array_like=True):
     spans: list[tuple[int, int, list[_Line]]]
     dead: list[tuple[int, int, str, bytes]]
     directory: dict[str, tuple[int, int]]
+    begins: bool = False
 
 
 _decoder: Final = msgspec.msgpack.Decoder(_Header)
@@ -123,6 +126,7 @@ def pack(
     dead: Sequence[DeadLetter],
     *,
     kind: Kind = Kind.FRESH,
+    begins: bool = False,
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> list[Chunk]:
     """The chunks of the records that *spans* (neighbours, in order) are about.
@@ -130,7 +134,7 @@ def pack(
     One, unless it would be larger than *max_bytes*: then it is cut in halves at an offset.
     """
     table = rows if isinstance(rows, pa.Table) else to_table(rows)
-    whole = _pack(partition, spans, table, dead, kind)
+    whole = _pack(partition, spans, table, dead, kind, begins=begins)
     if len(whole.payload) <= max_bytes:
         return [whole]
     offsets = sorted([*table["log_offset"].to_pylist(), *(letter.offset for letter in dead)])
@@ -146,6 +150,7 @@ def pack(
             table.filter(early),
             [letter for letter in dead if letter.offset < cut],
             kind=kind,
+            begins=begins,
             max_bytes=max_bytes,
         ),
         *pack(
@@ -172,6 +177,7 @@ def read(chunk_id: str, payload: bytes) -> Content:
         spans=[Span(first, last, _ledger(lines)) for first, last, lines in header.spans],
         dead=[DeadLetter(*letter) for letter in header.dead],
         directory=header.directory,
+        begins=header.begins,
     )
 
 
@@ -239,12 +245,15 @@ def _pack(
     table: pa.Table,
     dead: Sequence[DeadLetter],
     kind: Kind,
+    *,
+    begins: bool,
 ) -> Chunk:
     table = table.sort_by([("site", "ascending"), ("ts", "ascending"), ("log_offset", "ascending")])
     header = _Header(
         [(span.first, span.last, _lines(span.ledger)) for span in spans],
         [(each.offset, each.received_at, each.reason, each.payload) for each in dead],
         _directory(table["site"].to_pylist()),
+        begins,
     )
     # One batch, so that each buffer is compressed once and as a whole.
     table = table.combine_chunks().replace_schema_metadata(

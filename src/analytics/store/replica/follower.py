@@ -184,15 +184,22 @@ class Follower:
 
 
 def _connected(chunks: Sequence[Chunk], at: int) -> list[Chunk]:
-    """The chunks that follow one another from *at* on; a replica that has nothing yet begins
-    with whatever is the oldest."""
+    """The chunks that follow one another from *at* on.
+
+    A replica that has nothing yet begins with the first chunk there ever was, which need not
+    be at 0, and which says so.
+    """
     usable: list[Chunk] = []
     for each in chunks:
-        if each.first_offset != at and at:
+        if each.first_offset != at and (at or not _begins(each)):
             break
         usable.append(each)
         at = each.last_offset + 1
     return usable
+
+
+def _begins(first: Chunk) -> bool:
+    return chunk.read(first.chunk_id, first.payload).begins
 
 
 def _prepare(partition: int, chunks: Sequence[Chunk], path: Path) -> Prepared:
