@@ -12,6 +12,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
+pytest_plugins = ["tests.real"]
+
 # A slow machine is no fault of the code: no example has a deadline.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 from starlette.routing import BaseRoute
 
-from analytics import assets, dashboard
+from analytics import assets, dashboard, extras
 from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
-from analytics.admin.workspace import Workspace
+from analytics.admin.workspace import PastFormat, WholeStore, Workspace
 from analytics.dashboard import stats_api
 from analytics.dashboard.ask import COOKIE
+from analytics.errors import Misconfigured
 from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
-from analytics.gateway.health import Health
+from analytics.gateway.health import Check, Health
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Trust
 from analytics.ingest.limiter import Limiter
@@ -28,6 +34,8 @@ from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
 from analytics.settings import Settings
+from analytics.store.base import Builds
+from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.stream.journal import Journal, JournalLimits
@@ -42,14 +50,41 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+class ServingStore(WholeStore, Builds, Protocol):
+    """A store that a server may have."""
+
+    async def first_event(self, site: str) -> int | None:
+        """The earliest `ts` of a site's rows; None when it has none."""
+
+
+class Figures(Protocol):
+    """Whoever brings rows into the store."""
+
+    async def visible(self, receipts: str) -> None:
+        """Return when every record of *receipts* is in the store."""
+
+    async def settle(self) -> None:
+        """Return when everything appended so far is in the store."""
+
+    def changes(self) -> AsyncIterator[None]:
+        """Steps whenever rows were stored since the last step."""
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """While the block runs, nothing is written to the store."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts(Workspace):
     """What an open data folder consists of, with what only a server needs."""
 
-    store: DuckDBStore
-    log: Journal
-    projector: Projector
+    store: ServingStore
+    figures: Figures
     acceptance: Acceptance
+    checks: Mapping[str, Check]
+    """What must be right for the server to be ready."""
+    gauges: metrics.Sources
+    behind: Callable[[], int]
+    """Records that are durable, and that somebody will still have to fold or to send on."""
 
 
 @asynccontextmanager
@@ -58,23 +93,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     folder = DataFolder(settings.data)
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.held())
-        catalog = await stack.enter_async_context(SqliteCatalog(folder.catalog))
-        store = await stack.enter_async_context(
-            DuckDBStore(
-                folder.store,
-                timezones=lambda: {site.domain: site.timezone for site in catalog.sites.all()},
-                memory_limit=f"{settings.store.memory_limit >> 20}MiB",
-                threads=settings.store.threads or os.cpu_count() or 1,
-                query_timeout_s=settings.store.query_timeout_s,
-            )
-        )
-        limits = JournalLimits(
-            segment_bytes=settings.journal.segment_bytes,
-            max_backlog_bytes=settings.journal.max_backlog_bytes,
-            min_free_bytes=settings.journal.min_free_bytes,
-        )
-        journal = await stack.enter_async_context(Journal(folder.journal, limits))
-        projector = await stack.enter_async_context(Projector(journal, store, clock=clock))
+        catalog = _catalog(settings, folder)
+        await stack.enter_async_context(catalog)
         acceptance = Acceptance(
             sites=catalog.sites,
             keys=catalog.keys,
@@ -82,19 +102,109 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             places=open_places(settings.ingest.mmdb),
             clock=clock,
         )
-        yield Parts(
-            settings=settings,
-            folder=folder,
-            catalog=catalog,
-            store=store,
-            log=journal,
-            clock=clock,
-            settle=projector.settle,
-            paused=projector.paused,
-            formats={"access-log": lambda site: AccessLog(acceptance, site)},
-            projector=projector,
-            acceptance=acceptance,
+        common = Common(settings, folder, catalog, acceptance)
+        if settings.store.backend == "ignite":
+            yield await _replica(common, stack)
+        else:
+            yield await _embedded(common, stack)
+
+
+def _catalog(settings: Settings, folder: DataFolder) -> SqliteCatalog | SharedCatalog:
+    """What people set: in the folder, or the same for all replicas."""
+    if settings.store.backend == "duckdb":
+        return SqliteCatalog(folder.catalog)
+    extras.require("store.backend ignite", "pyignite", "pyarrow")
+    from analytics.store.ignite.documents import SharedDocument
+
+    return SharedCatalog(SharedDocument(settings.ignite, "catalog"), folder.catalog)
+
+
+class Common(NamedTuple):
+    """What both modes have."""
+
+    settings: Settings
+    folder: DataFolder
+    catalog: SqliteCatalog | SharedCatalog
+    acceptance: Acceptance
+
+    def timezones(self) -> Mapping[str, str]:
+        """The time zone of each site."""
+        return {site.domain: site.timezone for site in self.catalog.sites.all()}
+
+    def formats(self) -> Mapping[str, PastFormat]:
+        """What `import` can read."""
+        return {"access-log": lambda site: AccessLog(self.acceptance, site)}
+
+
+async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
+    """Everything in this process."""
+    settings, folder = common.settings, common.folder
+    if settings.log.backend != "journal":
+        raise Misconfigured(
+            "log.backend kafka needs store.backend ignite: the stream job folds what is in Kafka"
         )
+    store = await stack.enter_async_context(
+        DuckDBStore(
+            folder.store,
+            timezones=common.timezones,
+            memory_limit=f"{settings.store.memory_limit >> 20}MiB",
+            threads=settings.store.threads or os.cpu_count() or 1,
+            query_timeout_s=settings.store.query_timeout_s,
+        )
+    )
+    limits = JournalLimits(
+        segment_bytes=settings.journal.segment_bytes,
+        max_backlog_bytes=settings.journal.max_backlog_bytes,
+        min_free_bytes=settings.journal.min_free_bytes,
+    )
+    journal = await stack.enter_async_context(Journal(folder.journal, limits))
+    projector = await stack.enter_async_context(Projector(journal, store, clock=clock))
+    return Parts(
+        settings=settings,
+        folder=folder,
+        catalog=common.catalog,
+        store=store,
+        log=journal,
+        clock=clock,
+        settle=projector.settle,
+        paused=projector.paused,
+        formats=common.formats(),
+        figures=projector,
+        acceptance=common.acceptance,
+        checks={
+            "journal": lambda: journal.fault,
+            "projector": lambda: str(projector.fault) if projector.fault else None,
+        },
+        gauges=_gauges(journal, projector),
+        behind=lambda: journal.next_offset - projector.next_offset,
+    )
+
+
+async def _replica(common: Common, stack: AsyncExitStack) -> Parts:
+    """One of several processes that share a cluster."""
+    # Here, because it needs what a plain installation leaves out.
+    from analytics import replica
+
+    backends = await replica.opened(
+        common.settings, common.folder, stack, timezones=common.timezones, clock=clock
+    )
+    return Parts(
+        settings=common.settings,
+        folder=common.folder,
+        catalog=common.catalog,
+        store=backends.store,
+        log=backends.log,
+        clock=clock,
+        settle=backends.figures.settle,
+        paused=backends.figures.paused,
+        formats=common.formats(),
+        figures=backends.figures,
+        acceptance=common.acceptance,
+        checks=backends.checks(),
+        audits=(backends.audit,),
+        gauges=backends.gauges(),
+        behind=lambda: backends.log.backlog,
+    )
 
 
 @asynccontextmanager
@@ -128,21 +238,16 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         max_event_bytes=settings.ingest.max_event_bytes,
         max_batch_bytes=settings.ingest.max_batch_bytes,
     )
-    health = Health(
-        {
-            "journal": lambda: parts.log.fault,
-            "projector": lambda: str(parts.projector.fault) if parts.projector.fault else None,
-        }
-    )
+    health = Health(parts.checks)
     routes: list[BaseRoute] = [
         *health.routes(),
-        *metrics.routes(taking.counts, _gauges(parts), trust),
+        *metrics.routes(taking.counts, parts.gauges, trust),
     ]
     error_page = None
     if "admin" in modules:
         routes += LedgerApi(parts.store, parts.catalog, COOKIE).routes()
     if "dashboard" in modules:
-        routes += stats_api.routes(parts.store, parts.catalog, parts.clock, parts.projector.visible)
+        routes += stats_api.routes(parts.store, parts.catalog, parts.clock, parts.figures.visible)
         # The pages of sites lie right below `/`, so they come last.
         routes += dashboard.routes(
             dashboard.Dashboard(
@@ -150,7 +255,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
                 store=parts.store,
                 clock=parts.clock,
                 setup_token=setup_token,
-                changed=parts.projector.changes,
+                changed=parts.figures.changes,
                 stopping=lambda: health.draining,
                 client=lambda request: trust.client(request.scope).address,
             )
@@ -160,29 +265,31 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
     return Application(gate=Gate(direct, routes, error_page), ingest=taking, health=health)
 
 
-def _gauges(parts: Parts) -> metrics.Sources:
+def _gauges(journal: Journal, projector: Projector) -> metrics.Sources:
     return {
         "analytics_log_lag_records": (
             "Records that are durable and not yet in the figures.",
-            lambda: parts.log.next_offset - parts.projector.next_offset,
+            lambda: journal.next_offset - projector.next_offset,
         ),
         "analytics_log_next_offset": (
             "Records appended since the folder was made.",
-            lambda: parts.log.next_offset,
+            lambda: journal.next_offset,
         ),
         "analytics_journal_bytes": (
             "What the journal takes on disk.",
-            lambda: parts.log.backlog_bytes,
+            lambda: journal.backlog_bytes,
         ),
         "analytics_journal_sync_seconds": (
             "How long a sync of the journal takes, of late.",
-            lambda: parts.log.sync_seconds,
+            lambda: journal.sync_seconds,
         ),
     }
 
 
 async def catch_up(parts: Parts) -> None:
-    """Let the figures catch up with the log, for a while."""
+    """Let the figures catch up with the log, for a while; a replica's are made elsewhere."""
+    if parts.settings.store.backend == "ignite":
+        return
     with suppress(TimeoutError):  # the journal keeps what is left
         async with asyncio.timeout(CATCH_UP_S):
             await parts.settle()

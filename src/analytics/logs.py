@@ -55,6 +55,9 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # These say ten times a second that a server is away; we say it ourselves, once.
+    for driver in ("aiokafka", "cassandra", "pyignite"):
+        logging.getLogger(driver).setLevel(logging.CRITICAL)
 
 
 class _Patient:

@@ -100,7 +100,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             gc.unfreeze()
             upkeep.cancel()
             await asyncio.gather(upkeep, return_exceptions=True)
-        log.info("draining", records=parts.log.next_offset - parts.projector.next_offset)
+        log.info("draining", records=parts.behind())
         await app.catch_up(parts)
     log.info("stopped")
 

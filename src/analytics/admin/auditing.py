@@ -55,6 +55,8 @@ async def run(workspace: Workspace, asked: Audit, job: Job) -> Audited:
             offsets = await workspace.store.offsets()
             faults += _uncounted(ledger, offsets)
             faults += [fault async for fault in _unreadable(workspace.log, offsets, job)]
+            for audit in workspace.audits:
+                faults += await audit()
     return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults)
 
 

@@ -18,7 +18,7 @@ from analytics.errors import FolderInUse, Misconfigured
 
 VERSION: Final = 1
 """Of the layout; raised when an older program would misread what a newer one wrote."""
-_NOT_OURS: Final = frozenset({"lost+found"})
+_NOT_OURS: Final = frozenset({"lost+found", "cluster"})
 _UNFETCHED_S: Final = 24 * 60 * 60
 
 
@@ -41,6 +41,8 @@ class DataFolder:
         self.catalog = path / "catalog.sqlite"
         self.store = path / "store.duckdb"
         self.journal = path / "journal"
+        self.spool = path / "spool"
+        """Hits that Kafka has not got yet."""
         self.scratch = path / "tmp"
         """Files on their way out; what nobody fetched for a day is deleted at a start."""
 

@@ -54,6 +54,8 @@ class Workspace:
     """Returns when everything appended before the call is in the store."""
     paused: Callable[[], AbstractAsyncContextManager[None]]
     """While the block runs, nothing is written to the store."""
+    audits: Sequence[Callable[[], Awaitable[Sequence[str]]]] = ()
+    """What else can be counted; each says what is wrong."""
     formats: Mapping[str, PastFormat] = field(default_factory=dict)
     """What `import` can read, by name."""
 

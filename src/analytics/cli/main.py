@@ -10,12 +10,14 @@ from typing import Final
 import click
 
 from analytics import __version__
+from analytics.cli.cluster import cluster
 from analytics.cli.data import backup, erase, export, import_, restore
 from analytics.cli.health import audit, doctor
 from analytics.cli.keys import key
 from analytics.cli.options import common
 from analytics.cli.serve import serve
 from analytics.cli.sites import site
+from analytics.cli.spark_job import spark_job
 from analytics.cli.users import user
 from analytics.errors import AnalyticsError, Invalid, Misconfigured, Unavailable
 
@@ -62,7 +64,8 @@ def analytics() -> None:
 
 
 for command in (
-    serve, site, user, key, import_, export, erase, backup, restore, audit, doctor,
+    serve, site, user, key, import_, export, erase, backup, restore, audit, doctor, cluster,
+    spark_job,
 ):  # fmt: skip
     analytics.add_command(command)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 DAY_MS: Final = 86_400_000
 ALWAYS: Final = -(1 << 62)
@@ -54,6 +54,27 @@ class Unsure(NamedTuple):
     event_id: str
     ts: int
     received_at: int
+
+
+class Seen(Protocol):
+    """What the fold needs of a memory of ids."""
+
+    def surely_new(self, site: str, event_id: str, ts: int, received_at: int) -> bool:
+        """Whether this hit cannot be a copy of an earlier one; False means "look it up"."""
+
+    def remember(self, site: str, event_id: str, received_at: int) -> None:
+        """Note an id that is stored, or about to be."""
+
+
+class SeenNothing:
+    """The memory of a caller who looks up every id."""
+
+    def surely_new(self, site: str, event_id: str, ts: int, received_at: int) -> bool:
+        """Never."""
+        return False
+
+    def remember(self, site: str, event_id: str, received_at: int) -> None:
+        """Not needed."""
 
 
 class SeenFilter:
@@ -140,6 +161,9 @@ class SeenFilter:
             self._layers = self._young + self._old
             self._young_since = received_at
             self._count = 0
+
+
+_: tuple[type[Seen], type[Seen]] = (SeenFilter, SeenNothing)
 
 
 def _layer(ids: int) -> array[int]:

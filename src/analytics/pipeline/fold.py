@@ -9,7 +9,7 @@ from msgspec.structs import astuple
 
 from analytics.event import Drop, Hit, Row
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, Tally
-from analytics.pipeline.state import Records, State
+from analytics.pipeline.state import Memory, Records
 
 
 class Outcome(NamedTuple):
@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
     ledger: Mapping[LedgerKey, LedgerLine]
 
 
-def fold(records: Records, state: State, known: Set[tuple[str, str]]) -> Outcome:
+def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> Outcome:
     """Drop copies, name sources, and place what is left in visits.
 
     *known* are the ids, of those that `state.unsure` named, that are stored already. See
@@ -50,7 +50,7 @@ def fold(records: Records, state: State, known: Set[tuple[str, str]]) -> Outcome
     return Outcome(rows, tally.lines())
 
 
-def _row(hit: Hit, offset: int, state: State) -> Row:
+def _row(hit: Hit, offset: int, state: Memory) -> Row:
     # By position, as naming 64 columns takes longer than all the rest; a test holds the order
     # to that of the classes: attributes up to the referrer, the others, who and when, the rest.
     fields = astuple(hit)

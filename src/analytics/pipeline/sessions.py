@@ -17,7 +17,7 @@ visits the caller hands to `load` first; from then until the next `forget` their
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from sys import intern
 from typing import Any, Final
 
@@ -80,6 +80,12 @@ class Sessions:
                 known.sort(key=_log_order)
         self._whole |= self._asked
         self._asked = set()
+
+    def all(self) -> Iterator[Visit]:
+        """Every visit in memory."""
+        for generation in (self._old, self._young):
+            for visits in generation.values():
+                yield from visits
 
     def place(self, hit: Hit, offset: int, source: str, channel: str) -> tuple[Any, ...]:
         """Let *hit* join or open a visit; its row's columns from `session` on, in their order."""

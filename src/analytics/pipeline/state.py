@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from analytics.event import Hit, LogRecord
-from analytics.pipeline.dedupe import ALWAYS, SeenFilter, Unsure
+from analytics.pipeline.dedupe import ALWAYS, Seen, SeenFilter, SeenNothing, Unsure
 from analytics.pipeline.sessions import KEEP_MS, Sessions, Visitor
 from analytics.pipeline.source import Sources
 from analytics.pipeline.visit import Visit
 
 Records = Sequence[tuple[int, LogRecord]]
 """Decoded records, each with its offset in the log, in log order."""
+
+
+class Memory(Protocol):
+    """What `fold` needs."""
+
+    @property
+    def sources(self) -> Sources:
+        """The tables of sources."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """The visits that an event of the batch may join."""
+
+    @property
+    def seen(self) -> Seen:
+        """Who is told of every id that is new."""
+
+
+class Recalled:
+    """The memory for one batch, for a caller who looks everything up.
+
+    *visits* are all those that the visitors of the batch may still join: what the store knows
+    of them, whose `touched` is less than `REACH_MS` before the batch's earliest `received_at`.
+    """
+
+    def __init__(self, sources: Sources, visits: Iterable[Visit]) -> None:
+        self.sources = sources
+        self.sessions = Sessions(visits=visits)
+        self.seen = SeenNothing()
 
 
 class State:
@@ -57,3 +87,6 @@ class State:
     def load(self, visits: Iterable[Visit]) -> None:
         """Take in the stored visits of the visitors that `absent` named."""
         self.sessions.load(visits)
+
+
+_: tuple[type[Memory], type[Memory]] = (State, Recalled)

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from analytics.settings.tree import GIB, KIB, MIB, Setting, every, sections
+from pydantic import SecretStr
+
+from analytics.settings.section import GIB, KIB, MIB
+from analytics.settings.tree import Setting, every, sections
 
 _HEAD: Final = """\
 # Every setting with its default. Copy what you change to analytics.toml.
@@ -45,12 +48,14 @@ def toml_value(value: object, unit: str = "") -> str:
         return "[" + ", ".join(toml_value(part) for part in value) + "]"
     if isinstance(value, int) and unit == "bytes":
         return _size(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int | float):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    if value is None:
+    if value is None or value == SecretStr(""):
         return '""'
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"' if isinstance(value, str | Path) else text
+    return f'"{text}"' if isinstance(value, str | Path | SecretStr) else text
 
 
 def _rows() -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
@@ -14,6 +14,7 @@ from analytics.pipeline.visit import Visit
 from analytics.query import Query, Result
 
 __all__ = [
+    "Absorbs",
     "Audits",
     "Builds",
     "DeadLetter",
@@ -23,6 +24,7 @@ __all__ = [
     "LedgerKey",
     "LedgerLine",
     "Lookups",
+    "Prepared",
     "Progress",
     "SeriesStore",
     "Snapshots",
@@ -31,6 +33,19 @@ __all__ = [
 
 Progress = Callable[[float], None]
 """Told now and then how much of a long work is done, from 0 to 1; called on the event loop."""
+
+
+class Prepared(NamedTuple):
+    """A `WriteBatch` whose rows were prepared elsewhere, in a file."""
+
+    rows: Path | None
+    """A Parquet file with the columns of `Row`; None when there are no rows."""
+    earliest: Mapping[str, int]
+    """For each site, the earliest moment whose figures the rows change."""
+    ledger: Mapping[LedgerKey, LedgerLine]
+    dead: Sequence[DeadLetter]
+    partition: int
+    next_offset: int
 
 
 class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
@@ -92,6 +107,13 @@ class ExportFormat(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     PARQUET = "parquet"
+
+
+class Absorbs(Protocol):
+    """Takes in what was folded elsewhere."""
+
+    async def absorb(self, prepared: Prepared) -> None:
+        """Return when all of it is durable, in one transaction."""
 
 
 class Exports(Protocol):

@@ -12,6 +12,7 @@ import msgspec
 from analytics.errors import StoreUnavailable
 from analytics.event import Row
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
+from analytics.store.base import Prepared
 from analytics.store.connection import Connection, transaction
 
 _encoder: Final = msgspec.json.Encoder()
@@ -101,6 +102,21 @@ def write(connection: Connection, batch: WriteBatch, file: RowFile) -> dict[str,
             _SET_OFFSET, {"partition": batch.partition, "next_offset": batch.next_offset}
         )
     return earliest
+
+
+def absorb(connection: Connection, prepared: Prepared) -> None:
+    """Make *prepared* durable, all or nothing."""
+    with transaction(connection):
+        if prepared.rows is not None:
+            connection.run(
+                "INSERT INTO rows SELECT * FROM read_parquet($file)", {"file": str(prepared.rows)}
+            )
+            pull_back(connection, prepared.earliest)
+        add_to_ledger(connection, prepared.ledger)
+        _add_dead(connection, prepared.partition, prepared.dead)
+        connection.run(
+            _SET_OFFSET, {"partition": prepared.partition, "next_offset": prepared.next_offset}
+        )
 
 
 def touched(rows: Iterable[Row]) -> dict[str, int]:

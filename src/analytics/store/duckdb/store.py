@@ -25,12 +25,14 @@ from analytics.store import (
     writing,
 )
 from analytics.store.base import (
+    Absorbs,
     Audits,
     Builds,
     Erases,
     ExportFormat,
     Exports,
     Lookups,
+    Prepared,
     Progress,
     SeriesStore,
     Snapshots,
@@ -76,6 +78,10 @@ class DuckDBStore:
     async def write(self, batch: WriteBatch) -> None:
         """Return when the rows, the ledger and the offset are durable, in one transaction."""
         await self._threads.write(partial(self._write, batch))
+
+    async def absorb(self, prepared: Prepared) -> None:
+        """Return when what was folded elsewhere is durable, in one transaction."""
+        await self._threads.write(partial(self._absorb, prepared))
 
     async def offsets(self) -> Mapping[int, int]:
         """For each partition of the log, the next offset to read."""
@@ -201,6 +207,10 @@ class DuckDBStore:
             raise StoreUnavailable("The store is not open.")
         self._builder.note(writing.write(connection, batch, self._file))
 
+    def _absorb(self, prepared: Prepared, connection: Connection) -> None:
+        writing.absorb(connection, prepared)
+        self._builder.note(prepared.earliest)
+
 
 def _snapshot(connection: Connection, path: Path) -> None:
     """Copy the database as it is in one transaction; writing goes on meanwhile."""
@@ -220,5 +230,11 @@ def _snapshot(connection: Connection, path: Path) -> None:
 
 _: type[SeriesStore] = DuckDBStore
 _can: tuple[
-    type[Lookups], type[Builds], type[Exports], type[Erases], type[Audits], type[Snapshots]
-] = (DuckDBStore, DuckDBStore, DuckDBStore, DuckDBStore, DuckDBStore, DuckDBStore)
+    type[Absorbs],
+    type[Audits],
+    type[Builds],
+    type[Erases],
+    type[Exports],
+    type[Lookups],
+    type[Snapshots],
+] = (DuckDBStore,) * 7

@@ -25,8 +25,8 @@ class SqliteCatalog:
     *path* `:memory:` gives a catalog that dies with the block.
     """
 
-    def __init__(self, path: str | Path, *, now_ms: Callable[[], int] = _now_ms) -> None:
-        self._database = Database(path)
+    def __init__(self, path: str | Path | Database, *, now_ms: Callable[[], int] = _now_ms) -> None:
+        self._database = path if isinstance(path, Database) else Database(path)
         self._sites = SqliteSites(self._database)
         self._keys = SqliteKeys(self._database, now_ms)
         self.sites: Sites = self._sites
@@ -36,9 +36,13 @@ class SqliteCatalog:
 
     async def __aenter__(self) -> Self:
         self._database.open()
+        self.load()
+        return self
+
+    def load(self) -> None:
+        """Read what is asked for from memory."""
         self._sites.load()
         self._keys.load()
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         self._database.close()

@@ -1,0 +1,105 @@
+"""The servers that a plan consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from analytics.cluster import jars
+from analytics.cluster.cassandra import Cassandra
+from analytics.cluster.configuration import resolved
+from analytics.cluster.ignite import Ignite
+from analytics.cluster.jars import Jars, Say
+from analytics.cluster.kafka import Kafka
+from analytics.cluster.plan import Plan
+from analytics.cluster.program import Replica, SparkJob
+from analytics.cluster.server import Server
+from analytics.settings import Settings
+
+KINDS: Final = ("kafka", "cassandra", "ignite", "spark-job", "replica")
+"""In the order in which they are started: each uses those before it."""
+_WITH_JARS: Final = {
+    "kafka": "kafka",
+    "cassandra": "cassandra",
+    "ignite": "ignite",
+    "spark-job": "spark",
+}
+
+
+class Parts:
+    """The servers of one cluster, by kind."""
+
+    def __init__(self, settings: Settings, plan: Plan, folder: Path, configuration: Path) -> None:
+        self.settings = resolved(settings, plan)
+        self._plan = plan
+        self._folder = folder
+        self._configuration = configuration
+
+    def fetch(self, kind: str, say: Say) -> None:
+        """See that everything is there that servers of *kind* are started with."""
+        if kind in _WITH_JARS:
+            jars.java(self.settings.cluster.java)
+            Jars(self.settings.cluster, say).of(_WITH_JARS[kind])
+
+    def of(self, kind: str) -> Sequence[Server]:
+        """The servers of *kind*."""
+        match kind:
+            case "kafka":
+                return [self._kafka(node) for node in self._plan.kafkas]
+            case "cassandra":
+                return [self._cassandra()]
+            case "ignite":
+                return [self._ignite(number) for number in self._plan.ignites]
+            case "spark-job":
+                return [
+                    SparkJob(
+                        self._plan,
+                        self._folder,
+                        configuration=self._configuration,
+                        java=self._java,
+                    )
+                ]
+            case _:
+                return [
+                    Replica(self._plan, number, self._folder, configuration=self._configuration)
+                    for number in range(1, self._plan.replicas + 1)
+                ]
+
+    def _kafka(self, node: int) -> Kafka:
+        return Kafka(
+            self._plan,
+            node,
+            self._folder,
+            java=self._java,
+            jars=self._jars("kafka"),
+            heap=self.settings.cluster.kafka_heap,
+        )
+
+    def _cassandra(self) -> Cassandra:
+        return Cassandra(
+            self._plan,
+            self._folder,
+            java=self._java,
+            jars=self._jars("cassandra"),
+            heap=self.settings.cluster.cassandra_heap,
+        )
+
+    def _ignite(self, number: int) -> Ignite:
+        return Ignite(
+            self._plan,
+            number,
+            self._folder,
+            java=self._java,
+            jars=self._jars("ignite"),
+            heap=self.settings.cluster.ignite_heap,
+            memory=self.settings.cluster.ignite_memory,
+            cassandra=self.settings.cassandra,
+        )
+
+    @property
+    def _java(self) -> Path:
+        return jars.located(self.settings.cluster.java)
+
+    def _jars(self, server: str) -> Path:
+        return Jars(self.settings.cluster, lambda _: None).folder_of(server)

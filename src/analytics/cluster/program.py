@@ -1,0 +1,83 @@
+"""Our own servers of a cluster: the Spark job, the replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from analytics.cluster.plan import HOST, Plan
+from analytics.cluster.process import Command
+from analytics.cluster.server import CONNECT_S, unreachable
+
+
+class SparkJob:
+    """`analytics spark-job` of a plan."""
+
+    name = "spark-job"
+
+    def __init__(self, plan: Plan, folder: Path, *, configuration: Path, java: Path) -> None:
+        self.port = plan.spark_metrics
+        self._folder = folder / self.name
+        self._configuration = configuration
+        self._java = java
+
+    def prepare(self) -> Command:
+        """See `Server.prepare`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return Command(
+            arguments=[
+                *(sys.executable, "-m", "analytics", "spark-job"),
+                *("--config", str(self._configuration), "--data", str(self._folder)),
+            ],
+            folder=self._folder,
+            environment={"JAVA_HOME": str(self._java.parents[1])},
+        )
+
+    async def fault(self) -> str | None:
+        """See `Server.fault`."""
+        return await unready(self.port)
+
+
+class Replica:
+    """`analytics serve` number *number* of a plan."""
+
+    def __init__(self, plan: Plan, number: int, folder: Path, *, configuration: Path) -> None:
+        self.name = f"replica-{number}"
+        self.port = plan.replica(number)
+        self._folder = folder / self.name
+        self._configuration = configuration
+
+    def prepare(self) -> Command:
+        """See `Server.prepare`."""
+        return Command(
+            arguments=[
+                *(sys.executable, "-m", "analytics", "serve"),
+                *("--host", HOST, "--port", str(self.port)),
+                *("--config", str(self._configuration), "--data", str(self._folder)),
+            ],
+            folder=self._folder.parent,
+        )
+
+    async def fault(self) -> str | None:
+        """See `Server.fault`."""
+        return await unready(self.port)
+
+
+async def unready(port: int) -> str | None:
+    """Why the program at *port* is not ready; None when it is."""
+    return await unreachable(port) or await asyncio.to_thread(_ask, port)
+
+
+def _ask(port: int) -> str | None:
+    connection = HTTPConnection(HOST, port, timeout=CONNECT_S)
+    try:
+        connection.request("GET", "/health/ready")
+        reply = connection.getresponse()
+        said = reply.read().decode("utf-8", "replace")
+    except (OSError, HTTPException) as exc:
+        return f"it does not answer: {exc}"
+    finally:
+        connection.close()
+    return None if reply.status == 200 else said

@@ -1,0 +1,36 @@
+"""What a server of a cluster must be able to tell of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from analytics.cluster.plan import HOST
+from analytics.cluster.process import Command
+
+CONNECT_S: Final = 2.0
+
+
+class Server(Protocol):
+    """One server process."""
+
+    name: str
+    port: int
+    """Where it listens to those who use it."""
+
+    def prepare(self) -> Command:
+        """Write its configuration; how it is started."""
+
+    async def fault(self) -> str | None:
+        """Why it can't serve yet, or any more, by asking it in its own protocol; None if it can."""
+
+
+async def unreachable(port: int) -> str | None:
+    """Why nobody answers at *port*; None when somebody does."""
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _reader, writer = await asyncio.open_connection(HOST, port)
+    except (OSError, TimeoutError):
+        return f"nobody listens on {HOST}:{port}"
+    writer.close()
+    return None

@@ -1,0 +1,146 @@
+"""The audit of a cluster: every record of the log is in exactly one chunk, wherever chunks lie."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from analytics.admin.auditing import Audited, SiteAudit
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
+from analytics.settings import Settings
+from analytics.store import chunk
+from analytics.store.cassandra import KeptChunks
+from analytics.store.ignite.chunks import ChunkStore
+from analytics.stream.kafka import reader
+
+_AT_ONCE: Final = 32
+
+
+class Span(NamedTuple):
+    """The offsets of one chunk, both inclusive."""
+
+    first: int
+    last: int
+    chunk_id: str
+
+
+class Counted(NamedTuple):
+    """What the chunks of a partition say of its records."""
+
+    ledger: Mapping[LedgerKey, LedgerLine]
+    rows: int
+    faults: Sequence[str]
+
+
+async def run(settings: Settings) -> Audited:
+    """Compare Kafka's offsets with the chunks in Ignite and in Cassandra, and count the ledger.
+
+    What is appended meanwhile is left out. Raises `Unavailable` when one of them is away.
+    """
+    ends = {
+        end.partition: (oldest.offset, end.offset)
+        for oldest, end in await reader.ends(settings.kafka)
+    }
+    return await asyncio.to_thread(_compared, settings, ends)
+
+
+def _compared(settings: Settings, ends: Mapping[int, tuple[int, int]]) -> Audited:
+    shared, kept = ChunkStore(settings.ignite), KeptChunks(settings.cassandra)
+    try:
+        faults: list[str] = []
+        ledger: dict[LedgerKey, LedgerLine] = {}
+        lasting = kept.spans()
+        for partition, (oldest, end) in sorted(ends.items()):
+            heads = shared.heads(partition)
+            there = [Span(each.first_offset, each.last_offset, each.chunk_id) for each in heads]
+            for where, spans in (
+                ("Ignite", there),
+                ("Cassandra", [Span(*each) for each in lasting.get(partition, ())]),
+            ):
+                faults += [
+                    f"partition {partition}, in {where}: {fault}"
+                    for fault in uncovered(spans, oldest, end)
+                ]
+            counted = _count(shared, partition, end)
+            ledger = add(ledger, counted.ledger)
+            faults += counted.faults
+    finally:
+        shared.close()
+        kept.close()
+    return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults)
+
+
+def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:
+    """What is wrong with *spans*, which are to cover [the first of them, end) once.
+
+    Nothing that Kafka still has, from *oldest* on, may lie before the first.
+    """
+    at = min(oldest, spans[0].first) if spans else oldest
+    for span in spans:
+        if span.first > at:
+            yield f"no chunk has the records {at} to {span.first - 1}"
+        elif span.first < at:
+            yield f"{span.chunk_id} has records before {at}, which another chunk has too"
+        at = max(at, span.last + 1)
+    if at < end:
+        yield f"no chunk has the records {at} to {end - 1}"
+
+
+def _count(shared: ChunkStore, partition: int, end: int) -> Counted:
+    ledger: dict[LedgerKey, LedgerLine] = {}
+    rows = records = 0
+    at = 0
+    while at < end and (chunks := shared.following(partition, at, _AT_ONCE)):
+        for each in chunks:
+            content = chunk.read(each.chunk_id, each.payload)
+            ledger = add(ledger, content.ledger)
+            rows += content.table.num_rows
+            records += each.last_offset - each.first_offset + 1
+        at = chunks[-1].last_offset + 1
+    return Counted(ledger, rows, list(_unbalanced(partition, ledger, rows, records)))
+
+
+def _unbalanced(
+    partition: int, ledger: Mapping[LedgerKey, LedgerLine], rows: int, records: int
+) -> Iterator[str]:
+    received = sum(line.received for line in ledger.values())
+    stored = sum(line.stored for line in ledger.values())
+    where = f"partition {partition}, in Ignite"
+    if received != records:
+        yield f"{where}: chunks of {records} records, and the ledger counts {received}"
+    if stored != rows:
+        yield f"{where}: the ledger says {stored} rows are stored, {rows} are there"
+    for key, line in ledger.items():
+        kinds = line.stored + line.duplicate + sum(line.dropped.values()) + line.dead
+        if line.received != kinds:
+            yield (
+                f"{where}, {key.site or 'no site'}, hour {key.hour}: {line.received} received,"
+                f" {kinds} accounted for"
+            )
+
+
+def _by_site(ledger: Mapping[LedgerKey, LedgerLine]) -> list[SiteAudit]:
+    sites: dict[str, dict[LedgerKey, LedgerLine]] = {}
+    for key, line in ledger.items():
+        total = LedgerKey(key.site, 0)
+        sites[key.site] = add(sites.get(key.site, {}), {total: line})
+    return [_site(key.site, line) for each in _sorted(sites.values()) for key, line in each.items()]
+
+
+def _sorted(
+    lines: Iterable[Mapping[LedgerKey, LedgerLine]],
+) -> list[Mapping[LedgerKey, LedgerLine]]:
+    return sorted(lines, key=lambda each: next(iter(each)).site)
+
+
+def _site(site: str, line: LedgerLine) -> SiteAudit:
+    return SiteAudit(
+        site=site,
+        received=line.received,
+        stored=line.stored,
+        duplicate=line.duplicate,
+        dropped=dict(line.dropped),
+        dead=line.dead,
+        erased=line.erased,
+    )

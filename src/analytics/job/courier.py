@@ -1,0 +1,85 @@
+"""The courier: goes from outbox to outbox until Cassandra has what is in them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from analytics.errors import AnalyticsError
+from analytics.job import delivery
+from analytics.job.memory import PartitionMemory
+from analytics.settings import Cassandra, Ignite
+from analytics.store.cassandra import KeptChunks
+from analytics.store.ignite.chunks import ChunkStore
+
+log = structlog.get_logger()
+
+_EVERY_S: Final = 2.0
+_LOOK_EVERY_S: Final = 600.0
+"""To look for what Ignite has forgotten takes a scan of Cassandra."""
+
+
+class Courier:
+    """A thread of its own, while its `with` block runs."""
+
+    def __init__(self, folder: Path, ignite: Ignite, cassandra: Cassandra) -> None:
+        self._folder = folder
+        self._shared = ChunkStore(ignite)
+        self._kept = KeptChunks(cassandra)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self.outbox_bytes = 0
+        """What is not yet confirmed."""
+        self.fault: str | None = None
+        """Why the last round could not do its work."""
+
+    def __enter__(self) -> Courier:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._shared.close()
+        self._kept.close()
+
+    def _run(self) -> None:
+        look_at = 0.0
+        while not self._stop.wait(_EVERY_S):
+            try:
+                if time.monotonic() >= look_at:
+                    self.recall()
+                    look_at = time.monotonic() + _LOOK_EVERY_S
+                self.round()
+            except AnalyticsError as exc:
+                if self.fault is None:
+                    log.warning("courier_held_up", error=str(exc))
+                self.fault = str(exc)
+                look_at = 0.0  # who comes back may have forgotten everything
+            else:
+                self.fault = None
+
+    def recall(self) -> None:
+        """Fetch into Ignite's memory what only Cassandra has: its index knows nothing else."""
+        for partition, spans in self._kept.spans().items():
+            there = {each.chunk_id for each in self._shared.heads(partition)}
+            missing = [chunk_id for _, _, chunk_id in spans if chunk_id not in there]
+            if missing:
+                found = self._shared.recall(missing)
+                log.info("chunks_recalled", partition=partition, chunks=found)
+
+    def round(self) -> None:
+        """Go once to every outbox."""
+        size = 0
+        for path in sorted(self._folder.glob("partition-*.sqlite")):
+            with PartitionMemory(path) as memory:
+                size += memory.outbox_bytes
+                self.outbox_bytes = max(self.outbox_bytes, size)
+                now = time.time_ns() // 1_000_000
+                delivery.send(memory, self._shared, now)
+                delivery.confirm(memory, self._shared, self._kept, now)
+        self.outbox_bytes = size

@@ -1,0 +1,230 @@
+"""What the job remembers of one partition of the log, in a file of its own.
+
+It holds how far the partition was folded, the ids of the last days, the visits that can still
+be joined, and the outbox: chunks that are not yet known to be safe. One transaction changes all
+of it, so that a batch is folded once, however often it is handed to us. Two processes may take
+turns on the file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import msgspec
+
+from analytics.errors import StoreUnavailable
+from analytics.event import Hit, hash64
+from analytics.pipeline.dedupe import DAY_MS
+from analytics.pipeline.sessions import REACH_MS
+from analytics.pipeline.visit import Visit
+from analytics.store.chunk import Chunk, Kind
+
+ID_DAYS: Final = 3
+"""Ids are known for one day less than this, at least."""
+VISIT_KEEP_MS: Final = REACH_MS + DAY_MS
+_BUSY_S: Final = 30.0
+_SIGN: Final = 1 << 63
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS progress (one INTEGER PRIMARY KEY CHECK (one = 1), next_offset INTEGER);
+CREATE TABLE IF NOT EXISTS visits (visitor INTEGER PRIMARY KEY, touched INTEGER, body BLOB);
+CREATE TABLE IF NOT EXISTS outbox (
+    chunk_id TEXT PRIMARY KEY, kind TEXT, site TEXT, hour INTEGER, log_partition INTEGER,
+    first_offset INTEGER, last_offset INTEGER, row_count INTEGER, version INTEGER, payload BLOB,
+    sent_at INTEGER);
+"""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[Visit]).decode
+
+
+class Waiting(NamedTuple):
+    """A chunk in the outbox that was sent, and is not confirmed."""
+
+    chunk_id: str
+    sent_at: int
+
+
+class PartitionMemory:
+    """The open file. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        with self._translated():
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the changes inside, or none; nobody else changes anything meanwhile."""
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise StoreUnavailable(
+                f"The job's memory cannot be used ({exc}): see its folder's disk."
+            ) from exc
+
+    # How far
+
+    @property
+    def next_offset(self) -> int | None:
+        """Everything before it is folded; None when nothing is remembered at all."""
+        row = self._db.execute("SELECT next_offset FROM progress").fetchone()
+        return None if row is None else int(row[0])
+
+    def advance(self, next_offset: int) -> None:
+        """Everything before *next_offset* is folded."""
+        self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (next_offset,))
+
+    # Ids
+
+    def known(self, hits: Iterable[Hit]) -> set[tuple[str, str]]:
+        """The (site, event_id)s of *hits* that are stored."""
+        tables = self._id_tables()
+        if not tables:
+            return set()
+        either = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE id = ?1" for table in tables)  # noqa: S608 - names of our own
+        found = set()
+        for hit in hits:
+            if self._db.execute(either, (id_key(hit.site, hit.event_id),)).fetchone():
+                found.add((hit.site, hit.event_id))
+        return found
+
+    def remember_ids(self, ids: Iterable[tuple[str, str]], received_at: int) -> None:
+        """Note (site, event_id)s that are stored now; *received_at* is the latest of theirs."""
+        day = received_at // DAY_MS
+        tables = self._id_tables()
+        table = f"ids_{day}"
+        if table not in tables:
+            self._db.execute(f"CREATE TABLE {table} (id BLOB PRIMARY KEY) WITHOUT ROWID")
+            for old in tables:
+                if int(old.removeprefix("ids_")) <= day - ID_DAYS:
+                    self._db.execute(f"DROP TABLE {old}")
+            self._forget_visits(received_at - VISIT_KEEP_MS)
+        self._db.executemany(
+            f"INSERT OR IGNORE INTO {table} VALUES (?)",  # noqa: S608 - a name of our own
+            ((id_key(site, event_id),) for site, event_id in ids),
+        )
+
+    def _id_tables(self) -> list[str]:
+        found = self._db.execute("SELECT name FROM sqlite_schema WHERE name GLOB 'ids_[0-9]*'")
+        return sorted((name for (name,) in found), reverse=True)
+
+    # Visits
+
+    def visits(self, hits: Iterable[Hit]) -> list[Visit]:
+        """Every visit that the visitors of *hits* can still join."""
+        found: list[Visit] = []
+        for key in {visitor_key(hit.site, hit.visitor) for hit in hits}:
+            row = self._db.execute("SELECT body FROM visits WHERE visitor = ?", (key,)).fetchone()
+            if row is not None:
+                found += _decode(row[0])
+        return found
+
+    def remember_visits(self, visits: Iterable[Visit], received_at: int) -> None:
+        """Note the *visits* of some visitors, all of theirs, as they are now."""
+        limit = received_at - VISIT_KEEP_MS
+        of_visitor: dict[int, list[Visit]] = {}
+        for visit in visits:
+            if visit.touched >= limit:
+                of_visitor.setdefault(visitor_key(visit.site, visit.visitor), []).append(visit)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO visits VALUES (?, ?, ?)",
+            (
+                (key, max(visit.touched for visit in theirs), _encode(theirs))
+                for key, theirs in of_visitor.items()
+            ),
+        )
+
+    def _forget_visits(self, touched_before: int) -> None:
+        self._db.execute("DELETE FROM visits WHERE touched < ?", (touched_before,))
+
+    # The outbox
+
+    def put_out(self, chunks: Sequence[Chunk]) -> None:
+        """Keep *chunks* until they are confirmed."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", chunks
+        )
+
+    def unsent(self, limit: int) -> list[Chunk]:
+        """The first *limit* chunks that were not sent, in the order of their offsets."""
+        rows = self._db.execute(
+            "SELECT * FROM outbox WHERE sent_at IS NULL ORDER BY first_offset LIMIT ?", (limit,)
+        ).fetchall()
+        return [Chunk(row[0], Kind(row[1]), *row[2:10]) for row in rows]
+
+    def sent(self, ids: Iterable[str], at: int) -> None:
+        """These were sent at *at*."""
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE outbox SET sent_at = ? WHERE chunk_id = ?", ((at, each) for each in ids)
+            )
+
+    def waiting(self, sent_before: int, limit: int) -> list[Waiting]:
+        """Chunks sent before then that nobody has confirmed, oldest first."""
+        rows = self._db.execute(
+            "SELECT chunk_id, sent_at FROM outbox WHERE sent_at < ? ORDER BY sent_at LIMIT ?",
+            (sent_before, limit),
+        )
+        return [Waiting(*row) for row in rows]
+
+    def confirmed(self, ids: Iterable[str]) -> None:
+        """These are safe elsewhere: let them go."""
+        with self.transaction():
+            self._db.executemany("DELETE FROM outbox WHERE chunk_id = ?", ((i,) for i in ids))
+
+    def send_again(self, ids: Iterable[str]) -> None:
+        """These were lost on the way."""
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE outbox SET sent_at = NULL WHERE chunk_id = ?", ((each,) for each in ids)
+            )
+
+    @property
+    def outbox_bytes(self) -> int:
+        """What the payloads in the outbox take."""
+        ((size,),) = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM outbox")
+        return int(size)
+
+
+def id_key(site: str, event_id: str) -> bytes:
+    """24 bytes for an id of a site; those that were made one after the other lie so too.
+
+    Raises `ValueError` for what is no UUID.
+    """
+    return bytes.fromhex(event_id.replace("-", "")) + _site_key(site)
+
+
+def visitor_key(site: str, visitor: int) -> int:
+    """A number for a visitor of a site. Two may share one; then their visits lie together."""
+    return (visitor ^ int.from_bytes(_site_key(site), "big")) - _SIGN
+
+
+@lru_cache(maxsize=65_536)
+def _site_key(site: str) -> bytes:
+    return hash64(site).to_bytes(8, "big")

@@ -1,0 +1,116 @@
+"""Running the job: what it needs, its signals, and a stop between two batches."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from pyspark.sql import SparkSession
+
+from analytics import logs
+from analytics.errors import StoreUnavailable
+from analytics.job import spark
+from analytics.job.courier import Courier
+from analytics.job.status import Figures, told
+from analytics.job.worker import Task
+from analytics.settings import Settings
+
+log = structlog.get_logger()
+
+_AGAIN_S: Final = 3.0
+
+
+def run(settings: Settings, jars: Sequence[Path]) -> None:
+    """Follow the log until SIGTERM or SIGINT."""
+    logs.configure(settings.logs)
+    stop = threading.Event()
+    job = Job(settings, jars, stop)
+    _stopped_by_signals(stop)
+    with told(settings.spark.host, settings.spark.port, job.figures, lambda: job.fault) as port:
+        log.info("job_starting", port=port, master=settings.spark.master)
+        session = spark.session(job.plan)
+        _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
+        try:
+            with job.courier:
+                job.run(session)
+        finally:
+            session.stop()
+    log.info("stopped")
+
+
+class Job:
+    """The query with all that it needs, begun again whenever it fails."""
+
+    def __init__(self, settings: Settings, jars: Sequence[Path], stop: threading.Event) -> None:
+        folder = settings.data.absolute()
+        memories = folder / "memory"
+        memories.mkdir(parents=True, exist_ok=True)
+        self.plan = spark.Plan(
+            master=settings.spark.master,
+            checkpoint=folder / "checkpoint",
+            jars=jars,
+            memory_mib=settings.cluster.spark_memory >> 20,
+            trigger_s=settings.spark.trigger_s,
+            max_offsets=settings.spark.max_records,
+        )
+        self.figures = Figures()
+        self.courier = Courier(memories, settings.ignite, settings.cassandra)
+        self.fault: str | None = "it is starting"
+        """Why nothing is folded now."""
+        self._kafka = settings.kafka
+        self._task = Task(memories, settings.ignite)
+        self._stop = stop
+
+    def run(self, session: SparkSession) -> None:
+        """Go on until it is stopped."""
+        while not self._stop.is_set():
+            self.fault = None
+            try:
+                spark.follow(
+                    session,
+                    self.plan,
+                    self._kafka,
+                    self._task,
+                    spark.Watch(tally=self._count, lag=self._note_lag, stop=self._stop),
+                )
+            except StoreUnavailable as exc:
+                # What was folded is remembered, so to begin again is always right.
+                log.error("query_ended", error=str(exc))  # noqa: TRY400 - the text says it all
+                self.fault = str(exc)
+                self._stop.wait(_AGAIN_S)
+        self.fault = "it is stopping"
+
+    def _note_lag(self, records: int) -> None:
+        self.figures.lag.set(records)
+        self.figures.outbox.set(self.courier.outbox_bytes)
+
+    def _count(self, batch: Sequence[Any], seconds: float) -> None:
+        records = sum(each.records for each in batch)
+        fold_ms = sum(each.took_ms for each in batch)
+        dead = [
+            letter for each in batch if each.dead for letter in msgspec.msgpack.decode(each.dead)
+        ]
+        self.figures.batch.observe(seconds)
+        self.figures.records.inc(records)
+        self.figures.rows.inc(sum(each.rows for each in batch))
+        self.figures.fold.inc(fold_ms / 1000)
+        self.figures.dead.inc(len(dead))
+        for offset, _received_at, reason, _payload in dead:
+            log.error("record_unreadable", offset=offset, error=reason)
+        log.info(
+            "batch_folded",
+            records=records,
+            took_ms=round(seconds * 1000),
+            fold_ms=fold_ms,
+            sent=all(each.sent for each in batch),
+        )
+
+
+def _stopped_by_signals(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,186 @@
+"""Spark's part: it follows the topic, and hands each partition's new records to a worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import structlog
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from analytics.errors import StoreUnavailable
+from analytics.job.worker import RECORDS_AT_ONCE, TALLY, Task
+from analytics.settings import Kafka
+
+log = structlog.get_logger()
+
+_MAX_OFFSETS: Final = 60_000
+_STOP_S: Final = 60.0
+_LOOK_S: Final = 0.5
+
+
+class Plan(NamedTuple):
+    """How the query is to run."""
+
+    master: str
+    checkpoint: Path
+    jars: Sequence[Path]
+    memory_mib: int
+    trigger_s: float
+    max_offsets: int = _MAX_OFFSETS
+    """Records of one batch; more only make a backlog's batches longer."""
+
+
+class Watch(NamedTuple):
+    """Who looks on, and may stop it."""
+
+    tally: Callable[[Sequence[Any], float], None]
+    """Told what the tasks of a batch tell, and how many seconds it took."""
+    lag: Callable[[int], None]
+    """Told now and then how many records wait."""
+    stop: threading.Event
+
+
+def session(plan: Plan) -> SparkSession:
+    """A Spark of our own, as small as it can be."""
+    options: Mapping[str, object] = {
+        "spark.jars": ",".join(map(str, plan.jars)),
+        "spark.driver.memory": f"{plan.memory_mib}m",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4",
+        "spark.ui.enabled": False,
+        "spark.sql.execution.arrow.maxRecordsPerBatch": RECORDS_AT_ONCE,
+        "spark.sql.streaming.noDataMicroBatches.enabled": False,
+        "spark.sql.streaming.minBatchesToRetain": 10,
+        "spark.python.worker.reuse": True,
+        "spark.log.level": "WARN",
+        **(_LOCAL if plan.master.startswith("local") else {}),
+    }
+    if plan.master.startswith("local"):
+        # The workers run what we run; elsewhere, the executors' own configuration says.
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.appName("analytics").master(plan.master)
+    for name, value in options.items():
+        builder = builder.config(name, str(value).lower() if isinstance(value, bool) else value)
+    spark = builder.getOrCreate()
+    if not plan.master.startswith("local"):
+        spark.sparkContext.addPyFile(str(package(plan.checkpoint.parent)))
+    return spark
+
+
+_LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Watch) -> None:
+    """Follow the topic until it is stopped, and end between two batches.
+
+    Raises `StoreUnavailable` when the query fails: to start again is always right, because what
+    was folded is remembered.
+    """
+    reader = spark.readStream.format("kafka")
+    for name, value in source_options(kafka, plan.max_offsets).items():
+        reader = reader.option(name, value)
+    records = reader.load().selectExpr(
+        "partition", "offset", "unix_millis(timestamp) AS appended_at", "value"
+    )
+    query = (
+        records.mapInArrow(lambda batches: task(batches), TALLY)
+        .writeStream.foreachBatch(_gathering(watch.tally))
+        .option("checkpointLocation", str(plan.checkpoint))
+        .trigger(processingTime=f"{plan.trigger_s} seconds")
+        .start()
+    )
+    while not watch.stop.wait(_LOOK_S):
+        if (fault := query.exception()) is not None:
+            raise StoreUnavailable(f"Spark's query has ended: {_first_line(fault)}")
+        watch.lag(lag(query.lastProgress))
+    # Let the batch under way end; were it cut off, it would only be folded again.
+    waited = 0.0
+    while query.status["isTriggerActive"] and waited < _STOP_S:
+        threading.Event().wait(_LOOK_S)
+        waited += _LOOK_S
+    with suppress(PySparkException):
+        query.stop()
+
+
+def lag(progress: Mapping[str, Any] | None) -> int:
+    """By how many records the last batch was behind the log, from what Spark tells of it."""
+    if not progress:
+        return 0
+    behind = 0
+    for source in progress.get("sources", ()):
+        metrics = source.get("metrics") or {}
+        with suppress(ValueError):
+            behind += int(float(metrics.get("maxOffsetsBehindLatest", 0)))
+    return behind
+
+
+def source_options(kafka: Kafka, max_offsets: int) -> Mapping[str, str]:
+    """How Spark connects to Kafka, and from where it reads."""
+    login = bool(kafka.sasl_mechanism)
+    channel = "SSL" if kafka.tls else "PLAINTEXT"
+    options = {
+        "kafka.bootstrap.servers": ",".join(kafka.bootstrap),
+        "subscribe": kafka.topic,
+        "startingOffsets": "earliest",
+        "failOnDataLoss": "true",
+        "maxOffsetsPerTrigger": str(max_offsets),
+        "kafka.security.protocol": f"SASL_{channel}" if login else channel,
+    }
+    if kafka.tls_ca is not None:
+        options |= {
+            "kafka.ssl.truststore.type": "PEM",
+            "kafka.ssl.truststore.location": str(kafka.tls_ca),
+        }
+    if login:
+        module = "plain.PlainLoginModule" if kafka.sasl_mechanism == "PLAIN" else _SCRAM
+        options |= {
+            "kafka.sasl.mechanism": kafka.sasl_mechanism,
+            "kafka.sasl.jaas.config": (
+                f"org.apache.kafka.common.security.{module} required"
+                f" username={_quoted(kafka.username)}"
+                f" password={_quoted(kafka.password.get_secret_value())};"
+            ),
+        }
+    return options
+
+
+_SCRAM: Final = "scram.ScramLoginModule"
+
+
+def package(folder: Path) -> Path:
+    """This package as a file that Spark ships to executors elsewhere."""
+    root = Path(__file__).parents[1]
+    target = folder / "analytics.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                archive.write(path, Path("analytics") / path.relative_to(root))
+    return target
+
+
+def _gathering(
+    tally: Callable[[Sequence[Any], float], None],
+) -> Callable[[DataFrame, int], None]:
+    def gather(batch: DataFrame, _number: int) -> None:
+        began = time.monotonic()
+        told = batch.collect()
+        tally(told, time.monotonic() - began)
+
+    return gather
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _first_line(fault: BaseException) -> str:
+    return str(fault).strip().partition("\n")[0][:400]

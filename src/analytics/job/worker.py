@@ -1,0 +1,144 @@
+"""What runs in each of Spark's Python workers: a partition's records go in, a tally comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import structlog
+
+from analytics.errors import StoreUnavailable
+from analytics.job import delivery
+from analytics.job.folding import Folded, Raw, fold_batch
+from analytics.job.memory import PartitionMemory
+from analytics.job.rebuilding import rebuild
+from analytics.pipeline.source import Sources
+from analytics.settings import Ignite
+from analytics.store.ignite.chunks import ChunkStore
+
+log = structlog.get_logger()
+
+RECORDS_AT_ONCE: Final = 5_000
+"""A chunk of so many rows is well below a megabyte."""
+TALLY: Final = (
+    "partition int, records bigint, rows bigint, took_ms bigint, sent boolean, dead binary"
+)
+_TALLY: Final = pa.schema(
+    [
+        ("partition", pa.int32()),
+        ("records", pa.int64()),
+        ("rows", pa.int64()),
+        ("took_ms", pa.int64()),
+        ("sent", pa.bool_()),
+        ("dead", pa.binary()),
+    ]
+)
+_LEAVE_ALONE_S: Final = 5.0
+
+
+class Task(NamedTuple):
+    """What a worker must know; it is sent to each."""
+
+    folder: Path
+    """Where the memories of the partitions lie."""
+    ignite: Ignite
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Fold what Spark hands over: records of one partition, in order."""
+        desk = _desk(self.folder, msgspec.json.encode(self.ignite.model_dump(mode="json")))
+        desk.ignite = self.ignite
+        for batch in batches:
+            for partition, records in _by_partition(batch):
+                yield desk.fold(partition, records)
+
+
+class Desk:
+    """What a worker keeps from batch to batch: open files, a connection, tables."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sources = Sources()
+        self._memories: dict[int, PartitionMemory] = {}
+        self._shared: ChunkStore | None = None
+        self._not_before = 0.0
+        self.ignite = Ignite()
+
+    def fold(self, partition: int, records: list[Raw]) -> pa.RecordBatch:
+        """Fold *records*, send what came of it, and tell how much it was."""
+        began = time.monotonic()
+        memory = self._memory(partition)
+        folded = fold_batch(memory, partition, records, self._sources)
+        sent = self._send(memory)
+        return _tally(partition, folded, time.monotonic() - began, sent=sent)
+
+    def _memory(self, partition: int) -> PartitionMemory:
+        memory = self._memories.get(partition)
+        if memory is None:
+            memory = PartitionMemory(path(self._folder, partition))
+            if memory.next_offset is None:
+                # The very first records, or a disk that was lost: the chunks know.
+                rebuild(memory, partition, self._store())
+            self._memories[partition] = memory
+        return memory
+
+    def _store(self) -> ChunkStore:
+        if self._shared is None:
+            self._shared = ChunkStore(self.ignite)
+        return self._shared
+
+    def _send(self, memory: PartitionMemory) -> bool:
+        """Send the outbox's chunks, if Ignite takes them: else they stay there, for later."""
+        if time.monotonic() < self._not_before:
+            return False
+        try:
+            delivery.send(memory, self._store(), time.time_ns() // 1_000_000)
+        except StoreUnavailable as exc:
+            log.warning("chunks_not_sent", error=str(exc))
+            self._not_before = time.monotonic() + _LEAVE_ALONE_S
+            return False
+        return True
+
+
+def path(folder: Path, partition: int) -> Path:
+    """Where the memory of *partition* lies."""
+    return folder / f"partition-{partition:05d}.sqlite"
+
+
+@cache
+def _desk(folder: Path, _connection: bytes) -> Desk:
+    return Desk(folder)
+
+
+def _by_partition(batch: pa.RecordBatch) -> Iterator[tuple[int, list[Raw]]]:
+    partitions = batch.column("partition").to_pylist()
+    records = list(
+        map(
+            Raw,
+            batch.column("offset").to_pylist(),
+            batch.column("appended_at").to_pylist(),
+            batch.column("value").to_pylist(),
+        )
+    )
+    start = 0
+    for index in range(1, len(records) + 1):
+        if index == len(records) or partitions[index] != partitions[start]:
+            yield partitions[start], records[start:index]
+            start = index
+
+
+def _tally(partition: int, folded: Folded, took_s: float, *, sent: bool) -> pa.RecordBatch:
+    values = (
+        partition,
+        folded.records,
+        folded.rows,
+        round(took_s * 1000),
+        sent,
+        msgspec.msgpack.encode(folded.dead) if folded.dead else b"",
+    )
+    arrays = [pa.array([v], type=f.type) for v, f in zip(values, _TALLY, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=_TALLY)

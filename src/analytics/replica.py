@@ -1,0 +1,160 @@
+"""What a replica of a cluster consists of: Kafka behind a spool, and a store that follows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, NamedTuple
+
+from analytics import extras
+from analytics.admin.folder import DataFolder
+from analytics.errors import Malformed, Misconfigured, NotVisibleYet
+from analytics.gateway import metrics
+from analytics.settings import Settings
+from analytics.store.duckdb import DuckDBStore
+from analytics.store.replica.store import ReplicaStore
+from analytics.stream.base import Position
+from analytics.stream.journal import JournalLimits
+from analytics.stream.kafka import kafka_log
+from analytics.stream.spool import Spool, SpoolLimits
+
+_WAIT_S: Final = 10.0
+
+
+class Backends(NamedTuple):
+    """The open backends of a replica."""
+
+    settings: Settings
+    store: ReplicaStore
+    log: Spool
+    figures: Following
+
+    async def audit(self) -> Sequence[str]:
+        """What is wrong with the chunks in Ignite and in Cassandra."""
+        extras.require("the audit of a cluster", "cassandra")
+        from analytics.job import audit
+
+        return (await audit.run(self.settings)).faults
+
+    def gauges(self) -> metrics.Sources:
+        """What of them can be measured."""
+        follower = self.store.follower
+        return {
+            "analytics_spool_records": (
+                "Hits that wait on this disk for Kafka.",
+                lambda: self.log.backlog,
+            ),
+            "analytics_spool_bytes": (
+                "What the spool takes on disk.",
+                lambda: self.log.backlog_bytes,
+            ),
+            "analytics_replica_next_offset": (
+                "Records of the log, all partitions, that are in this replica's figures.",
+                lambda: sum(follower.next_offsets.values()),
+            ),
+        }
+
+    def checks(self) -> Mapping[str, Callable[[], str | None]]:
+        """What may be wrong so that no event can be taken; stale figures are answered as such."""
+        return {"log": lambda: self.log.fault}
+
+
+class Following:
+    """What waits for figures that other processes make."""
+
+    def __init__(self, log: Spool, store: ReplicaStore) -> None:
+        self._log = log
+        self._follower = store.follower
+
+    @property
+    def fault(self) -> str | None:
+        """Why the figures may lack what others have already."""
+        return self._follower.fault
+
+    async def visible(self, receipts: str) -> None:
+        """Return when every record of *receipts* (by comma) is in the figures.
+
+        Raises `Malformed` for what is no receipt of ours, `NotVisibleYet` after 10 s.
+        """
+        positions = [_position(receipt) for receipt in receipts.split(",")]
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                for position in positions:
+                    for place in await self._log.places(position):
+                        await self._follower.reached({place.partition: place.offset + 1})
+        except TimeoutError:
+            raise NotVisibleYet(
+                "the event is durable, and not in the figures yet; ask again in a moment"
+            ) from None
+
+    async def settle(self) -> None:
+        """Return when everything that is in the log by now is in the figures."""
+        ends = await self._log.ends()
+        await self._follower.reached({end.partition: end.offset for _, end in ends})
+
+    def changes(self) -> AsyncIterator[None]:
+        """Steps whenever rows came since the last step."""
+        return self._follower.changes()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """While the block runs, nothing is written to the store."""
+        async with self._follower.stepping:
+            yield
+
+
+async def opened(
+    settings: Settings,
+    folder: DataFolder,
+    stack: AsyncExitStack,
+    *,
+    timezones: Callable[[], Mapping[str, str]],
+    clock: Callable[[], int],
+) -> Backends:
+    """Open the backends of a replica; *stack* closes them."""
+    if settings.log.backend != "kafka":
+        raise Misconfigured(
+            "store.backend ignite needs log.backend kafka: who fills Ignite reads from there"
+        )
+    extras.require("store.backend ignite", "pyignite", "pyarrow")
+    from analytics.store.ignite.chunks import ChunkStore
+
+    engine = DuckDBStore(
+        folder.store,
+        timezones=timezones,
+        memory_limit=f"{settings.store.memory_limit >> 20}MiB",
+        threads=settings.store.threads or os.cpu_count() or 1,
+    )
+    store = await stack.enter_async_context(
+        ReplicaStore(
+            ChunkStore(settings.ignite),
+            engine,
+            folder.path / "incoming",
+            partitions=settings.kafka.partitions,
+            clock=clock,
+        )
+    )
+    log = await stack.enter_async_context(
+        Spool(
+            kafka_log(settings.kafka),
+            folder.spool,
+            journal=JournalLimits(
+                segment_bytes=settings.journal.segment_bytes,
+                max_backlog_bytes=settings.journal.max_backlog_bytes,
+                min_free_bytes=settings.journal.min_free_bytes,
+            ),
+            limits=SpoolLimits(
+                after_s=settings.log.spool_after_s, retry_after_s=settings.log.retry_after_s
+            ),
+        )
+    )
+    return Backends(settings, store, log, Following(log, store))
+
+
+def _position(receipt: str) -> Position:
+    partition, dash, offset = receipt.strip().partition("-")
+    if not (dash and partition.isdecimal() and offset.isdecimal()):
+        raise Malformed("wait", f"{receipt[:40]!r} is no receipt")
+    return Position(int(partition), int(offset))

@@ -1,0 +1,65 @@
+"""What a section of settings is made of: its base, its fields, the types that people write."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+_UNITS: Final = {
+    "": 1, "b": 1,
+    "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "kib": KIB, "mib": MIB, "gib": GIB, "tib": 1024 * GIB,
+}  # fmt: skip
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
+
+
+def _bytes(value: object) -> object:
+    """A size as people write it: 67108864, "64 MiB", "5 MB"."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None or match[2].lower() not in _UNITS:
+        raise ValueError('give a size such as "64 MiB" or 67108864')
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def parts(value: object) -> object:
+    """A list, also as text with commas: the environment and the flags have no other way."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def networks(value: object) -> object:
+    value = parts(value)
+    if isinstance(value, list | tuple):
+        for part in value:
+            if not isinstance(part, str):
+                raise TypeError('give addresses or networks as text, such as "10.0.0.0/8"')
+            ip_network(part, strict=False)
+    return value
+
+
+def absent(value: object) -> object:
+    return None if value == "" else value
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
+
+
+def setting(default: object, help_: str, *, unit: str = "", **limits: float) -> Any:
+    """A field with its one line of help and the unit of its value."""
+    return Field(default, description=help_, json_schema_extra={"unit": unit}, **limits)  # type: ignore[call-overload]
+
+
+class Section(BaseModel):
+    """A group of settings; frozen, and it knows all its names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

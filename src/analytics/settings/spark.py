@@ -1,0 +1,23 @@
+"""The settings of the stream job."""
+
+from __future__ import annotations
+
+from analytics.settings.section import Section, setting
+
+
+class Spark(Section):
+    """The job that folds the log of a cluster."""
+
+    master: str = setting(
+        "local[2]", "The Spark that runs the job: local[N], or spark://host:port."
+    )
+    host: str = setting("127.0.0.1", "Address at which the job tells how it is.")
+    port: int = setting(
+        9108, "Port of its /metrics and /health/ready; 0 takes a free one.", ge=0, le=65535
+    )
+    trigger_s: float = setting(
+        1, "Time from the beginning of one batch to the next.", unit="seconds", gt=0
+    )
+    max_records: int = setting(
+        60_000, "Most records of one batch, when there is a backlog.", ge=1000
+    )

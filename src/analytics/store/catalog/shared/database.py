@@ -1,0 +1,171 @@
+"""A SQLite database in memory, whose image several processes share as one document.
+
+Who changes something replaces the document that he knows, by the next revision. If another was
+first, his image is taken instead, and the change is made again on top of it: so a change must
+be a function of the database alone, as the catalog's are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from analytics.errors import StoreUnavailable
+from analytics.store.catalog.sqlite.database import Database, Work
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_LEAVE_ALONE_S: Final = 2.0
+
+
+class Document(Protocol):
+    """Where the image is shared; see `SharedDocument`."""
+
+    def revision(self) -> int | None:
+        """Which one is there now."""
+
+    def load(self) -> tuple[int, bytes] | None:
+        """Its revision and its body."""
+
+    def replace(self, revision: int, body: bytes) -> bool:
+        """Put *body* in the place of what was seen last; False if that has changed."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class SharedDatabase(Database):
+    """A `Database` of several processes."""
+
+    def __init__(self, document: Document, image: Path) -> None:
+        super().__init__(":memory:")
+        self._document = document
+        self._file = image
+        self._revision = 0
+        self._image = b""
+        self._not_before = 0.0
+        self.pulled: Callable[[], None] = lambda: None
+        """Called when another process's image was taken over."""
+
+    def open(self) -> None:
+        """Take over the shared image, or make the first; without Ignite, the one that we kept.
+
+        Raises `StoreUnavailable` when there is none of them.
+        """
+        self._connection = sqlite3.connect(
+            ":memory:", isolation_level=None, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        try:
+            while not self._pull():
+                self._transaction(self._upgrade)
+                if self._push():
+                    return
+        except StoreUnavailable:
+            if not self._file.exists():
+                raise
+            log.warning("catalog_from_copy", file=self._file.name)
+            self._take(0, self._file.read_bytes())
+        self._transaction(self._upgrade)  # refuses one of a newer version
+
+    def close(self) -> None:
+        """Disconnect."""
+        super().close()
+        self._document.close()
+
+    def refresh(self) -> None:
+        """Take over what others have changed, if they have."""
+        with self._lock:
+            taken = self._pull_if_newer()
+        if taken:
+            self.pulled()
+
+    def transact(self, work: Work[T]) -> T:
+        """Do *work* in one transaction on the newest image; shared before this returns.
+
+        Raises `StoreUnavailable` for a change while Ignite is away; reads go on.
+        """
+        taken = False
+        try:
+            with self._lock:
+                try:
+                    taken = self._pull_if_newer()
+                except StoreUnavailable as exc:
+                    log.warning("catalog_not_refreshed", error=str(exc))
+                while True:
+                    connection = self._open_connection()
+                    before = connection.total_changes
+                    result = self._transaction(work)
+                    if connection.total_changes == before or self._shared():
+                        return result
+                    taken = True
+                    self._pull()
+        except sqlite3.OperationalError as exc:
+            raise StoreUnavailable(f"the catalog cannot be used now: {exc}") from exc
+        finally:
+            if taken:
+                self.pulled()
+
+    def _shared(self) -> bool:
+        """Whether what was changed here is everybody's now; else it is undone if it can't be."""
+        try:
+            return self._push()
+        except StoreUnavailable:
+            self._open_connection().deserialize(self._image)
+            raise
+
+    def _push(self) -> bool:
+        image = self._open_connection().serialize()
+        if not self._document.replace(self._revision + 1, image):
+            return False
+        self._keep(self._revision + 1, image)
+        return True
+
+    def _pull(self) -> bool:
+        found = self._document.load()
+        if found is None:
+            return False
+        self._take(*found)
+        return True
+
+    def _pull_if_newer(self) -> bool:
+        """Whether another's image was taken; while Ignite is away, it is left alone for a bit."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return False
+        try:
+            # What has left Ignite's memory has no revision there; `load` brings it back.
+            return self._document.revision() != self._revision and self._pull()
+        except StoreUnavailable:
+            self._not_before = now + _LEAVE_ALONE_S
+            raise
+
+    def _take(self, revision: int, image: bytes) -> None:
+        self._open_connection().deserialize(image)
+        self._keep(revision, image)
+
+    def _keep(self, revision: int, image: bytes) -> None:
+        self._revision, self._image = revision, image
+        fresh = self._file.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(image)
+        fresh.replace(self._file)
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreUnavailable("the catalog is closed")
+        return self._connection

@@ -1,0 +1,1 @@
+"""Ignite, where a cluster shares its chunks; only this package imports its driver."""

@@ -1,0 +1,135 @@
+"""The chunks that a cluster shares, in Ignite."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from pyignite import GenericObjectMeta
+from pyignite.datatypes import ByteArrayObject, LongObject, String
+
+from analytics.settings import Ignite
+from analytics.store.chunk import Chunk, Kind
+from analytics.store.ignite.client import Client
+from analytics.store.ignite.tables import CHUNKS
+from analytics.store.ignite.tables import Kind as ColumnKind
+
+_TYPES: Final = {
+    ColumnKind.TEXT: String,
+    ColumnKind.LONG: LongObject,
+    ColumnKind.BYTES: ByteArrayObject,
+}
+_AT_ONCE: Final = 16
+"""Chunks in one message: each may be a megabyte."""
+_HEAD: Final = (CHUNKS.key.name, *(each.name for each in CHUNKS.columns if each.name != "payload"))
+
+
+# The driver makes a class of each type of value; it is `Any`, as the driver has no types.
+_Value: Any = GenericObjectMeta(
+    "_Value",
+    (),
+    {},
+    type_name=CHUNKS.value_type,
+    schema=OrderedDict((each.name, _TYPES[each.kind]) for each in CHUNKS.columns),
+)
+
+
+class Head(NamedTuple):
+    """What the index knows of a chunk."""
+
+    chunk_id: str
+    kind: Kind
+    site: str
+    hour: int
+    partition: int
+    first_offset: int
+    last_offset: int
+    rows: int
+    version: int
+
+
+class ChunkStore:
+    """Chunks under their ids. For one thread; raises `StoreUnavailable` when Ignite is away."""
+
+    def __init__(self, settings: Ignite) -> None:
+        self._client = Client(settings)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
+
+    def put(self, chunks: Sequence[Chunk]) -> None:
+        """Return when *chunks* are in the memory of Ignite's nodes, each once, under its id."""
+        for part in _parts(chunks, _AT_ONCE):
+            self._client.put(CHUNKS.name, {each.chunk_id: _value(each) for each in part})
+
+    def following(self, partition: int, offset: int, limit: int) -> list[Chunk]:
+        """The next chunks of *partition* that have records from *offset* on, in order."""
+        columns = ", ".join((*_HEAD, "payload"))
+        rows = self._client.rows(
+            f"SELECT {columns} FROM {CHUNKS.name} WHERE log_partition = ?"  # noqa: S608 - names of our own
+            " AND first_offset >= ? ORDER BY first_offset LIMIT ?",
+            (partition, offset, limit),
+        )
+        return [Chunk(*_head(row), payload=bytes(row[-1])) for row in rows]
+
+    def partitions(self) -> list[int]:
+        """The partitions that have chunks."""
+        rows = self._client.rows(f"SELECT DISTINCT log_partition FROM {CHUNKS.name}")  # noqa: S608
+        return sorted(number for (number,) in rows)
+
+    def heads(self, partition: int) -> list[Head]:
+        """What the index knows of the chunks of *partition*, in the order of their offsets."""
+        rows = self._client.rows(
+            f"SELECT {', '.join(_HEAD)} FROM {CHUNKS.name} WHERE log_partition = ?"  # noqa: S608
+            " ORDER BY first_offset",
+            (partition,),
+        )
+        return [_head(row) for row in rows]
+
+    def present(self, ids: Sequence[str]) -> set[str]:
+        """Which of *ids* are in Ignite's memory."""
+        found: set[str] = set()
+        for part in _parts(ids, 100):
+            marks = ", ".join("?" * len(part))
+            rows = self._client.rows(
+                f"SELECT chunk_id FROM {CHUNKS.name} WHERE chunk_id IN ({marks})",  # noqa: S608
+                part,
+            )
+            found.update(each for (each,) in rows)
+        return found
+
+    def recall(self, ids: Sequence[str]) -> int:
+        """Fetch these into Ignite's memory, from Cassandra if need be; how many there are."""
+        return sum(len(self._client.get(CHUNKS.name, part)) for part in _parts(ids, _AT_ONCE))
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Let these go."""
+        for part in _parts(ids, 100):
+            self._client.remove(CHUNKS.name, part)
+
+
+def _value(chunk: Chunk) -> Any:
+    return _Value(
+        kind=chunk.kind.value,
+        site=chunk.site,
+        hour=chunk.hour,
+        log_partition=chunk.partition,
+        first_offset=chunk.first_offset,
+        last_offset=chunk.last_offset,
+        row_count=chunk.rows,
+        schema_version=chunk.version,
+        payload=chunk.payload,
+    )
+
+
+def _head(row: Sequence[Any]) -> Head:
+    return Head(row[0], Kind(row[1]), *row[2:9])
+
+
+def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part

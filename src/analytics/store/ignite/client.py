@@ -1,0 +1,131 @@
+"""The driver's border: a connection to Ignite's nodes, and our errors for the driver's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from pyignite import Client as Driver
+from pyignite.exceptions import (
+    AuthenticationError,
+    BinaryTypeError,
+    CacheError,
+    ClusterError,
+    HandshakeError,
+    NotSupportedByClusterError,
+    ParameterError,
+    ParseError,
+    ReconnectError,
+    SocketError,
+    SQLError,
+)
+
+from analytics.errors import Misconfigured, StoreUnavailable
+from analytics.settings import Ignite
+from analytics.store.ignite.tables import SCHEMA
+
+_TIMEOUT_S: Final = 10.0
+_FAULTS: Final = (
+    BinaryTypeError,
+    CacheError,
+    ClusterError,
+    HandshakeError,
+    NotSupportedByClusterError,
+    ParameterError,
+    ParseError,
+    ReconnectError,
+    SocketError,
+    SQLError,
+    OSError,
+)
+
+
+class Client:
+    """A connection, made when it is first needed, and anew after it broke. For one thread."""
+
+    def __init__(self, settings: Ignite) -> None:
+        self._settings = settings
+        self._driver: Driver | None = None
+
+    def close(self) -> None:
+        """Give the connection back."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            with suppress(*_FAULTS):
+                driver.close()
+
+    def put(self, cache: str, entries: Mapping[str, object]) -> None:
+        """Write *entries* under their keys, over what lies there."""
+        with self._connected() as driver:
+            driver.get_cache(cache).put_all(dict(entries))
+
+    def get(self, cache: str, keys: Sequence[str]) -> Mapping[str, Any]:
+        """What lies under *keys*; it is fetched from Cassandra if it left Ignite's memory."""
+        with self._connected() as driver:
+            found: Mapping[str, Any] = driver.get_cache(cache).get_all(list(keys))
+            return found
+
+    def swap(self, cache: str, key: str, known: object, value: object) -> bool:
+        """Write *value* if *known* (None: nothing) lies under *key*; whether it did."""
+        with self._connected() as driver:
+            there = driver.get_cache(cache)
+            if known is None:
+                return bool(there.put_if_absent(key, value))
+            return bool(there.replace_if_equals(key, known, value))
+
+    def remove(self, cache: str, keys: Sequence[str]) -> None:
+        """Let go what lies under *keys*, in Cassandra too."""
+        with self._connected() as driver:
+            driver.get_cache(cache).remove_keys(list(keys))
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[list[Any]]:
+        """The whole answer of a statement, from what is in Ignite's memory."""
+        with (
+            self._connected() as driver,
+            driver.sql(sql, query_args=list(parameters), schema=SCHEMA) as cursor,
+        ):
+            return list(cursor)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Driver]:
+        try:
+            if self._driver is None:
+                self._driver = self._connect()
+            yield self._driver
+        except AuthenticationError as exc:
+            self.close()
+            raise Misconfigured(
+                "Ignite does not know us: see ignite.username and ignite.password"
+            ) from exc
+        except _FAULTS as exc:
+            self.close()
+            raise StoreUnavailable(f"Ignite does not answer: {exc!r}") from exc
+
+    def _connect(self) -> Driver:
+        settings = self._settings
+        options: dict[str, object] = {"timeout": _TIMEOUT_S}
+        if settings.tls:
+            options |= {
+                "use_ssl": True,
+                "ssl_ca_certfile": _text(settings.tls_ca),
+                "ssl_certfile": _text(settings.tls_certificate),
+                "ssl_keyfile": _text(settings.tls_key),
+            }
+        if settings.username:
+            options |= {
+                "username": settings.username,
+                "password": settings.password.get_secret_value(),
+            }
+        driver = Driver(**options)
+        driver.connect([_address(each) for each in settings.addresses])
+        return driver
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,59 @@
+"""Small things that a cluster shares whole, in Ignite: each is replaced only by who knows it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Final
+
+from pyignite import GenericObjectMeta
+from pyignite.datatypes import ByteArrayObject, LongObject, String
+
+from analytics.settings import Ignite
+from analytics.store.ignite.client import Client
+from analytics.store.ignite.tables import CATALOG, Kind
+
+_TYPES: Final = {Kind.TEXT: String, Kind.LONG: LongObject, Kind.BYTES: ByteArrayObject}
+_Value: Any = GenericObjectMeta(
+    "_Value",
+    (),
+    {},
+    type_name=CATALOG.value_type,
+    schema=OrderedDict((each.name, _TYPES[each.kind]) for each in CATALOG.columns),
+)
+
+
+class SharedDocument:
+    """One document, under *name*. For one thread at a time."""
+
+    def __init__(self, settings: Ignite, name: str) -> None:
+        self._client = Client(settings)
+        self._name = name
+        self._known: Any = None
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
+
+    def revision(self) -> int | None:
+        """Which one is there now; None when there is none in Ignite's memory."""
+        rows = self._client.rows(
+            f"SELECT revision FROM {CATALOG.name} WHERE document_id = ?",  # noqa: S608 - our own name
+            (self._name,),
+        )
+        return int(rows[0][0]) if rows else None
+
+    def load(self) -> tuple[int, bytes] | None:
+        """Its revision and its body; it is fetched from Cassandra if it left Ignite's memory."""
+        self._known = self._client.get(CATALOG.name, [self._name]).get(self._name)
+        return None if self._known is None else (self._known.revision, bytes(self._known.body))
+
+    def replace(self, revision: int, body: bytes) -> bool:
+        """Put *body* in the place of what `load` or `replace` saw last; False if that has changed.
+
+        Raises `StoreUnavailable` when Ignite is away; then it may have been replaced or not.
+        """
+        value = _Value(kind="document", owner="", revision=revision, body=body)
+        if self._client.swap(CATALOG.name, self._name, self._known, value):
+            self._known = value
+            return True
+        return False

@@ -1,0 +1,220 @@
+"""The follower: polls the shared chunks' index, and copies what is new into a replica's engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, Self, TypeVar
+from uuid import uuid4
+
+import pyarrow as pa
+import structlog
+
+from analytics.errors import AnalyticsError
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
+from analytics.store import chunk
+from analytics.store.base import Prepared
+from analytics.store.chunk import Chunk
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_EVERY_S: Final = 0.3
+_AWAY_S: Final = 2.0
+_AT_ONCE: Final = 24
+_LOOK_FOR_PARTITIONS_S: Final = 15.0
+
+
+class Source(Protocol):
+    """Where chunks are shared. Blocks; used by one thread."""
+
+    def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
+        """The next chunks of *partition* from *offset* on, in order."""
+
+    def partitions(self) -> Sequence[int]:
+        """The partitions that have chunks."""
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+
+
+class Engine(Protocol):
+    """The replica's own engine."""
+
+    async def absorb(self, prepared: Prepared) -> None:
+        """Return when all of it is durable, in one transaction."""
+
+    async def offsets(self) -> Mapping[int, int]:
+        """For each partition, the offset behind what it holds."""
+
+
+class Follower:
+    """Follows all partitions while its `async with` block runs."""
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        scratch: Path,
+        *,
+        partitions: int,
+        clock: Callable[[], int],
+        every_s: float = _EVERY_S,
+    ) -> None:
+        self._source = source
+        self._engine = engine
+        self._scratch = scratch
+        self._known = set(range(partitions))
+        self._clock = clock
+        self._every_s = every_s
+        self._thread = ThreadPoolExecutor(1, "follower")
+        self.stepping = asyncio.Lock()
+        """Who holds it keeps us from writing."""
+        self._stopping = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._moves = 0
+        self._task: asyncio.Task[None] | None = None
+        self.next_offsets: dict[int, int] = {}
+        """For each partition: everything before it is in the engine."""
+        self.complete_at = 0
+        """When everything that was shared was here, last."""
+        self.fault: str | None = None
+        """Why it may lack what others have already."""
+
+    async def __aenter__(self) -> Self:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for left_over in self._scratch.iterdir():
+            left_over.unlink()
+        self.next_offsets = dict(await self._engine.offsets())
+        self._task = asyncio.create_task(self._run(), name="follower")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+        await self._blocking(self._source.close)
+        self._thread.shutdown()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        look_at = 0.0
+        while not self._stopping.is_set():
+            pause = self._every_s
+            try:
+                if loop.time() >= look_at:
+                    self._known.update(await self._blocking(self._source.partitions))
+                    look_at = loop.time() + _LOOK_FOR_PARTITIONS_S
+                if await self._round():
+                    pause = 0
+            except AnalyticsError as exc:
+                if self.fault is None:
+                    log.warning("follower_held_up", error=str(exc))
+                self.fault = str(exc)
+                pause = _AWAY_S
+            except Exception as exc:
+                log.exception("follower_failed")
+                self.fault = f"the replica met a fault of its own: {exc!r}"
+                pause = _AWAY_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+
+    async def _round(self) -> bool:
+        """Look once at every partition; whether there was anything."""
+        asked_at = self._clock()
+        found = False
+        gap = None
+        for partition in sorted(self._known):
+            at = self.next_offsets.get(partition, 0)
+            chunks = await self._blocking(partial(self._source.following, partition, at, _AT_ONCE))
+            usable = _connected(chunks, at)
+            if len(usable) < len(chunks):
+                at = usable[-1].last_offset + 1 if usable else at
+                gap = f"records {at} to {chunks[len(usable)].first_offset - 1} of partition"
+                gap += f" {partition} are not shared (yet)"
+            if usable:
+                found = True
+                await self._absorb(partition, usable)
+        if gap is None and not found:
+            self.complete_at = asked_at
+        self.fault = gap
+        return found
+
+    async def _absorb(self, partition: int, chunks: Sequence[Chunk]) -> None:
+        path = self._scratch / f"{uuid4().hex}.parquet"
+        try:
+            prepared = await self._blocking(partial(_prepare, partition, chunks, path))
+            async with self.stepping:
+                await self._engine.absorb(prepared)
+        finally:
+            path.unlink(missing_ok=True)
+        self.next_offsets[partition] = prepared.next_offset
+        async with self._moved:
+            self._moves += 1
+            self._moved.notify_all()
+
+    async def _blocking(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    # For those who wait for it
+
+    async def reached(self, ends: Mapping[int, int]) -> None:
+        """Return when every record before these offsets is in the engine."""
+        async with self._moved:
+            while any(self.next_offsets.get(p, 0) < end for p, end in ends.items()):
+                await self._moved.wait()
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Steps whenever rows came since the last step; ends when the follower does."""
+        seen = self._moves
+        while not self._stopping.is_set():
+            async with self._moved:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await self._moved.wait()
+            if self._moves > seen:
+                seen = self._moves
+                yield
+
+
+def _connected(chunks: Sequence[Chunk], at: int) -> list[Chunk]:
+    """The chunks that follow one another from *at* on.
+
+    A replica that has nothing yet begins with the first chunk there ever was, which need not
+    be at 0, and which says so.
+    """
+    usable: list[Chunk] = []
+    for each in chunks:
+        if each.first_offset != at and (at or not _begins(each)):
+            break
+        usable.append(each)
+        at = each.last_offset + 1
+    return usable
+
+
+def _begins(first: Chunk) -> bool:
+    return chunk.read(first.chunk_id, first.payload).begins
+
+
+def _prepare(partition: int, chunks: Sequence[Chunk], path: Path) -> Prepared:
+    contents = [chunk.read(each.chunk_id, each.payload) for each in chunks]
+    table = pa.concat_tables(content.table for content in contents)
+    if table.num_rows:
+        chunk.save(table, path)
+    ledger: dict[LedgerKey, LedgerLine] = {}
+    for content in contents:
+        ledger = add(ledger, content.ledger)
+    return Prepared(
+        rows=path if table.num_rows else None,
+        earliest=chunk.earliest(table),
+        ledger=ledger,
+        dead=[letter for content in contents for letter in content.dead],
+        partition=partition,
+        next_offset=chunks[-1].last_offset + 1,
+    )

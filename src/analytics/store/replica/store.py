@@ -1,0 +1,131 @@
+"""A replica's `SeriesStore`: answers from its own copy, which follows the cluster's chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final, Self
+
+from msgspec import structs
+
+from analytics.errors import Misconfigured
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
+from analytics.query import Query, Result
+from analytics.store.base import (
+    Audits,
+    Builds,
+    Erases,
+    ExportFormat,
+    Exports,
+    Progress,
+    SeriesStore,
+    Snapshots,
+)
+from analytics.store.duckdb import DuckDBStore
+from analytics.store.replica.follower import Follower, Source
+
+_STALE_MS: Final = 10_000
+"""After so long without a look at everything that is shared, an answer says how old it is."""
+
+
+class ReplicaStore:
+    """A `SeriesStore` of what other processes write."""
+
+    def __init__(
+        self,
+        source: Source,
+        engine: DuckDBStore,
+        scratch: Path,
+        *,
+        partitions: int,
+        clock: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._stack = AsyncExitStack()
+        self.follower = Follower(source, engine, scratch, partitions=partitions, clock=clock)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._engine)
+            await stack.enter_async_context(self.follower)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def query(self, query: Query) -> Result:
+        """Answer *query* from what is here, and say as of when if that may be too little."""
+        complete_at = self.follower.complete_at
+        result = await self._engine.query(query)
+        if self._clock() - complete_at > _STALE_MS and self.follower.fault is not None:
+            return structs.replace(result, as_of=complete_at)
+        return result
+
+    async def write(self, batch: WriteBatch) -> None:
+        """Not here: a replica's rows come from the stream job."""
+        raise Misconfigured("a replica of a cluster writes no rows; the stream job does")
+
+    async def offsets(self) -> Mapping[int, int]:
+        """For each partition of the log, the offset behind what is here."""
+        return await self._engine.offsets()
+
+    async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
+        """The ledger of one site, or of all."""
+        return await self._engine.ledger(site)
+
+    async def first_event(self, site: str) -> int | None:
+        """The earliest `ts` of a site's rows; None when it has none."""
+        return await self._engine.first_event(site)
+
+    async def newest(self) -> int | None:
+        """The latest `received_at` of the rows; None when there are none."""
+        return await self._engine.newest()
+
+    async def build_cells(self, now: int) -> int:
+        """Bring this replica's cells up to the last whole day."""
+        return await self._engine.build_cells(now)
+
+    async def export(
+        self,
+        site: str,
+        from_ms: int,
+        to_ms: int,
+        kind: ExportFormat,
+        path: Path,
+        progress: Progress = lambda _: None,
+    ) -> int:
+        """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
+        return await self._engine.export(site, from_ms, to_ms, kind, path, progress)
+
+    async def retain(self, site: str, before_ms: int) -> int:
+        """Delete the days that ended by then from this replica, as every other one does."""
+        return await self._engine.retain(site, before_ms)
+
+    async def erase_visitor(self, site: str, visitor: int) -> int:
+        """Not yet: the shared chunks would bring the visitor back."""
+        raise Misconfigured(f"{site}: visitors can't be erased from a cluster's chunks yet")
+
+    async def delete_site(self, site: str) -> int:
+        """Not yet: the shared chunks would bring the site back."""
+        raise Misconfigured(f"{site}: rows can't be deleted from a cluster's chunks yet")
+
+    async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
+        """The rows that are here under each key of the ledger, counted."""
+        return await self._engine.recount(site)
+
+    async def snapshot(self, path: Path) -> None:
+        """Write a consistent copy of this replica's rows to *path*."""
+        await self._engine.snapshot(path)
+
+
+_: type[SeriesStore] = ReplicaStore
+_can: tuple[type[Builds], type[Exports], type[Erases], type[Audits], type[Snapshots]] = (
+    ReplicaStore,
+    ReplicaStore,
+    ReplicaStore,
+    ReplicaStore,
+    ReplicaStore,
+)

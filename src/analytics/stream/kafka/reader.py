@@ -1,0 +1,77 @@
+"""Reading a topic back, partition by partition."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
+
+from analytics.errors import Corrupt, LogUnavailable, Misconfigured
+from analytics.settings import Kafka
+from analytics.stream.base import Batch, Position
+from analytics.stream.kafka.connection import options
+
+
+async def read(settings: Kafka, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
+    """See `EventLog.read`."""
+    consumer = _consumer(settings)
+    partition = TopicPartition(settings.topic, start.partition)
+    expected = start.offset
+    try:
+        await consumer.start()
+        consumer.assign([partition])
+        consumer.seek(partition, start.offset)
+        while True:
+            found = await consumer.getmany(partition, timeout_ms=1000, max_records=limit)
+            records = found.get(partition, ())
+            if not records:
+                continue
+            if records[0].offset != expected:
+                raise Corrupt(
+                    f"{settings.topic}: records {expected} to {records[0].offset - 1} of partition "
+                    f"{start.partition} are gone"
+                )
+            yield Batch(
+                Position(start.partition, expected), [record.value or b"" for record in records]
+            )
+            expected += len(records)
+    except OffsetOutOfRangeError as exc:
+        raise Misconfigured(
+            f"{settings.topic} has no record {expected} in partition {start.partition} (any more): "
+            "its retention is shorter than we are behind, or it was made anew"
+        ) from exc
+    except CorruptRecordException as exc:
+        raise Corrupt(f"{settings.topic}, partition {start.partition}: {exc}") from exc
+    except (KafkaError, OSError) as exc:
+        raise LogUnavailable(f"Kafka can't be read: {exc}") from exc
+    finally:
+        await consumer.stop()
+
+
+async def ends(settings: Kafka) -> Sequence[tuple[Position, Position]]:
+    """See `EventLog.ends`."""
+    consumer = _consumer(settings, settings.topic)
+    try:
+        await consumer.start()
+        numbers = consumer.partitions_for_topic(settings.topic) or ()
+        partitions = [TopicPartition(settings.topic, number) for number in sorted(numbers)]
+        first = await consumer.beginning_offsets(partitions)
+        following = await consumer.end_offsets(partitions)
+    except (KafkaError, OSError) as exc:
+        raise LogUnavailable(f"Kafka does not tell how far its topic goes: {exc}") from exc
+    finally:
+        await consumer.stop()
+    return [
+        (Position(each.partition, first[each]), Position(each.partition, following[each]))
+        for each in partitions
+    ]
+
+
+def _consumer(settings: Kafka, *topics: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        *topics,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        **options(settings, client="analytics-reader"),
+    )

@@ -1,0 +1,16 @@
+"""The partition of a log in which a record lies."""
+
+from __future__ import annotations
+
+from analytics.event import SHARDS, Hit, LogRecord, hash64, shard_of
+
+
+def partition_of(record: LogRecord, partitions: int) -> int:
+    """The partition, of *partitions*, that *record* goes to.
+
+    All hits of a visitor go to one, so that they keep their order. A counted drop has no
+    visitor: those of a site go together.
+    """
+    if type(record) is Hit:
+        return shard_of(record.site, record.visitor) % partitions
+    return hash64(record.site) % SHARDS % partitions

@@ -1,0 +1,333 @@
+"""A log behind a breaker, with the journal as its spool: hits are taken while the log is away.
+
+What the log does not confirm goes to the journal, which is durable too, so that its sender gets
+the same 2xx. When the log is back, what was spooled is sent to it in order; until the last of it
+is there, whatever comes is spooled behind it. So a visitor's events keep their order. Meanwhile
+senders are let in half as fast as the spool empties, so that it does empty, however fast they are.
+What the log got without saying so is sent once more, under the same event id: deduplication undoes
+that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import structlog
+
+from analytics.errors import AnalyticsError, LogUnavailable, NotVisibleYet
+from analytics.event import LogRecord
+from analytics.stream import record as records_
+from analytics.stream.ack import Ack
+from analytics.stream.backlog import Backlog
+from analytics.stream.base import Appending, Batch, EventLog, Position
+from analytics.stream.breaker import Breaker, BreakerLimits, Call
+from analytics.stream.journal import JournalLimits
+from analytics.stream.spool_mark import FIRST_NUMBER
+
+log = structlog.get_logger()
+
+_CHUNK: Final = 1000
+_NEAR: Final = 2000
+"""With so few records left, what comes is held up until the last of them is sent."""
+_MOST_HELD: Final = 10_000
+"""So many appends are held up; more of them are spooled after all."""
+_PATIENCE: Final = 5
+"""So many times as long as an append may take, a chunk of the spool may."""
+_PAUSE_S: Final = 0.2
+
+
+class Mode(Enum):
+    """Where an append goes."""
+
+    DIRECT = auto()
+    """To the log."""
+    SPOOLING = auto()
+    """To the journal."""
+    HOLDING = auto()
+    """It waits a moment: the journal's records are on their way to the log."""
+
+
+class Pending(NamedTuple):
+    """An append that the log has not confirmed."""
+
+    records: Sequence[LogRecord]
+    ack: Ack
+    call: Call
+
+
+class SpoolLimits(NamedTuple):
+    """When the journal takes over."""
+
+    after_s: float = 2.0
+    """How long an append may take before it is spooled."""
+    retry_after_s: float = 5.0
+    """How long the log is left alone once it failed."""
+
+
+class Spool:
+    """An `EventLog`: *log*, with a journal in *folder* for while it is away."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        folder: Path,
+        *,
+        journal: JournalLimits | None = None,
+        limits: SpoolLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._backlog = Backlog(folder, journal)
+        self._limits = limits or SpoolLimits()
+        self._clock = clock
+        self.breaker = Breaker(
+            "log",
+            BreakerLimits(slow_s=self._limits.after_s, retry_after_s=self._limits.retry_after_s),
+            clock=clock,
+        )
+        self._mode = Mode.DIRECT
+        self._pending: dict[Appending, Pending] = {}  # in the order in which they began
+        self._held: deque[tuple[Sequence[LogRecord], Ack]] = deque()
+        self._drainer: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._closing = False
+        self._broken: str | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._backlog)
+            stack.push_async_callback(asyncio.sleep, 0)  # what the log gives up is spooled yet
+            await stack.enter_async_context(self._log)
+            self._stack = stack.pop_all()
+        if self.backlog:
+            log.warning("spool_left_over", records=self.backlog)
+            self._begin_spooling()
+        self._watcher = self._loop.create_task(self._watch(), name="spool-watch")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._closing = True
+        tasks = [task for task in (self._watcher, self._drainer) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._stop_holding()
+        # The log first: what it gives up is spooled, and sent after the next start.
+        await self._stack.aclose()
+
+    @property
+    def fault(self) -> str | None:
+        """Why hits can't be taken; None while they can, wherever they go."""
+        if self._mode is Mode.DIRECT:
+            return None
+        return self._backlog.fault
+
+    @property
+    def drainer_fault(self) -> str | None:
+        """Why spooled records are not sent any more; None when they are, or will be."""
+        return self._broken
+
+    @property
+    def spooling(self) -> bool:
+        """Whether hits go to the journal now."""
+        return self._mode is not Mode.DIRECT
+
+    @property
+    def backlog(self) -> int:
+        """Records in the journal that the log has not got."""
+        return self._backlog.records
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What the journal takes on disk."""
+        return self._backlog.bytes
+
+    # Appending
+
+    def append(self, records: Sequence[LogRecord]) -> Appending:
+        """See `EventLog.append`."""
+        ack = Ack()
+        if self._mode is Mode.DIRECT and self._append_directly(records, ack):
+            return ack.appending
+        if self._mode is Mode.HOLDING:
+            self._held.append((records, ack))
+            if len(self._held) > _MOST_HELD:
+                self._spool_held()
+        else:
+            self._backlog.add(records, ack)
+        return ack.appending
+
+    def _append_directly(self, records: Sequence[LogRecord], ack: Ack) -> bool:
+        """Whether the log took it; if not, we spool from now on."""
+        call = self.breaker.begin()
+        if call is not None:
+            try:
+                appended = self._log.append(records)
+            except LogUnavailable as exc:
+                call.failed()
+                fault = str(exc)
+            else:
+                self._pending[appended] = Pending(records, ack, call)
+                appended.then(self._confirmed)
+                return True
+        else:
+            fault = "it was slow, or it failed too often"
+        self._take_over(fault)
+        return False
+
+    def _confirmed(self, appended: Appending) -> None:
+        """The log has said what became of an append."""
+        error = appended.error
+        pending = self._pending[appended]
+        if error is not None:
+            pending.call.failed()
+            # It is spooled with all behind it, in their order, before anything else can be.
+            self._take_over(str(error))
+        else:
+            pending.call.succeeded()
+        del self._pending[appended]
+        if error is None:
+            pending.ack.succeeded(appended.positions)
+        else:
+            pending.ack.failed(error)
+
+    def _take_over(self, fault: str) -> None:
+        """Spool from now on, beginning with all that the log has not confirmed."""
+        if self._mode is not Mode.DIRECT:
+            return
+        log.warning("spooling_began", reason=fault, unconfirmed=len(self._pending))
+        self._begin_spooling()
+        for pending in self._pending.values():
+            pending.ack.chances += 1
+            self._backlog.add(pending.records, pending.ack)
+
+    def _begin_spooling(self) -> None:
+        self._mode = Mode.SPOOLING
+        if not self._closing:
+            self._drainer = self._loop.create_task(self._drain(), name="spool-drain")
+
+    async def _watch(self) -> None:
+        """Take over when an append waits too long, though nothing has failed."""
+        while True:
+            await asyncio.sleep(self._limits.after_s / 4)
+            oldest = next(iter(self._pending.values()), None)
+            if (
+                self._mode is Mode.DIRECT
+                and oldest is not None
+                and self._clock() - oldest.call.began > self._limits.after_s
+            ):
+                oldest.call.failed()
+                self._take_over(f"it has not confirmed anything for {self._limits.after_s:g} s")
+
+    # Draining
+
+    async def _drain(self) -> None:
+        """Send what is spooled to the log, in order, until nothing is left."""
+        try:
+            await self._send_all()
+        except AnalyticsError as exc:
+            self._broken = str(exc)
+            log.error("spool_unreadable", error=str(exc), at=self._backlog.drained)  # noqa: TRY400
+            self._stop_holding()
+            return
+        except Exception as exc:
+            self._broken = repr(exc)
+            log.exception("spool_stuck", at=self._backlog.drained)
+            self._stop_holding()
+            return
+        self._mode = Mode.DIRECT
+        log.info("spool_drained", up_to=self._backlog.drained)
+        held, self._held = self._held, deque()
+        for records, ack in held:
+            if self._mode is not Mode.DIRECT or not self._append_directly(records, ack):
+                self._backlog.add(records, ack)
+
+    async def _send_all(self) -> None:
+        reading = self._backlog.read(limit=_CHUNK)
+        while self.backlog or self._backlog.writing:
+            if not self.backlog:
+                await asyncio.sleep(0.001)  # the journal is about to end a sync
+                continue
+            batch = await anext(reading)
+            records = [records_.decode(payload) for payload in batch.records]
+            while not await self._send(records):
+                self._stop_holding()
+                await asyncio.sleep(max(_PAUSE_S, self.breaker.retry_in()))
+            await self._backlog.sent(batch)
+            self._mode = Mode.HOLDING
+            if self.backlog >= _NEAR:
+                self._spool_held(_CHUNK // 2)
+
+    async def _send(self, records: Sequence[LogRecord]) -> bool:
+        """Whether the log has got *records*."""
+        call = self.breaker.begin()
+        if call is None:
+            return False
+        # Senders that are held up have waited for long enough after the usual time.
+        patience = 1 if self._mode is Mode.HOLDING else _PATIENCE
+        try:
+            async with asyncio.timeout(patience * self._limits.after_s):
+                await self._log.append(records)
+        except (LogUnavailable, TimeoutError):
+            call.failed()
+            return False
+        call.succeeded()
+        return True
+
+    def _stop_holding(self) -> None:
+        """The log is away again: what was held goes behind what is spooled."""
+        if self._mode is Mode.HOLDING:
+            self._mode = Mode.SPOOLING
+            self._spool_held()
+
+    def _spool_held(self, most: int | None = None) -> None:
+        """Spool what was held, about *most* records of it."""
+        left = most
+        while self._held and (left is None or left > 0):
+            records, ack = self._held.popleft()
+            self._backlog.add(records, ack)
+            left = None if left is None else left - len(records)
+
+    # Reading
+
+    def read(self, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
+        """See `EventLog.read`; what is spooled can't be read before it is in the log."""
+        return self._log.read(start, limit=limit)
+
+    async def release(self, before: Position) -> None:
+        """See `EventLog.release`."""
+        await self._log.release(before)
+
+    async def ends(self) -> Sequence[tuple[Position, Position]]:
+        """See `EventLog.ends`."""
+        return await self._log.ends()
+
+    async def places(self, position: Position) -> Sequence[Position]:
+        """Where to wait for the record at *position*, which may have been spooled.
+
+        Returns when it is in the log. Raises `NotVisibleYet` for one of another replica's spool.
+        """
+        if position.partition < FIRST_NUMBER:
+            return [position]
+        if position.partition != self._backlog.number:
+            raise NotVisibleYet(
+                "another replica keeps this event until Kafka is back; ask that one"
+            )
+        await self._backlog.gone(position.offset)
+        return [
+            Position(end.partition, end.offset - 1)
+            for oldest, end in await self._log.ends()
+            if end.offset > oldest.offset
+        ]
+
+
+_: type[EventLog] = Spool

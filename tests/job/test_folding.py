@@ -1,0 +1,140 @@
+"""The fold of a partition: in whatever batches, however often, each record counts once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.job.events import NOON, logs
+
+from analytics.errors import Corrupt
+from analytics.event import Hit, LogRecord, Row
+from analytics.job.folding import Raw, fold_batch
+from analytics.job.memory import PartitionMemory
+from analytics.job.rebuilding import rebuild
+from analytics.pipeline.fold import fold
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
+from analytics.pipeline.source import Sources
+from analytics.pipeline.state import State
+from analytics.store import chunk
+from analytics.stream.record import encode
+
+SOURCES = Sources()
+
+
+def raw(records: Sequence[LogRecord], start: int = 0) -> list[Raw]:
+    return [Raw(at, NOON, encode(record)) for at, record in enumerate(records, start)]
+
+
+def outbox(memory: PartitionMemory) -> tuple[list[Row], dict[LedgerKey, LedgerLine]]:
+    rows: list[Row] = []
+    ledger: dict[LedgerKey, LedgerLine] = {}
+    at = 0
+    for each in memory.unsent(10_000):
+        assert each.first_offset == at  # no gap, no overlap
+        at = each.last_offset + 1
+        content = chunk.read(each.chunk_id, each.payload)
+        rows += chunk.to_rows(content.table)
+        ledger = add(ledger, content.ledger)
+    assert memory.next_offset in (at, None)
+    return sorted(rows, key=lambda row: row.log_offset), ledger
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[PartitionMemory]:
+    with PartitionMemory(tmp_path / "p.sqlite") as memory:
+        yield memory
+
+
+@given(logs(), st.data())
+def test_batches_of_any_size_repeated_at_will_come_to_what_one_memory_makes(
+    records: list[LogRecord], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "p.sqlite"
+        payloads = raw(records)
+        at = 0
+        while at < len(payloads):
+            size = data.draw(st.integers(1, 15))
+            again = data.draw(st.integers(0, 5))
+            with PartitionMemory(path) as memory:  # as another process would
+                fold_batch(memory, 3, payloads[max(0, at - again) : at + size], SOURCES)
+            at += size
+        with PartitionMemory(path) as memory:
+            rows, ledger = outbox(memory)
+    for_ever = State(SOURCES, keep_ms=1 << 50)
+    whole = fold(list(enumerate(records)), for_ever, set())
+    assert rows == whole.rows
+    assert ledger == whole.ledger
+
+
+@given(logs(), st.data())
+def test_a_lost_memory_is_made_again_from_the_chunks(
+    records: list[LogRecord], data: st.DataObject
+) -> None:
+    payloads = raw(records)
+    lost_at = data.draw(st.integers(0, len(payloads)))
+    shared = Shared()
+    with tempfile.TemporaryDirectory() as folder:
+        with PartitionMemory(Path(folder) / "lost.sqlite") as memory:
+            for at in range(0, lost_at, 7):
+                fold_batch(memory, 0, payloads[at : min(at + 7, lost_at)], SOURCES)
+            shared.chunks = memory.unsent(1000)
+        with PartitionMemory(Path(folder) / "new.sqlite") as memory:
+            rebuild(memory, 0, shared)
+            fold_batch(memory, 0, payloads, SOURCES)  # Spark begins at the beginning again
+            shared.chunks += memory.unsent(1000)
+    rows = [
+        row
+        for each in shared.chunks
+        for row in chunk.to_rows(chunk.read(each.chunk_id, each.payload).table)
+    ]
+    whole = fold(list(enumerate(records)), State(SOURCES, keep_ms=1 << 50), set())
+    assert sorted(rows, key=lambda row: row.log_offset) == whole.rows
+    begins = [chunk.read(each.chunk_id, each.payload).begins for each in shared.chunks]
+    assert begins == [True, *([False] * (len(begins) - 1))][: len(begins)]
+
+
+class Shared:
+    """Chunks in order, shared."""
+
+    chunks: list[chunk.Chunk]
+
+    def following(self, partition: int, offset: int, limit: int) -> list[chunk.Chunk]:
+        return [each for each in self.chunks if each.first_offset >= offset][:limit]
+
+
+def test_what_cannot_be_read_is_a_dead_letter_and_counted(memory: PartitionMemory) -> None:
+    good = Hit(event_id="0" * 32, site="a.example", ts=NOON, received_at=NOON, visitor=1)
+    no_id = Hit(event_id="none", site="a.example", ts=NOON, received_at=NOON, visitor=1)
+    folded = fold_batch(memory, 0, [*raw([good, no_id]), Raw(2, NOON, b"\xc1")], SOURCES)
+    assert (folded.records, folded.rows) == (3, 1)
+    (one,) = memory.unsent(9)
+    assert [each.offset for each in chunk.read("", one.payload).dead] == [1, 2]
+    assert sum(line.dead for line in outbox(memory)[1].values()) == 2
+
+
+def test_records_that_are_missing_are_noticed(memory: PartitionMemory) -> None:
+    hit = Hit(event_id="0" * 32, site="a.example", ts=NOON, received_at=NOON, visitor=1)
+    fold_batch(memory, 0, raw([hit]), SOURCES)
+    with pytest.raises(Corrupt, match="2 records are gone"):
+        fold_batch(memory, 0, raw([hit], start=3), SOURCES)
+    assert memory.next_offset == 1
+
+
+def test_a_chunk_stays_until_it_is_confirmed(memory: PartitionMemory) -> None:
+    hit = Hit(event_id="0" * 32, site="a.example", ts=NOON, received_at=NOON, visitor=1)
+    fold_batch(memory, 0, raw([hit]), SOURCES)
+    (one,) = memory.unsent(9)
+    memory.sent([one.chunk_id], at=100)
+    assert memory.unsent(9) == []
+    assert [each.chunk_id for each in memory.waiting(101, 9)] == [one.chunk_id]
+    memory.send_again([one.chunk_id])
+    assert memory.unsent(9) == [one]
+    memory.confirmed([one.chunk_id])
+    assert memory.unsent(9) == []
+    assert memory.outbox_bytes == 0

@@ -1,0 +1,120 @@
+"""The shared catalog passes the suite, and several processes see one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from analytics.errors import Conflict, StoreUnavailable
+from analytics.store.catalog.base import Catalog
+from analytics.store.catalog.shared import SharedCatalog
+from analytics.testing.catalog import PASSWORD, CatalogContract, HandClock
+
+
+class Shelf:
+    """Where documents lie; several processes have it."""
+
+    def __init__(self) -> None:
+        self.there: tuple[int, bytes] | None = None
+        self.away = False
+
+
+class ShelfDocument:
+    """One process's view of it."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._known: tuple[int, bytes] | None = None
+
+    def _reach(self) -> Shelf:
+        if self._shelf.away:
+            raise StoreUnavailable("away")
+        return self._shelf
+
+    def revision(self) -> int | None:
+        there = self._reach().there
+        return None if there is None else there[0]
+
+    def load(self) -> tuple[int, bytes] | None:
+        self._known = self._reach().there
+        return self._known
+
+    def replace(self, revision: int, body: bytes) -> bool:
+        if self._reach().there != self._known:
+            return False
+        self._known = self._shelf.there = (revision, body)
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def replica(shelf: Shelf, path: Path) -> SharedCatalog:
+    return SharedCatalog(ShelfDocument(shelf), path)
+
+
+class TestSharedCatalog(CatalogContract):
+    @pytest.fixture
+    def clock(self) -> HandClock:
+        return HandClock()
+
+    @pytest.fixture
+    async def catalog(
+        self, tmp_path: Path, shelf: Shelf, clock: HandClock
+    ) -> AsyncIterator[Catalog]:
+        document = ShelfDocument(shelf)
+        async with SharedCatalog(document, tmp_path / "image", now_ms=clock) as catalog:
+            yield catalog
+
+
+async def test_what_one_changes_the_other_knows(shelf: Shelf, tmp_path: Path) -> None:
+    async with replica(shelf, tmp_path / "1") as one, replica(shelf, tmp_path / "2") as other:
+        site = await one.sites.add("a.example", timezone="Etc/UTC")
+        await one.people.add("ann@a.example", PASSWORD, owner=True)
+        token = await one.people.log_in("ann@a.example", PASSWORD)
+        assert await other.people.logged_in(token) is not None
+        assert other.sites.all() == (site,)
+        with pytest.raises(Conflict):
+            await other.sites.add("a.example", timezone="Etc/UTC")
+        assert one.salts.of(20_000, today=20_000) == other.salts.of(20_000, today=20_000)
+
+
+async def test_an_idle_replica_learns_of_a_site(shelf: Shelf, tmp_path: Path) -> None:
+    async with replica(shelf, tmp_path / "1") as one, replica(shelf, tmp_path / "2") as other:
+        await one.sites.add("a.example", timezone="Etc/UTC")
+        while not other.sites.all():
+            await asyncio.sleep(0.02)
+
+
+async def test_changes_made_at_once_are_all_kept(shelf: Shelf, tmp_path: Path) -> None:
+    async with replica(shelf, tmp_path / "1") as one, replica(shelf, tmp_path / "2") as other:
+        await asyncio.gather(
+            *(one.sites.add(f"a{n}.example", timezone="Etc/UTC") for n in range(5)),
+            *(other.sites.add(f"b{n}.example", timezone="Etc/UTC") for n in range(5)),
+        )
+        assert len(await one.people.all()) == 0  # which looks for the newest
+        assert len(one.sites.all()) == 10
+        assert len({site.number for site in one.sites.all()}) == 10
+
+
+async def test_without_ignite_it_reads_on_and_refuses_changes(shelf: Shelf, tmp_path: Path) -> None:
+    async with replica(shelf, tmp_path / "1") as one:
+        site = await one.sites.add("a.example", timezone="Etc/UTC")
+        shelf.away = True
+        assert len(await one.people.all()) == 0
+        with pytest.raises(StoreUnavailable):
+            await one.sites.add("b.example", timezone="Etc/UTC")
+        assert one.sites.all() == (site,)
+    async with replica(shelf, tmp_path / "1") as again:
+        assert again.sites.all() == (site,)
+    with pytest.raises(StoreUnavailable):
+        async with replica(shelf, tmp_path / "new"):
+            pass
