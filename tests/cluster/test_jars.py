@@ -73,6 +73,15 @@ def test_a_failed_fetch_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "jars").iterdir()) == []
 
 
+def test_two_may_fetch_the_same_at_once(tmp_path: Path) -> None:
+    there = Jars(Cluster(maven="mvn", jars=tmp_path / "jars"), print)
+    kept = there.folder_of("kafka")
+    other = f"mkdir -p {kept} jars; : > {kept}/other.jar; : > jars/ours.jar"
+    maven = program(tmp_path / "mvn", other)
+    there = Jars(Cluster(maven=maven, jars=tmp_path / "jars"), print)
+    assert [jar.name for jar in there.of("kafka").iterdir()] == ["other.jar"]
+
+
 def test_spark_and_its_kafka_source_are_of_one_version() -> None:
     pom = ET.fromstring((jars._POMS / "spark.xml").read_text())
     space = {"m": "http://maven.apache.org/POM/4.0.0"}

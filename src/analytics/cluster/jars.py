@@ -87,7 +87,11 @@ class Jars:
             shutil.copy(pom, Path(work) / "pom.xml")
             self._run_maven(server, [maven, "-B", *_GOAL], Path(work))
             # Renamed as a whole, so that nobody ever takes a part for all.
-            (Path(work) / "jars").rename(kept)
+            try:
+                (Path(work) / "jars").rename(kept)
+            except OSError:
+                if not kept.is_dir():  # else somebody else fetched them meanwhile
+                    raise
         self._say(f"{server}: {len(list(kept.glob('*.jar')))} jars in {kept}")
 
     def _run_maven(self, server: str, command: list[str], work: Path) -> None:

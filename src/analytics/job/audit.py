@@ -77,7 +77,11 @@ def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:
     Nothing that Kafka still has, from *oldest* on, may lie before the first.
     """
     at = min(oldest, spans[0].first) if spans else oldest
-    for span in spans:
+    whole = -1
+    for span in sorted(spans, key=lambda each: (each.first, -each.last)):
+        if span.last <= whole:
+            continue  # a part of a sealed one, on its way out
+        whole = span.last
         if span.first > at:
             yield f"no chunk has the records {at} to {span.first - 1}"
         elif span.first < at:
@@ -90,8 +94,9 @@ def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:
 def _count(shared: ChunkStore, partition: int, end: int) -> Counted:
     ledger: dict[LedgerKey, LedgerLine] = {}
     rows = records = 0
-    at = 0
-    while at < end and (chunks := shared.following(partition, at, _AT_ONCE)):
+    begun = shared.following(partition, 0, 1)
+    at = begun[0].first_offset if begun else end
+    while at < end and (chunks := chunk.chain(shared.following(partition, at, _AT_ONCE), at)):
         for each in chunks:
             content = chunk.read(each.chunk_id, each.payload)
             ledger = add(ledger, content.ledger)

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from analytics.errors import AnalyticsError
-from analytics.job import delivery
+from analytics.job import delivery, sealing
 from analytics.job.memory import PartitionMemory
 from analytics.settings import Cassandra, Ignite
 from analytics.store.cassandra import KeptChunks
@@ -19,6 +19,8 @@ from analytics.store.ignite.chunks import ChunkStore
 log = structlog.get_logger()
 
 _EVERY_S: Final = 2.0
+_SEAL_EVERY_S: Final = 20.0
+_GROUPS_AT_ONCE: Final = 8
 _LOOK_EVERY_S: Final = 600.0
 """To look for what Ignite has forgotten takes a scan of Cassandra."""
 
@@ -49,12 +51,16 @@ class Courier:
 
     def _run(self) -> None:
         look_at = 0.0
+        seal_at = time.monotonic() + _SEAL_EVERY_S
         while not self._stop.wait(_EVERY_S):
             try:
                 if time.monotonic() >= look_at:
                     self.recall()
                     look_at = time.monotonic() + _LOOK_EVERY_S
                 self.round()
+                if time.monotonic() >= seal_at:
+                    self.seal(time.time_ns() // 1_000_000)
+                    seal_at = time.monotonic() + _SEAL_EVERY_S
             except AnalyticsError as exc:
                 if self.fault is None:
                     log.warning("courier_held_up", error=str(exc))
@@ -62,6 +68,31 @@ class Courier:
                 look_at = 0.0  # who comes back may have forgotten everything
             else:
                 self.fault = None
+
+    def seal(self, now: int) -> None:
+        """Merge chunks of past hours, and let go the parts of what was merged before."""
+        for path in self._paths():
+            with PartitionMemory(path) as memory:
+                waiting = memory.unconfirmed()
+            partition = number(path)
+            heads = self._shared.heads(partition)
+            parts = sealing.obsolete(heads)
+            safe = self._kept.present(sorted({*parts.values()} - waiting))
+            gone = [part for part, whole in parts.items() if whole in safe and part not in waiting]
+            self._shared.remove(gone)
+            whole = [each for each in heads if each.chunk_id not in parts]
+            made = 0
+            for ids in sealing.groups(whole, now)[:_GROUPS_AT_ONCE]:
+                if waiting.isdisjoint(ids):
+                    chunks = self._shared.read(ids)
+                    if len(chunks) == len(ids):
+                        self._shared.put(sealing.merge(chunks))
+                        made += 1
+            if gone or made:
+                log.info("chunks_sealed", partition=partition, merged=made, removed=len(gone))
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob("partition-*.sqlite"))
 
     def recall(self) -> None:
         """Fetch into Ignite's memory what only Cassandra has: its index knows nothing else."""
@@ -75,7 +106,7 @@ class Courier:
     def round(self) -> None:
         """Go once to every outbox."""
         size = 0
-        for path in sorted(self._folder.glob("partition-*.sqlite")):
+        for path in self._paths():
             with PartitionMemory(path) as memory:
                 size += memory.outbox_bytes
                 self.outbox_bytes = max(self.outbox_bytes, size)
@@ -83,3 +114,8 @@ class Courier:
                 delivery.send(memory, self._shared, now)
                 delivery.confirm(memory, self._shared, self._kept, now)
         self.outbox_bytes = size
+
+
+def number(path: Path) -> int:
+    """The partition whose memory lies at *path*."""
+    return int(path.stem.rpartition("-")[2])

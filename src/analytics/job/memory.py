@@ -205,6 +205,10 @@ class PartitionMemory:
                 "UPDATE outbox SET sent_at = NULL WHERE chunk_id = ?", ((each,) for each in ids)
             )
 
+    def unconfirmed(self) -> set[str]:
+        """The ids of all chunks in the outbox."""
+        return {each for (each,) in self._db.execute("SELECT chunk_id FROM outbox")}
+
     @property
     def outbox_bytes(self) -> int:
         """What the payloads in the outbox take."""

@@ -36,17 +36,12 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
     rows: list[Row] = []
     newest = 0
     at: int | None = None
-    while chunks := shared.following(partition, at or 0, _AT_ONCE):
+    while chunks := chunk.chain(shared.following(partition, at or 0, _AT_ONCE), at):
         for each in chunks:
-            if at is not None and each.first_offset != at:
-                break
-            at = each.last_offset + 1
             rows += chunk.to_rows(chunk.read(each.chunk_id, each.payload).table)
-        else:
-            newest = max([newest, *(row.received_at for row in rows)])
-            rows = [row for row in rows if row.received_at >= newest - _WINDOW_MS]
-            continue
-        break
+        at = chunks[-1].last_offset + 1
+        newest = max([newest, *(row.received_at for row in rows)])
+        rows = [row for row in rows if row.received_at >= newest - _WINDOW_MS]
     if at is None:
         return 0
     rows.sort(key=lambda row: row.log_offset)

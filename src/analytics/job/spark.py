@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import structlog
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -56,6 +57,7 @@ def session(plan: Plan) -> SparkSession:
         "spark.driver.memory": f"{plan.memory_mib}m",
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4",
         "spark.ui.enabled": False,
+        "spark.ui.showConsoleProgress": False,
         "spark.sql.execution.arrow.maxRecordsPerBatch": RECORDS_AT_ONCE,
         "spark.sql.streaming.noDataMicroBatches.enabled": False,
         "spark.sql.streaming.minBatchesToRetain": 10,
@@ -92,7 +94,7 @@ def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Wat
     )
     query = (
         records.mapInArrow(lambda batches: task(batches), TALLY)
-        .writeStream.foreachBatch(_gathering(watch.tally))
+        .writeStream.foreachBatch(_gathering(kafka, watch.tally))
         .option("checkpointLocation", str(plan.checkpoint))
         .trigger(processingTime=f"{plan.trigger_s} seconds")
         .start()
@@ -123,15 +125,22 @@ def lag(progress: Mapping[str, Any] | None) -> int:
 
 
 def source_options(kafka: Kafka, max_offsets: int) -> Mapping[str, str]:
-    """How Spark connects to Kafka, and from where it reads."""
-    login = bool(kafka.sasl_mechanism)
-    channel = "SSL" if kafka.tls else "PLAINTEXT"
-    options = {
-        "kafka.bootstrap.servers": ",".join(kafka.bootstrap),
+    """How Spark reads Kafka."""
+    return {
+        **connection(kafka),
         "subscribe": kafka.topic,
         "startingOffsets": "earliest",
         "failOnDataLoss": "true",
         "maxOffsetsPerTrigger": str(max_offsets),
+    }
+
+
+def connection(kafka: Kafka) -> Mapping[str, str]:
+    """How Spark connects to Kafka."""
+    login = bool(kafka.sasl_mechanism)
+    channel = "SSL" if kafka.tls else "PLAINTEXT"
+    options = {
+        "kafka.bootstrap.servers": ",".join(kafka.bootstrap),
         "kafka.security.protocol": f"SASL_{channel}" if login else channel,
     }
     if kafka.tls_ca is not None:
@@ -167,11 +176,21 @@ def package(folder: Path) -> Path:
 
 
 def _gathering(
-    tally: Callable[[Sequence[Any], float], None],
+    kafka: Kafka, tally: Callable[[Sequence[Any], float], None]
 ) -> Callable[[DataFrame, int], None]:
     def gather(batch: DataFrame, _number: int) -> None:
         began = time.monotonic()
         told = batch.collect()
+        dead = [
+            (payload, f"{each.partition}-{offset}: {reason}".encode())
+            for each in told
+            if each.dead
+            for offset, _received_at, reason, payload in msgspec.msgpack.decode(each.dead)
+        ]
+        if dead:  # they are in the chunks too; here somebody may look at them, and send them again
+            writer = batch.sparkSession.createDataFrame(dead, "value binary, key binary").write
+            options = connection(kafka)
+            writer.format("kafka").options(**options).option("topic", kafka.dead_topic).save()
         tally(told, time.monotonic() - began)
 
     return gather

@@ -228,6 +228,22 @@ def earliest(table: pa.Table) -> dict[str, int]:
     }
 
 
+def chain(chunks: Iterable[Chunk], at: int | None) -> list[Chunk]:
+    """Of *chunks*, in the order of their first offsets, those to read from *at* on, without gap.
+
+    Of several that begin at one offset the longest: the others are parts of it. With *at* None,
+    from the first one on.
+    """
+    found: list[Chunk] = []
+    for each in sorted(chunks, key=lambda each: (each.first_offset, -each.last_offset)):
+        if at is None or each.first_offset == at:
+            found.append(each)
+            at = each.last_offset + 1
+        elif each.first_offset > at:
+            break
+    return found
+
+
 def since(content: Content, offset: int) -> Content:
     """What *content* says of the records from *offset* on, where one of its spans begins."""
     table = content.table.filter(pc.greater_equal(content.table["log_offset"], offset))
@@ -236,6 +252,7 @@ def since(content: Content, offset: int) -> Content:
         [span for span in content.spans if span.first >= offset],
         [letter for letter in content.dead if letter.offset >= offset],
         _directory(table["site"].to_pylist()),
+        content.begins,
     )
 
 
@@ -331,6 +348,7 @@ __all__ = [
     "Content",
     "Kind",
     "Span",
+    "chain",
     "earliest",
     "name",
     "pack",

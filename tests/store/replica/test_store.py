@@ -13,6 +13,7 @@ from tests.store.rows import NOON, hit
 
 from analytics.errors import StoreUnavailable
 from analytics.event import LogRecord
+from analytics.job import sealing
 from analytics.job.folding import Raw, fold_batch
 from analytics.job.memory import PartitionMemory
 from analytics.pipeline.fold import fold
@@ -47,6 +48,12 @@ class Shared:
             raise StoreUnavailable("away")
         found = [e for e in self.chunks.get(partition, ()) if e.first_offset >= offset]
         return sorted(found, key=lambda each: each.first_offset)[:limit]
+
+    def holding(self, partition: int, offset: int) -> Chunk | None:
+        for each in self.chunks.get(partition, ()):
+            if each.first_offset < offset <= each.last_offset:
+                return each
+        return None
 
     def partitions(self) -> Sequence[int]:
         return sorted(self.chunks)
@@ -179,6 +186,32 @@ async def test_a_gap_is_waited_for(
     await replica.follower.reached(cluster.ends)
     answer = await replica.query(asked)
     assert answer.rows[0].metrics == (3,)
+
+
+async def test_parts_and_what_they_were_merged_to_count_once(
+    tmp_path: Path, shared: Shared, cluster: Cluster, clock: Clock
+) -> None:
+    """Whether a reader stands before the merged chunk, or in the midst of it."""
+    records = [hit(NOON + number, visitor=number % 5) for number in range(200)]
+    cluster.take(records[:100], at_once=3)
+    async with replica_in(tmp_path / "behind", shared, clock) as behind:
+        await behind.follower.reached(cluster.ends)
+    cluster.take(records[100:], at_once=3)
+    fresh = {partition: list(chunks) for partition, chunks in shared.chunks.items()}
+    for removed in (False, True):
+        for partition, chunks in fresh.items():
+            merged = sealing.merge(chunks)
+            assert sealing.obsolete([*merged, *chunks]) == {
+                each.chunk_id: merged[0].chunk_id for each in chunks
+            }
+            shared.chunks[partition] = merged if removed else [*merged, *chunks]
+        for name in ("behind", f"new-{removed}"):
+            async with replica_in(tmp_path / name, shared, clock) as replica:
+                await replica.follower.reached(cluster.ends)
+                ledger = await replica.ledger()
+                counted = await replica.recount()
+            assert sum(line.received for line in ledger.values()) == 200
+            assert sum(counted.values()) == 200
 
 
 async def test_without_the_shared_chunks_it_answers_from_its_own_and_says_so(

@@ -75,6 +75,29 @@ class ChunkStore:
         )
         return [Chunk(*_head(row), payload=bytes(row[-1])) for row in rows]
 
+    def holding(self, partition: int, offset: int) -> Chunk | None:
+        """The chunk of *partition* in the midst of which *offset* lies; None without one."""
+        columns = ", ".join((*_HEAD, "payload"))
+        rows = self._client.rows(
+            f"SELECT {columns} FROM {CHUNKS.name} WHERE log_partition = ?"  # noqa: S608
+            " AND first_offset < ? AND last_offset >= ? ORDER BY first_offset LIMIT 1",
+            (partition, offset, offset),
+        )
+        return Chunk(*_head(rows[0]), payload=bytes(rows[0][-1])) if rows else None
+
+    def read(self, ids: Sequence[str]) -> list[Chunk]:
+        """The chunks of these *ids*, in the order of their offsets."""
+        columns = ", ".join((*_HEAD, "payload"))
+        found = []
+        for part in _parts(ids, _AT_ONCE):
+            marks = ", ".join("?" * len(part))
+            found += self._client.rows(
+                f"SELECT {columns} FROM {CHUNKS.name} WHERE chunk_id IN ({marks})",  # noqa: S608
+                part,
+            )
+        chunks = [Chunk(*_head(row), payload=bytes(row[-1])) for row in found]
+        return sorted(chunks, key=lambda each: each.first_offset)
+
     def partitions(self) -> list[int]:
         """The partitions that have chunks."""
         rows = self._client.rows(f"SELECT DISTINCT log_partition FROM {CHUNKS.name}")  # noqa: S608

@@ -36,6 +36,9 @@ class Source(Protocol):
     def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
         """The next chunks of *partition* from *offset* on, in order."""
 
+    def holding(self, partition: int, offset: int) -> Chunk | None:
+        """The chunk of *partition* in the midst of which *offset* lies; None without one."""
+
     def partitions(self) -> Sequence[int]:
         """The partitions that have chunks."""
 
@@ -133,11 +136,14 @@ class Follower:
         for partition in sorted(self._known):
             at = self.next_offsets.get(partition, 0)
             chunks = await self._blocking(partial(self._source.following, partition, at, _AT_ONCE))
-            usable = _connected(chunks, at)
-            if len(usable) < len(chunks):
-                at = usable[-1].last_offset + 1 if usable else at
-                gap = f"records {at} to {chunks[len(usable)].first_offset - 1} of partition"
-                gap += f" {partition} are not shared (yet)"
+            usable: Sequence[Chunk] = _connected(chunks, at)
+            if chunks and not usable and at:
+                # What comes next may have become part of a larger chunk meanwhile.
+                usable = await self._blocking(partial(self._part, partition, at))
+            end = usable[-1].last_offset + 1 if usable else at
+            beyond = [each.first_offset for each in chunks if each.first_offset >= end]
+            if beyond and beyond[0] > end:
+                gap = f"records {end} to {beyond[0] - 1} of partition {partition} are not shared"
             if usable:
                 found = True
                 await self._absorb(partition, usable)
@@ -146,10 +152,16 @@ class Follower:
         self.fault = gap
         return found
 
+    def _part(self, partition: int, at: int) -> list[Chunk]:
+        whole = self._source.holding(partition, at)
+        return [] if whole is None else [whole]
+
     async def _absorb(self, partition: int, chunks: Sequence[Chunk]) -> None:
         path = self._scratch / f"{uuid4().hex}.parquet"
         try:
-            prepared = await self._blocking(partial(_prepare, partition, chunks, path))
+            prepared = await self._blocking(
+                partial(_prepare, partition, chunks, path, self.next_offsets.get(partition, 0))
+            )
             async with self.stepping:
                 await self._engine.absorb(prepared)
         finally:
@@ -189,21 +201,22 @@ def _connected(chunks: Sequence[Chunk], at: int) -> list[Chunk]:
     A replica that has nothing yet begins with the first chunk there ever was, which need not
     be at 0, and which says so.
     """
-    usable: list[Chunk] = []
-    for each in chunks:
-        if each.first_offset != at and (at or not _begins(each)):
-            break
-        usable.append(each)
-        at = each.last_offset + 1
-    return usable
+    if at == 0 and chunks and _begins(chunks[0]):
+        at = chunks[0].first_offset
+    return chunk.chain(chunks, at)
 
 
 def _begins(first: Chunk) -> bool:
     return chunk.read(first.chunk_id, first.payload).begins
 
 
-def _prepare(partition: int, chunks: Sequence[Chunk], path: Path) -> Prepared:
-    contents = [chunk.read(each.chunk_id, each.payload) for each in chunks]
+def _prepare(partition: int, chunks: Sequence[Chunk], path: Path, at: int) -> Prepared:
+    contents = [
+        chunk.since(chunk.read(each.chunk_id, each.payload), at)
+        if each.first_offset < at
+        else chunk.read(each.chunk_id, each.payload)
+        for each in chunks
+    ]
     table = pa.concat_tables(content.table for content in contents)
     if table.num_rows:
         chunk.save(table, path)
