@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -99,13 +98,10 @@ def test_who_does_not_know_the_newest_revision_replaces_nothing(ignite: Settings
         other.close()
 
 
-# The driver leaves the socket of a failed attempt to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_node_that_is_away_is_unavailable() -> None:
     store = ChunkStore(Ignite(addresses=("127.0.0.1:1",)))
     with pytest.raises(StoreUnavailable, match="Ignite does not answer"):
         store.partitions()
-    gc.collect()
 
 
 class TestSharedCatalogInIgnite(CatalogContract):
