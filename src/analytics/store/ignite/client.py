@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -118,8 +119,24 @@ class Client:
                 "password": settings.password.get_secret_value(),
             }
         driver = Driver(**options)
-        driver.connect([_address(each) for each in settings.addresses])
+        driver.connect(_reachable([_address(each) for each in settings.addresses]))
         return driver
+
+
+def _reachable(addresses: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Those of *addresses* at which somebody listens, as the driver leaks what it opens in vain."""
+    found = []
+    fault: OSError | None = None
+    for address in addresses:
+        try:
+            socket.create_connection(address, timeout=_TIMEOUT_S).close()
+        except OSError as exc:
+            fault = exc
+        else:
+            found.append(address)
+    if fault is not None and not found:
+        raise fault
+    return found
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -1,0 +1,118 @@
+"""Ignite's part of the store, on a real node with Cassandra behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from analytics.errors import StoreUnavailable
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.settings import Ignite, Settings
+from analytics.store import chunk
+from analytics.store.cassandra import KeptChunks
+from analytics.store.catalog.base import Catalog
+from analytics.store.catalog.shared import SharedCatalog
+from analytics.store.chunk import Chunk, Span
+from analytics.store.ignite.chunks import ChunkStore
+from analytics.store.ignite.documents import SharedDocument
+from analytics.testing.catalog import CatalogContract, HandClock
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+_numbers = count(100)
+WRITTEN_S = 60
+
+
+def made(partition: int, first: int, last: int) -> Chunk:
+    ledger = {LedgerKey("a.example", 3_600_000): LedgerLine(last - first + 1, 0, 0, {"x": 1}, 0)}
+    (one,) = chunk.pack(partition, [Span(first, last, ledger)], (), ())
+    return one
+
+
+@pytest.fixture
+def chunks(ignite: Settings) -> Iterator[ChunkStore]:
+    store = ChunkStore(ignite.ignite)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def partition() -> int:
+    """A partition that no other test uses."""
+    return next(_numbers)
+
+
+def test_chunks_come_back_in_order_once_however_often_they_are_written(
+    chunks: ChunkStore, partition: int
+) -> None:
+    given = [made(partition, 0, 4), made(partition, 5, 9), made(partition, 10, 19)]
+    chunks.put(given[1:])
+    chunks.put(given)
+    assert chunks.following(partition, 0, 10) == given
+    assert chunks.following(partition, 5, 1) == given[1:2]
+    assert [head.chunk_id for head in chunks.heads(partition)] == [e.chunk_id for e in given]
+    assert partition in chunks.partitions()
+    holding = chunks.holding(partition, 7)
+    assert (holding, chunks.holding(partition, 5)) == (given[1], None)
+    assert chunks.read([each.chunk_id for each in reversed(given)]) == given
+    assert chunks.present([given[0].chunk_id, "none"]) == {given[0].chunk_id}
+
+
+def test_chunks_are_written_behind_to_cassandra_and_removed_there(
+    chunks: ChunkStore, ignite: Settings, partition: int
+) -> None:
+    given = [made(partition, 0, 4), made(partition, 5, 9)]
+    ids = {each.chunk_id for each in given}
+    kept = KeptChunks(ignite.cassandra)
+    try:
+        chunks.put(given)
+        until = time.monotonic() + WRITTEN_S
+        while kept.present(sorted(ids)) != ids:
+            assert time.monotonic() < until
+        assert [span[:2] for span in kept.spans()[partition]] == [(0, 4), (5, 9)]
+        chunks.remove([given[0].chunk_id])
+        while kept.present(sorted(ids)) != {given[1].chunk_id}:
+            assert time.monotonic() < until
+        assert chunks.following(partition, 0, 9) == given[1:]
+    finally:
+        kept.close()
+
+
+def test_who_does_not_know_the_newest_revision_replaces_nothing(ignite: Settings) -> None:
+    one = SharedDocument(ignite.ignite, f"test-{next(_numbers)}")
+    other = SharedDocument(ignite.ignite, one._name)
+    try:
+        assert (one.load(), other.load(), one.revision()) == (None, None, None)
+        assert one.replace(1, b"one")
+        assert not other.replace(1, b"other")
+        assert other.load() == (1, b"one")
+        assert other.replace(2, b"two")
+        assert not one.replace(2, b"too late")
+        assert one.load() == (2, b"two")
+    finally:
+        one.close()
+        other.close()
+
+
+def test_a_node_that_is_away_is_unavailable() -> None:
+    store = ChunkStore(Ignite(addresses=("127.0.0.1:1",)))
+    with pytest.raises(StoreUnavailable, match="Ignite does not answer"):
+        store.partitions()
+
+
+class TestSharedCatalogInIgnite(CatalogContract):
+    @pytest.fixture
+    def clock(self) -> HandClock:
+        return HandClock()
+
+    @pytest.fixture
+    async def catalog(
+        self, ignite: Settings, tmp_path: Path, clock: HandClock
+    ) -> AsyncIterator[Catalog]:
+        document = SharedDocument(ignite.ignite, f"catalog-{next(_numbers)}")
+        async with SharedCatalog(document, tmp_path / "image", now_ms=clock) as catalog:
+            yield catalog
