@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.event import COOKIELESS, hash64
 from analytics.ingest.visitor import from_cookie, hashed, is_cookieless
 
 
@@ -30,3 +31,9 @@ def test_another_salt_site_address_or_agent_is_another_visitor() -> None:
 def test_a_cookies_number_never_changes_with_the_program() -> None:
     # It lies in years of stored rows; another number would be another visitor.
     assert from_cookie("example.com", "ada") == 4_573_479_103_210_127_611
+
+
+def test_a_cookie_is_hashed_as_everything_is() -> None:
+    """The short cut that hashes the site once must not make other visitors of the same cookies."""
+    for vid in ("abc", "x" * 64, "-_-"):
+        assert from_cookie("example.com", vid) == hash64("example.com", vid) & ~COOKIELESS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from analytics.errors import Forbidden, Malformed, Unauthenticated
 from analytics.event import Drop, DropReason, Hit
@@ -25,15 +25,6 @@ MAX_AGE_MS: Final = 72 * 3_600_000
 _NO_SHIELDS: Final = Shields()
 _UNKNOWN_SITE: Final = 253
 """How much of an unknown site's name the ledger keeps: a domain's greatest length."""
-
-
-class Origin(NamedTuple):
-    """Of whom an event speaks, after trust was decided."""
-
-    address: str
-    user_agent: str
-    language: str
-    opted_out: bool
 
 
 class Acceptance:
@@ -86,13 +77,15 @@ class Acceptance:
                     )
                 )
                 continue
-            self._check_rights(sent, site, key, now)
+            if key is not None or sent.ts is not None:
+                self._check_rights(sent, site, key, now)
             records.append(self._hit(sent, parts, origin, site, now))
         return records
 
-    def _origin(self, sent: Sent, client: Client, key: Key | None) -> Origin:
+    def _origin(self, sent: Sent, client: Client, key: Key | None) -> Client:
+        """Of whom the event speaks: its sender, or somebody for whom the sender may speak."""
         if sent.address is None and sent.user_agent is None:
-            return Origin(client.address, client.user_agent, client.language, client.opted_out)
+            return client
         if key is None or Scope.EVENTS_WRITE not in key.scopes:
             field = "ip" if sent.address is not None else "user_agent"
             raise Forbidden(f"{field}: only a key with the scope events:write may forward it")
@@ -103,7 +96,7 @@ class Acceptance:
                 raise Malformed("ip", "it is no IP address")
             address = parsed
         # Who forwards speaks for somebody else: its own headers say nothing about them.
-        return Origin(address, sent.user_agent or "", "", opted_out=False)
+        return Client(address, sent.user_agent or "", "", opted_out=False, authorization="")
 
     def _check_rights(self, sent: Sent, site: Site, key: Key | None, now: int) -> None:
         if key is not None and not key.allows(Scope.EVENTS_WRITE, site.domain):
@@ -114,7 +107,7 @@ class Acceptance:
             )
 
     def _hit(
-        self, sent: Sent, parts: page.Page, origin: Origin, site: Site, now: int
+        self, sent: Sent, parts: page.Page, origin: Client, site: Site, now: int
     ) -> Hit | Drop:
         place = self._places.of(origin.address)
         if site.honour_dnt and origin.opted_out:
@@ -169,7 +162,7 @@ class Acceptance:
             skew_ms=0 if sent.ts is None else max(0, sent.ts - now),
         )
 
-    def _visitor(self, sent: Sent, origin: Origin, site: Site, ts: int, now: int) -> int:
+    def _visitor(self, sent: Sent, origin: Client, site: Site, ts: int, now: int) -> int:
         if sent.vid is not None and not site.cookieless:
             return visitor.from_cookie(site.domain, sent.vid)
         salt = self._salts.of(ts // visitor.DAY_MS, today=now // visitor.DAY_MS)
