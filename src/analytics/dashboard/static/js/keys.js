@@ -3,6 +3,7 @@ export function keys() {
   document.addEventListener("keydown", (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey) return;
     if (event.target.closest?.("input, select, textarea, dialog")) return;
+    if (document.querySelector("dialog[open]")) return; // its own keys, whatever has the focus
     if (event.key === "?") return document.getElementById("keys")?.showModal();
     if (event.key === "Escape" && document.querySelector("details.menu[open]")) return;
     const wanted = event.key.length === 1 ? event.key.toLowerCase() : event.key;
