@@ -2,8 +2,9 @@
 export function keys() {
   document.addEventListener("keydown", (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey) return;
-    if (event.target.closest?.("input, select, textarea, dialog")) return;
-    if (document.querySelector("dialog[open]")) return; // its own keys, whatever has the focus
+    if (event.target.closest?.("input, select, textarea")) return;
+    // One that is closed may have the focus for a moment yet; it has no keys of its own any more.
+    if (document.querySelector("dialog[open]")) return;
     if (event.key === "?") return document.getElementById("keys")?.showModal();
     if (event.key === "Escape" && document.querySelector("details.menu[open]")) return;
     const wanted = event.key.length === 1 ? event.key.toLowerCase() : event.key;

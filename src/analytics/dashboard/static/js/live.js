@@ -7,13 +7,24 @@ let address = "";
 let last = 0;
 let timer = null;
 
-function refresh() {
+function busy() {
   const main = document.querySelector("main");
-  const busy = document.hidden || document.querySelector("dialog[open]") || main.querySelector("details[open]")
+  return document.hidden || document.querySelector("dialog[open]") || main.querySelector("details[open]")
     || main.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
-  if (busy) return;
+}
+
+// Whether the reader must not be disturbed; then it is tried again a little later.
+function held() {
+  if (!busy()) return false;
+  clearTimeout(timer);
+  timer = setTimeout(refresh, REST_MS);
+  return true;
+}
+
+function refresh() {
+  if (held()) return;
   last = Date.now();
-  visit(location.href, { push: false, quiet: true });
+  visit(location.href, { push: false, unless: held });
 }
 
 function stored() {

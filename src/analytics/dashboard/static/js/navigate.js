@@ -10,7 +10,9 @@ export async function fetchPage(url, signal) {
   return { url: answer.url, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
 }
 
-export async function visit(url, { push = true, quiet = false } = {}) {
+// With *unless* the reader need not notice: it is left undone when that says so once the page is here.
+export async function visit(url, { push = true, unless = null } = {}) {
+  const quiet = unless !== null;
   running?.abort();
   const mine = running = new AbortController();
   const main = document.querySelector("main");
@@ -24,6 +26,7 @@ export async function visit(url, { push = true, quiet = false } = {}) {
     if (!quiet) location.assign(url);
     return;
   }
+  if (unless?.()) return;
   const { page } = found;
   const next = page.querySelector("main");
   const same = page.documentElement.dataset.version === document.documentElement.dataset.version;
