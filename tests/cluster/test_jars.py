@@ -7,7 +7,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 
+from analytics.cli.main import analytics
 from analytics.cluster import jars
 from analytics.cluster.jars import Jars
 from analytics.errors import Misconfigured, Unavailable
@@ -88,3 +90,18 @@ def test_spark_and_its_kafka_source_are_of_one_version() -> None:
     version = pom.findtext("m:properties/m:spark.version", namespaces=space)
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert f'"pyspark=={version}"' in project
+
+
+def test_a_command_fetches_them_beforehand(tmp_path: Path) -> None:
+    maven = program(tmp_path / "mvn", "mkdir jars; : > jars/one.jar")
+    reply = CliRunner().invoke(
+        analytics,
+        ["cluster", "fetch", "spark"],
+        env={
+            "ANALYTICS_CLUSTER__MAVEN": maven,
+            "ANALYTICS_CLUSTER__JARS": str(tmp_path / "jars"),
+        },
+    )
+    assert reply.exit_code == 0, reply.output
+    (kept,) = (tmp_path / "jars").iterdir()
+    assert (kept.name[:6], [each.name for each in kept.iterdir()]) == ("spark-", ["one.jar"])

@@ -98,6 +98,21 @@ def down() -> None:
 
 
 @cluster.command()
+@click.argument("servers", nargs=-1, type=click.Choice(["kafka", "cassandra", "ignite", "spark"]))
+@common
+def fetch(servers: tuple[str, ...]) -> None:
+    """Fetch the jars of SERVERS now, all of them without any, so that nothing is fetched later.
+
+    For an image, or for a machine that will have no way to Maven's repository.
+    """
+    from analytics.cluster.jars import Jars
+
+    jars = Jars(settings().cluster, lambda text: click.echo(text, err=True))
+    for server in servers or ("kafka", "cassandra", "ignite", "spark"):
+        click.echo(jars.of(server))
+
+
+@cluster.command()
 @click.argument("server", type=click.Choice(["ignite", "cassandra"]))
 @common
 def config(server: str) -> None:
