@@ -12,8 +12,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
@@ -29,6 +30,7 @@ ID_DAYS: Final = 3
 VISIT_KEEP_MS: Final = REACH_MS + DAY_MS
 _BUSY_S: Final = 30.0
 _SIGN: Final = 1 << 63
+_AT_ONCE: Final = 500
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS progress (one INTEGER PRIMARY KEY CHECK (one = 1), next_offset INTEGER);
@@ -88,6 +90,12 @@ class PartitionMemory:
                 f"The job's memory cannot be used ({exc}): see its folder's disk."
             ) from exc
 
+    def _among(self, select: str, keys: Iterable[bytes] | Iterable[int]) -> Iterator[Any]:
+        """The rows of *select* … IN *keys*. A statement for each key would take far longer."""
+        rest = iter(sorted(keys))
+        while some := tuple(islice(rest, _AT_ONCE)):
+            yield from self._db.execute(f"{select} IN ({','.join('?' * len(some))})", some)
+
     # How far
 
     @property
@@ -104,15 +112,12 @@ class PartitionMemory:
 
     def known(self, hits: Iterable[Hit]) -> set[tuple[str, str]]:
         """The (site, event_id)s of *hits* that are stored."""
-        tables = self._id_tables()
-        if not tables:
-            return set()
-        either = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE id = ?1" for table in tables)  # noqa: S608 - names of our own
-        found = set()
-        for hit in hits:
-            if self._db.execute(either, (id_key(hit.site, hit.event_id),)).fetchone():
-                found.add((hit.site, hit.event_id))
-        return found
+        asked = {id_key(hit.site, hit.event_id): (hit.site, hit.event_id) for hit in hits}
+        return {
+            asked[key]
+            for table in self._id_tables()
+            for (key,) in self._among(f"SELECT id FROM {table} WHERE id", asked)  # noqa: S608 - a name of our own
+        }
 
     def remember_ids(self, ids: Iterable[tuple[str, str]], received_at: int) -> None:
         """Note (site, event_id)s that are stored now; *received_at* is the latest of theirs."""
@@ -138,11 +143,10 @@ class PartitionMemory:
 
     def visits(self, hits: Iterable[Hit]) -> list[Visit]:
         """Every visit that the visitors of *hits* can still join."""
+        keys = {visitor_key(hit.site, hit.visitor) for hit in hits}
         found: list[Visit] = []
-        for key in {visitor_key(hit.site, hit.visitor) for hit in hits}:
-            row = self._db.execute("SELECT body FROM visits WHERE visitor = ?", (key,)).fetchone()
-            if row is not None:
-                found += _decode(row[0])
+        for (body,) in self._among("SELECT body FROM visits WHERE visitor", keys):
+            found += _decode(body)
         return found
 
     def remember_visits(self, visits: Iterable[Visit], received_at: int) -> None:
