@@ -10,6 +10,7 @@ from tests.ingest.world import ADDRESS, FIREFOX, NOW, SITE, Ingesting, sent, vis
 
 from analytics.errors import Forbidden, Malformed, Unauthenticated
 from analytics.event import Drop, DropReason
+from analytics.ingest.accept import MAX_UNKNOWN_SITES
 from analytics.ingest.visitor import is_cookieless
 from analytics.person import Key, Scope
 from analytics.site import Shields
@@ -74,6 +75,16 @@ async def test_an_unknown_site_is_a_counted_drop(world: Ingesting) -> None:
     assert isinstance(dropped, Drop)
     assert dropped.reason is DropReason.UNKNOWN_SITE
     assert dropped.site == ("nobody.example" + "x" * 400)[:253]
+
+
+async def test_made_up_names_cannot_fill_the_ledger(world: Ingesting) -> None:
+    dropped = [
+        world.accepted(sent(domains=(f"{number}.example",)))
+        for number in (*range(MAX_UNKNOWN_SITES), 0, MAX_UNKNOWN_SITES)
+    ]
+    assert all(isinstance(each, Drop) for each in dropped)
+    assert len({each.site for each in dropped[:-1]}) == MAX_UNKNOWN_SITES
+    assert dropped[-1].site == ""
 
 
 async def test_several_sites_make_a_record_each(world: Ingesting) -> None:

@@ -25,6 +25,8 @@ MAX_AGE_MS: Final = 72 * 3_600_000
 _NO_SHIELDS: Final = Shields()
 _UNKNOWN_SITE: Final = 253
 """How much of an unknown site's name the ledger keeps: a domain's greatest length."""
+MAX_UNKNOWN_SITES: Final = 500
+"""How many unknown sites have lines of their own: made-up names must not fill the ledger."""
 
 
 class Acceptance:
@@ -45,6 +47,7 @@ class Acceptance:
         self._places = places
         self.clock = clock
         self._random = random.SystemRandom()
+        self._unknown_sites: set[str] = set()
         self._bits = random.Random(self._random.getrandbits(128))  # noqa: S311 - ids, no secrets
 
     def key(self, authorization: str) -> Key | None:
@@ -71,7 +74,7 @@ class Acceptance:
             if site is None:
                 records.append(
                     Drop(
-                        site=clean(name, _UNKNOWN_SITE).lower(),
+                        site=self._unknown(name),
                         received_at=now,
                         reason=DropReason.UNKNOWN_SITE,
                     )
@@ -81,6 +84,13 @@ class Acceptance:
                 self._check_rights(sent, site, key, now)
             records.append(self._hit(sent, parts, origin, site, now))
         return records
+
+    def _unknown(self, name: str) -> str:
+        """Under which name the ledger counts what was sent to the unknown site *name*."""
+        name = clean(name, _UNKNOWN_SITE).lower()
+        if len(self._unknown_sites) < MAX_UNKNOWN_SITES:
+            self._unknown_sites.add(name)
+        return name if name in self._unknown_sites else ""
 
     def _origin(self, sent: Sent, client: Client, key: Key | None) -> Client:
         """Of whom the event speaks: its sender, or somebody for whom the sender may speak."""
