@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import httpx2
 import pytest
 from starlette.routing import Mount, Route
 
@@ -12,6 +14,7 @@ from analytics.errors import QueryTooLong
 from analytics.query import Metric, Period, Query
 from analytics.settings import Settings, load
 from analytics.store import answering
+from analytics.store.base import ExportFormat
 from analytics.store.catalog.domain import TAKEN
 from analytics.store.connection import Connection
 
@@ -40,3 +43,29 @@ async def test_no_site_can_have_the_name_of_another_page(tmp_path: Path) -> None
     routed = [route.path for route in gate._app.routes if isinstance(route, Route | Mount)]
     begin = {path.split("/")[1] for path in (*gate._direct, *routed)}
     assert begin - {"", "{domain}"} == TAKEN
+
+
+async def test_without_its_geo_database_it_keeps_events_and_says_what_they_lack(
+    tmp_path: Path,
+) -> None:
+    settings = load(
+        None,
+        {"data": tmp_path / "data"},
+        environment={"ANALYTICS_INGEST__MMDB": str(tmp_path / "gone.mmdb")},
+    )
+    async with open_parts(settings) as parts:
+        await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
+        gate = compose(parts, setup_token=None).gate
+        transport = httpx2.ASGITransport(gate)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://a.example") as client:
+            event = {"n": "pageview", "u": "https://a.example/", "d": "a.example"}
+            headers = {"x-forwarded-for": "8.8.8.8"}
+            answer = await client.post("/api/event", json=event, headers=headers)
+            assert answer.status_code == 202
+            ready = await client.get("/health/ready")
+        await parts.settle()
+        path = tmp_path / "rows.ndjson"
+        assert await parts.store.export("a.example", 0, 1 << 60, ExportFormat.NDJSON, path) == 1
+    assert ready.status_code == 200
+    assert set(ready.json()["degraded"]) == {"geo"}
+    assert json.loads(path.read_text())["country"] == ""

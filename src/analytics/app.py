@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -21,12 +21,15 @@ from analytics import assets, dashboard, extras
 from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
+from analytics.breaker import Breaker
 from analytics.dashboard import stats_api
 from analytics.dashboard.ask import COOKIE
 from analytics.errors import Misconfigured
 from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Check, Health
+from analytics.guard import Guard
+from analytics.ingest import place
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Trust
 from analytics.ingest.limiter import Limiter
@@ -34,6 +37,7 @@ from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
 from analytics.settings import Settings
+from analytics.store import guards
 from analytics.store.base import Builds
 from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -82,6 +86,8 @@ class Parts(Workspace):
     acceptance: Acceptance
     checks: Mapping[str, Check]
     """What must be right for the server to be ready."""
+    breakers: Sequence[Breaker]
+    """What watches the backends that have a degraded answer."""
     gauges: metrics.Sources
     behind: Callable[[], int]
     """Records that are durable, and that somebody will still have to fold or to send on."""
@@ -93,30 +99,35 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     folder = DataFolder(settings.data)
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.held())
-        catalog = _catalog(settings, folder)
+        ignite = guards.ignite(settings.ignite)
+        catalog = _catalog(settings, folder, ignite)
         await stack.enter_async_context(catalog)
+        geo = place.guard()
         acceptance = Acceptance(
             sites=catalog.sites,
             keys=catalog.keys,
             salts=catalog.salts,
-            places=open_places(settings.ingest.mmdb),
+            places=open_places(settings.ingest.mmdb, geo),
             clock=clock,
         )
-        common = Common(settings, folder, catalog, acceptance)
+        watched = (geo,) if settings.ingest.mmdb is not None else ()
+        common = Common(settings, folder, catalog, acceptance, watched)
         if settings.store.backend == "ignite":
-            yield await _replica(common, stack)
+            yield await _replica(common, stack, ignite)
         else:
             yield await _embedded(common, stack)
 
 
-def _catalog(settings: Settings, folder: DataFolder) -> SqliteCatalog | SharedCatalog:
+def _catalog(
+    settings: Settings, folder: DataFolder, ignite: Guard
+) -> SqliteCatalog | SharedCatalog:
     """What people set: in the folder, or the same for all replicas."""
     if settings.store.backend == "duckdb":
         return SqliteCatalog(folder.catalog)
     extras.require("store.backend ignite", "pyignite", "pyarrow")
     from analytics.store.ignite.documents import SharedDocument
 
-    return SharedCatalog(SharedDocument(settings.ignite, "catalog"), folder.catalog)
+    return SharedCatalog(SharedDocument(settings.ignite, "catalog", ignite), folder.catalog)
 
 
 class Common(NamedTuple):
@@ -126,6 +137,7 @@ class Common(NamedTuple):
     folder: DataFolder
     catalog: SqliteCatalog | SharedCatalog
     acceptance: Acceptance
+    breakers: Sequence[Breaker]
 
     def timezones(self) -> Mapping[str, str]:
         """The time zone of each site."""
@@ -175,18 +187,24 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
             "journal": lambda: journal.fault,
             "projector": lambda: str(projector.fault) if projector.fault else None,
         },
+        breakers=common.breakers,
         gauges=_gauges(journal, projector),
         behind=lambda: journal.next_offset - projector.next_offset,
     )
 
 
-async def _replica(common: Common, stack: AsyncExitStack) -> Parts:
+async def _replica(common: Common, stack: AsyncExitStack, ignite: Guard) -> Parts:
     """One of several processes that share a cluster."""
     # Here, because it needs what a plain installation leaves out.
     from analytics import replica
 
     backends = await replica.opened(
-        common.settings, common.folder, stack, timezones=common.timezones, clock=clock
+        common.settings,
+        common.folder,
+        stack,
+        ignite=ignite,
+        timezones=common.timezones,
+        clock=clock,
     )
     return Parts(
         settings=common.settings,
@@ -201,6 +219,7 @@ async def _replica(common: Common, stack: AsyncExitStack) -> Parts:
         figures=backends.figures,
         acceptance=common.acceptance,
         checks=backends.checks(),
+        breakers=(*backends.breakers(), *common.breakers),
         audits=(backends.audit,),
         gauges=backends.gauges(),
         behind=lambda: backends.log.backlog,
@@ -233,15 +252,15 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         acceptance=parts.acceptance,
         trust=trust,
         limiter=Limiter(settings.ingest.rate_per_s, settings.ingest.rate_burst),
-        places=open_places(settings.ingest.mmdb),
+        places=parts.acceptance.places,
         script=assets.tracker(),
         max_event_bytes=settings.ingest.max_event_bytes,
         max_batch_bytes=settings.ingest.max_batch_bytes,
     )
-    health = Health(parts.checks)
+    health = Health(parts.checks, parts.breakers)
     routes: list[BaseRoute] = [
         *health.routes(),
-        *metrics.routes(taking.counts, parts.gauges, trust),
+        *metrics.routes(taking.counts, parts.gauges, parts.breakers, trust),
     ]
     error_page = None
     if "admin" in modules:

@@ -13,7 +13,9 @@ AnalyticsError
 ├── Unavailable          a dependency's fault: shed load, retry later (503)
 │   ├── LogUnavailable   the event log did not confirm an append
 │   ├── StoreUnavailable the series store cannot answer or take rows now
-│   │   └── QueryTooLong a question took longer than it may, and was given up
+│   │   ├── QueryTooLong a question took longer than it may, and was given up
+│   │   ├── CircuitOpen  a backend that failed too often is left alone for a moment
+│   │   └── BulkheadFull so many calls of a backend are under way that one more is too many
 │   ├── FolderInUse      another process owns the data folder
 │   └── NotVisibleYet    a receipt is not readable yet
 ├── Misconfigured        the operator's fault: a setting, a folder, a port; nothing started
@@ -130,6 +132,18 @@ class QueryTooLong(StoreUnavailable):
     """A question took longer than it may, and was given up."""
 
     code = "query_too_long"
+
+
+class CircuitOpen(StoreUnavailable):
+    """A backend failed too often, or was too slow, and is left alone for `retry_after` seconds."""
+
+    code = "circuit_open"
+
+
+class BulkheadFull(StoreUnavailable):
+    """As many calls of a backend as may be are under way."""
+
+    code = "bulkhead_full"
 
 
 class FolderInUse(Unavailable):

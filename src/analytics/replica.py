@@ -10,9 +10,12 @@ from typing import Final, NamedTuple
 
 from analytics import extras
 from analytics.admin.folder import DataFolder
+from analytics.breaker import Breaker
 from analytics.errors import Malformed, Misconfigured, NotVisibleYet
 from analytics.gateway import metrics
+from analytics.guard import Guard
 from analytics.settings import Settings
+from analytics.store import guards
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.base import Position
@@ -30,13 +33,15 @@ class Backends(NamedTuple):
     store: ReplicaStore
     log: Spool
     figures: Following
+    ignite: Guard
+    cassandra: Guard
 
     async def audit(self) -> Sequence[str]:
         """What is wrong with the chunks in Ignite and in Cassandra."""
         extras.require("the audit of a cluster", "cassandra")
         from analytics.job import audit
 
-        return (await audit.run(self.settings)).faults
+        return (await audit.run(self.settings, ignite=self.ignite, cassandra=self.cassandra)).faults
 
     def gauges(self) -> metrics.Sources:
         """What of them can be measured."""
@@ -55,6 +60,10 @@ class Backends(NamedTuple):
                 lambda: sum(follower.next_offsets.values()),
             ),
         }
+
+    def breakers(self) -> Sequence[Breaker]:
+        """What watches the servers behind this one."""
+        return (self.log.breaker, self.ignite.breaker, self.cassandra.breaker)
 
     def checks(self) -> Mapping[str, Callable[[], str | None]]:
         """What may be wrong so that no event can be taken; stale figures are answered as such."""
@@ -110,10 +119,11 @@ async def opened(
     folder: DataFolder,
     stack: AsyncExitStack,
     *,
+    ignite: Guard,
     timezones: Callable[[], Mapping[str, str]],
     clock: Callable[[], int],
 ) -> Backends:
-    """Open the backends of a replica; *stack* closes them."""
+    """Open the backends of a replica, Ignite's behind its guard; *stack* closes them."""
     if settings.log.backend != "kafka":
         raise Misconfigured(
             "store.backend ignite needs log.backend kafka: who fills Ignite reads from there"
@@ -129,7 +139,7 @@ async def opened(
     )
     store = await stack.enter_async_context(
         ReplicaStore(
-            ChunkStore(settings.ignite),
+            ChunkStore(settings.ignite, ignite),
             engine,
             folder.path / "incoming",
             partitions=settings.kafka.partitions,
@@ -150,7 +160,14 @@ async def opened(
             ),
         )
     )
-    return Backends(settings, store, log, Following(log, store))
+    return Backends(
+        settings,
+        store,
+        log,
+        Following(log, store),
+        ignite,
+        guards.cassandra(settings.cassandra),
+    )
 
 
 def _position(receipt: str) -> Position:

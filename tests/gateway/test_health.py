@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx2
 
+from analytics.breaker import Breaker
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
 
@@ -17,7 +18,11 @@ async def asked(health: Health, path: str) -> httpx2.Response:
 async def test_it_is_ready_when_nothing_is_wrong() -> None:
     answer = await asked(Health({"journal": lambda: None, "store": lambda: None}), "/health/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "checks": {"journal": "ok", "store": "ok"}}
+    assert answer.json() == {
+        "status": "ready",
+        "checks": {"journal": "ok", "store": "ok"},
+        "degraded": {},
+    }
     assert "retry-after" not in answer.headers
 
 
@@ -28,6 +33,7 @@ async def test_what_is_wrong_is_said_and_the_rest_is_ok() -> None:
     assert answer.json() == {
         "status": "unready",
         "checks": {"journal": "the disk is full", "store": "ok"},
+        "degraded": {},
     }
     assert answer.headers["retry-after"] == "5"
 
@@ -38,6 +44,15 @@ async def test_it_is_ready_again_when_the_fault_is_gone() -> None:
     assert (await asked(health, "/health/ready")).status_code == 503
     faults.append(None)
     assert (await asked(health, "/health/ready")).status_code == 200
+
+
+async def test_what_has_a_degraded_answer_is_named_and_makes_nothing_unready() -> None:
+    kafka, geo = Breaker("kafka", "Hits are spooled."), Breaker("geo", "No places.")
+    kafka.trip("10.0.0.7 refused")
+    answer = await asked(Health({"log": lambda: None}, [kafka, geo]), "/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["degraded"] == {"kafka": "Hits are spooled."}
+    assert "10.0.0.7" not in answer.text, "what is wrong inside is for the log and the owner"
 
 
 async def test_who_stops_is_not_ready_and_still_alive() -> None:

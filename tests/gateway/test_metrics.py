@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from analytics import __version__
+from analytics.breaker import Breaker, State
 from analytics.errors import Forbidden, Malformed
 from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
@@ -15,9 +18,13 @@ from analytics.ingest.counts import Counts
 
 
 async def asked(
-    counts: Counts, gauges: metrics.Sources, peer: str, **headers: str
+    counts: Counts,
+    gauges: metrics.Sources,
+    peer: str,
+    breakers: Sequence[Breaker] = (),
+    **headers: str,
 ) -> httpx2.Response:
-    gate = Gate({}, metrics.routes(counts, gauges, Trust(["127.0.0.0/8"])))
+    gate = Gate({}, metrics.routes(counts, gauges, breakers, Trust(["127.0.0.0/8"])))
     transport = httpx2.ASGITransport(gate, client=(peer, 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://m.example") as client:
         return await client.get("/metrics", headers=headers)
@@ -72,4 +79,25 @@ async def test_only_who_is_near_may_read_them(
     peer: str, forwarded: str | None, status: int
 ) -> None:
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
-    assert (await asked(Counts(), {}, peer, **headers)).status_code == status
+    assert (await asked(Counts(), {}, peer, (), **headers)).status_code == status
+
+
+async def test_breakers_show_their_state_and_how_calls_ended() -> None:
+    away, there = Breaker("kafka", "spooled"), Breaker("ignite", "from copies")
+    for breaker in (away, there):
+        call = breaker.begin()
+        assert call is not None
+        call.succeeded()
+    away.trip("it is gone")
+    assert away.begin() is None
+    text = (await asked(Counts(), {}, "127.0.0.1", (away, there))).text
+    for line in (
+        'analytics_breaker_state{backend="kafka"} 2.0',
+        'analytics_breaker_state{backend="ignite"} 0.0',
+        'analytics_breaker_opened_total{backend="kafka"} 1.0',
+        'analytics_breaker_opened_total{backend="ignite"} 0.0',
+        'analytics_breaker_calls_total{backend="kafka",outcome="succeeded"} 1.0',
+        'analytics_breaker_calls_total{backend="kafka",outcome="refused"} 1.0',
+    ):
+        assert line in text.splitlines()
+    assert away.state is State.OPEN

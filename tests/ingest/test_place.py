@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
+from analytics.breaker import Breaker, Outcome, State
 from analytics.errors import Misconfigured
-from analytics.ingest.place import NOWHERE, CountryPlaces, Place, Places, open_places
+from analytics.ingest.place import NOWHERE, CountryPlaces, Place, Places, open_places, opened
 
 BERLIN = {
     "country": {"iso_code": "DE", "names": {"en": "Germany"}},
@@ -28,13 +29,24 @@ RECORDS: dict[str, object] = {
 }
 
 
-@pytest.fixture
-def cities(tmp_path: Path) -> Places:
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def write_cities(path: Path) -> None:
     writer = MMDBWriter(6, "Test-City", ipv4_compatible=True)
     for network, found in RECORDS.items():
         writer.insert_network(IPSet([network]), found)
-    path = tmp_path / "cities.mmdb"
     writer.to_db_file(str(path))
+
+
+@pytest.fixture
+def cities(tmp_path: Path) -> Places:
+    path = tmp_path / "cities.mmdb"
+    write_cities(path)
     return open_places(path)
 
 
@@ -80,7 +92,40 @@ def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes | None) -> 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Misconfigured, match=r"wrong\.mmdb.*ingest\.mmdb"):
-        open_places(path)
+        opened(path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database at all"])
+def test_without_its_file_every_address_is_nowhere_until_there_is_one(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "cities.mmdb"
+    if content is not None:
+        path.write_bytes(content)
+    clock = Clock()
+    breaker = Breaker("geo", "no place", clock=clock)
+    places = open_places(path, breaker)
+    assert breaker.state is State.OPEN
+    assert "cities.mmdb" in breaker.fault
+    assert places.of("203.0.113.9") == NOWHERE
+    write_cities(path)
+    assert places.of("203.0.113.9") == NOWHERE, "it is left alone for a moment"
+    clock.now += 10
+    assert places.of("203.0.113.9").city == "Berlin"
+    assert breaker.state is State.CLOSED
+
+
+def test_a_damaged_file_costs_places_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "cities.mmdb"
+    write_cities(path)
+    whole = path.read_bytes()
+    marker = whole.rindex(b"\xab\xcd\xefMaxMind.com")
+    path.write_bytes(b"\xff" * (marker - 200) + whole[marker - 200 :])
+    breaker = Breaker("geo", "no place")
+    places = open_places(path, breaker)
+    assert {places.of(f"203.0.113.{number}") for number in range(20)} == {NOWHERE}
+    assert breaker.outcomes[Outcome.FAILED] > 0
+    assert breaker.state is State.OPEN
 
 
 @given(st.ip_addresses().map(str))

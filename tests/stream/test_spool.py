@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analytics.breaker import State
 from analytics.errors import LogUnavailable, NotVisibleYet
 from analytics.event import Hit, LogRecord
 from analytics.stream.base import Appending, Position
-from analytics.stream.breaker import State
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.spool import Spool, SpoolLimits
 from analytics.stream.spool_mark import FIRST_NUMBER

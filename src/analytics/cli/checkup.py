@@ -14,7 +14,7 @@ from analytics.admin import rendezvous, status
 from analytics.admin.folder import DataFolder, check_version
 from analytics.cli.run import run as run_operation
 from analytics.errors import AnalyticsError
-from analytics.ingest.place import open_places
+from analytics.ingest import place
 from analytics.settings import Settings
 from analytics.settings.example import toml_value
 from analytics.settings.tree import every
@@ -66,8 +66,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield _room(settings)
     if folder.stamp_file.is_file():
         yield _tried("contents", lambda: _contents(settings))
-    if settings.ingest.mmdb is not None:
-        yield _tried("places", lambda: _places(settings.ingest.mmdb))
+    if (mmdb := settings.ingest.mmdb) is not None:
+        yield _tried("places", lambda: _places(mmdb))
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
     yield _port(settings, folder)
 
@@ -115,8 +115,8 @@ def _contents(settings: Settings) -> str:
     )
 
 
-def _places(mmdb: Path | None) -> str:
-    open_places(mmdb)
+def _places(mmdb: Path) -> str:
+    place.opened(mmdb).close()
     return f"{mmdb} can be read"
 
 

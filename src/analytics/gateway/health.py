@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from analytics.breaker import Breaker, State
 
 Check = Callable[[], str | None]
 """What is wrong with one part of the program; None when nothing is."""
 
 
 class Health:
-    """The checks, and whether the server is on its way out."""
+    """The checks, what is degraded, and whether the server is on its way out."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], breakers: Sequence[Breaker] = ()) -> None:
         self._checks = checks
+        self._breakers = breakers
         self.draining = False
 
     def routes(self) -> list[BaseRoute]:
@@ -33,6 +36,12 @@ class Health:
         body = {
             "status": "unready" if faults else "ready",
             "checks": {name: faults.get(name, "ok") for name in (*self._checks, *faults)},
+            # These have an answer of their own while they are away, so they make nothing unready.
+            "degraded": {
+                breaker.backend: breaker.degraded
+                for breaker in self._breakers
+                if breaker.state is not State.CLOSED
+            },
         }
         headers = {"retry-after": "5"} if faults else {}
         return JSONResponse(body, 503 if faults else 200, headers)

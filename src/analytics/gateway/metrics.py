@@ -5,8 +5,9 @@ Every figure is declared here, with its help text; they are read when they are a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
+from typing import Final
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,12 +18,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import __version__
+from analytics.breaker import Breaker, Outcome, State
 from analytics.errors import NotFound
 from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 
 Sources = Mapping[str, tuple[str, Callable[[], float]]]
 """By the name of a gauge: its help text, and where its value is read."""
+
+_STATES: Final = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 
 class Gauges(Collector):
@@ -54,12 +58,44 @@ class Gauges(Collector):
         yield info
 
 
-def routes(counts: Counts, gauges: Sources, trust: Trust) -> list[BaseRoute]:
+class Breakers(Collector):
+    """Reads what breakers have seen."""
+
+    def __init__(self, breakers: Sequence[Breaker]) -> None:
+        self._breakers = breakers
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures as they are now."""
+        state = GaugeMetricFamily(
+            "analytics_breaker_state",
+            "Whether a backend is left alone: 0 closed (it is not), 1 half-open, 2 open.",
+            labels=["backend"],
+        )
+        opened = CounterMetricFamily(
+            "analytics_breaker_opened", "How often a breaker has opened.", labels=["backend"]
+        )
+        calls = CounterMetricFamily(
+            "analytics_breaker_calls",
+            "Calls of a backend, by how they ended or why they were not made.",
+            labels=["backend", "outcome"],
+        )
+        for breaker in self._breakers:
+            state.add_metric([breaker.backend], _STATES[breaker.state])
+            opened.add_metric([breaker.backend], breaker.opened)
+            for outcome in Outcome:
+                calls.add_metric([breaker.backend, outcome], breaker.outcomes[outcome])
+        yield from (state, opened, calls)
+
+
+def routes(
+    counts: Counts, gauges: Sources, breakers: Sequence[Breaker], trust: Trust
+) -> list[BaseRoute]:
     """The route; it answers addresses of this machine and of private networks only."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(Gauges(counts, gauges))
+    registry.register(Breakers(breakers))
 
     async def show(request: Request) -> Response:
         address = ip_address(trust.client(request.scope).address)

@@ -44,7 +44,7 @@ class Acceptance:
         self._sites = sites
         self._keys = keys
         self._salts = salts
-        self._places = places
+        self.places = places
         self.clock = clock
         self._random = random.SystemRandom()
         self._unknown_sites: set[str] = set()
@@ -119,7 +119,7 @@ class Acceptance:
     def _hit(
         self, sent: Sent, parts: page.Page, origin: Client, site: Site, now: int
     ) -> Hit | Drop:
-        place = self._places.of(origin.address)
+        place = self.places.of(origin.address)
         if site.honour_dnt and origin.opted_out:
             return Drop(site=site.domain, received_at=now, reason=DropReason.OPTED_OUT)
         if site.shields != _NO_SHIELDS:

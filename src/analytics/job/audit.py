@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from analytics.admin.auditing import Audited, SiteAudit
+from analytics.errors import StoreUnavailable
+from analytics.guard import Guard
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.settings import Settings
 from analytics.store import chunk
@@ -33,31 +35,35 @@ class Counted(NamedTuple):
     faults: Sequence[str]
 
 
-async def run(settings: Settings) -> Audited:
+async def run(
+    settings: Settings, *, ignite: Guard | None = None, cassandra: Guard | None = None
+) -> Audited:
     """Compare Kafka's offsets with the chunks in Ignite and in Cassandra, and count the ledger.
 
-    What is appended meanwhile is left out. Raises `Unavailable` when one of them is away.
+    What is appended meanwhile is left out. That Cassandra is away is a fault that it finds;
+    raises `Unavailable` when Kafka or Ignite is.
     """
     ends = {
         end.partition: (oldest.offset, end.offset)
         for oldest, end in await reader.ends(settings.kafka)
     }
-    return await asyncio.to_thread(_compared, settings, ends)
+    shared = ChunkStore(settings.ignite, ignite)
+    kept = KeptChunks(settings.cassandra, cassandra)
+    return await asyncio.to_thread(_compared, shared, kept, ends)
 
 
-def _compared(settings: Settings, ends: Mapping[int, tuple[int, int]]) -> Audited:
-    shared, kept = ChunkStore(settings.ignite), KeptChunks(settings.cassandra)
+def _compared(shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int, int]]) -> Audited:
     try:
         faults: list[str] = []
         ledger: dict[LedgerKey, LedgerLine] = {}
-        lasting = kept.spans()
+        lasting = _lasting(kept, faults)
         for partition, (oldest, end) in sorted(ends.items()):
             heads = shared.heads(partition)
             there = [Span(each.first_offset, each.last_offset, each.chunk_id) for each in heads]
-            for where, spans in (
-                ("Ignite", there),
-                ("Cassandra", [Span(*each) for each in lasting.get(partition, ())]),
-            ):
+            places = [("Ignite", there)]
+            if lasting is not None:
+                places.append(("Cassandra", lasting.get(partition, [])))
+            for where, spans in places:
                 faults += [
                     f"partition {partition}, in {where}: {fault}"
                     for fault in uncovered(spans, oldest, end)
@@ -69,6 +75,19 @@ def _compared(settings: Settings, ends: Mapping[int, tuple[int, int]]) -> Audite
         shared.close()
         kept.close()
     return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults)
+
+
+def _lasting(kept: KeptChunks, faults: list[str]) -> Mapping[int, list[Span]] | None:
+    """What Cassandra has of each partition; None, and a fault more, while it is away."""
+    try:
+        found = kept.spans()
+    except StoreUnavailable as exc:
+        faults.append(
+            f"{exc}. So nobody looked at what lies there; Ignite keeps what it could not write "
+            "yet, and writes it when Cassandra is back"
+        )
+        return None
+    return {partition: [Span(*each) for each in spans] for partition, spans in found.items()}
 
 
 def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:

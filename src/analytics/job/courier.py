@@ -13,6 +13,7 @@ from analytics.errors import AnalyticsError
 from analytics.job import delivery, sealing
 from analytics.job.memory import PartitionMemory
 from analytics.settings import Cassandra, Ignite
+from analytics.store import guards
 from analytics.store.cassandra import KeptChunks
 from analytics.store.ignite.chunks import ChunkStore
 
@@ -30,8 +31,10 @@ class Courier:
 
     def __init__(self, folder: Path, ignite: Ignite, cassandra: Cassandra) -> None:
         self._folder = folder
-        self._shared = ChunkStore(ignite)
-        self._kept = KeptChunks(cassandra)
+        guarded = guards.ignite(ignite), guards.cassandra(cassandra)
+        self._shared = ChunkStore(ignite, guarded[0])
+        self._kept = KeptChunks(cassandra, guarded[1])
+        self.breakers = [guard.breaker for guard in guarded]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self.outbox_bytes = 0

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from analytics import logs
 from analytics.errors import StoreUnavailable
+from analytics.gateway.metrics import Breakers
 from analytics.job import spark
 from analytics.job.courier import Courier
 from analytics.job.status import Figures, told
@@ -60,6 +61,7 @@ class Job:
         )
         self.figures = Figures()
         self.courier = Courier(memories, settings.ignite, settings.cassandra)
+        self.figures.registry.register(Breakers(self.courier.breakers))
         self.fault: str | None = "it is starting"
         """Why nothing is folded now."""
         self._kafka = settings.kafka

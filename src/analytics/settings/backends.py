@@ -98,6 +98,13 @@ class Ignite(Section):
     addresses: Addresses = setting(
         ("127.0.0.1:10800",), "Nodes to talk to (thin client port).", min_length=1
     )
+    timeout_s: float = setting(
+        5, "Time after which a call without an answer has failed.", unit="seconds", gt=0
+    )
+    retry_after_s: float = setting(
+        2, "How long to leave Ignite alone once it failed.", unit="seconds", gt=0
+    )
+    max_calls: int = setting(8, "Calls that may be under way at once; one more is refused.", ge=1)
     backups: int = setting(1, "Further copies of everything on other nodes.", ge=0, le=3)
     tls: bool = setting(default=False, help_="Whether to speak TLS.")
     tls_ca: OptionalPath = setting(
@@ -115,6 +122,13 @@ class Cassandra(Section):
     addresses: Addresses = setting(("127.0.0.1:9042",), "Nodes to talk to.", min_length=1)
     keyspace: str = setting("analytics", "The keyspace; made when it is not there.")
     datacenter: str = setting("datacenter1", "The data center whose nodes we talk to.")
+    timeout_s: float = setting(
+        10, "Time after which a call without an answer has failed.", unit="seconds", gt=0
+    )
+    retry_after_s: float = setting(
+        5, "How long to leave Cassandra alone once it failed.", unit="seconds", gt=0
+    )
+    max_calls: int = setting(4, "Calls that may be under way at once; one more is refused.", ge=1)
     replication: int = setting(3, "Copies of every row of a keyspace that we make.", ge=1)
     tls: bool = setting(default=False, help_="Whether to speak TLS.")
     tls_ca: OptionalPath = setting(

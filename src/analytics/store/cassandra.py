@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 from cassandra import DriverException
 from cassandra.auth import PlainTextAuthProvider
@@ -20,17 +20,18 @@ from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.policies import DCAwareRoundRobinPolicy
 
 from analytics.errors import Misconfigured, StoreUnavailable
+from analytics.guard import Guard
 from analytics.settings import Cassandra
+from analytics.store import guards
 from analytics.store.ignite.tables import CHUNKS
-
-_TIMEOUT_S: Final = 10.0
 
 
 class KeptChunks:
     """The chunks that Cassandra has. For one thread."""
 
-    def __init__(self, settings: Cassandra) -> None:
+    def __init__(self, settings: Cassandra, guard: Guard | None = None) -> None:
         self._settings = settings
+        self._guard = guard or guards.cassandra(settings)
         self._cluster: Cluster | None = None
         self._session: Session | None = None
         self._present: Any = None
@@ -64,6 +65,11 @@ class KeptChunks:
 
     @contextmanager
     def _connected(self) -> Iterator[Session]:
+        with self._guard.call(), self._translated() as session:
+            yield session
+
+    @contextmanager
+    def _translated(self) -> Iterator[Session]:
         try:
             if self._session is None:
                 self._open()
@@ -80,7 +86,7 @@ class KeptChunks:
             login = PlainTextAuthProvider(settings.username, settings.password.get_secret_value())
         profile = ExecutionProfile(
             load_balancing_policy=DCAwareRoundRobinPolicy(settings.datacenter),
-            request_timeout=_TIMEOUT_S,
+            request_timeout=settings.timeout_s,
         )
         self._cluster = Cluster(
             list(hosts),
@@ -88,7 +94,7 @@ class KeptChunks:
             auth_provider=login,
             ssl_context=_context(settings) if settings.tls else None,
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            connect_timeout=_TIMEOUT_S,
+            connect_timeout=settings.timeout_s,
             protocol_version=5,
         )
         self._session = self._cluster.connect(settings.keyspace)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
-from analytics.errors import QueryTooLong, StoreUnavailable
+from analytics.errors import BulkheadFull, QueryTooLong, StoreUnavailable
 from analytics.store.base import Progress
 from analytics.store.connection import Connection
 
@@ -65,12 +65,12 @@ class Threads:
         return await self._run(self._writing, lambda: step(self._opened()))
 
     async def read(self, step: Callable[[Connection], T], *, at_most_s: float | None = None) -> T:
-        """Run *step* on a reading thread. Raises `StoreUnavailable` if too many wait.
+        """Run *step* on a reading thread. Raises `BulkheadFull` if too many wait.
 
         With *at_most_s*, a step that runs longer is given up: it raises `QueryTooLong`.
         """
         if self._asked >= self._room:
-            raise StoreUnavailable("Too many questions at once; ask again in a moment.")
+            raise BulkheadFull("Too many questions at once; ask again in a moment.")
         self._asked += 1
         try:
             return await self._run(self._reading, lambda: self._read(step, at_most_s))

@@ -21,13 +21,13 @@ from typing import Final, NamedTuple, Self
 
 import structlog
 
+from analytics.breaker import Breaker, BreakerLimits, Call
 from analytics.errors import AnalyticsError, LogUnavailable, NotVisibleYet
 from analytics.event import LogRecord
 from analytics.stream import record as records_
 from analytics.stream.ack import Ack
 from analytics.stream.backlog import Backlog
 from analytics.stream.base import Appending, Batch, EventLog, Position
-from analytics.stream.breaker import Breaker, BreakerLimits, Call
 from analytics.stream.journal import JournalLimits
 from analytics.stream.spool_mark import FIRST_NUMBER
 
@@ -41,6 +41,9 @@ _MOST_HELD: Final = 10_000
 _PATIENCE: Final = 5
 """So many times as long as an append may take, a chunk of the spool may."""
 _PAUSE_S: Final = 0.2
+_DEGRADED: Final = (
+    "Hits are written to this server's own disk, acknowledged, and sent on when Kafka is back."
+)
 
 
 class Mode(Enum):
@@ -88,8 +91,13 @@ class Spool:
         self._limits = limits or SpoolLimits()
         self._clock = clock
         self.breaker = Breaker(
-            "log",
-            BreakerLimits(slow_s=self._limits.after_s, retry_after_s=self._limits.retry_after_s),
+            "kafka",
+            _DEGRADED,
+            BreakerLimits(
+                slow_s=self._limits.after_s,
+                retry_after_s=self._limits.retry_after_s,
+                in_a_row=3,
+            ),
             clock=clock,
         )
         self._mode = Mode.DIRECT
@@ -173,8 +181,8 @@ class Spool:
             try:
                 appended = self._log.append(records)
             except LogUnavailable as exc:
-                call.failed()
                 fault = str(exc)
+                call.failed(fault)
             else:
                 self._pending[appended] = Pending(records, ack, call)
                 appended.then(self._confirmed)
@@ -189,7 +197,7 @@ class Spool:
         error = appended.error
         pending = self._pending[appended]
         if error is not None:
-            pending.call.failed()
+            pending.call.failed(str(error))
             # It is spooled with all behind it, in their order, before anything else can be.
             self._take_over(str(error))
         else:
@@ -225,8 +233,9 @@ class Spool:
                 and oldest is not None
                 and self._clock() - oldest.call.began > self._limits.after_s
             ):
-                oldest.call.failed()
-                self._take_over(f"it has not confirmed anything for {self._limits.after_s:g} s")
+                fault = f"it has not confirmed anything for {self._limits.after_s:g} s"
+                oldest.call.failed(fault)
+                self._take_over(fault)
 
     # Draining
 
@@ -277,8 +286,8 @@ class Spool:
         try:
             async with asyncio.timeout(patience * self._limits.after_s):
                 await self._log.append(records)
-        except (LogUnavailable, TimeoutError):
-            call.failed()
+        except (LogUnavailable, TimeoutError) as exc:
+            call.failed(str(exc) or "it took too long over what was spooled")
             return False
         call.succeeded()
         return True

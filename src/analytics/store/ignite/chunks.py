@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from pyignite import GenericObjectMeta
 from pyignite.datatypes import ByteArrayObject, LongObject, String
 
+from analytics.guard import Guard
 from analytics.settings import Ignite
 from analytics.store.chunk import Chunk, Kind
 from analytics.store.ignite.client import Client
@@ -53,8 +54,8 @@ class Head(NamedTuple):
 class ChunkStore:
     """Chunks under their ids. For one thread; raises `StoreUnavailable` when Ignite is away."""
 
-    def __init__(self, settings: Ignite) -> None:
-        self._client = Client(settings)
+    def __init__(self, settings: Ignite, guard: Guard | None = None) -> None:
+        self._client = Client(settings, guard)
 
     def close(self) -> None:
         """Give the connection back."""

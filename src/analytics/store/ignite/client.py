@@ -23,10 +23,11 @@ from pyignite.exceptions import (
 )
 
 from analytics.errors import Misconfigured, StoreUnavailable
+from analytics.guard import Guard
 from analytics.settings import Ignite
+from analytics.store import guards
 from analytics.store.ignite.tables import SCHEMA
 
-_TIMEOUT_S: Final = 10.0
 _FAULTS: Final = (
     BinaryTypeError,
     CacheError,
@@ -45,8 +46,9 @@ _FAULTS: Final = (
 class Client:
     """A connection, made when it is first needed, and anew after it broke. For one thread."""
 
-    def __init__(self, settings: Ignite) -> None:
+    def __init__(self, settings: Ignite, guard: Guard | None = None) -> None:
         self._settings = settings
+        self._guard = guard or guards.ignite(settings)
         self._driver: Driver | None = None
 
     def close(self) -> None:
@@ -90,6 +92,11 @@ class Client:
 
     @contextmanager
     def _connected(self) -> Iterator[Driver]:
+        with self._guard.call(), self._translated() as driver:
+            yield driver
+
+    @contextmanager
+    def _translated(self) -> Iterator[Driver]:
         try:
             if self._driver is None:
                 self._driver = self._connect()
@@ -105,7 +112,7 @@ class Client:
 
     def _connect(self) -> Driver:
         settings = self._settings
-        options: dict[str, object] = {"timeout": _TIMEOUT_S}
+        options: dict[str, object] = {"timeout": settings.timeout_s}
         if settings.tls:
             options |= {
                 "use_ssl": True,
@@ -119,17 +126,17 @@ class Client:
                 "password": settings.password.get_secret_value(),
             }
         driver = Driver(**options)
-        driver.connect(_reachable([_address(each) for each in settings.addresses]))
+        driver.connect(_reachable(settings))
         return driver
 
 
-def _reachable(addresses: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Those of *addresses* at which somebody listens, as the driver leaks what it opens in vain."""
+def _reachable(settings: Ignite) -> list[tuple[str, int]]:
+    """Where somebody listens: the driver leaks what it opens in vain."""
     found = []
     fault: OSError | None = None
-    for address in addresses:
+    for address in map(_address, settings.addresses):
         try:
-            socket.create_connection(address, timeout=_TIMEOUT_S).close()
+            socket.create_connection(address, timeout=settings.timeout_s).close()
         except OSError as exc:
             fault = exc
         else:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pyignite import GenericObjectMeta
 from pyignite.datatypes import ByteArrayObject, LongObject, String
 
+from analytics.guard import Guard
 from analytics.settings import Ignite
 from analytics.store.ignite.client import Client
 from analytics.store.ignite.tables import CATALOG, Kind
@@ -25,8 +26,8 @@ _Value: Any = GenericObjectMeta(
 class SharedDocument:
     """One document, under *name*. For one thread at a time."""
 
-    def __init__(self, settings: Ignite, name: str) -> None:
-        self._client = Client(settings)
+    def __init__(self, settings: Ignite, name: str, guard: Guard | None = None) -> None:
+        self._client = Client(settings, guard)
         self._name = name
         self._known: Any = None
 

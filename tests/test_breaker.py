@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from analytics.stream.breaker import Breaker, BreakerLimits, Call, State
+from analytics.breaker import Breaker, BreakerLimits, Call, Outcome, State
 
 LIMITS = BreakerLimits(
-    window_s=10, least_calls=4, failure_rate=0.5, slow_rate=0.75, slow_s=2, retry_after_s=5
+    window_s=10,
+    least_calls=6,
+    failure_rate=0.5,
+    slow_rate=0.75,
+    slow_s=2,
+    retry_after_s=5,
+    in_a_row=4,
 )
 
 
@@ -20,13 +28,16 @@ class BreakerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.breaker = Breaker("test", LIMITS, clock=lambda: self.now)
+        self.breaker = Breaker("test", "we guess", LIMITS, clock=lambda: self.now)
         self.state = State.CLOSED
         self.changed_at = 0.0
         self.era: list[Call] = []  # the calls that may still say something
         self.ends: list[tuple[float, bool, bool]] = []
+        self.outcomes: Counter[Outcome] = Counter()
+        self.opened = 0
 
     def change(self, state: State) -> None:
+        self.opened += state is State.OPEN
         self.state = state
         self.changed_at = self.now
         self.era = []
@@ -42,6 +53,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if self.state is not State.CLOSED:
             over = self.changed_at + LIMITS.retry_after_s - self.now <= 0
             assert (call is not None) == over
+            self.outcomes[Outcome.REFUSED] += not over
             if over:
                 self.change(State.HALF_OPEN)
         assert self.state is not State.CLOSED or call is not None
@@ -58,12 +70,18 @@ class BreakerMachine(RuleBasedStateMachine):
             call.failed()
         else:
             call.succeeded()
+        well = Outcome.SLOW if slow else Outcome.SUCCEEDED
+        self.outcomes[Outcome.FAILED if failed else well] += 1
         if call not in self.era:
             return  # it began before the last change: nobody listens to it
         if self.state is State.HALF_OPEN:
             self.change(State.OPEN if failed else State.CLOSED)
             return
         self.ends.append((self.now, failed, slow))
+        last = self.ends[-LIMITS.in_a_row :]
+        if len(last) == LIMITS.in_a_row and all(end[1] for end in last):
+            self.change(State.OPEN)
+            return
         recent = [end for end in self.ends if int(end[0]) > int(self.now) - 10]
         if len(recent) < LIMITS.least_calls or not (failed or slow):
             return
@@ -75,6 +93,17 @@ class BreakerMachine(RuleBasedStateMachine):
     @invariant()
     def it_is_in_the_state_that_it_should_be_in(self) -> None:
         assert self.breaker.state is self.state
+        assert self.breaker.age_s() == self.now - self.changed_at
+
+    @rule()
+    def it_is_told_that_the_backend_is_of_no_use(self) -> None:
+        self.breaker.trip("broken")
+        self.change(State.OPEN)
+
+    @invariant()
+    def it_counts_every_end(self) -> None:
+        assert self.breaker.outcomes == self.outcomes
+        assert self.breaker.opened == self.opened
 
     @invariant()
     def it_says_when_it_lets_a_call_through(self) -> None:
@@ -96,11 +125,12 @@ class Clock:
 
 
 def opened(clock: Clock) -> Breaker:
-    breaker = Breaker("test", LIMITS, clock=clock)
-    for _ in range(LIMITS.least_calls):
+    breaker = Breaker("test", "we guess", LIMITS, clock=clock)
+    for _ in range(LIMITS.in_a_row):
         call = breaker.begin()
         assert call is not None
-        call.failed()
+        call.failed("it burns")
+    assert breaker.fault == "it burns"
     assert breaker.state is State.OPEN
     return breaker
 
@@ -135,10 +165,21 @@ def test_a_probe_that_never_ends_is_followed_by_another() -> None:
 
 def test_calls_that_are_slow_open_it_though_they_end_well() -> None:
     clock = Clock()
-    breaker = Breaker("test", LIMITS, clock=clock)
+    breaker = Breaker("test", "we guess", LIMITS, clock=clock)
     calls = [breaker.begin() for _ in range(LIMITS.least_calls)]
     clock.now += LIMITS.slow_s + 0.1
     for call in calls:
         assert call is not None
         call.succeeded()
+    assert breaker.state is State.OPEN
+
+
+def test_a_backend_that_dies_after_a_busy_time_is_found_out_at_once() -> None:
+    clock = Clock()
+    breaker = Breaker("test", "we guess", LIMITS, clock=clock)
+    for failed in [False] * 1000 + [True] * LIMITS.in_a_row:
+        assert breaker.state is State.CLOSED
+        call = breaker.begin()
+        assert call is not None
+        call.failed() if failed else call.succeeded()
     assert breaker.state is State.OPEN

@@ -8,7 +8,8 @@ closed ──── too many of the last calls failed or were slow ────�
 
 from __future__ import annotations
 
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -28,6 +29,19 @@ class State(StrEnum):
     HALF_OPEN = "half-open"
 
 
+class Outcome(StrEnum):
+    """How a call ended, or why it was not made."""
+
+    SUCCEEDED = "succeeded"
+    SLOW = "slow"
+    """It succeeded, and took too long."""
+    FAILED = "failed"
+    REFUSED = "refused"
+    """The breaker was open."""
+    CROWDED_OUT = "crowded-out"
+    """So many calls were under way that it had no place among them."""
+
+
 class BreakerLimits(NamedTuple):
     """When a breaker opens, and for how long."""
 
@@ -41,6 +55,9 @@ class BreakerLimits(NamedTuple):
     """A call that took longer was slow."""
     retry_after_s: float = 5.0
     """How long it stays open before a probe is let through."""
+    in_a_row: int = 0
+    """So many failures without a success between them open it, whatever the rate; 0: no number
+    does. A backend that dies after a busy time is so found out before the window has passed."""
 
 
 class Call:
@@ -57,8 +74,9 @@ class Call:
         """It went well, though perhaps slowly."""
         self._breaker._ended(self._era, self.began, failed=False)  # noqa: SLF001 - one idea, two classes
 
-    def failed(self) -> None:
-        """It did not."""
+    def failed(self, fault: str = "") -> None:
+        """It did not; *fault* says why, to people."""
+        self._breaker.fault = fault
         self._breaker._ended(self._era, self.began, failed=True)  # noqa: SLF001
 
 
@@ -73,22 +91,41 @@ class _Bucket:
 
 
 class Breaker:
-    """Counts how calls end; *name* is the backend's, for the log."""
+    """Counts how calls of one *backend* end.
 
-    def __init__(self, name: str, limits: BreakerLimits, *, clock: Callable[[], float]) -> None:
-        self._name = name
-        self._limits = limits
+    *degraded* says in a sentence what is answered while the backend is left alone. For one thread
+    (or under a lock: see `Guard`).
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        degraded: str,
+        limits: BreakerLimits | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.backend = backend
+        self.degraded = degraded
+        self._limits = limits or BreakerLimits()
         self._clock = clock
         self._era = 0  # goes up with every change: what began before one says nothing after it
         self._changed_at = clock()
         self._buckets: deque[_Bucket] = deque()
+        self._in_a_row = 0
         self.state = State.CLOSED
+        self.fault = ""
+        """What the last call that failed had to say."""
+        self.opened = 0
+        """How often it has opened."""
+        self.outcomes: Counter[Outcome] = Counter()
 
     def begin(self) -> Call | None:
         """Let a call through, or None: leave the backend alone now."""
         if self.state is State.CLOSED:
             return Call(self, self._era, self._clock())
         if self.retry_in() > 0:
+            self.outcomes[Outcome.REFUSED] += 1
             return None
         # Its time is over, or that of a probe which never told how it ended.
         self._change(State.HALF_OPEN)
@@ -100,28 +137,45 @@ class Breaker:
             return 0.0
         return max(0.0, self._changed_at + self._limits.retry_after_s - self._clock())
 
+    def trip(self, fault: str) -> None:
+        """Open it at once: what is behind it is known to be of no use."""
+        self.fault = fault
+        self._change(State.OPEN)
+
+    def age_s(self) -> float:
+        """For how many seconds it has been in this state."""
+        return self._clock() - self._changed_at
+
     def _ended(self, era: int, began: float, *, failed: bool) -> None:
+        now = self._clock()
+        slow = now - began > self._limits.slow_s
+        self.outcomes[
+            Outcome.FAILED if failed else Outcome.SLOW if slow else Outcome.SUCCEEDED
+        ] += 1
         if era != self._era:
             return
-        now = self._clock()
         if self.state is State.HALF_OPEN:
             self._change(State.OPEN if failed else State.CLOSED)
             return
+        self._in_a_row = self._in_a_row + 1 if failed else 0
         bucket = self._bucket(now)
         bucket.calls += 1
         bucket.failed += failed
-        slow = now - began > self._limits.slow_s
         bucket.slow += slow
         if failed or slow:  # good news never opens it
             self._judge()
 
     def _judge(self) -> None:
+        limits = self._limits
+        if 0 < limits.in_a_row <= self._in_a_row:
+            self._change(State.OPEN)
+            return
         calls = sum(bucket.calls for bucket in self._buckets)
-        if calls < self._limits.least_calls:
+        if calls < limits.least_calls:
             return
         failed = sum(bucket.failed for bucket in self._buckets) / calls
         slow = sum(bucket.slow for bucket in self._buckets) / calls
-        if failed >= self._limits.failure_rate or slow >= self._limits.slow_rate:
+        if failed >= limits.failure_rate or slow >= limits.slow_rate:
             self._change(State.OPEN)
 
     def _bucket(self, now: float) -> _Bucket:
@@ -136,8 +190,10 @@ class Breaker:
 
     def _change(self, state: State) -> None:
         if state is not self.state:
-            log.warning("breaker_changed", backend=self._name, state=state.value)
+            log.warning("breaker_changed", backend=self.backend, state=state.value)
         self.state = state
+        self.opened += state is State.OPEN
+        self._in_a_row = 0
         self._era += 1
         self._changed_at = self._clock()
         self._buckets.clear()

@@ -1,0 +1,65 @@
+"""A backend's guard: every call passes its breaker, and only so many are under way at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from analytics.breaker import Breaker, Call, Outcome
+from analytics.errors import BulkheadFull, CircuitOpen, Unavailable
+
+
+class Guard:
+    """Lets at most *most* calls at a time through to what *breaker* watches. For any thread.
+
+    How long a call may take is for its driver to say: what is given up comes out of `call` as an
+    `Unavailable` or an `OSError`, and counts as a failure.
+    """
+
+    def __init__(self, breaker: Breaker, *, most: int) -> None:
+        self.breaker = breaker
+        self._most = most
+        self._under_way = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Around one call. Raises `CircuitOpen` or `BulkheadFull` instead of letting it begin."""
+        call = self._begun()
+        try:
+            yield
+        except (Unavailable, OSError) as exc:
+            with self._lock:
+                call.failed(str(exc))
+            raise
+        except Exception:
+            # It has answered, if not as we would like.
+            with self._lock:
+                call.succeeded()
+            raise
+        else:
+            with self._lock:
+                call.succeeded()
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _begun(self) -> Call:
+        breaker = self.breaker
+        with self._lock:
+            if self._under_way >= self._most:
+                breaker.outcomes[Outcome.CROWDED_OUT] += 1
+                raise BulkheadFull(
+                    f"{breaker.backend}: {self._most} calls are under way, and no more may be; "
+                    "ask again in a moment"
+                )
+            call = breaker.begin()
+            if call is None:
+                wait = breaker.retry_in()
+                raise CircuitOpen(
+                    f"{breaker.backend} is left alone for {wait:.1f} s: {breaker.fault}",
+                    retry_after=wait,
+                )
+            self._under_way += 1
+        return call

@@ -1,0 +1,35 @@
+"""The guards of the servers that keep a cluster's rows: one each, for all of a process."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analytics.breaker import Breaker, BreakerLimits
+from analytics.guard import Guard
+from analytics.settings import Cassandra, Ignite
+
+_WITHOUT_IGNITE: Final = (
+    "Figures come from what this server has copied, and say as of when; sites, people and keys "
+    "can be read and not be changed."
+)
+_WITHOUT_CASSANDRA: Final = (
+    "Ignite keeps what it could not write yet, and writes it when Cassandra is back; an audit "
+    "says that nobody looked there."
+)
+
+
+def ignite(settings: Ignite) -> Guard:
+    """What all connections to Ignite pass."""
+    return Guard(Breaker("ignite", _WITHOUT_IGNITE, _limits(settings)), most=settings.max_calls)
+
+
+def cassandra(settings: Cassandra) -> Guard:
+    """What all connections to Cassandra pass."""
+    breaker = Breaker("cassandra", _WITHOUT_CASSANDRA, _limits(settings))
+    return Guard(breaker, most=settings.max_calls)
+
+
+def _limits(settings: Ignite | Cassandra) -> BreakerLimits:
+    return BreakerLimits(
+        slow_s=settings.timeout_s / 2, retry_after_s=settings.retry_after_s, in_a_row=3
+    )
