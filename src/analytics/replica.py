@@ -128,9 +128,12 @@ async def opened(
         raise Misconfigured(
             "store.backend ignite needs log.backend kafka: who fills Ignite reads from there"
         )
-    extras.require("store.backend ignite", "pyignite", "pyarrow")
+    extras.require("store.backend ignite", "pyignite", "pyarrow", "cassandra")
+    from analytics.store.archive import Archive
+    from analytics.store.cassandra import KeptChunks
     from analytics.store.ignite.chunks import ChunkStore
 
+    cassandra = guards.cassandra(settings.cassandra)
     engine = DuckDBStore(
         folder.store,
         timezones=timezones,
@@ -139,7 +142,7 @@ async def opened(
     )
     store = await stack.enter_async_context(
         ReplicaStore(
-            ChunkStore(settings.ignite, ignite),
+            Archive(ChunkStore(settings.ignite, ignite), KeptChunks(settings.cassandra, cassandra)),
             engine,
             folder.path / "incoming",
             partitions=settings.kafka.partitions,
@@ -166,7 +169,7 @@ async def opened(
         log,
         Following(log, store),
         ignite,
-        guards.cassandra(settings.cassandra),
+        cassandra,
     )
 
 

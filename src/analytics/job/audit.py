@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from analytics.admin.auditing import Audited, SiteAudit
 from analytics.errors import StoreUnavailable
 from analytics.guard import Guard
+from analytics.job import cooling
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.settings import Settings
 from analytics.store import chunk
+from analytics.store.archive import Archive
 from analytics.store.cassandra import KeptChunks
+from analytics.store.chunk import Head
 from analytics.store.ignite.chunks import ChunkStore
 from analytics.stream.kafka import reader
 
@@ -49,45 +53,51 @@ async def run(
     }
     shared = ChunkStore(settings.ignite, ignite)
     kept = KeptChunks(settings.cassandra, cassandra)
-    return await asyncio.to_thread(_compared, shared, kept, ends)
+    return await asyncio.to_thread(_compared, shared, kept, ends, settings.ignite.hot_days)
 
 
-def _compared(shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int, int]]) -> Audited:
+def _compared(
+    shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int, int]], hot_days: int
+) -> Audited:
+    archive = Archive(shared, kept)
+    now = time.time_ns() // 1_000_000
     try:
         faults: list[str] = []
         ledger: dict[LedgerKey, LedgerLine] = {}
         lasting = _lasting(kept, faults)
         for partition, (oldest, end) in sorted(ends.items()):
-            heads = shared.heads(partition)
-            there = [Span(each.first_offset, each.last_offset, each.chunk_id) for each in heads]
-            places = [("Ignite", there)]
+            places = []
+            on_disk = [] if lasting is None else lasting.get(partition, [])
             if lasting is not None:
-                places.append(("Cassandra", lasting.get(partition, [])))
-            for where, spans in places:
+                places.append(("Cassandra", on_disk))
+            if lasting is not None or not hot_days:
+                # What is old is right in either place: whoever asks for it finds it.
+                cold = cooling.cold(on_disk, hot_days, now)
+                places.insert(0, ("Ignite", [*{*shared.heads(partition), *cold}]))
+            for where, heads in places:
+                spans = [Span(each.first_offset, each.last_offset, each.chunk_id) for each in heads]
                 faults += [
                     f"partition {partition}, in {where}: {fault}"
                     for fault in uncovered(spans, oldest, end)
                 ]
-            counted = _count(shared, partition, end)
+            counted = _count(shared if lasting is None else archive, partition, end)
             ledger = add(ledger, counted.ledger)
             faults += counted.faults
     finally:
-        shared.close()
-        kept.close()
+        archive.close()
     return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults)
 
 
-def _lasting(kept: KeptChunks, faults: list[str]) -> Mapping[int, list[Span]] | None:
+def _lasting(kept: KeptChunks, faults: list[str]) -> Mapping[int, list[Head]] | None:
     """What Cassandra has of each partition; None, and a fault more, while it is away."""
     try:
-        found = kept.spans()
+        return kept.heads()
     except StoreUnavailable as exc:
         faults.append(
             f"{exc}. So nobody looked at what lies there; Ignite keeps what it could not write "
             "yet, and writes it when Cassandra is back"
         )
         return None
-    return {partition: [Span(*each) for each in spans] for partition, spans in found.items()}
 
 
 def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:
@@ -95,7 +105,7 @@ def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:
 
     Nothing that Kafka still has, from *oldest* on, may lie before the first.
     """
-    at = min(oldest, spans[0].first) if spans else oldest
+    at = min([oldest, *(span.first for span in spans)])
     whole = -1
     for span in sorted(spans, key=lambda each: (each.first, -each.last)):
         if span.last <= whole:
@@ -110,12 +120,12 @@ def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:
         yield f"no chunk has the records {at} to {end - 1}"
 
 
-def _count(shared: ChunkStore, partition: int, end: int) -> Counted:
+def _count(source: ChunkStore | Archive, partition: int, end: int) -> Counted:
     ledger: dict[LedgerKey, LedgerLine] = {}
     rows = records = 0
-    begun = shared.following(partition, 0, 1)
+    begun = source.following(partition, 0, 1)
     at = begun[0].first_offset if begun else end
-    while at < end and (chunks := chunk.chain(shared.following(partition, at, _AT_ONCE), at)):
+    while at < end and (chunks := chunk.chain(source.following(partition, at, _AT_ONCE), at)):
         for each in chunks:
             content = chunk.read(each.chunk_id, each.payload)
             ledger = add(ledger, content.ledger)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from analytics.errors import AnalyticsError
-from analytics.job import delivery, sealing
+from analytics.job import cooling, delivery, sealing
 from analytics.job.memory import PartitionMemory
 from analytics.settings import Cassandra, Ignite
 from analytics.store import guards
 from analytics.store.cassandra import KeptChunks
+from analytics.store.chunk import Head
 from analytics.store.ignite.chunks import ChunkStore
 
 log = structlog.get_logger()
@@ -35,6 +37,7 @@ class Courier:
         self._shared = ChunkStore(ignite, guarded[0])
         self._kept = KeptChunks(cassandra, guarded[1])
         self.breakers = [guard.breaker for guard in guarded]
+        self._hot_days = ignite.hot_days
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self.outbox_bytes = 0
@@ -85,7 +88,8 @@ class Courier:
             self._shared.remove(gone)
             whole = [each for each in heads if each.chunk_id not in parts]
             made = 0
-            for ids in sealing.groups(whole, now)[:_GROUPS_AT_ONCE]:
+            groups = sealing.groups(whole, now)
+            for ids in groups[:_GROUPS_AT_ONCE]:
                 if waiting.isdisjoint(ids):
                     chunks = self._shared.read(ids)
                     if len(chunks) == len(ids):
@@ -93,15 +97,29 @@ class Courier:
                         made += 1
             if gone or made:
                 log.info("chunks_sealed", partition=partition, merged=made, removed=len(gone))
+            self._cool(whole, waiting.union(*groups), now)
+
+    def _cool(self, whole: Sequence[Head], needed: set[str], now: int) -> None:
+        """Let go from Ignite's memory what is old, if Cassandra has it and nobody *needed* it."""
+        old = [each.chunk_id for each in cooling.cold(whole, self._hot_days, now)]
+        safe = self._kept.present([each for each in old if each not in needed])
+        if safe:
+            self._shared.evict(sorted(safe))
+            log.info("chunks_cooled", partition=whole[0].partition, chunks=len(safe))
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("partition-*.sqlite"))
 
     def recall(self) -> None:
-        """Fetch into Ignite's memory what only Cassandra has: its index knows nothing else."""
-        for partition, spans in self._kept.spans().items():
+        """Fetch into Ignite's memory what only Cassandra has, and is not too old to be there.
+
+        Ignite's index knows nothing else.
+        """
+        now = time.time_ns() // 1_000_000
+        for partition, heads in self._kept.heads().items():
             there = {each.chunk_id for each in self._shared.heads(partition)}
-            missing = [chunk_id for _, _, chunk_id in spans if chunk_id not in there]
+            there.update(each.chunk_id for each in cooling.cold(heads, self._hot_days, now))
+            missing = [each.chunk_id for each in heads if each.chunk_id not in there]
             if missing:
                 found = self._shared.recall(missing)
                 log.info("chunks_recalled", partition=partition, chunks=found)

@@ -65,7 +65,7 @@ class Job:
         self.fault: str | None = "it is starting"
         """Why nothing is folded now."""
         self._kafka = settings.kafka
-        self._task = Task(memories, settings.ignite)
+        self._task = Task(memories, settings.ignite, settings.cassandra)
         self._stop = stop
 
     def run(self, session: SparkSession) -> None:

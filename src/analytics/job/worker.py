@@ -18,7 +18,9 @@ from analytics.job.folding import Folded, Raw, fold_batch
 from analytics.job.memory import PartitionMemory
 from analytics.job.rebuilding import rebuild
 from analytics.pipeline.source import Sources
-from analytics.settings import Ignite
+from analytics.settings import Cassandra, Ignite
+from analytics.store.archive import Archive
+from analytics.store.cassandra import KeptChunks
 from analytics.store.ignite.chunks import ChunkStore
 
 log = structlog.get_logger()
@@ -47,11 +49,12 @@ class Task(NamedTuple):
     folder: Path
     """Where the memories of the partitions lie."""
     ignite: Ignite
+    cassandra: Cassandra
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Fold what Spark hands over: records of one partition, in order."""
         desk = _desk(self.folder, msgspec.json.encode(self.ignite.model_dump(mode="json")))
-        desk.ignite = self.ignite
+        desk.ignite, desk.cassandra = self.ignite, self.cassandra
         for batch in batches:
             for partition, records in _by_partition(batch):
                 yield desk.fold(partition, records)
@@ -67,6 +70,7 @@ class Desk:
         self._shared: ChunkStore | None = None
         self._not_before = 0.0
         self.ignite = Ignite()
+        self.cassandra = Cassandra()
 
     def fold(self, partition: int, records: list[Raw]) -> pa.RecordBatch:
         """Fold *records*, send what came of it, and tell how much it was."""
@@ -82,7 +86,12 @@ class Desk:
             memory = PartitionMemory(path(self._folder, partition))
             if memory.next_offset is None:
                 # The very first records, or a disk that was lost: the chunks know.
-                rebuild(memory, partition, self._store())
+                # Old ones may be in Cassandra alone.
+                archive = Archive(ChunkStore(self.ignite), KeptChunks(self.cassandra))
+                try:
+                    rebuild(memory, partition, archive)
+                finally:
+                    archive.close()
             self._memories[partition] = memory
         return memory
 

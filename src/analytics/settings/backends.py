@@ -105,6 +105,12 @@ class Ignite(Section):
         2, "How long to leave Ignite alone once it failed.", unit="seconds", gt=0
     )
     max_calls: int = setting(8, "Calls that may be under way at once; one more is refused.", ge=1)
+    hot_days: int = setting(
+        0,
+        "How long chunks stay in Ignite's memory; older ones are read from Cassandra. 0 for ever.",
+        unit="days",
+        ge=0,
+    )
     backups: int = setting(1, "Further copies of everything on other nodes.", ge=0, le=3)
     tls: bool = setting(default=False, help_="Whether to speak TLS.")
     tls_ca: OptionalPath = setting(

@@ -37,22 +37,24 @@ def answer(connection: Connection, query: Query) -> Result:
 
 
 def _answer(connection: Connection, query: Query) -> Result:
-    total = None
     with transaction(connection):  # one state of rows and cells for all statements
         kept = _kept(connection, query)
         compiled = _compile(connection, kept)
-        records = connection.rows(*compiled.answer)
-        if query.total_rows:
-            ((total,),) = connection.rows(*compiled.counting)
-        visitor_days = _counts_visitor_days(connection, kept)
-    return Result(
-        rows=tuple(_row(query, record) for record in records),
-        total_rows=total,
-        visitor_days=visitor_days,
-    )
+        result = answered(connection, query, compiled)
+        visitor_days = counts_visitor_days(connection, kept)
+    return structs.replace(result, visitor_days=visitor_days)
 
 
-def _counts_visitor_days(connection: Connection, query: Query) -> bool:
+def answered(connection: Connection, query: Query, compiled: compiler.Compiled) -> Result:
+    """Run what *query* was compiled to, and label it."""
+    records = connection.rows(*compiled.answer)
+    total = None
+    if query.total_rows:
+        ((total,),) = connection.rows(*compiled.counting)
+    return Result(rows=tuple(_row(query, record) for record in records), total_rows=total)
+
+
+def counts_visitor_days(connection: Connection, query: Query) -> bool:
     """Whether it counts visitors over several days, and some of them are good for one day only."""
     zone, start, end = query.period.timezone, query.period.start, query.period.end
     if "visitors" not in compiler.measures_of(query):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from cassandra import DriverException
 from cassandra.auth import PlainTextAuthProvider
@@ -23,7 +23,10 @@ from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.guard import Guard
 from analytics.settings import Cassandra
 from analytics.store import guards
+from analytics.store.chunk import Head, Kind
 from analytics.store.ignite.tables import CHUNKS
+
+_HEAD: Final = (CHUNKS.key.name, *(each.name for each in CHUNKS.columns if each.name != "payload"))
 
 
 class KeptChunks:
@@ -50,18 +53,22 @@ class KeptChunks:
             )
             return {row.chunk_id for _, rows in found for row in rows}
 
-    def spans(self) -> dict[int, list[tuple[int, int, str]]]:
-        """For each partition, the offsets of its chunks and their ids, in order."""
-        found: dict[int, list[tuple[int, int, str]]] = {}
+    def heads(self) -> dict[int, list[Head]]:
+        """For each partition, what is known of its chunks unread, in the order of offsets.
+
+        It takes a scan.
+        """
+        found: dict[int, list[Head]] = {}
         with self._connected() as session:
             for row in session.execute(
-                f"SELECT chunk_id, log_partition, first_offset, last_offset FROM {CHUNKS.name}",  # noqa: S608 - names of our own
+                f"SELECT {', '.join(_HEAD)} FROM {CHUNKS.name}",  # noqa: S608 - names of our own
                 timeout=120,
             ):
-                found.setdefault(row.log_partition, []).append(
-                    (row.first_offset, row.last_offset, row.chunk_id)
-                )
-        return {partition: sorted(spans) for partition, spans in sorted(found.items())}
+                head = Head(row[0], Kind(row[1]), *row[2:])
+                found.setdefault(head.partition, []).append(head)
+        for heads in found.values():
+            heads.sort(key=lambda each: (each.first_offset, -each.last_offset))
+        return dict(sorted(found.items()))
 
     @contextmanager
     def _connected(self) -> Iterator[Session]:

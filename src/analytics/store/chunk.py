@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -96,6 +96,32 @@ class Chunk(NamedTuple):
     rows: int
     version: int
     payload: bytes
+
+
+class Head(NamedTuple):
+    """What an index knows of a chunk, unread."""
+
+    chunk_id: str
+    kind: Kind
+    site: str
+    hour: int
+    partition: int
+    first_offset: int
+    last_offset: int
+    rows: int
+    version: int
+
+
+class Extent(Protocol):
+    """The records that a chunk is about, whatever else is known of it."""
+
+    @property
+    def first_offset(self) -> int: ...
+    @property
+    def last_offset(self) -> int: ...
+
+
+_Extent = TypeVar("_Extent", bound=Extent)
 
 
 class _Line(msgspec.Struct, array_like=True):
@@ -228,13 +254,13 @@ def earliest(table: pa.Table) -> dict[str, int]:
     }
 
 
-def chain(chunks: Iterable[Chunk], at: int | None) -> list[Chunk]:
+def chain(chunks: Iterable[_Extent], at: int | None) -> list[_Extent]:
     """Of *chunks*, in the order of their first offsets, those to read from *at* on, without gap.
 
     Of several that begin at one offset the longest: the others are parts of it. With *at* None,
     from the first one on.
     """
-    found: list[Chunk] = []
+    found: list[_Extent] = []
     for each in sorted(chunks, key=lambda each: (each.first_offset, -each.last_offset)):
         if at is None or each.first_offset == at:
             found.append(each)
@@ -346,6 +372,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "Chunk",
     "Content",
+    "Extent",
+    "Head",
     "Kind",
     "Span",
     "chain",

@@ -26,6 +26,13 @@ class Statement(NamedTuple):
     values: dict[str, object]
 
 
+class Partial(NamedTuple):
+    """The statement for the measures by key, and the one for the visitors of all keys together."""
+
+    sums: Statement
+    everyone: Statement | None
+
+
 class Compiled(NamedTuple):
     """The statement for the rows of an answer, and the one that only counts them."""
 
@@ -76,6 +83,45 @@ def compile_rows(query: Query) -> Compiled:
     bound = Bound()
     parts = RowParts(query, bound)
     return assemble(query, parts.needed(), parts.everyone(), parts.tables(), bound)
+
+
+def compile_partial(query: Query) -> Partial:
+    """The statements whose answers, for some of the visitors each, add up to the whole answer."""
+    bound = Bound()
+    parts = RowParts(query, bound)
+    keys = [f"k{i}" for i in range(len(query.dimensions))]
+    chosen = ["$site AS site", *keys, "CAST(sum(present) AS BIGINT) AS present"]
+    chosen += [measures.partial_sql(m) for m in sorted(measures_of(query))]
+    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+    sql = f"{_with(parts)}SELECT {', '.join(chosen)} FROM ({union(parts.needed())}){grouped}"
+    return Partial(Statement(sql, {**bound.values, "site": query.site}), _everyone(query))
+
+
+def _everyone(query: Query) -> Statement | None:
+    bound = Bound()
+    parts = RowParts(query, bound)
+    everyone = parts.everyone()
+    if not everyone:
+        return None
+    return Statement(f"{_with(parts)}{everyone[0]}", {**bound.values, "site": query.site})
+
+
+def _with(parts: RowParts) -> str:
+    tables = parts.tables()
+    return f"WITH {', '.join(tables)} " if tables else ""
+
+
+def compile_merged(query: Query, files: str, everyone: int) -> Compiled:
+    """The statements that answer *query* from the answers to `Partial.sums`, in Parquet *files*.
+
+    *everyone*: what the answers to `Partial.everyone` add up to.
+    """
+    bound = Bound()
+    parts = [f"SELECT * EXCLUDE site FROM read_parquet({bound(files)}) WHERE site = $site"]
+    total = []
+    if Metric.PERCENTAGE in query.metrics:
+        total.append(f"SELECT {bound(everyone)} AS visitors")
+    return assemble(query, parts, total, (), bound)
 
 
 def assemble(

@@ -74,6 +74,14 @@ def sum_sql(measure: str) -> str:
     return f"coalesce(sum({measure}), 0) AS {measure}"
 
 
+def partial_sql(measure: str) -> str:
+    """The same of some of the visitors, for a file, whose whole numbers have at most 64 bits."""
+    if measure in ("currency_first", "currency_last"):
+        return sum_sql(measure)
+    kind = "DECIMAL(38, 3)" if measure == "revenue" else "BIGINT"
+    return f"CAST(coalesce(sum({measure}), 0) AS {kind}) AS {measure}"
+
+
 def metric_sql(metric: Metric, *, by_page: bool) -> str:
     """The metric, rounded, from the summed measures. *by_page*: split by page or hostname."""
     # A page where no visit began has no bounce rate; a site without visits has one of 0.

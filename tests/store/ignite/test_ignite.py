@@ -13,6 +13,7 @@ from analytics.errors import StoreUnavailable
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.settings import Ignite, Settings
 from analytics.store import chunk
+from analytics.store.archive import Archive
 from analytics.store.cassandra import KeptChunks
 from analytics.store.catalog.base import Catalog
 from analytics.store.catalog.shared import SharedCatalog
@@ -62,6 +63,40 @@ def test_chunks_come_back_in_order_once_however_often_they_are_written(
     assert chunks.present([given[0].chunk_id, "none"]) == {given[0].chunk_id}
 
 
+def test_what_left_ignites_memory_is_read_from_cassandra(
+    chunks: ChunkStore, ignite: Settings, partition: int
+) -> None:
+    given = [made(partition, 0, 4), made(partition, 5, 9), made(partition, 10, 19)]
+    ids = [each.chunk_id for each in given]
+    kept = KeptChunks(ignite.cassandra)
+    archive = Archive(chunks, kept, look_every_s=0)
+    chunks.put(given)
+    until = time.monotonic() + WRITTEN_S
+    while kept.present(ids) != set(ids):
+        assert time.monotonic() < until
+    chunks.evict(ids[:2])
+    assert chunks.present(ids) == {ids[2]}
+    assert [head.chunk_id for head in chunks.heads(partition)] == ids[2:]
+    # Cassandra has what Ignite has not: now, and after whatever was to be written behind.
+    time.sleep(3)
+    assert kept.present(ids) == set(ids)
+    assert [head.chunk_id for head in archive.heads(partition)] == ids
+    assert archive.holding(partition, 7) == given[1]
+    chunks.evict(ids)
+    assert partition in archive.partitions()
+    assert archive.following(partition, 0, 2) == given[:2]
+    assert archive.following(partition, 5, 10) == given[1:2]
+    assert archive.following(partition, 10, 10) == given[2:]
+    assert chunks.present(ids) == set(ids)  # what was asked for is in memory again
+    chunks.evict(ids)
+    assert archive.fetch([*reversed(ids), "none"]) == given
+    chunks.evict(ids)
+    chunks.remove(ids)  # what is not in memory is removed all the same
+    while kept.present(ids):
+        assert time.monotonic() < until
+    archive.close()
+
+
 def test_chunks_are_written_behind_to_cassandra_and_removed_there(
     chunks: ChunkStore, ignite: Settings, partition: int
 ) -> None:
@@ -73,7 +108,9 @@ def test_chunks_are_written_behind_to_cassandra_and_removed_there(
         until = time.monotonic() + WRITTEN_S
         while kept.present(sorted(ids)) != ids:
             assert time.monotonic() < until
-        assert [span[:2] for span in kept.spans()[partition]] == [(0, 4), (5, 9)]
+        heads = kept.heads()[partition]
+        assert heads == chunks.heads(partition)
+        assert [(head.first_offset, head.last_offset) for head in heads] == [(0, 4), (5, 9)]
         chunks.remove([given[0].chunk_id])
         while kept.present(sorted(ids)) != {given[1].chunk_id}:
             assert time.monotonic() < until

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pyignite import GenericObjectMeta
 from pyignite.datatypes import ByteArrayObject, LongObject, String
 
 from analytics.guard import Guard
 from analytics.settings import Ignite
-from analytics.store.chunk import Chunk, Kind
+from analytics.store.chunk import Chunk, Head, Kind
 from analytics.store.ignite.client import Client
 from analytics.store.ignite.tables import CHUNKS
 from analytics.store.ignite.tables import Kind as ColumnKind
@@ -35,20 +35,6 @@ _Value: Any = GenericObjectMeta(
     type_name=CHUNKS.value_type,
     schema=OrderedDict((each.name, _TYPES[each.kind]) for each in CHUNKS.columns),
 )
-
-
-class Head(NamedTuple):
-    """What the index knows of a chunk."""
-
-    chunk_id: str
-    kind: Kind
-    site: str
-    hour: int
-    partition: int
-    first_offset: int
-    last_offset: int
-    rows: int
-    version: int
 
 
 class ChunkStore:
@@ -129,6 +115,23 @@ class ChunkStore:
         """Fetch these into Ignite's memory, from Cassandra if need be; how many there are."""
         return sum(len(self._client.get(CHUNKS.name, part)) for part in _parts(ids, _AT_ONCE))
 
+    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
+        """The chunks of these *ids* in the order of their offsets, from Cassandra if need be.
+
+        Those that are nowhere are left out. What is fetched is in Ignite's memory again.
+        """
+        found = []
+        for part in _parts(ids, _AT_ONCE):
+            for chunk_id, value in self._client.get(CHUNKS.name, part).items():
+                if value is not None:
+                    found.append(_chunk(chunk_id, value))
+        return sorted(found, key=lambda each: each.first_offset)
+
+    def evict(self, ids: Sequence[str]) -> None:
+        """Let these go from Ignite's memory; what lies in Cassandra stays there."""
+        for part in _parts(ids, 100):
+            self._client.evict(CHUNKS.name, part)
+
     def remove(self, ids: Sequence[str]) -> None:
         """Let these go."""
         for part in _parts(ids, 100):
@@ -146,6 +149,21 @@ def _value(chunk: Chunk) -> Any:
         row_count=chunk.rows,
         schema_version=chunk.version,
         payload=chunk.payload,
+    )
+
+
+def _chunk(chunk_id: str, value: Any) -> Chunk:
+    return Chunk(
+        chunk_id=chunk_id,
+        kind=Kind(value.kind),
+        site=value.site,
+        hour=value.hour,
+        partition=value.log_partition,
+        first_offset=value.first_offset,
+        last_offset=value.last_offset,
+        rows=value.row_count,
+        version=value.schema_version,
+        payload=bytes(value.payload),
     )
 
 

@@ -82,6 +82,11 @@ class Client:
         with self._connected() as driver:
             driver.get_cache(cache).remove_keys(list(keys))
 
+    def evict(self, cache: str, keys: Sequence[str]) -> None:
+        """Forget what lies under *keys*; Cassandra keeps it, and `get` brings it back."""
+        with self._connected() as driver:
+            driver.get_cache(cache).clear_keys(list(keys))
+
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[list[Any]]:
         """The whole answer of a statement, from what is in Ignite's memory."""
         with (

@@ -17,6 +17,7 @@ import structlog
 from analytics.errors import AnalyticsError
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.store import chunk
+from analytics.store.archive import begins
 from analytics.store.base import Prepared
 from analytics.store.chunk import Chunk
 
@@ -201,13 +202,9 @@ def _connected(chunks: Sequence[Chunk], at: int) -> list[Chunk]:
     A replica that has nothing yet begins with the first chunk there ever was, which need not
     be at 0, and which says so.
     """
-    if at == 0 and chunks and _begins(chunks[0]):
+    if at == 0 and chunks and begins(chunks[0]):
         at = chunks[0].first_offset
     return chunk.chain(chunks, at)
-
-
-def _begins(first: Chunk) -> bool:
-    return chunk.read(first.chunk_id, first.payload).begins
 
 
 def _prepare(partition: int, chunks: Sequence[Chunk], path: Path, at: int) -> Prepared:
