@@ -16,6 +16,7 @@ from analytics import __version__, app
 from analytics.cli.main import analytics
 from analytics.errors import AnalyticsError
 from analytics.event import DropReason
+from analytics.job.status import Figures
 from analytics.query import Dimension, Metric, Op
 from analytics.settings import Settings
 from analytics.settings.tree import every
@@ -69,6 +70,13 @@ async def test_every_metric_of_the_server_is_documented(application: app.Applica
     reply = client.get("/metrics")
     names = re.findall(r"# HELP (analytics_\w+)", reply.text)
     assert names
+    assert [name for name in names if f"`{name}`" not in page("operations.md")] == []
+
+
+def test_every_metric_of_the_job_is_documented() -> None:
+    metrics = list(Figures().registry.collect())
+    assert metrics
+    names = [f"{each.name}_total" if each.type == "counter" else each.name for each in metrics]
     assert [name for name in names if f"`{name}`" not in page("operations.md")] == []
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from analytics.errors import AnalyticsError
 from analytics.job import cooling, delivery, sealing
-from analytics.job.memory import PartitionMemory
+from analytics.job.memory import PartitionMemory, files
 from analytics.settings import Cassandra, Ignite
 from analytics.store import guards
 from analytics.store.cassandra import KeptChunks
@@ -77,10 +77,9 @@ class Courier:
 
     def seal(self, now: int) -> None:
         """Merge chunks of past hours, and let go the parts of what was merged before."""
-        for path in self._paths():
+        for partition, path in files(self._folder).items():
             with PartitionMemory(path) as memory:
                 waiting = memory.unconfirmed()
-            partition = number(path)
             heads = self._shared.heads(partition)
             parts = sealing.obsolete(heads)
             safe = self._kept.present(sorted({*parts.values()} - waiting))
@@ -107,9 +106,6 @@ class Courier:
             self._shared.evict(sorted(safe))
             log.info("chunks_cooled", partition=whole[0].partition, chunks=len(safe))
 
-    def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob("partition-*.sqlite"))
-
     def recall(self) -> None:
         """Fetch into Ignite's memory what only Cassandra has, and is not too old to be there.
 
@@ -127,7 +123,7 @@ class Courier:
     def round(self) -> None:
         """Go once to every outbox."""
         size = 0
-        for path in self._paths():
+        for path in files(self._folder).values():
             with PartitionMemory(path) as memory:
                 size += memory.outbox_bytes
                 self.outbox_bytes = max(self.outbox_bytes, size)
@@ -135,8 +131,3 @@ class Courier:
                 delivery.send(memory, self._shared, now)
                 delivery.confirm(memory, self._shared, self._kept, now)
         self.outbox_bytes = size
-
-
-def number(path: Path) -> int:
-    """The partition whose memory lies at *path*."""
-    return int(path.stem.rpartition("-")[2])

@@ -220,6 +220,22 @@ class PartitionMemory:
         return int(size)
 
 
+def files(folder: Path) -> dict[int, Path]:
+    """The memories that lie in *folder*, by partition."""
+    paths = sorted(folder.glob("partition-*.sqlite"))
+    return {int(path.stem.rpartition("-")[2]): path for path in paths}
+
+
+def next_offsets(folder: Path) -> dict[int, int]:
+    """For each partition with a memory in *folder*, how far it was folded."""
+    found = {}
+    for partition, path in files(folder).items():
+        with PartitionMemory(path) as memory:
+            if (offset := memory.next_offset) is not None:
+                found[partition] = offset
+    return found
+
+
 def id_key(site: str, event_id: str) -> bytes:
     """24 bytes for an id of a site; those that were made one after the other lie so too.
 

@@ -17,6 +17,7 @@ from analytics.errors import StoreUnavailable
 from analytics.gateway.metrics import Breakers
 from analytics.job import spark
 from analytics.job.courier import Courier
+from analytics.job.retention import Retention
 from analytics.job.status import Figures, told
 from analytics.job.worker import Task
 from analytics.settings import Settings
@@ -32,12 +33,18 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
     stop = threading.Event()
     job = Job(settings, jars, stop)
     _stopped_by_signals(stop)
-    with told(settings.spark.host, settings.spark.port, job.figures, lambda: job.fault) as port:
+    with told(
+        settings.spark.host,
+        settings.spark.port,
+        job.figures,
+        fault=lambda: job.fault,
+        late=lambda: job.retention.lateness.fault,
+    ) as port:
         log.info("job_starting", port=port, master=settings.spark.master)
         session = spark.session(job.plan)
         _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
         try:
-            with job.courier:
+            with job.courier, job.retention:
                 job.run(session)
         finally:
             session.stop()
@@ -62,6 +69,7 @@ class Job:
         self.figures = Figures()
         self.courier = Courier(memories, settings.ignite, settings.cassandra)
         self.figures.registry.register(Breakers(self.courier.breakers))
+        self.retention = Retention(memories, settings.kafka)
         self.fault: str | None = "it is starting"
         """Why nothing is folded now."""
         self._kafka = settings.kafka
@@ -90,6 +98,9 @@ class Job:
     def _note_lag(self, records: int) -> None:
         self.figures.lag.set(records)
         self.figures.outbox.set(self.courier.outbox_bytes)
+        lateness = self.retention.lateness
+        self.figures.lag_seconds.set(lateness.age_ms / 1000)
+        self.figures.retention.set((lateness.kept_ms or 0) / 1000)
 
     def _count(self, batch: Sequence[Any], seconds: float) -> None:
         records = sum(each.records for each in batch)

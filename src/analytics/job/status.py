@@ -41,6 +41,16 @@ class Figures:
             "Records that were not folded when the last batch ended.",
             registry=self.registry,
         )
+        self.lag_seconds = Gauge(
+            "analytics_job_lag_seconds",
+            "How long the oldest record that is not folded has waited.",
+            registry=self.registry,
+        )
+        self.retention = Gauge(
+            "analytics_job_retention_seconds",
+            "How long the topic keeps a record; 0 when it does for ever.",
+            registry=self.registry,
+        )
         self.outbox = Gauge(
             "analytics_job_outbox_bytes",
             "Chunks that Cassandra has not confirmed.",
@@ -52,8 +62,11 @@ Fault = Callable[[], str | None]
 
 
 @contextmanager
-def told(host: str, port: int, figures: Figures, fault: Fault) -> Iterator[int]:
-    """While the block runs, whoever asks is told; the port at which."""
+def told(host: str, port: int, figures: Figures, fault: Fault, late: Fault) -> Iterator[int]:
+    """While the block runs, whoever asks is told; the port at which.
+
+    Who has a *fault* is not ready. Who is only *late* is, for it must be let work; it says so.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -63,7 +76,10 @@ def told(host: str, port: int, figures: Figures, fault: Fault) -> Iterator[int]:
                 self._reply(200, b'{"status": "live"}', "application/json")
             elif self.path == "/health/ready":
                 wrong = fault()
-                body = {"status": "unready" if wrong else "ready", "checks": {"job": wrong or "ok"}}
+                body = {
+                    "status": "unready" if wrong else "ready",
+                    "checks": {"job": wrong or "ok", "retention": late() or "ok"},
+                }
                 self._reply(503 if wrong else 200, json.dumps(body).encode(), "application/json")
             else:
                 self._reply(404, b"", "text/plain")

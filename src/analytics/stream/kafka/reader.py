@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
@@ -11,6 +13,8 @@ from analytics.errors import Corrupt, LogUnavailable, Misconfigured
 from analytics.settings import Kafka
 from analytics.stream.base import Batch, Position
 from analytics.stream.kafka.connection import options
+
+_LOOK_S: Final = 20.0
 
 
 async def read(settings: Kafka, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
@@ -66,6 +70,36 @@ async def ends(settings: Kafka) -> Sequence[tuple[Position, Position]]:
         (Position(each.partition, first[each]), Position(each.partition, following[each]))
         for each in partitions
     ]
+
+
+async def appended_at(settings: Kafka, positions: Sequence[Position]) -> Mapping[Position, int]:
+    """When the records at *positions*, one of a partition, were appended (UTC ms).
+
+    One that the topic has forgotten meanwhile is left out. Raises `LogUnavailable`.
+    """
+    wanted = {TopicPartition(settings.topic, each.partition): each for each in positions}
+    found: dict[Position, int] = {}
+    consumer = _consumer(settings)
+    try:
+        await consumer.start()
+        consumer.assign([*wanted])
+        for partition, position in wanted.items():
+            consumer.seek(partition, position.offset)
+        async with asyncio.timeout(_LOOK_S):
+            while wanted:
+                try:
+                    records = await consumer.getmany(*wanted, timeout_ms=1000, max_records=1)
+                except OffsetOutOfRangeError as exc:
+                    for partition in exc.args[0]:
+                        wanted.pop(partition, None)
+                    continue
+                for partition, (first, *_) in records.items():
+                    found[wanted.pop(partition)] = first.timestamp
+    except (KafkaError, OSError, TimeoutError) as exc:
+        raise LogUnavailable(f"Kafka does not tell how old its records are: {exc!r}") from exc
+    finally:
+        await consumer.stop()
+    return found
 
 
 def _consumer(settings: Kafka, *topics: str) -> AIOKafkaConsumer:

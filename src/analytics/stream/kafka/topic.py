@@ -50,6 +50,16 @@ async def brokers(settings: Kafka) -> Set[int]:
         return {broker["node_id"] for broker in found["brokers"]}
 
 
+async def kept_ms(settings: Kafka) -> int | None:
+    """How many milliseconds the topic keeps a record; None when it does for ever.
+
+    Raises `LogUnavailable` when no broker answers.
+    """
+    async with _administration(settings) as admin:
+        kept = int((await _configuration(admin, settings.topic)).get("retention.ms", -1))
+    return None if kept < 0 else kept
+
+
 @asynccontextmanager
 async def _administration(settings: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(
@@ -116,6 +126,11 @@ def _check(settings: Kafka, found: Mapping[str, str]) -> None:
             f"the topic {settings.topic} keeps records for {kept_ms / _HOUR_MS:g} h only, and "
             f"kafka.retention_h asks for {settings.retention_h}: raise its retention.ms, or the "
             "setting's value down to what you can live with"
+        )
+    if int(found.get("retention.bytes", -1)) >= 0:
+        raise Misconfigured(
+            f"the topic {settings.topic} keeps {found['retention.bytes']} bytes of each partition, "
+            "however young what is beyond them: set its retention.bytes to -1"
         )
     if "compact" in found.get("cleanup.policy", ""):
         raise Misconfigured(

@@ -1,0 +1,99 @@
+"""The alarm for a job that is so late that the topic may forget what is not folded yet."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import structlog
+
+from analytics.errors import AnalyticsError
+from analytics.job import memory
+from analytics.settings import Kafka
+from analytics.stream.base import Position
+from analytics.stream.kafka import reader, topic
+
+log = structlog.get_logger()
+
+_EVERY_S: Final = 30.0
+_SHARE: Final = 2
+"""An alarm is raised when the second half of the retention has begun."""
+
+
+class Lateness(NamedTuple):
+    """How late the job is, and how late it may be."""
+
+    age_ms: int
+    """How long the oldest record that is not folded has lain in the topic; 0 without any."""
+    kept_ms: int | None
+    """How long the topic keeps a record; None when it does for ever."""
+    fault: str | None
+    """Why somebody must do something; None when nobody must."""
+
+
+class Retention:
+    """Looks now and then, in a thread of its own, while its `with` block runs."""
+
+    def __init__(self, folder: Path, kafka: Kafka, every_s: float = _EVERY_S) -> None:
+        self._folder = folder
+        self._kafka = kafka
+        self._every_s = every_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
+        self.lateness = Lateness(0, None, None)
+        """As it was found last."""
+
+    def __enter__(self) -> Retention:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s):
+            try:
+                found = asyncio.run(
+                    look(
+                        self._kafka, memory.next_offsets(self._folder), time.time_ns() // 1_000_000
+                    )
+                )
+            except AnalyticsError as exc:
+                log.warning("retention_not_known", error=str(exc))
+                continue
+            if found.fault is not None and self.lateness.fault is None:
+                log.error("records_nearly_forgotten", error=found.fault)
+            self.lateness = found
+
+
+async def look(kafka: Kafka, next_offsets: Mapping[int, int], now: int) -> Lateness:
+    """How late who has folded each partition up to *next_offsets* is. Raises `LogUnavailable`."""
+    kept_ms = await topic.kept_ms(kafka)
+    waiting = [
+        Position(oldest.partition, max(oldest.offset, next_offsets.get(oldest.partition, 0)))
+        for oldest, end in await reader.ends(kafka)
+        if next_offsets.get(oldest.partition, 0) < end.offset
+    ]
+    since = await reader.appended_at(kafka, waiting) if waiting else {}
+    if not since:
+        return Lateness(0, kept_ms, None)
+    position, appended_at = min(since.items(), key=lambda each: each[1])
+    age_ms = max(0, now - appended_at)
+    if kept_ms is None or age_ms * _SHARE <= kept_ms:
+        return Lateness(age_ms, kept_ms, None)
+    return Lateness(
+        age_ms,
+        kept_ms,
+        f"{kafka.topic} keeps records for {_hours(kept_ms)}, and record {position.offset} of"
+        f" partition {position.partition} has waited for {_hours(age_ms)} to be folded: raise the"
+        " topic's retention.ms until the job has caught up",
+    )
+
+
+def _hours(milliseconds: int) -> str:
+    return f"{milliseconds / 3_600_000:.3g} h"
