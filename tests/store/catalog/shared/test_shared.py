@@ -57,8 +57,8 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-def replica(shelf: Shelf, path: Path) -> SharedCatalog:
-    return SharedCatalog(ShelfDocument(shelf), path)
+def replica(shelf: Shelf, path: Path, first_s: float = 0) -> SharedCatalog:
+    return SharedCatalog(ShelfDocument(shelf), path, first_s=first_s)
 
 
 class TestSharedCatalog(CatalogContract):
@@ -118,3 +118,10 @@ async def test_without_ignite_it_reads_on_and_refuses_changes(shelf: Shelf, tmp_
     with pytest.raises(StoreUnavailable):
         async with replica(shelf, tmp_path / "new"):
             pass
+
+
+async def test_the_very_first_start_waits_for_ignite(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.away = True
+    asyncio.get_running_loop().call_later(0.1, setattr, shelf, "away", False)
+    async with replica(shelf, tmp_path / "new", first_s=60) as new:
+        assert new.sites.all() == ()

@@ -12,7 +12,7 @@ import structlog
 
 from analytics.errors import AnalyticsError
 from analytics.store.catalog.base import Catalog, Keys, People, Salts, Sites
-from analytics.store.catalog.shared.database import Document, SharedDatabase
+from analytics.store.catalog.shared.database import FIRST_S, Document, SharedDatabase
 from analytics.store.catalog.sqlite import SqliteCatalog
 
 log = structlog.get_logger()
@@ -23,15 +23,20 @@ _EVERY_S: Final = 1.0
 class SharedCatalog:
     """Sites, people, keys, salts, the same in every replica.
 
-    *image* is where this replica keeps a copy, to start with while the document is away. What
-    another replica changes is known here after a second; who asks for people, or changes
-    anything, sees the newest.
+    *image* is where this replica keeps a copy, to start with while the document is away; without
+    one yet, a start waits for the document, for *first_s* seconds. What another replica changes
+    is known here after a second; who asks for people, or changes anything, sees the newest.
     """
 
     def __init__(
-        self, document: Document, image: Path, *, now_ms: Callable[[], int] | None = None
+        self,
+        document: Document,
+        image: Path,
+        *,
+        now_ms: Callable[[], int] | None = None,
+        first_s: float = FIRST_S,
     ) -> None:
-        self._database = SharedDatabase(document, image)
+        self._database = SharedDatabase(document, image, first_s=first_s)
         self._local = (
             SqliteCatalog(self._database)
             if now_ms is None

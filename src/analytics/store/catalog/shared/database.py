@@ -23,6 +23,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _LEAVE_ALONE_S: Final = 2.0
+FIRST_S: Final = 30.0
+"""How long the very first start waits for an image: Ignite may be new too, and not warm yet."""
+_AGAIN_S: Final = 1.0
 
 
 class Document(Protocol):
@@ -44,8 +47,9 @@ class Document(Protocol):
 class SharedDatabase(Database):
     """A `Database` of several processes."""
 
-    def __init__(self, document: Document, image: Path) -> None:
+    def __init__(self, document: Document, image: Path, *, first_s: float = FIRST_S) -> None:
         super().__init__(":memory:")
+        self._first_s = first_s
         self._document = document
         self._file = image
         self._revision = 0
@@ -57,7 +61,7 @@ class SharedDatabase(Database):
     def open(self) -> None:
         """Take over the shared image, or make the first; without Ignite, the one that we kept.
 
-        Raises `StoreUnavailable` when there is none of them.
+        Raises `StoreUnavailable` when there is none of them, and none comes for some time.
         """
         self._connection = sqlite3.connect(
             ":memory:", isolation_level=None, check_same_thread=False
@@ -70,17 +74,27 @@ class SharedDatabase(Database):
             raise
 
     def _begin(self) -> None:
+        give_up_at = time.monotonic() + self._first_s
+        while not self._begun(last=time.monotonic() >= give_up_at):
+            time.sleep(_AGAIN_S)
+        self._transaction(self._upgrade)  # refuses one of a newer version
+
+    def _begun(self, *, last: bool) -> bool:
+        """Whether there is an image to begin with; when asked for the *last* time, or raise."""
         try:
             while not self._pull():
                 self._transaction(self._upgrade)
                 if self._push():
-                    return
+                    break
         except StoreUnavailable:
-            if not self._file.exists():
+            if self._file.exists():
+                log.warning("catalog_from_copy", file=self._file.name)
+                self._take(0, self._file.read_bytes())
+            elif last:
                 raise
-            log.warning("catalog_from_copy", file=self._file.name)
-            self._take(0, self._file.read_bytes())
-        self._transaction(self._upgrade)  # refuses one of a newer version
+            else:
+                return False
+        return True
 
     def close(self) -> None:
         """Disconnect."""
