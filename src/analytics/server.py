@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import resource
 import secrets
 import signal
 import socket
@@ -19,7 +20,7 @@ import uvloop
 from analytics import __version__, app, logs
 from analytics.admin import service
 from analytics.errors import Misconfigured
-from analytics.gateway import direct
+from analytics.gateway import bounds, direct
 from analytics.ingest import agent
 from analytics.maintenance import maintain
 from analytics.settings import Settings
@@ -29,6 +30,8 @@ log = structlog.get_logger()
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
 _MAX_CONNECTIONS: Final = 20_000
+_OTHER_FILES: Final = 500
+"""File descriptors that connections leave to everything else."""
 _DRAIN_S: Final = 20
 
 
@@ -56,6 +59,7 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with app.open_parts(settings) as parts, service.serving(parts):
         await asyncio.to_thread(agent.warm)
+        most = _connections()
         first_run = not await parts.catalog.people.all()
         setup_token = secrets.token_urlsafe(24) if first_run else None
         application = app.compose(parts, setup_token=setup_token)
@@ -71,7 +75,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 server_header=False,
                 date_header=False,
                 backlog=_BACKLOG,
-                limit_concurrency=_MAX_CONNECTIONS,
+                limit_concurrency=most,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=_DRAIN_S,
             )
@@ -79,14 +83,14 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
-            if application.health.draining:
-                server.force_exit = True
+            if application.health.draining:  # asked for the second time
+                server.should_exit = server.force_exit = True
             application.health.draining = True
-            server.should_exit = True
+            loop.call_later(settings.serve.drain_s, setattr, server, "should_exit", True)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        upkeep = asyncio.create_task(maintain(parts), name="maintenance")
+        upkeep = asyncio.gather(maintain(parts), bounds.watch(server.server_state.connections))
         _announce(listener, setup_token)
         gc.collect()
         # What is alive now stays: to look through it again and again only costs pauses.
@@ -105,11 +109,22 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     log.info("stopped")
 
 
-def _protocol(application: app.Application) -> type[asyncio.Protocol] | str:
+def _connections() -> int:
+    """How many connections there may be at a time: as many as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(soft - _OTHER_FILES, soft // 2)
+    return _MAX_CONNECTIONS
+
+
+def _protocol(application: app.Application) -> type[asyncio.Protocol]:
     """The short way for events, where this server takes events."""
     if direct.PATH in application.ingest.paths:
         return direct.protocol(application.ingest.event)
-    return "httptools"
+    return bounds.BoundedProtocol
 
 
 class _Server(uvicorn.Server):

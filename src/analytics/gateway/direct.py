@@ -16,10 +16,10 @@ from typing import Any, Final, cast
 
 import structlog
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
+from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol
 from analytics.ingest import receive
 from analytics.ingest.endpoint import ACCEPTED, EventEndpoint, receipt
 from analytics.stream.base import Appending
@@ -40,7 +40,7 @@ class _Nobody:
 class Exchange:
     """An event's request and its answer, in the place of uvicorn's cycle."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "response_complete", "scope")
+    __slots__ = ("body", "disconnected", "keep_alive", "more_body", "response_complete", "scope")
 
     message_event = _Nobody()
 
@@ -49,10 +49,11 @@ class Exchange:
         self.body = b""
         self.keep_alive = keep_alive
         self.disconnected = False
+        self.more_body = True
         self.response_complete = False
 
 
-class DirectProtocol(HttpToolsProtocol):
+class DirectProtocol(BoundedProtocol):
     """One connection. *endpoint* is set on a subclass that `protocol` makes."""
 
     endpoint: EventEndpoint
@@ -63,6 +64,7 @@ class DirectProtocol(HttpToolsProtocol):
         if self.url != _PATH or not self._can_be_direct():
             super().on_headers_complete()
             return
+        self.barren = 0
         self.cycle = Exchange(cast("Scope", self.scope), keep_alive=self.parser.should_keep_alive())
 
     def _can_be_direct(self) -> bool:
@@ -73,6 +75,7 @@ class DirectProtocol(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)  # else it waits its turn
             and self.parser.get_http_version() == "1.1"
             and not self.parser.should_upgrade()
+            and self.barren <= MAX_HEAD_BYTES  # else its headers have to be counted
             and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
         )
 
@@ -81,7 +84,9 @@ class DirectProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if type(cycle) is not Exchange:
             super().on_body(body)
-        elif not cycle.response_complete:
+            return
+        self.barren = 0
+        if not cycle.response_complete:
             cycle.body += body
             if len(cycle.body) > self.endpoint.max_body_bytes:
                 self._refuse(cycle, TooLarge(receive.too_large(self.endpoint.max_body_bytes)))
@@ -91,7 +96,10 @@ class DirectProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if type(cycle) is not Exchange:
             super().on_message_complete()
-        elif not cycle.response_complete:
+            return
+        self.barren = 0
+        cycle.more_body = False
+        if not cycle.response_complete:
             self._take(cycle)
 
     def _take(self, cycle: Exchange) -> None:

@@ -36,6 +36,13 @@ class Serve(Section):
         "What this server answers for: ingest, dashboard, admin.",
         min_length=1,
     )
+    drain_s: float = setting(
+        0,
+        "How long a server that is to stop serves on, while /health/ready says that it stops: "
+        "for balancers to notice.",
+        unit="seconds",
+        ge=0,
+    )
 
 
 class Ingest(Section):

@@ -1,0 +1,117 @@
+"""The bounds of a connection: how much, and for how long, a sender may make us wait.
+
+Uvicorn has none for a request on its way in: headers without end fill the memory, and senders that
+never finish hold their connections. The clock here costs a request nothing: whoever owes us the
+rest of something is looked for now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Largest headers; also the most bytes in a row of which nothing comes: trailers, extensions."""
+_LOOK_S: Final = 2.0
+_Owed = Literal["head", "body", "end"]
+_PATIENCE_S: Final[dict[_Owed, float]] = {"head": 20, "body": 120, "end": 30}
+
+
+class _TooLarge(Exception):
+    """Stops the parser."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. What handles a parser's callback itself sets `barren` to 0."""
+
+    barren = 0
+    """Bytes received since the last of which anything came."""
+    _owed: tuple[_Owed, object, float] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody has connected: stay within the number of connections that we can have."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Something has come."""
+        self.barren += len(data)
+        HttpToolsProtocol.data_received(self, data)
+        if self.barren > MAX_HEAD_BYTES:
+            self.send_400_response("")
+
+    def on_headers_complete(self) -> None:
+        """The request's first part is here."""
+        if self.barren > MAX_HEAD_BYTES:  # or a body has come with it
+            head = sum(len(name) + len(value) for name, value in self.headers)
+            if len(self.url) + head > MAX_HEAD_BYTES:
+                raise _TooLarge  # the parser stops, and `send_400_response` is called
+        self.barren = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the request's body has come."""
+        self.barren = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is here."""
+        self.barren = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, in the shape of every other error."""
+        if self.barren > MAX_HEAD_BYTES:
+            self._end(431, f"the headers are larger than {MAX_HEAD_BYTES} bytes")
+        else:
+            self._end(400, msg)
+
+    def look(self, now: float) -> None:
+        """End the connection when its sender has owed us something for too long."""
+        owed, what = self._owes()
+        if owed is None:
+            self._owed = None
+        elif self._owed is None or self._owed[0] != owed or self._owed[1] is not what:
+            self._owed = (owed, what, now)
+        elif now - self._owed[2] > _PATIENCE_S[owed]:
+            if owed == "end":
+                self.transport.abort()
+            else:
+                self._end(408, f"the {owed} of the request took too long to arrive")
+
+    def _owes(self) -> tuple[_Owed | None, object]:
+        """What we wait for, and of which request."""
+        cycle = self.cycle
+        if self.transport.is_closing():
+            return "end", None  # it does not take what we still have to say
+        if cycle is None or cycle.response_complete:
+            # Between two requests uvicorn's own timer runs, until something comes.
+            return (None if self.timeout_keep_alive_task is not None else "head"), cycle
+        return ("body" if cycle.more_body else None), cycle
+
+    def _end(self, status: int, fault: str) -> None:
+        if self.transport.is_closing():
+            return
+        content = msgspec.json.encode({"error": fault, "code": "invalid"})
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b"
+            % (status, http.HTTPStatus(status).phrase.encode(), len(content), content)
+        )
+        self.transport.close()
+
+
+async def watch(connections: Iterable[object]) -> None:
+    """Look at all *connections* now and then, for as long as this is not cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        for connection in [*connections]:
+            if isinstance(connection, BoundedProtocol):
+                connection.look(loop.time())
