@@ -23,7 +23,7 @@ class Server:
     """A server on *data*, on the same port at every start."""
 
     data: Path
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=lambda: free_port())
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -36,7 +36,7 @@ class Server:
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "analytics", "serve"),
             *("--port", str(self.port), "--data", str(self.data)),
-            env=_environment(environment),
+            env=plain_environment(environment),
             stdout=log,
             stderr=log,
         )
@@ -69,7 +69,7 @@ class Server:
         """What `analytics …` prints."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "analytics", *arguments, "--data", str(self.data)),
-            env=_environment({}),
+            env=plain_environment({}),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -100,12 +100,14 @@ async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
         return False
 
 
-def _environment(more: dict[str, str]) -> dict[str, str]:
+def plain_environment(more: dict[str, str]) -> dict[str, str]:
+    """Ours without our own settings, and with *more*."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("ANALYTICS_")}
     return {**ours, "PYTHONPATH": str(ROOT / "src"), **more}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
