@@ -15,24 +15,25 @@ from contextlib import (
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from starlette.routing import BaseRoute
-
 from analytics import assets, dashboard, extras
 from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
+from analytics.admin.module import admin
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
 from analytics.breaker import Breaker
-from analytics.dashboard import stats_api
+from analytics.dashboard import admin_page
 from analytics.dashboard.ask import COOKIE
 from analytics.errors import Misconfigured
 from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Check, Health
+from analytics.gateway.own import Own
+from analytics.gateway.rates import Rates
 from analytics.guard import Guard
 from analytics.ingest import place
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Trust
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.limiter import Limiter, Limits
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
@@ -245,43 +246,52 @@ class Application:
 def compose(parts: Parts, *, setup_token: str | None) -> Application:
     """The ASGI application over open *parts*, with the modules that the settings choose."""
     settings = parts.settings
-    modules = settings.serve.modules
+    serving = settings.serve.modules
     trust = Trust(settings.ingest.trusted_proxies)
+    key_limiter = Limiter(settings.gateway.key_rate_per_s, settings.gateway.key_rate_burst)
     taking = ingest(
         log=parts.log,
         acceptance=parts.acceptance,
         trust=trust,
-        limiter=Limiter(settings.ingest.rate_per_s, settings.ingest.rate_burst),
+        limits=Limits(Limiter(settings.ingest.rate_per_s, settings.ingest.rate_burst), key_limiter),
         places=parts.acceptance.places,
         script=assets.tracker(),
         max_event_bytes=settings.ingest.max_event_bytes,
         max_batch_bytes=settings.ingest.max_batch_bytes,
     )
     health = Health(parts.checks, parts.breakers)
-    routes: list[BaseRoute] = [
-        *health.routes(),
-        *metrics.routes(taking.counts, parts.gauges, parts.breakers, trust),
-    ]
-    error_page = None
-    if "admin" in modules:
-        routes += LedgerApi(parts.store, parts.catalog, COOKIE).routes()
-    if "dashboard" in modules:
-        routes += stats_api.routes(parts.store, parts.catalog, parts.clock, parts.figures.visible)
-        # The pages of sites lie right below `/`, so they come last.
-        routes += dashboard.routes(
-            dashboard.Dashboard(
-                catalog=parts.catalog,
-                store=parts.store,
-                clock=parts.clock,
-                setup_token=setup_token,
-                changed=parts.figures.changes,
-                stopping=lambda: health.draining,
-                client=lambda request: trust.client(request.scope).address,
-            )
-        )
-        error_page = dashboard.error_page
-    direct = taking.paths if "ingest" in modules else {}
-    return Application(gate=Gate(direct, routes, error_page), ingest=taking, health=health)
+    pages = dashboard.Dashboard(
+        catalog=parts.catalog,
+        store=parts.store,
+        clock=parts.clock,
+        setup_token=setup_token,
+        changed=parts.figures.changes,
+        stopping=lambda: health.draining,
+        breakers=parts.breakers,
+        table=lambda: gate.table(),
+        client=lambda request: trust.client(request.scope).address,
+    )
+    figures = metrics.routes(taking.counts, parts.gauges, parts.breakers, trust)
+    rates = Rates(
+        trust,
+        parts.catalog.keys,
+        Limits(Limiter(settings.gateway.rate_per_s, settings.gateway.rate_burst), key_limiter),
+    )
+    gate = Gate(
+        [
+            Own(routes=[*health.routes(), *figures]),
+            taking,
+            admin(LedgerApi(parts.store, parts.catalog, COOKIE), admin_page.routes(pages)),
+            # The pages of sites lie right below `/`, so they come last.
+            dashboard.module(pages, parts.figures.visible),
+        ],
+        ("gateway", *serving),
+        check=rates.check,
+        max_body_bytes=settings.gateway.max_body_bytes,
+        cors_origins=settings.gateway.cors_origins,
+        error_page=dashboard.error_page if "dashboard" in serving else None,
+    )
+    return Application(gate=gate, ingest=taking, health=health)
 
 
 def _gauges(journal: Journal, projector: Projector) -> metrics.Sources:

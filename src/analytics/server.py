@@ -122,7 +122,7 @@ def _connections() -> int:
 
 def _protocol(application: app.Application) -> type[asyncio.Protocol]:
     """The short way for events, where this server takes events."""
-    if direct.PATH in application.ingest.paths:
+    if application.gate.takes(direct.PATH):
         return direct.protocol(application.ingest.event)
     return bounds.BoundedProtocol
 

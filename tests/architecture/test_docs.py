@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import pytest
-from starlette.routing import Route
 from starlette.testclient import TestClient
 from tests.architecture.checkout import ROOT
 
@@ -53,12 +52,16 @@ def test_every_command_is_documented_with_its_options(name: str, command: click.
 
 
 async def test_every_route_is_documented(application: app.Application) -> None:
-    gate = application.gate
-    paths = {route.path for route in gate._app.routes if isinstance(route, Route)}
+    paths = {line.path for line in application.gate.table()}
     assert len(paths) >= 10
     text = page("http-api.md") + page("dashboard.md")
-    undocumented = {path for path in {*paths, *gate._direct} if not named(path, text)}
-    assert undocumented == set()
+    assert {path for path in paths if not named(path, text)} == set()
+
+
+async def test_the_table_of_routes_is_the_servers_own(application: app.Application) -> None:
+    section = page("http-api.md").partition("## Which module answers what")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| ([A-Z, ]+) \| (\w+) \|$", section, re.MULTILINE)
+    assert rows == [(line.path, line.methods, line.module) for line in application.gate.table()]
 
 
 def named(path: str, text: str) -> bool:

@@ -14,8 +14,11 @@ from playwright.async_api import Browser, BrowserContext, Page
 from tests.browser.web import serving
 
 from analytics import dashboard
+from analytics.breaker import Breaker
+from analytics.dashboard import admin_page
 from analytics.dashboard.ask import COOKIE
 from analytics.event import LogRecord
+from analytics.gateway.table import Line
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -33,6 +36,15 @@ COMPLAIN: Final = """
     complaints.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
 """
 
+TABLE: Final = [
+    Line("/api/event", "POST", "ingest", served=True),
+    Line("/pixel.gif", "GET", "ingest", served=True),
+    Line("/api/ledger", "GET", "admin", served=True),
+    Line("/admin", "GET", "admin", served=True),
+    Line("/api/v1/stats/realtime/visitors", "GET", "dashboard", served=False),
+    Line("/{domain}/settings", "GET, POST", "dashboard", served=False),
+]
+
 
 def now() -> int:
     """Now, in milliseconds."""
@@ -45,6 +57,7 @@ class Server:
 
     store: DuckDBStore
     catalog: SqliteCatalog
+    breakers: list[Breaker] = field(default_factory=list)
     port: int = 0
     _state: State = field(default_factory=lambda: State(Sources()))
     _offset: int = 0
@@ -86,9 +99,16 @@ async def running(folder: Path) -> AsyncIterator[Server]:
     ):
         server = Server(store, catalog)
         deps = dashboard.Dashboard(
-            catalog=catalog, store=store, clock=now, setup_token="one-time", changed=server.changed
+            catalog=catalog,
+            store=store,
+            clock=now,
+            setup_token="one-time",
+            changed=server.changed,
+            breakers=server.breakers,
+            table=lambda: TABLE,
         )
-        async with serving(*dashboard.routes(deps)) as server.port:  # type: ignore[arg-type]
+        routes = [*admin_page.routes(deps), *dashboard.routes(deps)]
+        async with serving(*routes) as server.port:  # type: ignore[arg-type]
             yield server
 
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 from tests.browser.dashboard import OWNER, PASSWORD, SITE, Server, now, reader, running, shoot
 
+from analytics.breaker import Breaker
 from analytics.event import Hit
 from analytics.testing import sample
 
@@ -249,3 +250,27 @@ async def test_everything_is_there_without_javascript(browser: Browser, busy: Se
         await page.get_by_role("link", name="Yesterday").click()
         await expect(page.locator("#plot-data tbody tr")).to_have_count(24)
         await expect(page.locator(".chip")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("device", "width"), [("desktop", 1280), ("phone", 390)])
+async def test_the_owner_sees_how_the_server_is(
+    browser: Browser, server: Server, scheme: str, device: str, width: int
+) -> None:
+    await server.people_and_site()
+    server.breakers += [
+        Breaker("kafka", "Hits are written to this server's own disk, and sent on later."),
+        Breaker("ignite", "Figures come from what this server has copied, and say as of when."),
+    ]
+    server.breakers[0].trip("LogUnavailable: 127.0.0.1:9092 refused the connection")
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    async with reader(browser, server, **options) as context:
+        page = await context.new_page()
+        await page.goto("/")
+        await page.get_by_label("Account of").click()
+        await page.get_by_role("link", name="Server").click()
+        await expect(page.get_by_role("heading", name="Server", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Left alone")).to_be_visible()
+        await page.get_by_text("dashboard", exact=True).click()
+        await expect(page.get_by_text("/{domain}/settings")).to_be_visible()
+        await shoot(page, f"admin-{device}-{scheme}")

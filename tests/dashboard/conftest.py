@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from tests.dashboard.world import NOW, OWNER, PASSWORD, SITE, VIEWER
 
 from analytics import dashboard
-from analytics.dashboard import Dashboard
+from analytics.dashboard import Dashboard, admin_page
 from analytics.dashboard.ask import COOKIE
 from analytics.store.catalog import password
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -50,7 +50,8 @@ def deps(store: DuckDBStore, catalog: SqliteCatalog) -> Dashboard:
 async def connect(deps: Dashboard) -> AsyncIterator[Callable[..., Client]]:
     """Makes clients of the app; *host* is where they seem to come from."""
     handlers = {HTTPException: dashboard.error_page, Exception: dashboard.error_page}
-    app = Starlette(routes=dashboard.routes(deps), exception_handlers=handlers)  # type: ignore[arg-type]
+    routes = [*admin_page.routes(deps), *dashboard.routes(deps)]
+    app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
     made: list[Client] = []
 
     def client(host: str = "127.0.0.1", token: str = "", base: str = "http://localhost") -> Client:

@@ -159,7 +159,11 @@ async def test_a_browser_may_send_from_any_page(journey: Journey) -> None:
 async def test_health_metrics_and_errors_have_their_shapes(journey: Journey) -> None:
     assert (await journey.client.get("/health/live")).json() == {"status": "live"}
     ready = await journey.client.get("/health/ready")
-    assert ready.json() == {"status": "ready", "checks": {"journal": "ok", "projector": "ok"}}
+    assert ready.json() == {
+        "status": "ready",
+        "checks": {"journal": "ok", "projector": "ok"},
+        "degraded": {},
+    }
     await journey.post()
     await journey.post(n="")
     metrics = (await journey.client.get("/metrics")).text.splitlines()
@@ -170,7 +174,22 @@ async def test_health_metrics_and_errors_have_their_shapes(journey: Journey) -> 
     assert (hidden.status_code, hidden.json()["code"]) == (404, "not_found")
     missing = await journey.client.get("/api/nothing")
     assert missing.status_code == 404
-    assert set(missing.json()) == {"error", "code"}
+    assert set(missing.json()) == {"error", "code", "request_id"}
+
+
+async def test_a_server_leaves_what_it_does_not_serve_to_others(journey: Journey) -> None:
+    await journey.server.stop()
+    await journey.server.start(ANALYTICS_SERVE__MODULES="dashboard")
+    event = await journey.post()
+    assert event.status_code == 404
+    assert "does not answer for ingest" in event.json()["error"]
+    assert (await journey.client.get("/login")).status_code in (200, 303)
+    await journey.server.stop()
+    await journey.server.start(ANALYTICS_SERVE__MODULES="ingest")
+    assert (await journey.post()).status_code == 202
+    page = await journey.client.get("/login")
+    assert page.status_code == 404
+    assert "does not answer for dashboard" in page.json()["error"]
 
 
 # The end of a server

@@ -166,7 +166,7 @@ async def test_monsters_are_refused(asker: Asker, body: bytes) -> None:
     many = await asker.post("/api/events", body)
     assert many.status_code in (400, 413) or many.json()["accepted"] == 0
     question = await asker.post("/api/v2/query", body)
-    assert question.status_code == 401
+    assert question.status_code in (401, 413)
 
 
 # What is an event, and hostile

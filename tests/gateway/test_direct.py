@@ -15,7 +15,7 @@ from analytics.gateway import direct
 from analytics.gateway.gate import Gate
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Trust
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.limiter import Limiter, Limits
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.place import CountryPlaces
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -67,13 +67,13 @@ async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
                 clock=lambda: NOW,
             ),
             trust=Trust(["127.0.0.0/8"]),
-            limiter=Limiter(1, 5),
+            limits=Limits(Limiter(1, 5), Limiter(0, 1)),
             places=CountryPlaces(),
             script=script,
             max_event_bytes=10_000,
             max_batch_bytes=50_000,
         )
-        gate = Gate(module.paths, [])
+        gate = Gate([module], ["ingest"])
         async with (
             running(gate, "httptools") as one,
             running(gate, direct.protocol(module.event)) as other,
@@ -108,8 +108,9 @@ class _nothing:  # noqa: N801
     def __exit__(self, *_: object) -> None: ...
 
 
-def post(body: bytes, *headers: bytes, path: bytes = b"/api/event") -> bytes:
-    lines = [b"POST %b HTTP/1.1" % path, b"Host: x", b"Content-Length: %d" % len(body), *headers]
+def post(body: bytes, *headers: bytes, number: bytes = b"one") -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    lines = [b"POST /api/event HTTP/1.1", b"Host: x", length, b"X-Request-Id: " + number, *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
@@ -163,6 +164,14 @@ async def test_headers_count_on_both_ways(answers: Answers) -> None:
     same(*await answers.both(post(GOOD, b"Authorization: Bearer nonsense")))
     same(*await answers.both(post(GOOD, b"Connection: close")))
     same(*await answers.both(post(GOOD, b"X-Forwarded-For: 203.0.113.9, 127.0.0.1")))
+
+
+async def test_a_request_without_a_sane_id_gets_one_on_both_ways(answers: Answers) -> None:
+    for body in (GOOD, b"{"):
+        for answer in await answers.both(post(body, number=b"no id")):
+            assert re.search(rb"\r\nx-request-id: [0-9a-f]{16}\r\n", answer)
+            if body != GOOD:
+                assert re.search(rb'"request_id":"[0-9a-f]{16}"', answer)
 
 
 async def test_a_rate_limit_holds_on_both_ways(answers: Answers) -> None:

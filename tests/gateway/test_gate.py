@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from analytics import errors
 from analytics.gateway.gate import Gate
+from analytics.gateway.own import Own
 
 FAULTS: dict[str, Exception] = {
     "malformed": errors.Malformed("domain", "it is missing"),
@@ -32,8 +37,17 @@ FAULTS: dict[str, Exception] = {
 }
 
 
-async def direct(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("direct")(scope, receive, send)
+class Direct:
+    """An endpoint behind an exact path, which keeps rules of its own."""
+
+    method = "POST"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("direct")(scope, receive, send)
+
+
+async def echo(request: Request) -> Response:
+    return PlainTextResponse(str(len(await request.body())))
 
 
 async def fail(request: Request) -> Response:
@@ -44,7 +58,12 @@ ROUTES: list[BaseRoute] = [
     Route("/api/fail/{code}", fail),
     Route("/page/{code}", fail),
     Route("/api/exact", fail),
+    Route("/api/echo", echo, methods=["POST"]),
 ]
+
+
+def gated(**rules: Any) -> Gate:
+    return Gate([Own(routes=ROUTES, paths={"/api/exact": Direct()})], ["gateway"], **rules)
 
 
 def client(gate: Gate) -> httpx2.AsyncClient:
@@ -54,7 +73,7 @@ def client(gate: Gate) -> httpx2.AsyncClient:
 
 @pytest.fixture
 async def plain() -> AsyncIterator[httpx2.AsyncClient]:
-    async with client(Gate({"/api/exact": direct}, ROUTES)) as asking:
+    async with client(gated()) as asking:
         yield asking
 
 
@@ -71,12 +90,14 @@ async def test_every_error_has_one_shape(plain: httpx2.AsyncClient, code: str) -
     said = answer.json()
     if not isinstance(fault, errors.AnalyticsError):
         assert answer.status_code == 500
+        assert said.pop("request_id") == answer.headers["x-request-id"]
         assert said == {"error": "something went wrong here; it was logged", "code": "internal"}
         return
     assert answer.status_code == fault.status
     assert (said["error"], said["code"]) == (str(fault), fault.code)
     assert ("field" in said) == isinstance(fault, errors.Malformed)
-    assert set(said) <= {"error", "code", "field"}
+    assert said["request_id"] == answer.headers["x-request-id"]
+    assert set(said) <= {"error", "code", "field", "request_id"}
 
 
 async def test_who_should_try_again_is_told_when(plain: httpx2.AsyncClient) -> None:
@@ -96,10 +117,123 @@ async def test_pages_have_their_own_errors_and_the_api_keeps_json() -> None:
     def page(request: Request, error: Exception) -> Response:
         return PlainTextResponse(f"page: {type(error).__name__}", getattr(error, "status", 500))
 
-    async with client(Gate({}, ROUTES, page)) as asking:
+    async with client(gated(error_page=page)) as asking:
         assert (await asking.get("/page/not_found")).text == "page: NotFound"
         broken = await asking.get("/page/internal")
         assert (broken.status_code, broken.text) == (500, "page: ZeroDivisionError")
         assert (await asking.get("/nothing")).text == "page: HTTPException"
         for path in ("/api/fail/not_found", "/api/nothing", "/health/nothing", "/metrics"):
             assert "error" in (await asking.get(path)).json()
+
+
+async def test_every_answer_has_an_id_the_senders_own_if_it_is_sane(
+    plain: httpx2.AsyncClient,
+) -> None:
+    for path in ("/api/exact", "/api/fail/invalid", "/api/nothing"):
+        sent = await plain.get(path, headers={"x-request-id": "7F00:9-a_b"})
+        assert sent.headers["x-request-id"] == "7F00:9-a_b"
+        made = [(await plain.get(path)).headers["x-request-id"] for _ in range(2)]
+        assert all(re.fullmatch("[0-9a-f]{16}", each) for each in made)
+        assert made[0] != made[1]
+    for nonsense in ("", "a b", "x" * 129, 'a"b', "{}"):
+        answer = await plain.get("/api/nothing", headers={"x-request-id": nonsense})
+        assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
+
+
+async def test_the_log_knows_a_request_by_its_id(plain: httpx2.AsyncClient) -> None:
+    processors = [structlog.contextvars.merge_contextvars]
+    with capture_logs(processors=processors) as lines:
+        await plain.get("/api/fail/internal", headers={"x-request-id": "one"})
+        await plain.get("/api/fail/corrupt", headers={"x-request-id": "two"})
+    assert [(line["event"], line["request_id"]) for line in lines] == [
+        ("request_failed", "one"),
+        ("request_refused", "two"),
+    ]
+
+
+async def test_a_body_that_is_too_large_is_not_read_to_its_end() -> None:
+    read = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(100):
+            read += 100
+            yield b"x" * 100
+
+    async with client(gated(max_body_bytes=1000)) as asking:
+        assert (await asking.post("/api/echo", content=b"x" * 1000)).text == "1000"
+        told = await asking.post("/api/echo", content=b"x" * 1001)
+        assert (told.status_code, told.json()["code"]) == (413, "too_large")
+        found = await asking.post("/api/echo", content=pieces())
+        assert (found.status_code, found.json()["code"]) == (413, "too_large")
+
+
+async def test_an_answer_without_headers_of_its_own_gets_those_of_data(
+    plain: httpx2.AsyncClient,
+) -> None:
+    for path in ("/api/fail/invalid", "/api/nothing", "/page/internal"):
+        headers = (await plain.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert headers["cache-control"] == "no-store"
+
+
+async def test_who_asks_too_often_is_refused_before_any_route() -> None:
+    def check(scope: Scope) -> None:
+        raise errors.TooMany("slow down", retry_after=7)
+
+    async with client(gated(check=check)) as asking:
+        for path in ("/api/echo", "/page/invalid", "/nothing"):
+            refused = await asking.get(path)
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"] == "7"
+        assert (await asking.get("/api/exact")).status_code == 200, "it counts for itself"
+        assert (await asking.get("/health/live")).status_code == 404, "who watches is not counted"
+
+
+async def test_only_origins_that_are_named_may_call_the_api_from_a_browser() -> None:
+    page = {"origin": "https://a.example"}
+    ask = {**page, "access-control-request-method": "POST"}
+    async with client(gated()) as asking:
+        assert (
+            "access-control-allow-origin"
+            not in (await asking.post("/api/echo", headers=page)).headers
+        )
+    async with client(gated(cors_origins=["https://a.example"])) as asking:
+        said = (await asking.post("/api/echo", headers=page)).headers
+        assert said["access-control-allow-origin"] == "https://a.example"
+        assert "access-control-allow-credentials" not in said
+        assert (await asking.options("/api/echo", headers=ask)).status_code == 200
+        other = {**ask, "origin": "https://b.example"}
+        assert (await asking.options("/api/echo", headers=other)).status_code == 400
+        on_page = (await asking.get("/page/invalid", headers=page)).headers
+        assert "access-control-allow-origin" not in on_page
+
+
+async def test_a_path_of_a_module_that_is_served_elsewhere_says_so() -> None:
+    modules = [
+        Own(
+            routes=[Route("/api/b/{x}", echo, methods=["POST"])],
+            paths={"/api/a": Direct()},
+            name="a",
+        ),
+        Own(routes=[Mount("/files", app=Direct()), Route("/{any}", echo)], name="b"),
+    ]
+    both, one = Gate(modules, ["a", "b"]), Gate(modules, ["b"])
+    assert both.takes("/api/a")
+    assert not one.takes("/api/a")
+    async with client(one) as asking:
+        for method, path in (("GET", "/api/a"), ("POST", "/api/b/1"), ("DELETE", "/api/b/1")):
+            answer = await asking.request(method, path)
+            assert answer.status_code == 404
+            assert "does not answer for a (serve.modules)" in answer.json()["error"]
+        assert (await asking.get("/page")).status_code == 200
+    async with client(Gate(modules, ["a"])) as asking:
+        assert "does not answer for b" in (await asking.get("/files/x")).json()["error"]
+        assert "does not answer for b" in (await asking.get("/page")).json()["error"]
+    assert [(line.path, line.methods, line.module, line.served) for line in one.table()] == [
+        ("/api/a", "POST", "a", False),
+        ("/api/b/{x}", "POST", "a", False),
+        ("/…", "GET", "b", True),
+        ("/{any}", "GET", "b", True),
+    ]

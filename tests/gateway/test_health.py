@@ -7,10 +7,11 @@ import httpx2
 from analytics.breaker import Breaker
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
+from analytics.gateway.own import Own
 
 
 async def asked(health: Health, path: str) -> httpx2.Response:
-    transport = httpx2.ASGITransport(Gate({}, health.routes()))
+    transport = httpx2.ASGITransport(Gate([Own(routes=health.routes())], ["gateway"]))
     async with httpx2.AsyncClient(transport=transport, base_url="http://h.example") as client:
         return await client.get(path)
 

@@ -13,6 +13,7 @@ from analytics.breaker import Breaker, State
 from analytics.errors import Forbidden, Malformed
 from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
+from analytics.gateway.own import Own
 from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 
@@ -24,7 +25,8 @@ async def asked(
     breakers: Sequence[Breaker] = (),
     **headers: str,
 ) -> httpx2.Response:
-    gate = Gate({}, metrics.routes(counts, gauges, breakers, Trust(["127.0.0.0/8"])))
+    routes = metrics.routes(counts, gauges, breakers, Trust(["127.0.0.0/8"]))
+    gate = Gate([Own(routes=routes)], ["gateway"])
     transport = httpx2.ASGITransport(gate, client=(peer, 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://m.example") as client:
         return await client.get("/metrics", headers=headers)

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.ingest.world import NOW, SITE, Ingesting, event, ingesting
+from tests.ingest.world import ADDRESS, NOW, SITE, Ingesting, event, ingesting
 
 from analytics.event import Hit
 from analytics.ingest.limiter import Limiter
+from analytics.person import Scope
 
 
 async def test_an_event_is_202_with_its_place_in_the_log(world: Ingesting) -> None:
@@ -36,12 +37,13 @@ async def test_each_site_has_its_receipt_and_each_drop_its_reason(world: Ingesti
 
 
 async def test_a_refusal_is_json_that_names_the_member(world: Ingesting) -> None:
-    answer = await world.post({"n": "x"})
+    answer = await world.post({"n": "x"}, x_request_id="from-a-proxy")
     assert answer.status == 400
     assert answer.json == {
         "error": "url: it is missing; send the page's full address",
         "code": "malformed",
         "field": "url",
+        "request_id": "from-a-proxy",
     }
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -95,3 +97,15 @@ async def test_a_log_that_is_closed_is_503_with_a_time_to_wait(tmp_path: Path) -
         refused = await world.post(event(vid="a"), path=path)
         assert (refused.status, refused.json["code"]) == (503, "log_unavailable")
         assert int(refused.headers["retry-after"]) >= 1
+
+
+async def test_a_key_that_comes_too_often_is_slowed_down(tmp_path: Path) -> None:
+    async with ingesting(tmp_path, key_limiter=Limiter(0.1, 2)) as world:
+        headers = {"authorization": f"Bearer {await world.key(Scope.EVENTS_WRITE)}"}
+        for path in ("/api/event", "/api/events"):
+            answer = await world.post(event(), path=path, peer=ADDRESS, **headers)
+            assert answer.status in (200, 202)
+        slow = await world.post(event(), peer=ADDRESS, **headers)
+        assert slow.status == 429
+        assert 1 < int(slow.headers["retry-after"]) <= 10
+        assert (await world.post(event(), peer=ADDRESS)).status == 202, "others are not"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.ingest.limiter import Limiter
+from analytics.errors import TooMany
+from analytics.ingest.limiter import Limiter, Limits
+from analytics.person import Key, Scope
 
 
 class Clock:
@@ -19,7 +22,7 @@ class Clock:
 
 
 def admitted(limiter: Limiter, times: int, address: str = "203.0.113.9") -> int:
-    return sum(limiter.admits(address) for _ in range(times))
+    return sum(not limiter.wait(address) for _ in range(times))
 
 
 def test_a_burst_is_admitted_at_once_and_not_one_more() -> None:
@@ -44,22 +47,57 @@ def test_one_address_does_not_pay_for_another() -> None:
     assert admitted(limiter, 9, "203.0.113.2") == 1
 
 
-def test_this_machine_and_a_rate_of_0_know_no_limit() -> None:
-    for address in ("127.0.0.1", "127.1.2.3", "::1"):
-        assert admitted(Limiter(1, 1, Clock()), 50, address) == 50
+def test_a_rate_of_0_knows_no_limit() -> None:
     assert admitted(Limiter(0, 1, Clock()), 50) == 50
+
+
+def test_who_comes_too_early_is_told_by_how_much() -> None:
+    clock = Clock()
+    limiter = Limiter(0.25, 1, clock)
+    assert limiter.wait("a") == 0
+    assert 3.9 < limiter.wait("a") <= 4
+    clock.now += 4
+    assert limiter.wait("a") == 0
+
+
+KEY = Key(id="k1", scopes=(Scope.STATS_READ,), site=None, created_at=0)
+
+
+def limits(address: float, key: float) -> Limits:
+    return Limits(Limiter(address, 1, Clock()), Limiter(key, 1, Clock()))
+
+
+def test_addresses_and_keys_are_counted_apart() -> None:
+    both = limits(1, 0.1)
+    both.check_address("203.0.113.1")
+    both.check_address("203.0.113.2")
+    both.check_key(KEY, "203.0.113.1")
+    with pytest.raises(TooMany, match="address") as refused:
+        both.check_address("203.0.113.1")
+    assert refused.value.retry_after == 1
+    with pytest.raises(TooMany, match="key") as refused:
+        both.check_key(KEY, "203.0.113.2")
+    assert refused.value.retry_after == 10
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1"])
+def test_this_machine_knows_no_limit(address: str) -> None:
+    both = limits(1, 1)
+    for _ in range(50):
+        both.check_address(address)
+        both.check_key(KEY, address)
 
 
 def test_it_remembers_no_more_addresses_than_it_has_room_for() -> None:
     clock = Clock()
     limiter = Limiter(1, 1, clock)
-    limiter._keys = 10
+    limiter._names = 10
     for number in range(10):
-        assert limiter.admits(f"10.0.0.{number}")
+        assert not limiter.wait(f"10.0.0.{number}")
     clock.now += 0.5
-    assert not limiter.admits("10.0.0.3")
+    assert limiter.wait("10.0.0.3")
     for number in range(10, 40):
-        assert limiter.admits(f"10.0.0.{number}")
+        assert not limiter.wait(f"10.0.0.{number}")
         assert len(limiter._due) <= 10
 
 

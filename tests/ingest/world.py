@@ -16,7 +16,7 @@ from analytics import assets
 from analytics.event import Drop, Hit, LogRecord
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Client, Trust
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.limiter import Limiter, Limits
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.place import CountryPlaces
 from analytics.ingest.wire.sent import Sent
@@ -54,6 +54,7 @@ class Ingesting:
     journal: Journal
     now: int = NOW
     limiter: Limiter = field(default_factory=lambda: Limiter(0, 1))
+    key_limiter: Limiter = field(default_factory=lambda: Limiter(0, 1))
 
     def __post_init__(self) -> None:
         places = CountryPlaces()
@@ -68,7 +69,7 @@ class Ingesting:
             log=self.journal,
             acceptance=self.acceptance,
             trust=Trust(["127.0.0.0/8"]),
-            limiter=self.limiter,
+            limits=Limits(self.limiter, self.key_limiter),
             places=places,
             script=assets.tracker(),
             max_event_bytes=10_000,

@@ -2,6 +2,7 @@
 
 from analytics.dashboard.ask import error_page
 from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.module import module
 from analytics.dashboard.pages import routes
 
-__all__ = ["Dashboard", "error_page", "routes"]
+__all__ = ["Dashboard", "error_page", "module", "routes"]

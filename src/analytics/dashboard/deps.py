@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.requests import Request
 
+from analytics.breaker import Breaker
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Result
 from analytics.store.catalog.base import Catalog
@@ -25,6 +26,31 @@ class Figures(Protocol):
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """As `SeriesStore.ledger`."""
+
+
+class RouteLine(Protocol):
+    """One path of the table of routes."""
+
+    @property
+    def path(self) -> str:
+        """With names in braces for what varies."""
+
+    @property
+    def methods(self) -> str:
+        """With commas."""
+
+    @property
+    def module(self) -> str:
+        """The module that it belongs to."""
+
+    @property
+    def served(self) -> bool:
+        """Whether this server answers for it."""
+
+
+def no_table() -> Sequence[RouteLine]:
+    """No routes."""
+    return ()
 
 
 async def never_changed() -> AsyncIterator[None]:
@@ -58,5 +84,9 @@ class Dashboard:
     step (many writes may count as one); the iteration ends when the program stops."""
     stopping: Callable[[], bool] = never
     """Whether the server is on its way out: live pages then let go of it."""
+    breakers: Sequence[Breaker] = ()
+    """What watches the servers behind this one."""
+    table: Callable[[], Sequence[RouteLine]] = no_table
+    """Every route, in the order of the modules."""
     client: Callable[[Request], str] = peer
     """The visitor's address, for throttling; behind a trusted proxy not the proxy's."""

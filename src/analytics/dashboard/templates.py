@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analytics.dashboard import figures, filters
+from analytics.dashboard.date_range import local
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -46,6 +47,12 @@ def path_of(domain: str) -> str:
     return "/" + quote(domain, safe="")
 
 
+def clock(at_ms: int, timezone: str) -> str:
+    """A moment on a site's clocks, as `17:05 on 25 November`."""
+    at = local(at_ms, timezone)
+    return f"{at:%H:%M} on {at.day} {at:%B}"
+
+
 @cache
 def environment() -> Environment:
     """The one Jinja environment: autoescape on, and an unknown name is an error."""
@@ -59,7 +66,11 @@ def environment() -> Environment:
     env.globals.update(static=static, path_of=path_of, metric_labels=figures.LABELS)
     env.globals.update(column_labels=figures.SHORT_LABELS)
     env.filters.update(
-        flag=flag, short=figures.short, filter_label=filters.label, seconds=figures.duration
+        clock=clock,
+        flag=flag,
+        short=figures.short,
+        filter_label=filters.label,
+        seconds=figures.duration,
     )
     return env
 

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 import structlog
 from starlette.types import Scope
 
+from analytics import request_id
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
 from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol
@@ -108,8 +109,8 @@ class DirectProtocol(BoundedProtocol):
         except AnalyticsError as error:
             self._refuse(cycle, error)
         except Exception:
-            log.exception("event_failed")
-            self._answer(cycle, 500, receive.INTERNAL_ERROR, receive.JSON_HEADERS)
+            log.exception("event_failed", request_id=request_id.of(cycle.scope).decode())
+            self._answer(cycle, 500, receive.internal_error(cycle.scope), receive.JSON_HEADERS)
         else:
             appending.then(partial(self._appended, cycle, records))
 
@@ -122,15 +123,15 @@ class DirectProtocol(BoundedProtocol):
         self.endpoint.counts.accepted += 1
         headers = receipt(records, appending.positions)
         if len(headers) == 1 and cycle.keep_alive and not cycle.disconnected:
-            # By far the most answers differ in the receipt only.
-            self.transport.write(_ACCEPTED % headers[0])
+            # By far the most answers differ in the receipt and the id only.
+            self.transport.write(_ACCEPTED % (*headers[0], request_id.of(cycle.scope)))
             self._answered(cycle)
         else:
             self._answer(cycle, 202, ACCEPTED, (*receive.TEXT_HEADERS, *headers))
 
     def _refuse(self, cycle: Exchange, error: AnalyticsError) -> None:
         self.endpoint.counts.refused(error)
-        headers, content = receive.refusal(error)
+        headers, content = receive.refusal(cycle.scope, error)
         self._answer(cycle, error.status, content, headers)
 
     def _answer(
@@ -147,8 +148,8 @@ class DirectProtocol(BoundedProtocol):
             close = b"connection: close\r\n"
         head = b"".join([b"%b: %b\r\n" % header for header in headers])
         self.transport.write(
-            b"%b%bcontent-length: %d\r\n%b\r\n%b"
-            % (_STATUS[status], head, len(content), close, content)
+            b"%b%bx-request-id: %b\r\ncontent-length: %d\r\n%b\r\n%b"
+            % (_STATUS[status], head, request_id.of(cycle.scope), len(content), close, content)
         )
         if close:
             self.transport.close()
@@ -168,7 +169,7 @@ _STATUS: Final = {
 _ACCEPTED: Final = (
     _STATUS[202]
     + b"".join(b"%b: %b\r\n" % header for header in receive.TEXT_HEADERS)
-    + b"%%b: %%b\r\ncontent-length: %d\r\n\r\n%b" % (len(ACCEPTED), ACCEPTED)
+    + b"%%b: %%b\r\nx-request-id: %%b\r\ncontent-length: %d\r\n\r\n%b" % (len(ACCEPTED), ACCEPTED)
 )
 
 

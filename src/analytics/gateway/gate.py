@@ -1,83 +1,179 @@
 """The gate: the first ASGI application that a request meets, and the one place of its routes.
 
-Paths of the ingest module are found by a look-up and nothing else; everything else is routed by
-Starlette. What holds for every request (its id, its log line, what an error looks like) is here.
+What holds for every request is here, in the order in which it happens: its id; how often its
+sender may ask; how large its body may be; its route; what an error looks like; the headers of
+the answer. Paths of the ingest module are found by a look-up, and keep limits of their own; all
+else is routed by Starlette. Who asks, and what they may see, is decided where the answer is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from analytics.errors import AnalyticsError, Malformed, TooMany, Unavailable
+from analytics import request_id
+from analytics.errors import AnalyticsError, Malformed, NotFound, TooMany, Unavailable
+from analytics.gateway import filters
+from analytics.gateway.module import Endpoint, Module
+from analytics.gateway.table import Line, table
 
 log = structlog.get_logger()
 
 ErrorPage = Callable[[Request, Exception], Response]
+Check = Callable[[Scope], None]
+"""Raises what a request is to be told instead of an answer."""
 _API: Final = ("/api/", "/health/", "/metrics")
+_UNCOUNTED: Final = ("/health/", "/metrics")
+"""Who watches over us asks as often as it likes."""
+_EXPOSED: Final = ("x-request-id", "retry-after")
+
+
+def anything(_: Scope) -> None:
+    """No request is refused."""
 
 
 class Gate:
-    """Routes by *direct* (exact paths) first, then by *routes*; *error_page* dresses errors."""
+    """Answers for those of *modules* that are in *serving*, and says of the rest that it does not.
+
+    *error_page* dresses errors of all but the API; *cors_origins* may call the API from a browser.
+    """
 
     def __init__(
         self,
-        direct: Mapping[str, ASGIApp],
-        routes: Sequence[BaseRoute],
+        modules: Sequence[Module],
+        serving: Collection[str],
+        *,
+        check: Check = anything,
+        max_body_bytes: int = 1 << 20,
+        cors_origins: Sequence[str] = (),
         error_page: ErrorPage | None = None,
     ) -> None:
-        self._direct = dict(direct)
+        self._modules = modules
+        self._serving = frozenset(serving)
+        self._check = check
+        self._max_body_bytes = max_body_bytes
         self._error_page = error_page
+        self._exact: dict[str, Endpoint] = {}
+        routes: list[BaseRoute] = []
+        for module in modules:
+            if module.name in self._serving:
+                self._exact.update(module.paths)
+                routes += module.routes
+            else:
+                routes += (
+                    Elsewhere(route, module.name)
+                    for route in (*(Route(path, _nothing) for path in module.paths), *module.routes)
+                )
         self._app = Starlette(
-            routes=list(routes),
+            routes=routes,
             exception_handlers={
                 AnalyticsError: self._refused,
                 HTTPException: self._refused,
                 Exception: self._failed,
             },
         )
+        self._api: ASGIApp = self._app
+        if cors_origins:
+            self._api = CORSMiddleware(
+                self._app,
+                allow_origins=cors_origins,
+                allow_methods=("GET", "POST", "PUT", "DELETE"),
+                allow_headers=("authorization", "content-type", "x-request-id"),
+                expose_headers=_EXPOSED,
+                max_age=86_400,
+            )
+
+    def table(self) -> list[Line]:
+        """Every route, with the module that it belongs to."""
+        return table(self._modules, self._serving)
+
+    def takes(self, path: str) -> bool:
+        """Whether this server answers for the exact *path*."""
+        return path in self._exact
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http":
-            handler = self._direct.get(scope["path"])
-            if handler is not None:
-                return await handler(scope, receive, send)
-        return await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        number = request_id.of(scope)
+        with structlog.contextvars.bound_contextvars(request_id=number.decode()):
+            named = ((request_id.HEADER, number),)
+            exact = self._exact.get(scope["path"])
+            if exact is not None:
+                return await exact(scope, receive, filters.answering(send, named))
+            return await self._routed(
+                scope, receive, filters.answering(send, named, filters.UNLESS_SET)
+            )
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        try:
+            if not path.startswith(_UNCOUNTED):
+                self._check(scope)
+            receive = filters.bounded(scope, receive, self._max_body_bytes)
+        except AnalyticsError as error:
+            response = await self._refused(Request(scope), error)
+            return await response(scope, receive, send)
+        app = self._api if path.startswith("/api/") else self._app
+        return await app(scope, receive, send)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         if isinstance(error, AnalyticsError) and error.status >= 500:
             log.error("request_refused", path=request.url.path, code=error.code, error=str(error))
         if self._error_page is None or request.url.path.startswith(_API):
-            return problem(error)
+            return problem(error, request_id.of(request.scope).decode())
         return self._error_page(request, error)
 
     async def _failed(self, request: Request, error: Exception) -> Response:
         log.error("request_failed", path=request.url.path, exc_info=error)
         if self._error_page is None or request.url.path.startswith(_API):
-            return problem(error)
+            return problem(error, request_id.of(request.scope).decode())
         return self._error_page(request, error)
 
 
-def problem(error: Exception) -> Response:
-    """*error* as JSON: ours in its own words, any other without its details."""
+async def _nothing(_: Request) -> Response:
+    raise NotFound("there is nothing here")
+
+
+class Elsewhere(BaseRoute):
+    """A route of a module that other servers answer for."""
+
+    def __init__(self, route: BaseRoute, module: str) -> None:
+        self._route = route
+        self._module = module
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whatever the route matches; the method does not matter."""
+        match, child = self._route.matches(scope)
+        return (Match.NONE if match is Match.NONE else Match.FULL), child
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say so."""
+        raise NotFound(
+            f"this server does not answer for {self._module} (serve.modules); ask one that does"
+        )
+
+
+def problem(error: Exception, number: str) -> Response:
+    """*error* as JSON: ours in its own words, any other without its details; with the id under
+    which the log has the request."""
+    said = {"error": "something went wrong here; it was logged", "code": "internal"}
+    status, headers = 500, {}
     if isinstance(error, HTTPException):
-        return JSONResponse({"error": error.detail, "code": "http"}, error.status_code)
-    if not isinstance(error, AnalyticsError):
-        said = {"error": "something went wrong here; it was logged", "code": "internal"}
-        return JSONResponse(said, 500)
-    said = {"error": str(error), "code": error.code}
-    if isinstance(error, Malformed):
-        said["field"] = error.field
-    headers = {}
-    if isinstance(error, Unavailable | TooMany):
-        headers["retry-after"] = str(max(1, round(error.retry_after)))
-    return JSONResponse(said, error.status, headers)
+        said, status = {"error": error.detail, "code": "http"}, error.status_code
+    elif isinstance(error, AnalyticsError):
+        said, status = {"error": str(error), "code": error.code}, error.status
+        if isinstance(error, Malformed):
+            said["field"] = error.field
+        if isinstance(error, Unavailable | TooMany):
+            headers["retry-after"] = str(max(1, round(error.retry_after)))
+    return JSONResponse({**said, "request_id": number}, status, headers)

@@ -28,6 +28,8 @@ Item = dict[str, object]
 class BatchEndpoint:
     """The ASGI application behind `/api/events`."""
 
+    method: Final = "POST"
+
     def __init__(self, intake: Intake, *, max_body_bytes: int) -> None:
         self._intake = intake
         self._max_body_bytes = max_body_bytes
@@ -37,15 +39,15 @@ class BatchEndpoint:
         if scope["method"] == "OPTIONS":
             return await http.preflight(send)
         if scope["method"] != "POST":
-            return await http.refuse(send, MethodNotAllowed("send events with POST"))
+            return await http.refuse(scope, send, MethodNotAllowed("send events with POST"))
         try:
             client = self._intake.client(scope)
             items = split(await http.body(receive, self._max_body_bytes))
-            key = self._intake.acceptance.key(client.authorization)
+            key = self._intake.key(client)
             results = await self._results(items, client, key)
         except AnalyticsError as error:
             self._intake.counts.refused(error)
-            return await http.refuse(send, error)
+            return await http.refuse(scope, send, error)
         accepted = sum(item["status"] == 202 for item in results)
         self._intake.counts.accepted += accepted
         reply = {"accepted": accepted, "refused": len(results) - accepted, "results": results}

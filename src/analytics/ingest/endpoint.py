@@ -24,6 +24,8 @@ ACCEPTED: Final = b"ok"
 class EventEndpoint:
     """The ASGI application behind `/api/event`."""
 
+    method: Final = "POST"
+
     def __init__(self, intake: Intake, *, max_body_bytes: int) -> None:
         self._intake = intake
         self.counts = intake.counts
@@ -34,14 +36,14 @@ class EventEndpoint:
         if scope["method"] == "OPTIONS":
             return await http.preflight(send)
         if scope["method"] != "POST":
-            return await http.refuse(send, MethodNotAllowed("send events with POST"))
+            return await http.refuse(scope, send, MethodNotAllowed("send events with POST"))
         try:
             body = await http.body(receive, self.max_body_bytes)
             records, appending = self.take(scope, body)
             positions = await appending
         except AnalyticsError as error:
             self.counts.refused(error)
-            return await http.refuse(send, error)
+            return await http.refuse(scope, send, error)
         self.counts.accepted += 1
         return await http.text(send, 202, ACCEPTED, receipt(records, positions))
 
@@ -49,7 +51,7 @@ class EventEndpoint:
         """Understand the event and begin to append it. Raises what the sender is to be told."""
         client = self._intake.client(scope)
         sent = plausible.decode(body)
-        key = self._intake.acceptance.key(client.authorization) if client.authorization else None
+        key = self._intake.key(client) if client.authorization else None
         records = self._intake.acceptance.accept(sent, client, key)
         return records, self._intake.log.append(records)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from analytics.errors import TooMany
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Client, Trust
 from analytics.ingest.counts import Counts
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.limiter import Limits
+from analytics.person import Key
 from analytics.stream.base import EventLog
 
 
@@ -21,12 +21,19 @@ class Intake:
     log: EventLog
     acceptance: Acceptance
     trust: Trust
-    limiter: Limiter
+    limits: Limits
     counts: Counts
 
     def client(self, scope: Scope) -> Client:
         """Who sends this request. Raises `TooMany` when it has sent too many."""
         client = self.trust.client(scope)
-        if not self.limiter.admits(client.address):
-            raise TooMany("too many requests from your address; slow down")
+        self.limits.check_address(client.address)
         return client
+
+    def key(self, client: Client) -> Key | None:
+        """The key of *client*, if it sent one. Raises `Unauthenticated` for one that is none,
+        `TooMany` when it came too often."""
+        key = self.acceptance.key(client.authorization)
+        if key is not None:
+            self.limits.check_key(key, client.address)
+        return key

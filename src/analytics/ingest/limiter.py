@@ -1,17 +1,21 @@
-"""A rate limit per address, kept in memory: the generic cell rate algorithm.
+"""Rate limits per address and per key, kept in memory: the generic cell rate algorithm.
 
-Each address owes time: every request adds 1/rate seconds to what it owes, and is refused while
-the debt is more than the burst allows. The addresses are forgotten as their debts run out.
+Each name owes time: every request adds 1/rate seconds to what it owes, and is refused while
+the debt is more than the burst allows. Names are forgotten as their debts run out.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
+from analytics.errors import TooMany
+from analytics.person import Key
+
 
 class Limiter:
-    """Admits *per_second* requests of one address, and *burst* at once. 0 admits everything."""
+    """Admits *per_second* requests of one name, and *burst* at once. 0 admits everything."""
 
     def __init__(
         self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic
@@ -21,23 +25,49 @@ class Limiter:
         self._tolerance = self._cost * (burst - 1 + 1e-6)
         self._clock = clock
         self._due: dict[str, float] = {}
-        self._keys = 100_000
+        self._names = 100_000
 
-    def admits(self, address: str) -> bool:
-        """Whether one more request of *address* is within the limit. Loopback has none."""
-        if not self._cost or address.startswith("127.") or address == "::1":
-            return True
+    def wait(self, name: str) -> float:
+        """Count one more request of *name*: 0.0, or how many seconds it is too early."""
+        if not self._cost:
+            return 0.0
         now = self._clock()
-        due = max(self._due.get(address, 0.0), now)
-        if due - now > self._tolerance:
-            return False
-        if len(self._due) >= self._keys:
+        due = max(self._due.get(name, 0.0), now)
+        early = due - now - self._tolerance
+        if early > 0:
+            return early
+        if len(self._due) >= self._names:
             self._forget(now)
-        self._due[address] = due + self._cost
-        return True
+        self._due[name] = due + self._cost
+        return 0.0
 
     def _forget(self, now: float) -> None:
-        self._due = {address: due for address, due in self._due.items() if due > now}
-        if len(self._due) >= self._keys:
-            # A flood from more addresses than we remember: start again rather than grow.
+        self._due = {name: due for name, due in self._due.items() if due > now}
+        if len(self._due) >= self._names:
+            # A flood under more names than we remember: start again rather than grow.
             self._due = {}
+
+
+class Limits:
+    """One limit for each address and one for each key. This machine has none."""
+
+    def __init__(self, address: Limiter, key: Limiter) -> None:
+        self._address = address
+        self._key = key
+
+    def check_address(self, address: str) -> None:
+        """Count a request from *address*. Raises `TooMany`."""
+        if not local(address) and (wait := self._address.wait(address)):
+            raise TooMany(
+                "too many requests from your address; slow down", retry_after=math.ceil(wait)
+            )
+
+    def check_key(self, key: Key, address: str) -> None:
+        """Count a request with *key*, from *address*. Raises `TooMany`."""
+        if not local(address) and (wait := self._key.wait(key.id)):
+            raise TooMany("too many requests with this key; slow down", retry_after=math.ceil(wait))
+
+
+def local(address: str) -> bool:
+    """Whether it is this machine."""
+    return address.startswith("127.") or address == "::1"

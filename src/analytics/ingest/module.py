@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute
 
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.batch import BatchEndpoint
@@ -14,12 +14,14 @@ from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 from analytics.ingest.endpoint import EventEndpoint
 from analytics.ingest.intake import Intake
-from analytics.ingest.limiter import Limiter
+from analytics.ingest.limiter import Limits
 from analytics.ingest.pixel import PixelEndpoint
 from analytics.ingest.place import Places
 from analytics.ingest.script import ScriptEndpoint
 from analytics.ingest.whoami import WhoamiEndpoint
 from analytics.stream.base import EventLog
+
+Endpoint = EventEndpoint | BatchEndpoint | PixelEndpoint | ScriptEndpoint | WhoamiEndpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,9 @@ class Ingest:
 
     event: EventEndpoint
     counts: Counts
-    paths: Mapping[str, ASGIApp]
+    paths: Mapping[str, Endpoint]
+    routes: Sequence[BaseRoute] = ()
+    name: str = "ingest"
 
 
 def ingest(
@@ -36,14 +40,14 @@ def ingest(
     log: EventLog,
     acceptance: Acceptance,
     trust: Trust,
-    limiter: Limiter,
+    limits: Limits,
     places: Places,
     script: Path,
     max_event_bytes: int,
     max_batch_bytes: int,
 ) -> Ingest:
     """Put the endpoints together."""
-    intake = Intake(log=log, acceptance=acceptance, trust=trust, limiter=limiter, counts=Counts())
+    intake = Intake(log=log, acceptance=acceptance, trust=trust, limits=limits, counts=Counts())
     event = EventEndpoint(intake, max_body_bytes=max_event_bytes)
     tracker = ScriptEndpoint(script)
     return Ingest(

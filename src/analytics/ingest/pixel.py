@@ -29,13 +29,15 @@ class PixelEndpoint:
     Referer header when it is left out), `r` its referrer, `n` the event's name (pageview).
     """
 
+    method: Final = "GET"
+
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record the view, and show a transparent pixel."""
         if scope["method"] not in ("GET", "HEAD"):
-            return await http.refuse(send, MethodNotAllowed("fetch the pixel with GET"))
+            return await http.refuse(scope, send, MethodNotAllowed("fetch the pixel with GET"))
         try:
             client = self._intake.client(scope)
             sent = plausible.sent(_body(scope))
@@ -43,7 +45,7 @@ class PixelEndpoint:
             positions = await self._intake.log.append(records)
         except AnalyticsError as error:
             self._intake.counts.refused(error)
-            return await http.refuse(send, error)
+            return await http.refuse(scope, send, error)
         self._intake.counts.accepted += 1
         return await http.answer(send, 200, _GIF, (*_HEADERS, *receipt(records, positions)))
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 
+from analytics import request_id
 from analytics.errors import AnalyticsError, Invalid, Malformed, TooLarge, TooMany, Unavailable
 
 Header = tuple[bytes, bytes]
@@ -15,7 +16,7 @@ Header = tuple[bytes, bytes]
 # Any page may send to us, without cookies: that is what a tracker does.
 CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"x-analytics-receipt, x-analytics-dropped"),
+    (b"access-control-expose-headers", b"x-analytics-receipt, x-analytics-dropped, x-request-id"),
 )
 _PREFLIGHT: Final[tuple[Header, ...]] = (
     *CORS,
@@ -29,7 +30,6 @@ TEXT_HEADERS: Final[tuple[Header, ...]] = (
     *CORS,
 )
 JSON_HEADERS: Final[tuple[Header, ...]] = ((b"content-type", b"application/json"), *CORS)
-INTERNAL_ERROR: Final = b'{"error":"something went wrong here; it was logged","code":"internal"}'
 
 
 async def body(receive: Receive, limit: int) -> bytes:
@@ -93,15 +93,26 @@ def too_large(limit: int) -> str:
     return f"the body is larger than {limit} bytes; send fewer events in one request"
 
 
-def refusal(error: AnalyticsError) -> tuple[list[Header], bytes]:
+def refusal(scope: Scope, error: AnalyticsError) -> tuple[list[Header], bytes]:
     """The headers and the body that tell of *error*."""
     headers = [*JSON_HEADERS]
     if isinstance(error, Unavailable | TooMany):
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-    return headers, msgspec.json.encode(problem(error))
+    said = {**problem(error), "request_id": request_id.of(scope).decode()}
+    return headers, msgspec.json.encode(said)
 
 
-async def refuse(send: Send, error: AnalyticsError) -> None:
+def internal_error(scope: Scope) -> bytes:
+    """What to say of a fault of ours, which is in the log under the same id."""
+    said = {
+        "error": "something went wrong here; it was logged",
+        "code": "internal",
+        "request_id": request_id.of(scope).decode(),
+    }
+    return msgspec.json.encode(said)
+
+
+async def refuse(scope: Scope, send: Send, error: AnalyticsError) -> None:
     """Answer with *error*."""
-    headers, content = refusal(error)
+    headers, content = refusal(scope, error)
     await answer(send, error.status, content, headers)

@@ -18,6 +18,8 @@ _MAX_AGE: Final = b"public, max-age=3600, stale-while-revalidate=86400"
 class ScriptEndpoint:
     """The ASGI application behind `/tracker.js`; it reads the file once."""
 
+    method: Final = "GET"
+
     def __init__(self, path: Path) -> None:
         self._content = path.read_bytes()
         etag = b'"%b"' % sha256(self._content).hexdigest()[:16].encode()
@@ -36,7 +38,7 @@ class ScriptEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand out the script, or say that the browser's copy is still good."""
         if scope["method"] not in ("GET", "HEAD"):
-            return await http.refuse(send, MethodNotAllowed("fetch the script with GET"))
+            return await http.refuse(scope, send, MethodNotAllowed("fetch the script with GET"))
         known = any(
             name == b"if-none-match" and self._etag in value for name, value in scope["headers"]
         )

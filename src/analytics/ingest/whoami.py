@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.types import Receive, Scope, Send
 
 from analytics.ingest import agent
@@ -12,6 +14,8 @@ from analytics.ingest.place import Places
 
 class WhoamiEndpoint:
     """The ASGI application behind `/api/whoami`."""
+
+    method: Final = "GET"
 
     def __init__(self, *, trust: Trust, places: Places) -> None:
         self._trust = trust

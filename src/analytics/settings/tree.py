@@ -63,6 +63,27 @@ class Ingest(Section):
     rate_burst: int = setting(1000, "Requests that one address may make at once.", ge=1)
 
 
+class Gateway(Section):
+    """What holds for pages and for the API."""
+
+    rate_per_s: float = setting(
+        100, "Requests a second that one address may make; 0 for no limit.", ge=0
+    )
+    rate_burst: int = setting(1000, "Requests that one address may make at once.", ge=1)
+    key_rate_per_s: float = setting(
+        100, "Requests a second that one key may make, events included; 0 for no limit.", ge=0
+    )
+    key_rate_burst: int = setting(1000, "Requests that one key may make at once.", ge=1)
+    max_body_bytes: Bytes = setting(
+        1 * MIB, "Largest body of a request that is no event.", unit="bytes"
+    )
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
+        (),
+        'Origins whose pages may call the API with a key, such as "https://example.com"; * for '
+        "all. Events may come from everywhere.",
+    )
+
+
 class Journal(Section):
     """The durable log of hits."""
 
@@ -107,6 +128,7 @@ class Settings(Section):
     data: Path = setting(Path("analytics-data"), "The folder that holds everything.")
     serve: Serve = Serve()
     ingest: Ingest = Ingest()
+    gateway: Gateway = Gateway()
     journal: Journal = Journal()
     store: Store = Store()
     logs: Logs = Logs()

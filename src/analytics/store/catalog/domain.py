@@ -13,6 +13,7 @@ _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MAX_CHARS: Final = 253
 TAKEN: Final = frozenset(
     {
+        "admin",
         "api",
         "favicon.ico",
         "health",

@@ -1,0 +1,61 @@
+"""What happens to every request before its route, and to every answer after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.types import Message, Receive, Scope, Send
+
+from analytics.errors import TooLarge
+
+Header = tuple[bytes, bytes]
+
+UNLESS_SET: Final[tuple[Header, ...]] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+"""For an answer that says nothing else of itself: it is data, for who asked, and no page."""
+
+
+def answering(send: Send, always: Sequence[Header], unless_set: Sequence[Header] = ()) -> Send:
+    """*send*, with these headers on the answer."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = message["headers"]
+            names = {name.lower() for name, _ in given}
+            more = [header for header in unless_set if header[0] not in names]
+            message = {**message, "headers": [*given, *always, *more]}
+        await send(message)
+
+    return wrapped
+
+
+def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
+    """*receive*, up to *most* bytes of body.
+
+    Raises `TooLarge`: at once when the sender says that there will be more, else out of the
+    *receive* that passes the limit.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > most:
+            raise too_large(most)
+    got = 0
+
+    async def wrapped() -> Message:
+        nonlocal got
+        message = await receive()
+        got += len(message.get("body", b""))
+        if got > most:
+            raise too_large(most)
+        return message
+
+    return wrapped
+
+
+def too_large(most: int) -> TooLarge:
+    """The error that says so."""
+    return TooLarge(f"the body is larger than {most} bytes (gateway.max_body_bytes)")

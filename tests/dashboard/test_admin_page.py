@@ -1,0 +1,82 @@
+"""The owner sees how the servers behind this one are, and what it answers for."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from tests.dashboard.conftest import Client
+
+from analytics.breaker import Breaker, BreakerLimits
+from analytics.dashboard import Dashboard
+from analytics.gateway.table import Line
+
+TABLE = [
+    Line("/api/event", "POST", "ingest", served=True),
+    Line("/api/ledger", "GET", "admin", served=True),
+    Line("/admin", "GET", "admin", served=True),
+    Line("/{domain}", "GET", "dashboard", served=False),
+]
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breakers(clock: Clock) -> list[Breaker]:
+    limits = BreakerLimits(in_a_row=1)
+    return [
+        Breaker("kafka", "Hits are spooled.", limits, clock=clock),
+        Breaker("geo", "No places.", limits, clock=clock),
+    ]
+
+
+@pytest.fixture
+def deps(deps: Dashboard, breakers: list[Breaker]) -> Dashboard:
+    return dataclasses.replace(deps, breakers=breakers, table=lambda: TABLE)
+
+
+async def test_a_backend_that_is_away_is_shown_with_what_is_answered_meanwhile(
+    owner: Client, breakers: list[Breaker], clock: Clock
+) -> None:
+    kafka = breakers[0]
+    for _ in range(2):
+        if call := kafka.begin():
+            call.failed("<10.0.0.7> refused")
+    clock.now += 125
+    text = (await owner.get("/admin")).text
+    assert 'Left alone</span> <span class="soft">for 2m 05s' in text
+    assert "1 call, 1 failed, 1 not made" in text
+    assert "Hits are spooled." in text
+    assert "&lt;10.0.0.7&gt; refused" in text
+    assert "When it fails:</span> No places." in text
+
+
+async def test_the_routes_are_shown_by_module(owner: Client) -> None:
+    text = (await owner.get("/admin")).text
+    assert text.count('<details class="module"') == 3
+    assert "/{domain}" in text
+    assert text.count("Other servers") == 1
+    assert "2 paths" in text
+
+
+async def test_it_is_for_the_owner_only(owner: Client, viewer: Client, stranger: Client) -> None:
+    assert (await owner.get("/admin")).status_code == 200
+    assert (await viewer.get("/admin")).status_code == 403
+    assert (await stranger.get("/admin")).headers["location"] == "/login?next=%2Fadmin"
+    assert ">Server</a>" in (await owner.get("/")).text
+    assert ">Server</a>" not in (await viewer.get("/")).text
+
+
+async def test_alone_it_depends_on_nobody(owner: Client, breakers: list[Breaker]) -> None:
+    breakers.clear()
+    assert "everything is in its own folder" in (await owner.get("/admin")).text
