@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.eureka.server import EurekaServer
 
 from analytics.cluster import plan
 from analytics.cluster.configuration import resolved
@@ -64,3 +65,14 @@ def ignite(machine: Machine, cassandra: Settings) -> Settings:
     """The settings of a running Ignite node, which writes behind to Cassandra."""
     asyncio.run(machine.up(only=["ignite"]))
     return cassandra
+
+
+@pytest.fixture(scope="session")
+def eureka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EurekaServer]:
+    """A running Eureka server."""
+    server = EurekaServer(tmp_path_factory.mktemp("eureka"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

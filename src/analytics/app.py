@@ -12,10 +12,10 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from analytics import assets, dashboard, extras
+from analytics import __version__, assets, dashboard, extras
 from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
 from analytics.admin.module import admin
@@ -37,6 +37,7 @@ from analytics.ingest.limiter import Limiter, Limits
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
+from analytics.registry import Registry, Replica, guarded, registry
 from analytics.settings import Settings
 from analytics.store import guards
 from analytics.store.base import Builds
@@ -90,8 +91,11 @@ class Parts(Workspace):
     breakers: Sequence[Breaker]
     """What watches the backends that have a degraded answer."""
     gauges: metrics.Sources
+    registry: Registry
     behind: Callable[[], int]
     """Records that are durable, and that somebody will still have to fold or to send on."""
+    started_at: int = field(default_factory=clock)
+    """When it was opened, in UTC milliseconds."""
 
 
 @asynccontextmanager
@@ -111,8 +115,13 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             places=open_places(settings.ingest.mmdb, geo),
             clock=clock,
         )
-        watched = (geo,) if settings.ingest.mmdb is not None else ()
-        common = Common(settings, folder, catalog, acceptance, watched)
+        listing = guarded.guard(retry_after_s=settings.registry.heartbeat_s)
+        replicas = await stack.enter_async_context(registry(settings, clock=clock, guard=listing))
+        watched = (
+            *([geo] if settings.ingest.mmdb is not None else ()),
+            *([listing.breaker] if settings.registry.backend != "none" else ()),
+        )
+        common = Common(settings, folder, catalog, acceptance, watched, replicas)
         if settings.store.backend == "ignite":
             yield await _replica(common, stack, ignite)
         else:
@@ -139,6 +148,7 @@ class Common(NamedTuple):
     catalog: SqliteCatalog | SharedCatalog
     acceptance: Acceptance
     breakers: Sequence[Breaker]
+    registry: Registry
 
     def timezones(self) -> Mapping[str, str]:
         """The time zone of each site."""
@@ -190,6 +200,7 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
         },
         breakers=common.breakers,
         gauges=_gauges(journal, projector),
+        registry=common.registry,
         behind=lambda: journal.next_offset - projector.next_offset,
     )
 
@@ -223,6 +234,7 @@ async def _replica(common: Common, stack: AsyncExitStack, ignite: Guard) -> Part
         breakers=(*backends.breakers(), *common.breakers),
         audits=(backends.audit,),
         gauges=backends.gauges(),
+        registry=common.registry,
         behind=lambda: backends.log.backlog,
     )
 
@@ -292,6 +304,17 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         error_page=dashboard.error_page if "dashboard" in serving else None,
     )
     return Application(gate=gate, ingest=taking, health=health)
+
+
+def described(parts: Parts, health: Health, address: str) -> Replica:
+    """This server at *address*, as the registry is to list it now."""
+    return Replica(
+        address=address,
+        modules=parts.settings.serve.modules,
+        version=__version__,
+        started_at=parts.started_at,
+        fault="; ".join(f"{name}: {fault}" for name, fault in health.faults().items()),
+    )
 
 
 def _gauges(journal: Journal, projector: Projector) -> metrics.Sources:

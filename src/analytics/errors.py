@@ -16,6 +16,7 @@ AnalyticsError
 │   │   ├── QueryTooLong a question took longer than it may, and was given up
 │   │   ├── CircuitOpen  a backend that failed too often is left alone for a moment
 │   │   └── BulkheadFull so many calls of a backend are under way that one more is too many
+│   ├── RegistryUnavailable  the list of replicas cannot be read or changed now
 │   ├── FolderInUse      another process owns the data folder
 │   └── NotVisibleYet    a receipt is not readable yet
 ├── Misconfigured        the operator's fault: a setting, a folder, a port; nothing started
@@ -144,6 +145,12 @@ class BulkheadFull(StoreUnavailable):
     """As many calls of a backend as may be are under way."""
 
     code = "bulkhead_full"
+
+
+class RegistryUnavailable(Unavailable):
+    """The list of replicas cannot be read or changed now."""
+
+    code = "registry_unavailable"
 
 
 class FolderInUse(Unavailable):

@@ -7,11 +7,11 @@ from importlib.util import find_spec
 from analytics.errors import Misconfigured
 
 
-def require(what: str, *modules: str) -> None:
+def require(what: str, *modules: str, extra: str = "cluster") -> None:
     """Raise `Misconfigured`, saying what to install, unless every one of *modules* is there."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise Misconfigured(
             f"{what} needs packages that are not installed ({', '.join(missing)}): "
-            "pip install 'analytics[cluster]'"
+            f"pip install 'analytics[{extra}]'"
         )

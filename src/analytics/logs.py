@@ -58,6 +58,7 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
     # These say ten times a second that a server is away; we say it ourselves, once.
     for driver in ("aiokafka", "cassandra", "pyignite"):
         logging.getLogger(driver).setLevel(logging.CRITICAL)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
 
 
 class _Patient:

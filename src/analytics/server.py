@@ -23,6 +23,8 @@ from analytics.errors import Misconfigured
 from analytics.gateway import bounds, direct
 from analytics.ingest import agent
 from analytics.maintenance import maintain
+from analytics.registry import advertised
+from analytics.registry.membership import Membership
 from analytics.settings import Settings
 
 log = structlog.get_logger()
@@ -81,11 +83,13 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             )
         )
         loop = asyncio.get_running_loop()
+        membership = _membership(parts, application, listener)
 
         def stop() -> None:
             if application.health.draining:  # asked for the second time
                 server.should_exit = server.force_exit = True
             application.health.draining = True
+            membership.leave()
             loop.call_later(settings.serve.drain_s, setattr, server, "should_exit", True)
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,7 +103,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         sys.setswitchinterval(0.0005)
         gc.set_threshold(50_000, 20, 50)
         try:
-            await server.serve(sockets=[listener])
+            async with membership:
+                await server.serve(sockets=[listener])
         finally:
             gc.unfreeze()
             upkeep.cancel()
@@ -118,6 +123,18 @@ def _connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return max(soft - _OTHER_FILES, soft // 2)
     return _MAX_CONNECTIONS
+
+
+def _membership(
+    parts: app.Parts, application: app.Application, listener: socket.socket
+) -> Membership:
+    """This server's place in the registry, as it is from moment to moment."""
+    address = advertised.address(parts.settings, listener.getsockname()[:2])
+    return Membership(
+        parts.registry,
+        lambda: app.described(parts, application.health, address),
+        heartbeat_s=parts.settings.registry.heartbeat_s,
+    )
 
 
 def _protocol(application: app.Application) -> type[asyncio.Protocol]:

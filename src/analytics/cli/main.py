@@ -12,6 +12,7 @@ import click
 from analytics import __version__
 from analytics.cli.cluster import cluster
 from analytics.cli.data import backup, erase, export, import_, restore
+from analytics.cli.discover import discover
 from analytics.cli.health import audit, doctor
 from analytics.cli.keys import key
 from analytics.cli.options import common
@@ -65,7 +66,7 @@ def analytics() -> None:
 
 for command in (
     serve, site, user, key, import_, export, erase, backup, restore, audit, doctor, cluster,
-    spark_job,
+    discover, spark_job,
 ):  # fmt: skip
     analytics.add_command(command)
 

@@ -18,6 +18,8 @@ _HEAD: Final = """\
 # Written by `analytics cluster up`, anew at each start.
 # To manage this cluster: analytics --config THIS_FILE --data THIS_FOLDER/replica-1 site add …
 """
+_DRAIN_S: Final = 3
+"""Long enough for `analytics discover` and for HAProxy's checks to notice that a replica leaves."""
 _OF_THE_PLAN: Final = ("data", "serve.host", "serve.port", "cluster.")
 
 
@@ -52,7 +54,10 @@ def resolved(settings: Settings, plan: Plan) -> Settings:
 def _of(plan: Plan) -> Mapping[str, object]:
     copies = min(3, plan.kafka_nodes)
     return {
+        "serve.drain_s": _DRAIN_S,
         "store.backend": "ignite",
+        "registry.backend": "ignite",
+        "registry.address": "",
         "log.backend": "kafka",
         "kafka.bootstrap": plan.brokers,
         "kafka.replication": copies,

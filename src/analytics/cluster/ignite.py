@@ -14,6 +14,7 @@ from analytics.cluster.plan import HOST, Plan
 from analytics.cluster.process import Command
 from analytics.cluster.server import CONNECT_S, unreachable
 from analytics.settings import Cassandra
+from analytics.store.ignite.tables import TABLES
 
 _OPENS: Final = (
     "java.base/jdk.internal.access", "java.base/jdk.internal.misc", "java.base/sun.nio.ch",
@@ -104,9 +105,11 @@ class Ignite:
             with client.connect(HOST, self.port):
                 with client.sql("SELECT COUNT(*) FROM SYS.NODES") as rows:
                     (count,) = next(rows)
-                names = client.get_cache_names()
+                with client.sql("SELECT TABLE_NAME FROM SYS.TABLES") as rows:
+                    there = {name for (name,) in rows}
         except (CacheError, ReconnectError, SQLError, OSError) as exc:
             return f"it does not answer: {exc}"
         if count < self._plan.ignite_nodes:
             return f"it sees {count} of {self._plan.ignite_nodes} nodes"
-        return None if "chunks" in names else "its tables are not there yet"
+        wanted = {table.name.upper() for table in TABLES}
+        return None if wanted <= there else "its tables are not there yet"

@@ -53,7 +53,8 @@ def located(command: str) -> Path:
 class Jars:
     """The folder in which the jars of every server are kept."""
 
-    def __init__(self, settings: Cluster, say: Say) -> None:
+    def __init__(self, settings: Cluster, say: Say, *, poms: Path = _POMS) -> None:
+        self._poms = poms
         self._folder = settings.jars or Path.home() / ".cache" / "analytics" / "jars"
         self._maven = settings.maven
         self._say = say
@@ -65,12 +66,12 @@ class Jars:
         """
         kept = self.folder_of(server)
         if not kept.is_dir():
-            self._resolve(server, _POMS / f"{server}.xml", kept)
+            self._resolve(server, self._poms / f"{server}.xml", kept)
         return kept
 
     def folder_of(self, server: str) -> Path:
         """Where *server*'s jars are, if they are: each pom has a folder of its own."""
-        pom = (_POMS / f"{server}.xml").read_bytes()
+        pom = (self._poms / f"{server}.xml").read_bytes()
         return self._folder / f"{server}-{blake2b(pom, digest_size=6).hexdigest()}"
 
     def _resolve(self, server: str, pom: Path, kept: Path) -> None:

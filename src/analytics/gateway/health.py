@@ -26,13 +26,18 @@ class Health:
         """The routes of both."""
         return [Route("/health/live", self._live), Route("/health/ready", self._ready)]
 
+    def faults(self) -> Mapping[str, str]:
+        """What is wrong, by the part that it is wrong with; nothing while it is ready."""
+        faults = {name: fault for name, check in self._checks.items() if (fault := check())}
+        if self.draining:
+            faults["server"] = "it is stopping"
+        return faults
+
     async def _live(self, _request: Request) -> Response:
         return JSONResponse({"status": "live"})
 
     async def _ready(self, _request: Request) -> Response:
-        faults = {name: fault for name, check in self._checks.items() if (fault := check())}
-        if self.draining:
-            faults["server"] = "it is stopping"
+        faults = self.faults()
         body = {
             "status": "unready" if faults else "ready",
             "checks": {name: faults.get(name, "ok") for name in (*self._checks, *faults)},

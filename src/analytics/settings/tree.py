@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, PrivateAttr
 from pydantic.fields import FieldInfo
 
 from analytics.settings.backends import Cassandra, Cluster, Ignite, Kafka, Log
+from analytics.settings.discovery import Discover, Eureka, Registry
 from analytics.settings.section import (
     GIB,
     KIB,
@@ -137,6 +138,9 @@ class Settings(Section):
     ignite: Ignite = Ignite()
     cassandra: Cassandra = Cassandra()
     spark: Spark = Spark()
+    registry: Registry = Registry()
+    eureka: Eureka = Eureka()
+    discover: Discover = Discover()
     cluster: Cluster = Cluster()
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)

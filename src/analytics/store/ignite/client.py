@@ -58,10 +58,16 @@ class Client:
             with suppress(*_FAULTS):
                 driver.close()
 
-    def put(self, cache: str, entries: Mapping[str, object]) -> None:
-        """Write *entries* under their keys, over what lies there."""
+    def put(
+        self, cache: str, entries: Mapping[str, object], *, expires_after_s: float | None = None
+    ) -> None:
+        """Write *entries* under their keys, over what lies there; forgotten after a while if so."""
         with self._connected() as driver:
-            driver.get_cache(cache).put_all(dict(entries))
+            there = driver.get_cache(cache)
+            if expires_after_s is not None:
+                ttl = round(expires_after_s * 1000)
+                there = there.with_expire_policy(create=ttl, update=ttl)
+            there.put_all(dict(entries))
 
     def get(self, cache: str, keys: Sequence[str]) -> Mapping[str, Any]:
         """What lies under *keys*; it is fetched from Cassandra if it left Ignite's memory."""

@@ -97,13 +97,14 @@ CATALOG: Final = Table(
 REPLICAS: Final = Table(
     name="replicas",
     value_type="Replica",
-    key=Column("replica_id", Kind.TEXT),
+    key=Column("address", Kind.TEXT),
     columns=(
-        Column("address", Kind.TEXT),
         Column("modules", Kind.TEXT),
+        Column("release", Kind.TEXT),  # the driver's objects have a `version` of their own
         Column("started_at", Kind.LONG),
-        Column("beat_at", Kind.LONG),
+        Column("fault", Kind.TEXT),
+        Column("seen_at", Kind.LONG),
     ),
-    expires_after_s=30,
+    expires_after_s=300,  # each row has a lease of its own besides
 )
 TABLES: Final = (CHUNKS, LIVE_VISITORS, CATALOG, REPLICAS)

@@ -1,0 +1,1 @@
+"""Keeping a load balancer's servers equal to the replicas that are there."""

@@ -1,0 +1,102 @@
+"""`analytics discover`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from analytics import logs
+from analytics.cli.options import as_json, common, settings
+from analytics.cli.output import show_json
+from analytics.errors import Misconfigured
+from analytics.settings import Settings
+
+if TYPE_CHECKING:
+    from analytics.balancer.follow import Follower, Round
+    from analytics.registry import Registry
+
+_TRY_AGAIN = 3
+
+
+@click.command()
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="HAProxy's runtime socket [/run/haproxy/admin.sock].",
+)
+@click.option("--once", is_flag=True, help="Compare once, say what was done, and end.")
+@as_json
+@common
+def discover(socket: Path | None, *, once: bool, as_json: bool) -> int:
+    """Keep HAProxy's servers equal to the replicas in the registry.
+
+    Goes on until SIGTERM; the servers stay. With --once it exits with 3 when the registry or
+    HAProxy is away.
+    """
+    in_force = settings(discover__socket=socket)
+    if in_force.registry.backend == "none":
+        raise Misconfigured(
+            "registry.backend is none, so there is no list of replicas; set it to ignite or eureka"
+        )
+    if as_json and not once:
+        raise Misconfigured("--json goes with --once; without it there is a log on standard error")
+    if not once:
+        logs.configure(in_force.logs)
+        asyncio.run(_follow(in_force))
+        return 0
+    found = asyncio.run(_once(in_force))
+    if as_json:
+        show_json(found)
+    else:
+        _show(found)
+    return _TRY_AGAIN if found.faults else 0
+
+
+async def _once(in_force: Settings) -> Round:
+    async with _registry(in_force) as replicas:
+        return await _follower(in_force, replicas).round()
+
+
+async def _follow(in_force: Settings) -> None:
+    async with _registry(in_force) as replicas:
+        following = asyncio.ensure_future(_follower(in_force, replicas).run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, following.cancel)
+        await asyncio.wait([following])
+        if not following.cancelled():
+            following.result()
+
+
+def _registry(in_force: Settings) -> Registry:
+    # Here, because it may bring in a driver.
+    from analytics.registry import registry
+
+    return registry(in_force, clock=lambda: time.time_ns() // 1_000_000)
+
+
+def _follower(in_force: Settings, replicas: Registry) -> Follower:
+    from analytics.balancer.follow import Follower
+    from analytics.balancer.runtime import Runtime
+
+    return Follower(
+        replicas,
+        Runtime(in_force.discover.socket),
+        in_force.discover,
+        lease_s=in_force.registry.lease_s,
+    )
+
+
+def _show(found: Round) -> None:
+    for line in found.done:
+        click.echo(line)
+    for fault in found.faults:
+        click.echo(f"FAULT  {fault}")
+    if not (found.done or found.faults):
+        click.echo("HAProxy's servers are the replicas that are there.")

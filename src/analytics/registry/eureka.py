@@ -1,0 +1,202 @@
+"""The registry of replicas in a Eureka server, by its REST interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Self
+
+import httpx2
+import msgspec
+
+from analytics.errors import Misconfigured, RegistryUnavailable
+from analytics.registry.base import Listed, Registry, Replica
+from analytics.settings import Eureka
+
+_TIMEOUT_S: Final = 1.5
+_MEMBER: Final = {"accept": "application/json"}
+_UP: Final = "UP"
+_DOWN: Final = "DOWN"
+
+
+class EurekaRegistry:
+    """Leases of *lease_s* seconds, confirmed every *heartbeat_s*; Eureka decides when they end.
+
+    A Eureka server sweeps ended leases away once a minute and lists from a cache of half a minute,
+    unless it is told otherwise.
+    """
+
+    def __init__(
+        self, settings: Eureka, *, lease_s: int, heartbeat_s: float, clock: Callable[[], int]
+    ) -> None:
+        self._settings = settings
+        self._lease_s = lease_s
+        self._heartbeat_s = heartbeat_s
+        self._clock = clock
+        self._client: httpx2.AsyncClient | None = None
+        self._registered: Replica | None = None
+        self._changed_at = 0
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        auth = None
+        if settings.username:
+            auth = (settings.username, settings.password.get_secret_value())
+        self._client = httpx2.AsyncClient(
+            auth=auth, headers=_MEMBER, timeout=_TIMEOUT_S, verify=_trusted(settings)
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def announce(self, replica: Replica) -> None:
+        """See `Registry.announce`. What Eureka knows already is confirmed, not sent again."""
+        if replica == self._registered:
+            there = self._instance(replica.address)
+            asked = {"status": _status(replica), "lastDirtyTimestamp": str(self._changed_at)}
+            if await self._ask("PUT", there, params=asked):
+                return
+        self._changed_at = self._clock()
+        await self._ask("POST", self._app, json={"instance": self._described(replica)})
+        self._registered = replica
+
+    async def withdraw(self, address: str) -> None:
+        """See `Registry.withdraw`."""
+        self._registered = None
+        await self._ask("DELETE", self._instance(address))
+
+    async def replicas(self) -> Sequence[Listed]:
+        """See `Registry.replicas`. Instances that are none of ours are left out."""
+        reply = await self._ask("GET", self._app)
+        if not reply:
+            return []
+        try:
+            found = msgspec.json.decode(reply, type=_Reply).application.instance
+        except msgspec.MsgspecError as exc:
+            raise RegistryUnavailable(f"Eureka's list cannot be understood: {exc}") from exc
+        listed = [_listed(each) for each in found if "startedAt" in each.metadata]
+        return sorted(listed, key=lambda each: each.replica.address)
+
+    @property
+    def _app(self) -> str:
+        return f"/apps/{self._settings.app}"
+
+    def _instance(self, address: str) -> str:
+        return f"{self._app}/{address}"
+
+    async def _ask(self, method: str, path: str, **more: Any) -> bytes | None:
+        """The first answer of a server; None when it knows nothing of the sort."""
+        assert self._client is not None, "open it first"  # noqa: S101 - a mistake of ours
+        fault = ""
+        for url in self._settings.urls:
+            try:
+                reply = await self._client.request(method, url + path, **more)
+            except httpx2.TransportError as exc:
+                fault = f"Eureka does not answer at {url}: {exc!r}"
+                continue
+            if reply.status_code == 404:
+                return None
+            if reply.is_success:
+                return reply.content or b"\n"
+            fault = f"Eureka answers {reply.status_code} at {url}{path}"
+        raise RegistryUnavailable(fault)
+
+    def _described(self, replica: Replica) -> Mapping[str, Any]:
+        """*replica* in Eureka's words."""
+        host, _, port = replica.address.rpartition(":")
+        plain = host.strip("[]")
+        app = self._settings.app
+        return {
+            "instanceId": replica.address,
+            "app": app,
+            "hostName": plain,
+            "ipAddr": plain,
+            "vipAddress": app.lower(),
+            "secureVipAddress": app.lower(),
+            "status": _status(replica),
+            "port": {"$": int(port), "@enabled": "true"},
+            "securePort": {"$": 443, "@enabled": "false"},
+            "homePageUrl": f"http://{replica.address}/",
+            "statusPageUrl": f"http://{replica.address}/health/ready",
+            "healthCheckUrl": f"http://{replica.address}/health/ready",
+            "dataCenterInfo": {
+                "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo",
+                "name": "MyOwn",
+            },
+            "leaseInfo": {
+                "renewalIntervalInSecs": max(1, round(self._heartbeat_s)),
+                "durationInSecs": self._lease_s,
+            },
+            "metadata": {
+                "modules": ",".join(replica.modules),
+                "version": replica.version,
+                "startedAt": str(replica.started_at),
+                "fault": replica.fault,
+            },
+            "lastDirtyTimestamp": str(self._changed_at),
+        }
+
+
+class _Lease(msgspec.Struct, rename="camel"):
+    registration_timestamp: int = 0
+    last_renewal_timestamp: int = 0
+    duration_in_secs: int = 0
+
+
+class _Instance(msgspec.Struct, rename="camel"):
+    instance_id: str
+    status: str
+    lease_info: _Lease
+    metadata: dict[str, str] = {}
+
+
+class _Application(msgspec.Struct):
+    instance: list[_Instance]
+
+
+class _Reply(msgspec.Struct):
+    application: _Application
+
+
+def _listed(found: _Instance) -> Listed:
+    known = found.metadata
+    fault = known.get("fault", "")
+    if found.status != _UP and not fault:
+        fault = f"Eureka has it as {found.status}"
+    return Listed(
+        Replica(
+            address=found.instance_id,
+            modules=tuple(known.get("modules", "").split(",")),
+            version=known.get("version", ""),
+            started_at=int(known["startedAt"]),
+            fault=fault,
+        ),
+        seen_at=_seen_at(found.lease_info),
+    )
+
+
+def _seen_at(lease: _Lease) -> int:
+    """When it was last renewed: Eureka notes a renewal's time with the lease added to it."""
+    if lease.last_renewal_timestamp <= lease.registration_timestamp:
+        return lease.registration_timestamp
+    renewed = lease.last_renewal_timestamp - lease.duration_in_secs * 1000
+    return max(renewed, lease.registration_timestamp)
+
+
+def _status(replica: Replica) -> str:
+    return _DOWN if replica.fault else _UP
+
+
+def _trusted(settings: Eureka) -> Any:
+    if settings.tls_ca is None:
+        return True
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=str(settings.tls_ca))
+    except (OSError, ssl.SSLError) as exc:
+        raise Misconfigured(f"eureka.tls_ca: {settings.tls_ca} cannot be read: {exc}") from exc
+
+
+_: type[Registry] = EurekaRegistry

@@ -1,0 +1,86 @@
+"""The settings of how replicas are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
+
+from analytics.settings.section import Section, absent, parts, setting
+
+
+class Registry(Section):
+    """The list of the replicas that are there."""
+
+    backend: Literal["none", "ignite", "eureka"] = setting(
+        "none", "Where replicas say that they are there: none, ignite, eureka."
+    )
+    address: str = setting(
+        "",
+        "host:port at which balancers reach this server; without it, the address that this "
+        "machine has towards the registry, with serve.port.",
+    )
+    lease_s: int = setting(
+        15, "How long a replica is listed after it last said so.", unit="seconds", ge=1
+    )
+    heartbeat_s: float = setting(3, "How often a replica says so.", unit="seconds", gt=0)
+
+    @field_validator("address")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if value and not (host and colon and port.isdecimal() and int(port) < 65536):
+            raise ValueError('give it as "host:port"')
+        return value
+
+    @model_validator(mode="after")
+    def _beats_within_a_lease(self) -> Registry:
+        if self.heartbeat_s * 2 > self.lease_s:
+            raise ValueError("lease_s must be twice heartbeat_s at least, or one lost beat ends it")
+        return self
+
+
+class Eureka(Section):
+    """A Eureka server, where replicas are listed there."""
+
+    urls: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
+        ("http://127.0.0.1:8761/eureka",),
+        "Servers that copy each other; the first that answers is asked.",
+        min_length=1,
+    )
+    app: str = setting("ANALYTICS", "The application's name there.", min_length=1)
+    tls_ca: Annotated[Path | None, BeforeValidator(absent)] = setting(
+        None, "Certificates (PEM) that are trusted; without it, the system's."
+    )
+    username: str = setting("", "Who we are to Eureka, where it asks.")
+    password: SecretStr = setting(SecretStr(""), "The password of eureka.username.")
+
+    @field_validator("urls")
+    @classmethod
+    def _web_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(each.startswith(("http://", "https://")) for each in value):
+            raise ValueError('give addresses as "http://host:8761/eureka"')
+        return tuple(each.rstrip("/") for each in value)
+
+
+class Discover(Section):
+    """What `analytics discover` does with the replicas that it finds."""
+
+    socket: Path = setting(
+        Path("/run/haproxy/admin.sock"), "HAProxy's runtime socket, of level admin."
+    )
+    every_s: float = setting(
+        1, "How often the registry and HAProxy are compared.", unit="seconds", gt=0
+    )
+    drain_s: float = setting(
+        30,
+        "How long a server that leaves may finish what it has begun, before it is cut off.",
+        unit="seconds",
+        ge=0,
+    )
+    server_options: str = setting(
+        "check inter 1s fastinter 200ms downinter 500ms fall 2 rise 1 observe layer4 error-limit 3 "
+        "on-error fastinter maxconn 512",
+        "What stands behind the address of a server that is added, as in haproxy.cfg.",
+    )

@@ -1,0 +1,54 @@
+"""Rows of Ignite that are forgotten unless they are written again in time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pyignite import GenericObjectMeta
+from pyignite.datatypes import LongObject, String
+
+from analytics.settings import Ignite
+from analytics.store.ignite.client import Client
+from analytics.store.ignite.tables import Kind, Table
+
+_TYPES: Final = {Kind.TEXT: String, Kind.LONG: LongObject}
+
+
+class LeasedRows:
+    """The rows of *table*, each for *lease_s* seconds after it was last put.
+
+    For one thread; raises `StoreUnavailable` when Ignite is away.
+    """
+
+    def __init__(self, settings: Ignite, table: Table, lease_s: float) -> None:
+        self._client = Client(settings)
+        self._table = table
+        self._lease_s = lease_s
+        self._value: Any = GenericObjectMeta(
+            "_Value",
+            (),
+            {},
+            type_name=table.value_type,
+            schema=OrderedDict((each.name, _TYPES[each.kind]) for each in table.columns),
+        )
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
+
+    def put(self, key: str, columns: Mapping[str, object]) -> None:
+        """Write a row, or write it again."""
+        value = self._value(**columns)
+        self._client.put(self._table.name, {key: value}, expires_after_s=self._lease_s)
+
+    def remove(self, key: str) -> None:
+        """Forget the row of *key* now."""
+        self._client.remove(self._table.name, [key])
+
+    def all(self) -> Sequence[Mapping[str, Any]]:
+        """Every row, its key included, by key."""
+        names = [self._table.key.name, *(each.name for each in self._table.columns)]
+        sql = f"SELECT {', '.join(names)} FROM {self._table.name} ORDER BY {names[0]}"  # noqa: S608 - our own names
+        return [dict(zip(names, row, strict=True)) for row in self._client.rows(sql)]

@@ -1,0 +1,272 @@
+"""A real HAProxy's servers follow the registry, whatever of the three is away for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.balancer.conftest import Upstream
+from tests.haproxy import HAProxy
+
+from analytics.app import clock
+from analytics.balancer.follow import Follower
+from analytics.balancer.plan import PREFIX
+from analytics.balancer.runtime import Runtime, State
+from analytics.errors import RegistryUnavailable, Unavailable
+from analytics.registry.base import Listed
+from analytics.registry.memory import MemoryRegistry
+from analytics.settings import Discover
+
+pytestmark = pytest.mark.front
+
+LEASE_S = 1000.0
+SETTINGS = Discover(server_options="check inter 200ms fall 2 rise 1", every_s=0.05, drain_s=0.5)
+
+Three = tuple[Upstream, Upstream, Upstream]
+
+
+class Book(MemoryRegistry):
+    """A registry that can be away."""
+
+    away = False
+
+    async def replicas(self) -> Sequence[Listed]:
+        if self.away:
+            raise RegistryUnavailable("it is away")
+        return await super().replicas()
+
+
+class Now:
+    """A clock that moves when the test says so."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book(LEASE_S, clock=clock)
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def follower(book: Book, runtime: Runtime, now: Now) -> Follower:
+    return Follower(book, runtime, SETTINGS, lease_s=LEASE_S, clock=now)
+
+
+async def ours(runtime: Runtime, backend: str = "ingest") -> dict[str, State]:
+    """The servers that were made here, by address."""
+    servers = (await runtime.servers())[backend].values()
+    return {each.address: each.state for each in servers if each.name.startswith(PREFIX)}
+
+
+async def until(follower: Follower, fine: Callable[[dict[str, State]], bool]) -> dict[str, State]:
+    """Rounds until the servers are as they should be."""
+    while not fine(there := await ours(follower._runtime)):
+        await follower.round()
+        await asyncio.sleep(0.05)
+    return there
+
+
+async def test_replicas_come_and_go(
+    follower: Follower,
+    book: Book,
+    runtime: Runtime,
+    client: httpx2.AsyncClient,
+    upstreams: Three,
+) -> None:
+    one, two, _ = upstreams
+    await book.announce(one.replica("ingest", "dashboard", "admin"))
+    await book.announce(two.replica("ingest"))
+    first = await follower.round()
+    assert first.faults == []
+    assert first.done == [
+        f"ingest/discovered-{address} added" for address in sorted([one.address, two.address])
+    ] + [f"dashboard/discovered-{one.address} added"]
+    assert await ours(runtime, "dashboard") == {one.address: State.READY}
+    heard = {(await client.get("/api/event")).text for _ in range(10)}
+    assert heard == {one.address, two.address}
+    assert (await follower.round()).done == [], "what is equal is left alone"
+    await book.withdraw(two.address)
+    assert (await follower.round()).done == [f"ingest/discovered-{two.address} draining"]
+    heard = {(await client.get("/api/event")).text for _ in range(10)}
+    assert heard == {one.address}
+    await until(follower, lambda there: there == {one.address: State.READY})
+
+
+async def test_what_a_leaving_server_has_begun_it_ends_if_it_does_so_in_time(
+    follower: Follower,
+    book: Book,
+    now: Now,
+    client: httpx2.AsyncClient,
+    upstreams: Three,
+) -> None:
+    one, two, _ = upstreams
+    await book.announce(two.replica())
+    await follower.round()
+    slow = asyncio.create_task(client.get("/api/event/slow"))
+    await two.waiting.wait()
+    await book.announce(one.replica())
+    await follower.round()
+    await book.withdraw(two.address)
+    await follower.round()
+    await follower.round()
+    assert (await ours(follower._runtime))[two.address] is State.DRAIN
+    two.finish.set()
+    assert (await slow).text == two.address
+    await until(follower, lambda there: there == {one.address: State.READY})
+
+
+async def test_a_leaving_server_that_does_not_finish_in_time_is_cut_off(
+    follower: Follower, book: Book, now: Now, client: httpx2.AsyncClient, upstreams: Three
+) -> None:
+    one, two, _ = upstreams
+    await book.announce(two.replica("dashboard"))
+    await follower.round()
+    slow = asyncio.create_task(client.get("/slow"))
+    await two.waiting.wait()
+    await book.announce(one.replica("dashboard"))
+    await follower.round()
+    await book.withdraw(two.address)
+    for _ in range(3):
+        await follower.round()
+    assert (await ours(follower._runtime, "dashboard"))[two.address] is State.DRAIN
+    now.at += SETTINGS.drain_s
+    while two.address in await ours(follower._runtime, "dashboard"):
+        await follower.round()
+        await asyncio.sleep(0.05)
+    assert (await slow).status_code >= 500
+
+
+async def test_who_comes_back_while_it_drains_is_given_work_again(
+    follower: Follower, book: Book, runtime: Runtime, client: httpx2.AsyncClient, upstreams: Three
+) -> None:
+    one, two, _ = upstreams
+    await book.announce(one.replica())
+    await book.announce(two.replica())
+    await follower.round()
+    await book.withdraw(two.address)
+    await follower.round()
+    assert (await ours(runtime))[two.address] is State.DRAIN
+    await book.announce(two.replica())
+    await follower.round()
+    assert await ours(runtime) == {one.address: State.READY, two.address: State.READY}
+    assert {(await client.get("/api/event")).text for _ in range(10)} == {one.address, two.address}
+
+
+async def test_while_the_registry_is_away_everything_stays(
+    follower: Follower, book: Book, runtime: Runtime, now: Now, upstreams: Three
+) -> None:
+    one, two, three = upstreams
+    for each in upstreams:
+        await book.announce(each.replica())
+    await follower.round()
+    book.away = True
+    found = await follower.round()
+    assert "the registry is away, so all servers stay as they are: it is away" in found.faults
+    # It comes back empty, and hears of one after the other.
+    book.away = False
+    book._listed.clear()
+    assert (await follower.round()).done == []
+    await book.announce(one.replica())
+    assert (await follower.round()).done == []
+    await book.announce(two.replica())
+    now.at += LEASE_S
+    await follower.round()
+    assert await ours(runtime) == {
+        one.address: State.READY,
+        two.address: State.READY,
+        three.address: State.DRAIN,
+    }
+
+
+async def test_a_restarted_haproxy_is_filled_again(
+    follower: Follower, book: Book, haproxy: HAProxy, runtime: Runtime, upstreams: Three
+) -> None:
+    await book.announce(upstreams[0].replica())
+    await follower.round()
+    await haproxy.stop()
+    with pytest.raises(Unavailable, match="HAProxy does not answer"):
+        await follower.round()
+    await haproxy.start()
+    assert await ours(runtime) == {}
+    await follower.round()
+    assert await ours(runtime) == {upstreams[0].address: State.READY}
+
+
+async def test_who_begins_anew_goes_on_where_another_ended(
+    book: Book, runtime: Runtime, upstreams: Three
+) -> None:
+    one, two, _ = upstreams
+    await book.announce(one.replica())
+    path = f"ingest/{PREFIX}{one.address}"
+    await runtime.add(path, one.address, SETTINGS.server_options)  # and there it was killed
+    await runtime.add(f"ingest/{PREFIX}{two.address}", two.address, SETTINGS.server_options)
+    begun = Follower(book, runtime, SETTINGS, lease_s=LEASE_S)
+    await until(begun, lambda there: there == {one.address: State.READY})
+
+
+async def test_several_at_once_get_to_the_same(
+    book: Book, runtime: Runtime, upstreams: Three
+) -> None:
+    one, two, three = upstreams
+    followers = [Follower(book, runtime, SETTINGS, lease_s=0) for _ in range(3)]
+    running = [asyncio.create_task(each.run()) for each in followers]
+    try:
+        for wanted in ([one], [one, two, three], [two], [one, three], [two, three]):
+            for each in upstreams:
+                if each in wanted:
+                    await book.announce(each.replica())
+            for each in upstreams:
+                if each not in wanted:
+                    await book.withdraw(each.address)
+            goal = {each.address: State.READY for each in wanted}
+            while await ours(runtime) != goal:
+                assert not any(each.done() for each in running)
+                await asyncio.sleep(0.02)
+        assert [each._said for each in followers] == [frozenset()] * 3
+    finally:
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_names_are_looked_up_and_what_is_no_address_is_left_out(
+    follower: Follower, book: Book, runtime: Runtime, upstreams: Three
+) -> None:
+    one = upstreams[0]
+    port = one.address.rpartition(":")[2]
+    for address in (
+        f"localhost:{port}",
+        "nowhere.invalid:1",
+        "10.0.0.1:1 check;shutdown frontend front",
+    ):
+        await book.announce(
+            type(one.replica())(address=address, modules=("ingest",), version="1", started_at=1)
+        )
+    found = await follower.round()
+    assert await ours(runtime) == {one.address: State.READY}
+    assert len(found.faults) == 2
+    assert any("nowhere.invalid:1 can't be found" in fault for fault in found.faults)
+    assert any("which is no address" in fault for fault in found.faults)
+
+
+async def test_servers_of_others_are_left_alone(
+    follower: Follower, book: Book, runtime: Runtime, upstreams: Three, tmp_path: Path
+) -> None:
+    await runtime.add("ingest/somebody-else", upstreams[1].address, "")
+    await book.announce(upstreams[0].replica())
+    await follower.round()
+    there = (await runtime.servers())["ingest"]
+    assert there["somebody-else"].state is State.MAINTENANCE
+    assert there["by-hand"].state is State.MAINTENANCE
