@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 import pytest
-from tests.haproxy import HAProxy
+from tests.front.haproxy import HAProxy
+from tests.server import free_port
 
 from analytics.balancer.runtime import Runtime
 from analytics.registry.base import Replica
 
 
 class Upstream:
-    """A server that answers with its own address; a request for …/slow waits until `finish`."""
+    """A server that answers with its own address; one for …slow waits until `finish`."""
 
     def __init__(self) -> None:
         self.ready = True
@@ -46,7 +48,7 @@ class Upstream:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).split(b" ")
-                if head[1].endswith(b"/slow"):
+                if head[1].endswith(b"slow"):
                     self.waiting.set()
                     await self.finish.wait()
                 status = b"200 OK"
@@ -61,22 +63,33 @@ class Upstream:
 
 
 @pytest.fixture
-async def haproxy(tmp_path: Path) -> AsyncIterator[HAProxy]:
-    haproxy = HAProxy(tmp_path)
-    await haproxy.start()
-    yield haproxy
-    await haproxy.stop()
+async def haproxy() -> AsyncIterator[HAProxy]:
+    """With one server of its own configuration, at which nobody listens."""
+    with tempfile.TemporaryDirectory(prefix="front-") as short:
+        Path(short).chmod(0o755)
+        haproxy = HAProxy(
+            Path(short),
+            FRONT_HTTP=f"127.0.0.1:{free_port()}",
+            FRONT_STATISTICS=f"127.0.0.1:{free_port()}",
+            FRONT_REPLICA_1="127.0.0.1:1",
+        )
+        try:
+            await haproxy.start(ready=False)
+            yield haproxy
+        finally:
+            haproxy.end()
 
 
 @pytest.fixture
 def runtime(haproxy: HAProxy) -> Runtime:
-    return Runtime(haproxy.socket)
+    return Runtime(Path(haproxy.settings["FRONT_SOCKET"]))
 
 
 @pytest.fixture
 async def client(haproxy: HAProxy) -> AsyncIterator[httpx2.AsyncClient]:
     """A visitor's; to make one takes longer than a health check may."""
-    async with httpx2.AsyncClient(base_url=haproxy.url) as client:
+    url = f"http://{haproxy.settings['FRONT_HTTP']}"
+    async with httpx2.AsyncClient(base_url=url) as client:
         yield client
 
 

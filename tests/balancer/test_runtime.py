@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.balancer.conftest import Upstream
-from tests.haproxy import HAProxy
+from tests.front import haproxy as front
+from tests.front.haproxy import HAProxy
 
 from analytics.balancer.runtime import Runtime, State
 from analytics.errors import Misconfigured, Unavailable
@@ -29,7 +30,7 @@ async def test_a_server_is_added_drained_and_removed(
     server = (await runtime.servers())["ingest"]["discovered-1"]
     assert (server.state, server.address, server.connections) == (State.READY, one.address, 0)
     assert (await client.get("/api/event")).text == one.address
-    slow = asyncio.create_task(client.get("/api/event/slow"))
+    slow = asyncio.create_task(client.get("/api/event?slow"))
     await one.waiting.wait()
     await runtime.drain(PATH)
     server = (await runtime.servers())["ingest"]["discovered-1"]
@@ -77,10 +78,13 @@ async def test_checks_that_fail_are_seen(runtime: Runtime, upstreams: tuple[Upst
             await asyncio.sleep(0.02)
 
 
-async def test_servers_of_the_configuration_and_empty_backends_are_seen(runtime: Runtime) -> None:
+async def test_backends_and_servers_of_the_configuration_are_seen(runtime: Runtime) -> None:
     found = await runtime.servers()
-    assert found["ingest"]["by-hand"].state is State.MAINTENANCE
-    assert found["dashboard"] == {}
+    assert (found["ingest"]["replica-1"].address, found["ingest"]["replica-1"].state) == (
+        "127.0.0.1:1",
+        State.READY,
+    )
+    assert found.keys() >= {"ingest", "dashboard", "admin"}
 
 
 async def test_what_haproxy_refuses_is_said_in_its_words(runtime: Runtime) -> None:
@@ -95,11 +99,14 @@ async def test_nobody_at_the_socket_is_unavailable(tmp_path: Path) -> None:
         await Runtime(tmp_path / "nothing.sock").servers()
 
 
-async def test_a_socket_that_may_not_change_anything_is_named(tmp_path: Path) -> None:
-    haproxy = HAProxy(tmp_path, level="user")
-    await haproxy.start()
-    try:
-        with pytest.raises(Misconfigured, match="level admin"):
-            await Runtime(haproxy.socket).add(PATH, "127.0.0.1:1", CHECK)
-    finally:
-        await haproxy.stop()
+async def test_a_socket_that_may_not_change_anything_is_named(
+    haproxy: HAProxy, runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = front.CONFIGURATION.read_text()
+    weak = tmp_path / "haproxy.cfg"
+    weak.write_text(text.replace(" level admin ", " level user "))
+    monkeypatch.setattr(front, "CONFIGURATION", weak)
+    haproxy.kill()
+    await haproxy.start(ready=False)
+    with pytest.raises(Misconfigured, match="level admin"):
+        await runtime.add(PATH, "127.0.0.1:1", CHECK)

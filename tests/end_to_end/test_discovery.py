@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 from tests.eureka.server import EurekaServer
-from tests.haproxy import HAProxy
-from tests.server import Server, plain_environment
+from tests.front.haproxy import HAProxy
+from tests.server import Server, free_port, plain_environment
 
 from analytics.balancer.plan import PREFIX
 from analytics.balancer.runtime import Runtime, State
@@ -71,10 +72,15 @@ class Load:
 class Front:
     """HAProxy with replicas behind it, that are found by Eureka."""
 
-    def __init__(self, folder: Path, eureka: EurekaServer) -> None:
+    def __init__(self, folder: Path, short: Path, eureka: EurekaServer) -> None:
         self.folder = folder
-        self.haproxy = HAProxy(folder)
-        self.runtime = Runtime(self.haproxy.socket)
+        self.haproxy = HAProxy(
+            short,
+            FRONT_HTTP=f"127.0.0.1:{free_port()}",
+            FRONT_STATISTICS=f"127.0.0.1:{free_port()}",
+        )
+        self.url = f"http://{self.haproxy.settings['FRONT_HTTP']}"
+        self.runtime = Runtime(Path(self.haproxy.settings["FRONT_SOCKET"]))
         self.replicas: list[Server] = []
         self.discovering: list[asyncio.subprocess.Process] = []
         self._settings = {
@@ -101,7 +107,7 @@ class Front:
         with (self.folder / "discover.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "analytics", "discover"),
-                *("--socket", str(self.haproxy.socket), *arguments),
+                *("--socket", self.haproxy.settings["FRONT_SOCKET"], *arguments),
                 env=plain_environment(self._settings),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -129,17 +135,19 @@ class Front:
 
 @asynccontextmanager
 async def opened(folder: Path, eureka: EurekaServer) -> AsyncIterator[Front]:
-    front = Front(folder, eureka)
-    async with AsyncExitStack() as stack:
-        await front.haproxy.start()
-        stack.push_async_callback(front.haproxy.stop)
+    # Names of sockets must be short.
+    with tempfile.TemporaryDirectory(prefix="front-") as short:
+        Path(short).chmod(0o755)
+        front = Front(folder, Path(short), eureka)
         try:
+            await front.haproxy.start(ready=False)
             yield front
         finally:
             for process in front.discovering:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
+            front.haproxy.end()
             for replica in front.replicas:
                 await replica.stop()
 
@@ -160,7 +168,7 @@ async def test_a_replica_that_comes_is_found_and_one_that_goes_is_drained(
         for _ in range(2):  # two at once, all along
             await front.discover()
         await front.serves_with(one, two)
-        async with Load(front.haproxy.url) as load:
+        async with Load(front.url) as load:
             await load.more()
             three = await front.replica()
             began = time.monotonic()
@@ -198,7 +206,7 @@ async def test_neither_the_registry_nor_who_follows_it_need_be_there_all_the_tim
         one, two = await front.replica(), await front.replica()
         discovering = await front.discover()
         await front.serves_with(one, two)
-        async with Load(front.haproxy.url) as load:
+        async with Load(front.url) as load:
             await load.more()
             eureka.stop()
             once = await front.discover("--once", "--json")
@@ -219,12 +227,12 @@ async def test_neither_the_registry_nor_who_follows_it_need_be_there_all_the_tim
             await front.serves_with(one, two, three)
             await load.more()
             assert load.failed == []
-        await front.haproxy.stop()
-        await front.haproxy.start()
+        front.haproxy.kill()
+        await front.haproxy.start(ready=False)
         began = time.monotonic()
         await front.serves_with(one, two, three)
         print(f"a restarted HAProxy had all servers {time.monotonic() - began:.2f} s later")
-        async with Load(front.haproxy.url) as load:
+        async with Load(front.url) as load:
             await load.more()
             assert load.failed == []
         discovering.terminate()
