@@ -36,15 +36,3 @@ def test_the_versions_are_those_of_the_jars() -> None:
         used = set(re.findall(rf"image: {image}:(\S+)", compose))
         assert len(used) == 1
         assert f"<version>{used.pop()}</version>" in pom
-
-
-def test_every_address_of_the_settings_is_a_service() -> None:
-    services = set(
-        re.findall(r"^  ([\w-]+):$", (DEPLOY / "compose.yaml").read_text(), re.MULTILINE)
-    )
-    addresses = (
-        *SETTINGS.kafka.bootstrap,
-        *SETTINGS.ignite.addresses,
-        *SETTINGS.cassandra.addresses,
-    )
-    assert {address.split(":")[0] for address in addresses} <= services

@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 OBJECTS: list[dict[str, Any]] = [
     each for path in sorted(FOLDER.glob("*.yaml")) for each in yaml.safe_load_all(path.read_text())
 ]
+TEXT = "\n".join(path.read_text() for path in sorted(FOLDER.glob("*.yaml")))
 VERSIONS = ("1.32", "1.37")
 """The oldest in which all of it is stable, and a newest."""
 
@@ -127,7 +128,9 @@ def test_what_a_workload_refers_to_is_there(each: dict[str, Any]) -> None:
     named = {label(found) for found in OBJECTS}
     for volume in pod["spec"].get("volumes", ()):
         if "configMap" in volume:
-            assert f"ConfigMap/{volume['configMap']['name']}" in named
+            made = f"ConfigMap/{volume['configMap']['name']}" in named
+            # …or by hand, from a file, as the manifest says.
+            assert made or f"create configmap {volume['configMap']['name']} --from-file" in TEXT
 
 
 @pytest.mark.parametrize("name", ["ingest", "dashboard"])
@@ -149,5 +152,6 @@ def test_hits_that_wait_for_kafka_outlive_their_pod() -> None:
 def test_every_container_has_probes_and_limits() -> None:
     for workload in WORKLOADS:
         for container in workload["spec"]["template"]["spec"]["containers"]:
-            assert "readinessProbe" in container or "livenessProbe" in container, label(workload)
+            if container["name"] != "discover":  # which nobody asks anything
+                assert "readinessProbe" in container, label(workload)
             assert "memory" in container["resources"]["limits"], label(workload)
