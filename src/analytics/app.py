@@ -280,6 +280,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         changed=parts.figures.changes,
         stopping=lambda: health.draining,
         breakers=parts.breakers,
+        replicas=parts.registry.replicas,
         table=lambda: gate.table(),
         client=lambda request: trust.client(request.scope).address,
     )

@@ -21,6 +21,7 @@ from analytics.event import LogRecord
 from analytics.gateway.table import Line
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
+from analytics.registry.base import Listed
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
@@ -58,6 +59,7 @@ class Server:
     store: DuckDBStore
     catalog: SqliteCatalog
     breakers: list[Breaker] = field(default_factory=list)
+    replicas: list[Listed] = field(default_factory=list)
     port: int = 0
     _state: State = field(default_factory=lambda: State(Sources()))
     _offset: int = 0
@@ -79,6 +81,10 @@ class Server:
                 await self._written.wait_for(lambda: self._offset > seen)  # noqa: B023
                 seen = self._offset
             yield
+
+    async def listed(self) -> Sequence[Listed]:
+        """Who is there."""
+        return self.replicas
 
     def at(self, path: str) -> str:
         """The address of *path*."""
@@ -105,6 +111,7 @@ async def running(folder: Path) -> AsyncIterator[Server]:
             setup_token="one-time",
             changed=server.changed,
             breakers=server.breakers,
+            replicas=server.listed,
             table=lambda: TABLE,
         )
         routes = [*admin_page.routes(deps), *dashboard.routes(deps)]

@@ -14,6 +14,7 @@ from tests.browser.dashboard import OWNER, PASSWORD, SITE, Server, now, reader, 
 
 from analytics.breaker import Breaker
 from analytics.event import Hit
+from analytics.registry.base import Listed, Replica
 from analytics.testing import sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -263,6 +264,17 @@ async def test_the_owner_sees_how_the_server_is(
         Breaker("ignite", "Figures come from what this server has copied, and say as of when."),
     ]
     server.breakers[0].trip("LogUnavailable: 127.0.0.1:9092 refused the connection")
+    started = now() - 75 * 60_000
+    every = ("ingest", "dashboard", "admin")
+    one = Replica(address="10.0.0.1:8000", modules=every, version="0.1.0", started_at=started)
+    two = Replica(
+        address="replica-2.eu-central.internal:8000",
+        modules=("ingest",),
+        version="0.1.0",
+        started_at=started,
+        fault="log: less than 256 MiB are free on the disk of the spool",
+    )
+    server.replicas += [Listed(one, now()), Listed(two, now() - 8_000)]
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
     async with reader(browser, server, **options) as context:
         page = await context.new_page()
@@ -271,6 +283,7 @@ async def test_the_owner_sees_how_the_server_is(
         await page.get_by_role("link", name="Server").click()
         await expect(page.get_by_role("heading", name="Server", exact=True)).to_be_visible()
         await expect(page.get_by_text("Left alone")).to_be_visible()
+        await expect(page.get_by_text("replica-2.eu-central.internal:8000")).to_be_visible()
         await page.get_by_text("dashboard", exact=True).click()
         await expect(page.get_by_text("/{domain}/settings")).to_be_visible()
         await shoot(page, f"admin-{device}-{scheme}")

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from analytics import __version__
 from analytics.breaker import Breaker, Outcome, State
+from analytics.dashboard import replica_list
 from analytics.dashboard.ask import Ask, endpoint
 from analytics.dashboard.deps import Dashboard, RouteLine
 
@@ -25,6 +26,7 @@ _NAMES: Final = {
     "ignite": "Ignite",
     "cassandra": "Cassandra",
     "geo": "Geo database",
+    "registry": "List of replicas",
 }
 _NOT_MADE: Final = (Outcome.REFUSED, Outcome.CROWDED_OUT)
 
@@ -58,6 +60,7 @@ async def show(ask: Ask) -> Response:
     return ask.page(
         "admin.html",
         version=__version__,
+        replicas=await replica_list.asked(ask.deps),
         backends=[described(breaker) for breaker in ask.deps.breakers],
         modules=by_module(lines),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from analytics.breaker import Breaker
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Result
+from analytics.registry.base import Listed
 from analytics.store.catalog.base import Catalog
 
 
@@ -53,6 +54,11 @@ def no_table() -> Sequence[RouteLine]:
     return ()
 
 
+async def nobody() -> Sequence[Listed]:
+    """The list of a program that has none."""
+    return ()
+
+
 async def never_changed() -> AsyncIterator[None]:
     """The signal of a program that stores nothing: live pages then only follow the clock."""
     await asyncio.Event().wait()
@@ -86,6 +92,8 @@ class Dashboard:
     """Whether the server is on its way out: live pages then let go of it."""
     breakers: Sequence[Breaker] = ()
     """What watches the servers behind this one."""
+    replicas: Callable[[], Awaitable[Sequence[Listed]]] = nobody
+    """Who is there, this server included; raises `RegistryUnavailable`."""
     table: Callable[[], Sequence[RouteLine]] = no_table
     """Every route, in the order of the modules."""
     client: Callable[[Request], str] = peer
