@@ -106,7 +106,25 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True, tag="drop"):
     reason: DropReason
 
 
-LogRecord = Hit | Drop
+class Erasure(msgspec.Struct, frozen=True, kw_only=True, tag="erasure"):
+    """An order to delete rows, in a log that several processes follow, so that all obey it.
+
+    It concerns the rows of *site* whose `received_at` is *until* or before, wherever they lie in
+    the log, also behind it: so whoever obeys several of them, in whatever order, comes to the same.
+    """
+
+    site: str
+    until: int
+    visitor: int | None = None
+    """Only the rows of this visitor."""
+    before: int | None = None
+    """Only the days that ended by this moment, the beginning of a day of the site: retention."""
+    shard: int
+    """Where it lies in the log: a visitor's lies with his hits; of the others, one in each
+    partition."""
+
+
+LogRecord = Hit | Drop | Erasure
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):

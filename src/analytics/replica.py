@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
 from analytics import extras
 from analytics.admin.folder import DataFolder
 from analytics.breaker import Breaker
 from analytics.errors import Malformed, Misconfigured, NotVisibleYet
+from analytics.event import Erasure
 from analytics.gateway import metrics
 from analytics.guard import Guard
 from analytics.settings import Settings
@@ -24,6 +25,7 @@ from analytics.stream.kafka import kafka_log
 from analytics.stream.spool import Spool, SpoolLimits
 
 _WAIT_S: Final = 10.0
+_STANDS_STILL_S: Final = 60.0
 
 
 class Backends(NamedTuple):
@@ -70,6 +72,36 @@ class Backends(NamedTuple):
         return {"log": lambda: self.log.fault}
 
 
+class Orders:
+    """What erases rows gives its orders here."""
+
+    def __init__(self, log: Spool) -> None:
+        self._log = log
+
+    async def partitions(self) -> Sequence[int]:
+        """The topic's partitions. Raises `LogUnavailable` while Kafka is away."""
+        return [end.partition for _, end in await self._log.ends()]
+
+    async def append(self, orders: Sequence[Erasure]) -> Mapping[int, int]:
+        """Return when *orders* lie in Kafka: for each partition, where they end.
+
+        Raises `LogUnavailable`, or `NotVisibleYet` for those that wait in the spool.
+        """
+        positions = await self._log.append(orders)
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                places = [p for each in positions for p in await self._log.places(each)]
+        except TimeoutError:
+            raise NotVisibleYet(
+                "Kafka is away: the erasure waits in the spool of this replica, and is carried out"
+                " when Kafka is back; ask again then, to be sure"
+            ) from None
+        ends: dict[int, int] = {}
+        for place in places:
+            ends[place.partition] = max(ends.get(place.partition, 0), place.offset + 1)
+        return ends
+
+
 class Following:
     """What waits for figures that other processes make."""
 
@@ -99,9 +131,21 @@ class Following:
             ) from None
 
     async def settle(self) -> None:
-        """Return when everything that is in the log by now is in the figures."""
-        ends = await self._log.ends()
-        await self._follower.reached({end.partition: end.offset for _, end in ends})
+        """Return when everything that is in the log by now is in the figures.
+
+        Raises `LogUnavailable` while Kafka is away, `NotVisibleYet` when the figures stand still.
+        """
+        ends = {end.partition: end.offset for _, end in await self._log.ends()}
+        before: Mapping[int, int] | None = None
+        while before != self._follower.next_offsets:
+            before = dict(self._follower.next_offsets)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STANDS_STILL_S):
+                    return await self._follower.reached(ends)
+        raise NotVisibleYet(
+            "the figures lack what is in the log, and stand still: see whether the Spark job runs"
+            f" and Ignite answers{f' ({self.fault})' if self.fault else ''}, then ask again"
+        )
 
     def changes(self) -> AsyncIterator[None]:
         """Steps whenever rows came since the last step."""
@@ -134,6 +178,18 @@ async def opened(
     from analytics.store.ignite.chunks import ChunkStore
 
     cassandra = guards.cassandra(settings.cassandra)
+    log = Spool(
+        kafka_log(settings.kafka),
+        folder.spool,
+        journal=JournalLimits(
+            segment_bytes=settings.journal.segment_bytes,
+            max_backlog_bytes=settings.journal.max_backlog_bytes,
+            min_free_bytes=settings.journal.min_free_bytes,
+        ),
+        limits=SpoolLimits(
+            after_s=settings.log.spool_after_s, retry_after_s=settings.log.retry_after_s
+        ),
+    )
     engine = DuckDBStore(
         folder.store,
         timezones=timezones,
@@ -147,22 +203,10 @@ async def opened(
             folder.path / "incoming",
             partitions=settings.kafka.partitions,
             clock=clock,
+            orders=Orders(log),
         )
     )
-    log = await stack.enter_async_context(
-        Spool(
-            kafka_log(settings.kafka),
-            folder.spool,
-            journal=JournalLimits(
-                segment_bytes=settings.journal.segment_bytes,
-                max_backlog_bytes=settings.journal.max_backlog_bytes,
-                min_free_bytes=settings.journal.min_free_bytes,
-            ),
-            limits=SpoolLimits(
-                after_s=settings.log.spool_after_s, retry_after_s=settings.log.retry_after_s
-            ),
-        )
-    )
+    await stack.enter_async_context(log)
     return Backends(
         settings,
         store,

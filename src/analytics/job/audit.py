@@ -139,7 +139,7 @@ def _unbalanced(
     partition: int, ledger: Mapping[LedgerKey, LedgerLine], rows: int, records: int
 ) -> Iterator[str]:
     received = sum(line.received for line in ledger.values())
-    stored = sum(line.stored for line in ledger.values())
+    stored = sum(line.stored - line.erased for line in ledger.values())
     where = f"partition {partition}, in Ignite"
     if received != records:
         yield f"{where}: chunks of {records} records, and the ledger counts {received}"

@@ -1,4 +1,4 @@
-"""The courier: goes from outbox to outbox until Cassandra has what is in them."""
+"""The courier: goes from outbox to outbox until Cassandra has what is in them, erasures too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 
 from analytics.errors import AnalyticsError
 from analytics.job import cooling, delivery, sealing
+from analytics.job.erasing import Eraser
 from analytics.job.memory import PartitionMemory, files
 from analytics.settings import Cassandra, Ignite
 from analytics.store import guards
@@ -38,10 +39,13 @@ class Courier:
         self._kept = KeptChunks(cassandra, guarded[1])
         self.breakers = [guard.breaker for guard in guarded]
         self._hot_days = ignite.hot_days
+        self._eraser = Eraser(self._shared, self._kept)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self.outbox_bytes = 0
         """What is not yet confirmed."""
+        self.erasures = 0
+        """Orders that have not reached every chunk, all partitions."""
         self.fault: str | None = None
         """Why the last round could not do its work."""
 
@@ -64,6 +68,7 @@ class Courier:
                     self.recall()
                     look_at = time.monotonic() + _LOOK_EVERY_S
                 self.round()
+                self.erase()
                 if time.monotonic() >= seal_at:
                     self.seal(time.time_ns() // 1_000_000)
                     seal_at = time.monotonic() + _SEAL_EVERY_S
@@ -79,10 +84,12 @@ class Courier:
         """Merge chunks of past hours, and let go the parts of what was merged before."""
         for partition, path in files(self._folder).items():
             with PartitionMemory(path) as memory:
+                if memory.orders.pending():
+                    continue  # its chunks are being rewritten
                 waiting = memory.unconfirmed()
             heads = self._shared.heads(partition)
             parts = sealing.obsolete(heads)
-            safe = self._kept.present(sorted({*parts.values()} - waiting))
+            safe = self._kept.rows(sorted({*parts.values()} - waiting))
             gone = [part for part, whole in parts.items() if whole in safe and part not in waiting]
             self._shared.remove(gone)
             whole = [each for each in heads if each.chunk_id not in parts]
@@ -101,7 +108,7 @@ class Courier:
     def _cool(self, whole: Sequence[Head], needed: set[str], now: int) -> None:
         """Let go from Ignite's memory what is old, if Cassandra has it and nobody *needed* it."""
         old = [each.chunk_id for each in cooling.cold(whole, self._hot_days, now)]
-        safe = self._kept.present([each for each in old if each not in needed])
+        safe = self._kept.rows([each for each in old if each not in needed])
         if safe:
             self._shared.evict(sorted(safe))
             log.info("chunks_cooled", partition=whole[0].partition, chunks=len(safe))
@@ -131,3 +138,11 @@ class Courier:
                 delivery.send(memory, self._shared, now)
                 delivery.confirm(memory, self._shared, self._kept, now)
         self.outbox_bytes = size
+
+    def erase(self) -> None:
+        """Take every erasure a step further."""
+        left = 0
+        for partition, path in files(self._folder).items():
+            with PartitionMemory(path) as memory:
+                left += self._eraser.step(memory, partition, time.time_ns() // 1_000_000)
+        self.erasures = left

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
 
-from analytics.job.memory import PartitionMemory
+from analytics.job.memory import PartitionMemory, Waiting
 from analytics.store.chunk import Chunk
 
 log = structlog.get_logger()
@@ -22,26 +22,45 @@ _LOST_MS: Final = 30_000
 class Shared(Protocol):
     """Where chunks are shared, in memory."""
 
-    def put(self, chunks: Sequence[Chunk]) -> None:
-        """Take them, each under its id."""
+    def add(self, chunks: Sequence[Chunk]) -> None:
+        """Take those whose ids are not there yet."""
 
-    def present(self, ids: Sequence[str]) -> set[str]:
-        """Which of them are there."""
+    def put(self, chunks: Sequence[Chunk]) -> None:
+        """Take them, each under its id, in the place of what is there."""
+
+    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """How many rows those that are there have."""
 
 
 class Kept(Protocol):
     """Where chunks are kept, on disk."""
 
-    def present(self, ids: Sequence[str]) -> set[str]:
-        """Which of them are there."""
+    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """How many rows those that are there have."""
 
 
 def send(memory: PartitionMemory, shared: Shared, now: int) -> int:
-    """Send what was not sent, in order; how many chunks. Raises `StoreUnavailable`."""
+    """Send what was not sent, in order; how many chunks. Raises `StoreUnavailable`.
+
+    Several may do so at once, and one of them late: what is there stays as it is.
+    """
     sent = 0
     while chunks := memory.unsent(_AT_ONCE):
+        shared.add(chunks)
+        memory.sent(chunks, now)
+        sent += len(chunks)
+    return sent
+
+
+def replace(memory: PartitionMemory, shared: Shared, now: int) -> int:
+    """Send what was rewritten, over what is there; for one thread of all the job.
+
+    Raises `StoreUnavailable`.
+    """
+    sent = 0
+    while chunks := memory.unsent(_AT_ONCE, rewritten=True):
         shared.put(chunks)
-        memory.sent([each.chunk_id for each in chunks], now)
+        memory.sent(chunks, now)
         sent += len(chunks)
     return sent
 
@@ -51,15 +70,26 @@ def confirm(memory: PartitionMemory, shared: Shared, kept: Kept, now: int) -> in
     waiting = memory.waiting(now - _SETTLES_MS, 1000)
     if not waiting:
         return 0
-    ids = [each.chunk_id for each in waiting]
-    safe = kept.present(ids)
-    memory.confirmed(sorted(safe))
-    late = [each.chunk_id for each in waiting if each.sent_at < now - _LOST_MS]
-    missing = [each for each in late if each not in safe]
-    if missing:
-        there = shared.present(missing)
-        gone = [each for each in missing if each not in there]
+    lasting = kept.rows([each.chunk_id for each in waiting])
+    there = shared.rows([each.chunk_id for each in waiting if each.rewritten])
+    safe = [each for each in waiting if _safe(each, lasting, there)]
+    memory.confirmed(safe)
+    late = [each for each in waiting if each.sent_at < now - _LOST_MS and each not in safe]
+    if late:
+        known = shared.rows([each.chunk_id for each in late])
+        # A rewritten one is there as it was, if it is there: it must be put again.
+        gone = [each.chunk_id for each in late if each.rewritten or each.chunk_id not in known]
         if gone:
             log.warning("chunks_sent_again", chunks=len(gone), first=gone[0])
             memory.send_again(gone)
     return len(safe)
+
+
+def _safe(waiting: Waiting, lasting: Mapping[str, int], there: Mapping[str, int]) -> bool:
+    if not waiting.rewritten:
+        return waiting.chunk_id in lasting
+    # Nothing of what it was before may be left; a rewritten chunk has fewer rows.
+    return (
+        lasting.get(waiting.chunk_id) == waiting.rows
+        and there.get(waiting.chunk_id, waiting.rows) == waiting.rows
+    )

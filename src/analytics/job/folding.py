@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from analytics.errors import Corrupt
-from analytics.event import Hit, LogRecord
+from analytics.event import Erasure, Hit, LogRecord, Row
 from analytics.job.memory import PartitionMemory, id_key
-from analytics.pipeline.fold import fold
+from analytics.pipeline.erasure import came_too_late
+from analytics.pipeline.fold import Outcome, fold
 from analytics.pipeline.ledger import DeadLetter, add, count_dead
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import Recalled
-from analytics.store import chunk
+from analytics.pipeline.state import Recalled, Records
+from analytics.store import chunk, rewriting
+from analytics.store.chunk import Content, Ordered, Span
 from analytics.stream.record import decode
 
 
@@ -53,17 +55,74 @@ def fold_batch(
                 " job's folder `checkpoint`: it then reads all of it, and skips what it has folded"
             )
         records, dead = _decoded(fresh)
-        hits = [record for _, record in records if type(record) is Hit]
-        latest = max((hit.received_at for hit in hits), default=0)
-        state = Recalled(sources, memory.visits(hits))
-        outcome = fold(records, state, memory.known(hits))
-        if outcome.rows:
-            memory.remember_ids(((row.site, row.event_id) for row in outcome.rows), latest)
-            memory.remember_visits(state.sessions.all(), latest)
-        span = chunk.Span(first, last, add(outcome.ledger, count_dead(dead)))
-        memory.put_out(chunk.pack(partition, [span], outcome.rows, dead, begins=expected is None))
+        rows: list[Row] = []
+        spans: list[Span] = []
+        orders: list[Ordered] = []
+        for part in _up_to_orders(records, last):
+            outcome = _fold(memory, part.records, sources)
+            rows += outcome.rows
+            begin = spans[-1].last + 1 if spans else first
+            unread = count_dead(each for each in dead if begin <= each.offset <= part.last)
+            spans.append(Span(begin, part.last, add(outcome.ledger, unread)))
+            if part.erasure is not None:
+                memory.orders.note(part.erasure)
+                memory.end_visits(part.erasure)
+                orders.append(Ordered(part.last, part.erasure))
+        folded = Content(chunk.to_table(rows), spans, dead, {}, expected is None, orders)
+        # What was erased before it came here, or in this very batch, is only counted.
+        content = rewriting.without(folded, memory.orders.since(_earliest(rows)))
+        memory.put_out(chunk.chunks_of(partition, content))
         memory.advance(last + 1)
-    return Folded(len(fresh), len(outcome.rows), dead)
+    return Folded(len(fresh), len(rows), dead)
+
+
+class _Part(NamedTuple):
+    """Records of a batch up to an order to erase, if one ends them."""
+
+    records: Records
+    last: int
+    """The offset of the last one."""
+    erasure: Erasure | None
+
+
+def _up_to_orders(records: Records, last: int) -> Iterator[_Part]:
+    start = 0
+    for at, (offset, record) in enumerate(records):
+        if type(record) is Erasure:
+            yield _Part(records[start : at + 1], offset, record)
+            start = at + 1
+    if start < len(records) or not records or records[-1][0] < last:
+        yield _Part(records[start:], last, None)
+
+
+def _fold(memory: PartitionMemory, records: Records, sources: Sources) -> Outcome:
+    """Fold *records*, and remember what they leave."""
+    hits = [record for _, record in records if type(record) is Hit]
+    orders = memory.orders.since(_earliest(hits))
+    known = memory.known(hits)
+    late = [each for each in records if _came_too_late(each[1], orders)] if orders else []
+    # They keep their ids and are counted, and no visit of anybody's comes of them.
+    gone = fold(late, Recalled(sources, ()), known)
+    if late:
+        known |= {(row.site, row.event_id) for row in gone.rows}
+        records = [each for each in records if not _came_too_late(each[1], orders)]
+        hits = [record for _, record in records if type(record) is Hit]
+    state = Recalled(sources, memory.visits(hits))
+    outcome = fold(records, state, known)
+    rows = gone.rows + outcome.rows
+    if rows:
+        latest = max(row.received_at for row in rows)
+        memory.remember_ids(((row.site, row.event_id) for row in rows), latest)
+        memory.remember_visits(state.sessions.all(), latest)
+    return Outcome(rows, add(gone.ledger, outcome.ledger))
+
+
+def _came_too_late(record: LogRecord, orders: Sequence[Erasure]) -> bool:
+    return type(record) is Hit and came_too_late(record, orders)
+
+
+def _earliest(received: Sequence[Hit] | Sequence[Row]) -> int:
+    return min((each.received_at for each in received), default=0)
 
 
 def _decoded(

@@ -1,9 +1,9 @@
 """What the job remembers of one partition of the log, in a file of its own.
 
 It holds how far the partition was folded, the ids of the last days, the visits that can still
-be joined, and the outbox: chunks that are not yet known to be safe. One transaction changes all
-of it, so that a batch is folded once, however often it is handed to us. Two processes may take
-turns on the file.
+be joined, the orders to erase, and the outbox: chunks that are not yet known to be safe. One
+transaction changes all of it, so that a batch is folded once, however often it is handed to us. Two
+processes may take turns on the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from analytics.errors import StoreUnavailable
-from analytics.event import Hit, hash64
+from analytics.event import Erasure, Hit, hash64
+from analytics.job.orders import Orders
 from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.sessions import REACH_MS
 from analytics.pipeline.visit import Visit
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     chunk_id TEXT PRIMARY KEY, kind TEXT, site TEXT, hour INTEGER, log_partition INTEGER,
     first_offset INTEGER, last_offset INTEGER, row_count INTEGER, version INTEGER, payload BLOB,
     sent_at INTEGER);
+CREATE TABLE IF NOT EXISTS rewrites (chunk_id TEXT PRIMARY KEY);
 """
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -49,7 +51,10 @@ class Waiting(NamedTuple):
     """A chunk in the outbox that was sent, and is not confirmed."""
 
     chunk_id: str
+    rows: int
     sent_at: int
+    rewritten: bool
+    """Whether it replaces one that was sent before."""
 
 
 class PartitionMemory:
@@ -61,6 +66,7 @@ class PartitionMemory:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+            self.orders = Orders(self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -167,6 +173,19 @@ class PartitionMemory:
     def _forget_visits(self, touched_before: int) -> None:
         self._db.execute("DELETE FROM visits WHERE touched < ?", (touched_before,))
 
+    def end_visits(self, erasure: Erasure) -> None:
+        """Forget the visits of which *erasure* leaves nothing: what follows opens others."""
+        only = "" if erasure.visitor is None else " WHERE visitor = ?"
+        keys = () if erasure.visitor is None else (visitor_key(erasure.site, erasure.visitor),)
+        query = f"SELECT visitor, body FROM visits{only}"  # noqa: S608 - our own
+        for key, body in self._db.execute(query, keys).fetchall():
+            visits = _decode(body)
+            left = [visit for visit in visits if not _ends(erasure, visit)]
+            if len(left) < len(visits):
+                self._db.execute(
+                    "UPDATE visits SET body = ? WHERE visitor = ?", (_encode(left), key)
+                )
+
     # The outbox
 
     def put_out(self, chunks: Sequence[Chunk]) -> None:
@@ -175,32 +194,61 @@ class PartitionMemory:
             "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", chunks
         )
 
-    def unsent(self, limit: int) -> list[Chunk]:
-        """The first *limit* chunks that were not sent, in the order of their offsets."""
+    def put_out_rewritten(self, chunks: Sequence[Chunk]) -> None:
+        """Keep *chunks*, which are to replace those of the same ids wherever they are."""
+        with self.transaction():
+            self.put_out(chunks)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO rewrites VALUES (?)", ((each.chunk_id,) for each in chunks)
+            )
+
+    def unsent(self, limit: int, *, rewritten: bool = False) -> list[Chunk]:
+        """The first *limit* chunks that were not sent, in the order of their offsets.
+
+        They are either all new or all *rewritten*.
+        """
         rows = self._db.execute(
-            "SELECT * FROM outbox WHERE sent_at IS NULL ORDER BY first_offset LIMIT ?", (limit,)
+            "SELECT outbox.* FROM outbox LEFT JOIN rewrites USING (chunk_id) WHERE sent_at IS NULL"
+            " AND (rewrites.chunk_id IS NOT NULL) = ? ORDER BY first_offset LIMIT ?",
+            (rewritten, limit),
         ).fetchall()
         return [Chunk(row[0], Kind(row[1]), *row[2:10]) for row in rows]
 
-    def sent(self, ids: Iterable[str], at: int) -> None:
-        """These were sent at *at*."""
+    def kept(self, after: str, limit: int) -> list[Chunk]:
+        """The first *limit* chunks of the outbox whose ids come after *after*, by their ids."""
+        rows = self._db.execute(
+            "SELECT * FROM outbox WHERE chunk_id > ? ORDER BY chunk_id LIMIT ?", (after, limit)
+        ).fetchall()
+        return [Chunk(row[0], Kind(row[1]), *row[2:10]) for row in rows]
+
+    def sent(self, chunks: Iterable[Chunk], at: int) -> None:
+        """These were sent at *at*; one that was rewritten meanwhile was not."""
         with self.transaction():
             self._db.executemany(
-                "UPDATE outbox SET sent_at = ? WHERE chunk_id = ?", ((at, each) for each in ids)
+                "UPDATE outbox SET sent_at = ? WHERE chunk_id = ? AND row_count = ?",
+                ((at, each.chunk_id, each.rows) for each in chunks),
             )
 
     def waiting(self, sent_before: int, limit: int) -> list[Waiting]:
         """Chunks sent before then that nobody has confirmed, oldest first."""
         rows = self._db.execute(
-            "SELECT chunk_id, sent_at FROM outbox WHERE sent_at < ? ORDER BY sent_at LIMIT ?",
+            "SELECT chunk_id, row_count, sent_at, rewrites.chunk_id IS NOT NULL"
+            " FROM outbox LEFT JOIN rewrites USING (chunk_id)"
+            " WHERE sent_at < ? ORDER BY sent_at LIMIT ?",
             (sent_before, limit),
         )
-        return [Waiting(*row) for row in rows]
+        return [Waiting(chunk_id, count, at, bool(again)) for chunk_id, count, at, again in rows]
 
-    def confirmed(self, ids: Iterable[str]) -> None:
-        """These are safe elsewhere: let them go."""
+    def confirmed(self, waiting: Iterable[Waiting]) -> None:
+        """These are safe elsewhere: let them go, but for what was rewritten meanwhile."""
         with self.transaction():
-            self._db.executemany("DELETE FROM outbox WHERE chunk_id = ?", ((i,) for i in ids))
+            self._db.executemany(
+                "DELETE FROM outbox WHERE chunk_id = ? AND row_count = ?",
+                ((each.chunk_id, each.rows) for each in waiting),
+            )
+            self._db.execute(
+                "DELETE FROM rewrites WHERE chunk_id NOT IN (SELECT chunk_id FROM outbox)"
+            )
 
     def send_again(self, ids: Iterable[str]) -> None:
         """These were lost on the way."""
@@ -214,10 +262,24 @@ class PartitionMemory:
         return {each for (each,) in self._db.execute("SELECT chunk_id FROM outbox")}
 
     @property
+    def rewrites(self) -> int:
+        """How many chunks of the outbox are rewritten ones."""
+        ((count,),) = self._db.execute("SELECT count(*) FROM rewrites")
+        return int(count)
+
+    @property
     def outbox_bytes(self) -> int:
         """What the payloads in the outbox take."""
         ((size,),) = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM outbox")
         return int(size)
+
+
+def _ends(erasure: Erasure, visit: Visit) -> bool:
+    return (
+        visit.site == erasure.site
+        and erasure.visitor in (None, visit.visitor)
+        and visit.touched <= erasure.until
+    )
 
 
 def files(folder: Path) -> dict[int, Path]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
 
-from analytics.event import Row
+from analytics.event import Erasure, Row
 from analytics.job.memory import VISIT_KEEP_MS, PartitionMemory
 from analytics.pipeline.dedupe import DAY_MS
+from analytics.pipeline.erasure import merged
 from analytics.pipeline.visit import visits_from_rows
-from analytics.store import chunk
-from analytics.store.chunk import Chunk
+from analytics.store import chunk, rewriting
+from analytics.store.chunk import Chunk, Gone
 
 log = structlog.get_logger()
 
@@ -34,11 +35,16 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
     It goes on behind the last chunk that has no gap before it. Raises `StoreUnavailable`.
     """
     rows: list[Row] = []
+    gone: list[Gone] = []
+    orders: list[Erasure] = []
     newest = 0
     at: int | None = None
     while chunks := chunk.chain(shared.following(partition, at or 0, _AT_ONCE), at):
         for each in chunks:
-            rows += chunk.to_rows(chunk.read(each.chunk_id, each.payload).table)
+            content = chunk.read(each.chunk_id, each.payload)
+            rows += chunk.to_rows(content.table)
+            gone += content.gone
+            orders += [order.erasure for order in content.orders]
         at = chunks[-1].last_offset + 1
         newest = max([newest, *(row.received_at for row in rows)])
         rows = [row for row in rows if row.received_at >= newest - _WINDOW_MS]
@@ -46,13 +52,33 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
         return 0
     rows.sort(key=lambda row: row.log_offset)
     with memory.transaction():
-        days: dict[int, list[Row]] = {}
-        for row in rows:
-            days.setdefault(row.received_at // DAY_MS, []).append(row)
-        for _, theirs in sorted(days.items()):
-            latest = max(row.received_at for row in theirs)
-            memory.remember_ids(((row.site, row.event_id) for row in theirs), latest)
-        memory.remember_visits(visits_from_rows(rows), newest)
+        for day, ids in sorted(_ids(rows, gone, newest).items()):
+            memory.remember_ids(ids, day * DAY_MS)
+        for erasure in merged(orders):
+            memory.orders.note(erasure)  # it may not have reached every chunk yet
+        memory.remember_visits(visits_from_rows(_left(rows, memory.orders.all())), newest)
         memory.advance(at)
     log.info("memory_rebuilt", partition=partition, rows=len(rows), next_offset=at)
     return len(rows)
+
+
+def _ids(
+    rows: Sequence[Row], gone: Sequence[Gone], newest: int
+) -> Mapping[int, Sequence[tuple[str, str]]]:
+    """For each day, the (site, event_id)s of what was received then, erased or not."""
+    days: dict[int, list[tuple[str, str]]] = {}
+    for row in rows:
+        days.setdefault(row.received_at // DAY_MS, []).append((row.site, row.event_id))
+    for each in gone:
+        if each.day * DAY_MS >= newest - _WINDOW_MS:
+            ids = days.setdefault(each.day, [])
+            ids += [(each.site, each.ids[at : at + 16].hex()) for at in range(0, len(each.ids), 16)]
+    return days
+
+
+def _left(rows: Sequence[Row], orders: Sequence[Erasure]) -> list[Row]:
+    """Those of *rows* that no order concerns: no visit comes of the others."""
+    if not orders:
+        return list(rows)
+    concerned = rewriting.concerns(chunk.to_table(rows), orders).to_pylist()
+    return [row for row, erased in zip(rows, concerned, strict=True) if not erased]

@@ -101,6 +101,7 @@ class Job:
         lateness = self.retention.lateness
         self.figures.lag_seconds.set(lateness.age_ms / 1000)
         self.figures.retention.set((lateness.kept_ms or 0) / 1000)
+        self.figures.erasures.set(self.courier.erasures)
 
     def _count(self, batch: Sequence[Any], seconds: float) -> None:
         records = sum(each.records for each in batch)

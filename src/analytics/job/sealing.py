@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from analytics.pipeline.ledger import HOUR_MS
 from analytics.store import chunk
-from analytics.store.chunk import Chunk, Kind
+from analytics.store.chunk import Chunk, Content, Kind
 
 _SETTLED_MS: Final = HOUR_MS + 10 * 60_000
 """How long after the beginning of its hour a chunk is past."""
@@ -79,11 +79,13 @@ def groups(heads: Sequence[Head], now: int) -> list[list[str]]:
 def merge(chunks: Sequence[Chunk]) -> list[Chunk]:
     """One chunk of neighbours; more of them if it would be too large."""
     contents = [chunk.read(each.chunk_id, each.payload) for each in chunks]
-    return chunk.pack(
-        chunks[0].partition,
-        [span for content in contents for span in content.spans],
+    content = Content(
         pa.concat_tables(content.table for content in contents),
+        [span for content in contents for span in content.spans],
         [letter for content in contents for letter in content.dead],
-        kind=Kind.SEALED,
-        begins=contents[0].begins,
+        {},
+        contents[0].begins,
+        [order for content in contents for order in content.orders],
+        [gone for content in contents for gone in content.gone],
     )
+    return chunk.chunks_of(chunks[0].partition, content, kind=Kind.SEALED)

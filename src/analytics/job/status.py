@@ -56,6 +56,11 @@ class Figures:
             "Chunks that Cassandra has not confirmed.",
             registry=self.registry,
         )
+        self.erasures = Gauge(
+            "analytics_job_erasures_pending",
+            "Orders to erase that have not reached every chunk, in all partitions.",
+            registry=self.registry,
+        )
 
 
 Fault = Callable[[], str | None]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from msgspec.structs import astuple
 
-from analytics.event import Drop, Hit, Row
-from analytics.pipeline.ledger import LedgerKey, LedgerLine, Tally
+from analytics.event import Drop, Erasure, Hit, Row
+from analytics.pipeline.ledger import ERASURE, LedgerKey, LedgerLine, Tally
 from analytics.pipeline.state import Memory, Records
 
 
@@ -23,17 +23,20 @@ def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> Outcom
     """Drop copies, name sources, and place what is left in visits.
 
     *known* are the ids, of those that `state.unsure` named, that are stored already. See
-    `State` for what must come before and after.
+    `State` for what must come before and after. An `Erasure` is counted; to obey it is for whoever
+    has the rows.
     """
     rows: list[Row] = []
     tally = Tally()
     taken = set(known)
     latest = -1
     for offset, record in records:
-        counts = tally.of(record.site, record.received_at)
+        if type(record) is Erasure:
+            tally.of("", record.until).drop(ERASURE)
+            continue
+        counts = tally.of(record.site, record.received_at)  # type: ignore[union-attr]
         if type(record) is Drop:
-            reason = record.reason.value
-            counts.dropped[reason] = counts.dropped.get(reason, 0) + 1
+            counts.drop(record.reason.value)
             continue
         hit: Hit = record  # type: ignore[assignment]
         key = (hit.site, hit.event_id)

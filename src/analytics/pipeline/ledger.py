@@ -8,6 +8,9 @@ from typing import Final, NamedTuple
 from analytics.event import Row
 
 HOUR_MS: Final = 3_600_000
+ERASURE: Final = "erasure"
+"""As what an order to erase is counted, with the records of no site: it is no hit, and every
+record of the log is counted."""
 
 
 class LedgerKey(NamedTuple):
@@ -77,6 +80,9 @@ class _Counts:
         self.duplicate = 0
         self.dropped: dict[str, int] = {}
         self.dead = 0
+
+    def drop(self, reason: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
 
 def count_dead(letters: Iterable[DeadLetter]) -> dict[LedgerKey, LedgerLine]:

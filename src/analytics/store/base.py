@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
+from analytics.event import Erasure
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
@@ -46,6 +47,8 @@ class Prepared(NamedTuple):
     dead: Sequence[DeadLetter]
     partition: int
     next_offset: int
+    erasures: Sequence[Erasure] = ()
+    """What is to be erased, of these rows too."""
 
 
 class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):

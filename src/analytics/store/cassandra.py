@@ -37,7 +37,7 @@ class KeptChunks:
         self._guard = guard or guards.cassandra(settings)
         self._cluster: Cluster | None = None
         self._session: Session | None = None
-        self._present: Any = None
+        self._rows: Any = None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -45,13 +45,13 @@ class KeptChunks:
         if cluster is not None:
             cluster.shutdown()
 
-    def present(self, ids: Sequence[str]) -> set[str]:
-        """Which of *ids* are there."""
+    def rows(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many rows those of *ids* have that are there."""
         with self._connected() as session:
             found = execute_concurrent_with_args(
-                session, self._present, [(each,) for each in ids], concurrency=16
+                session, self._rows, [(each,) for each in ids], concurrency=16
             )
-            return {row.chunk_id for _, rows in found for row in rows}
+            return {row.chunk_id: row.row_count for _, rows in found for row in rows}
 
     def heads(self) -> dict[int, list[Head]]:
         """For each partition, what is known of its chunks unread, in the order of offsets.
@@ -105,8 +105,8 @@ class KeptChunks:
             protocol_version=5,
         )
         self._session = self._cluster.connect(settings.keyspace)
-        self._present = self._session.prepare(
-            f"SELECT chunk_id FROM {CHUNKS.name} WHERE chunk_id = ?"  # noqa: S608
+        self._rows = self._session.prepare(
+            f"SELECT chunk_id, row_count FROM {CHUNKS.name} WHERE chunk_id = ?"  # noqa: S608
         )
 
 

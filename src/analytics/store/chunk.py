@@ -2,8 +2,9 @@
 
 The payload is an Arrow IPC stream (zstd) of rows, sorted by (site, ts), whose schema carries
 what else became of those records: the ledger lines of each span of offsets, the dead letters,
-and a directory from site to the range of its rows. A chunk's id follows from its kind, its
-partition and its offsets alone, so that who folds the same records again writes the same key.
+the orders to erase, and a directory from site to the range of its rows. A chunk's id follows from
+its kind, its partition and its offsets alone, so that who folds the same records again writes the
+same key. It changes in one way only: rows are erased from it (`analytics.store.rewriting`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from msgspec.structs import astuple
 
 from analytics.errors import Corrupt
-from analytics.event import Row
+from analytics.event import Erasure, Row
 from analytics.pipeline.ledger import HOUR_MS, DeadLetter, LedgerKey, LedgerLine, add
 
 SCHEMA_VERSION: Final = 1
@@ -60,6 +61,23 @@ class Span(NamedTuple):
     ledger: Mapping[LedgerKey, LedgerLine]
 
 
+class Ordered(NamedTuple):
+    """An order to erase, and where it lies in the log."""
+
+    offset: int
+    erasure: Erasure
+
+
+class Gone(NamedTuple):
+    """Ids of rows that were erased: a copy that comes late is a duplicate as ever."""
+
+    site: str
+    day: int
+    """The UTC day in which they were received, counted from 1970."""
+    ids: bytes
+    """16 bytes each."""
+
+
 class Content(NamedTuple):
     """What a chunk says of its records."""
 
@@ -71,6 +89,8 @@ class Content(NamedTuple):
     """For each site, where its rows begin in the table, and how many there are."""
     begins: bool = False
     """Whether nothing was ever folded before it."""
+    orders: Sequence[Ordered] = ()
+    gone: Sequence[Gone] = ()
 
     @property
     def ledger(self) -> dict[LedgerKey, LedgerLine]:
@@ -140,6 +160,8 @@ class _Header(msgspec.Struct, array_like=True):
     dead: list[tuple[int, int, str, bytes]]
     directory: dict[str, tuple[int, int]]
     begins: bool = False
+    orders: list[tuple[int, Erasure]] = []
+    gone: list[tuple[str, int, bytes]] = []
 
 
 _decoder: Final = msgspec.msgpack.Decoder(_Header)
@@ -155,39 +177,42 @@ def pack(
     begins: bool = False,
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> list[Chunk]:
-    """The chunks of the records that *spans* (neighbours, in order) are about.
+    """The chunks of the records that *spans* (neighbours, in order) are about."""
+    table = rows if isinstance(rows, pa.Table) else to_table(rows)
+    content = Content(table, spans, dead, {}, begins)
+    return chunks_of(partition, content, kind=kind, max_bytes=max_bytes)
+
+
+def chunks_of(
+    partition: int,
+    content: Content,
+    *,
+    kind: Kind = Kind.FRESH,
+    max_bytes: int = MAX_PAYLOAD_BYTES,
+) -> list[Chunk]:
+    """The chunks that say *content*, whose directory is made anew.
 
     One, unless it would be larger than *max_bytes*: then it is cut in halves at an offset.
     """
-    table = rows if isinstance(rows, pa.Table) else to_table(rows)
-    whole = _pack(partition, spans, table, dead, kind, begins=begins)
+    whole = _pack(partition, content, kind)
     if len(whole.payload) <= max_bytes:
         return [whole]
-    offsets = sorted([*table["log_offset"].to_pylist(), *(letter.offset for letter in dead)])
+    offsets = sorted(
+        [*content.table["log_offset"].to_pylist(), *(letter.offset for letter in content.dead)]
+    )
     cut = offsets[len(offsets) // 2]
     if len(offsets) < 2 or cut == offsets[0]:
         return [whole]
-    before, behind = _cut(spans, cut)
-    early = pc.less(table["log_offset"], cut)
     return [
-        *pack(
-            partition,
-            before,
-            table.filter(early),
-            [letter for letter in dead if letter.offset < cut],
-            kind=kind,
-            begins=begins,
-            max_bytes=max_bytes,
-        ),
-        *pack(
-            partition,
-            behind,
-            table.filter(pc.invert(early)),
-            [letter for letter in dead if letter.offset >= cut],
-            kind=kind,
-            max_bytes=max_bytes,
-        ),
+        each
+        for half in _halves(content, cut)
+        for each in chunks_of(partition, half, kind=kind, max_bytes=max_bytes)
     ]
+
+
+def repack(chunk: Chunk, content: Content) -> Chunk:
+    """*chunk*, of the same records, with *content* in the place of what it had."""
+    return _pack(chunk.partition, content, chunk.kind)
 
 
 def read(chunk_id: str, payload: bytes) -> Content:
@@ -204,6 +229,8 @@ def read(chunk_id: str, payload: bytes) -> Content:
         dead=[DeadLetter(*letter) for letter in header.dead],
         directory=header.directory,
         begins=header.begins,
+        orders=[Ordered(*order) for order in header.orders],
+        gone=[Gone(*each) for each in header.gone],
     )
 
 
@@ -279,24 +306,46 @@ def since(content: Content, offset: int) -> Content:
         [letter for letter in content.dead if letter.offset >= offset],
         _directory(table["site"].to_pylist()),
         content.begins,
+        [order for order in content.orders if order.offset >= offset],
+        content.gone,
     )
 
 
-def _pack(
-    partition: int,
-    spans: Sequence[Span],
-    table: pa.Table,
-    dead: Sequence[DeadLetter],
-    kind: Kind,
-    *,
-    begins: bool,
-) -> Chunk:
-    table = table.sort_by([("site", "ascending"), ("ts", "ascending"), ("log_offset", "ascending")])
+def _halves(content: Content, cut: int) -> tuple[Content, Content]:
+    before, behind = _cut(content.spans, cut)
+    early = pc.less(content.table["log_offset"], cut)
+    return (
+        Content(
+            content.table.filter(early),
+            before,
+            [letter for letter in content.dead if letter.offset < cut],
+            {},
+            content.begins,
+            [order for order in content.orders if order.offset < cut],
+            content.gone,
+        ),
+        Content(
+            content.table.filter(pc.invert(early)),
+            behind,
+            [letter for letter in content.dead if letter.offset >= cut],
+            {},
+            orders=[order for order in content.orders if order.offset >= cut],
+        ),
+    )
+
+
+def _pack(partition: int, content: Content, kind: Kind) -> Chunk:
+    spans = content.spans
+    table = content.table.sort_by(
+        [("site", "ascending"), ("ts", "ascending"), ("log_offset", "ascending")]
+    )
     header = _Header(
         [(span.first, span.last, _lines(span.ledger)) for span in spans],
-        [(each.offset, each.received_at, each.reason, each.payload) for each in dead],
+        [(each.offset, each.received_at, each.reason, each.payload) for each in content.dead],
         _directory(table["site"].to_pylist()),
-        begins,
+        content.begins,
+        [(order.offset, order.erasure) for order in content.orders],
+        [(each.site, each.day, each.ids) for each in content.gone],
     )
     # One batch, so that each buffer is compressed once and as a whole.
     table = table.combine_chunks().replace_schema_metadata(
@@ -373,14 +422,18 @@ __all__ = [
     "Chunk",
     "Content",
     "Extent",
+    "Gone",
     "Head",
     "Kind",
+    "Ordered",
     "Span",
     "chain",
+    "chunks_of",
     "earliest",
     "name",
     "pack",
     "read",
+    "repack",
     "save",
     "since",
     "to_rows",

@@ -12,7 +12,6 @@ import msgspec
 from analytics.errors import StoreUnavailable
 from analytics.event import Row
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
-from analytics.store.base import Prepared
 from analytics.store.connection import Connection, transaction
 
 _encoder: Final = msgspec.json.Encoder()
@@ -97,26 +96,9 @@ def write(connection: Connection, batch: WriteBatch, file: RowFile) -> dict[str,
             file.insert(connection, batch.rows)
             pull_back(connection, earliest)
         add_to_ledger(connection, batch.ledger)
-        _add_dead(connection, batch.partition, batch.dead)
-        connection.run(
-            _SET_OFFSET, {"partition": batch.partition, "next_offset": batch.next_offset}
-        )
+        add_dead(connection, batch.partition, batch.dead)
+        set_offset(connection, batch.partition, batch.next_offset)
     return earliest
-
-
-def absorb(connection: Connection, prepared: Prepared) -> None:
-    """Make *prepared* durable, all or nothing."""
-    with transaction(connection):
-        if prepared.rows is not None:
-            connection.run(
-                "INSERT INTO rows SELECT * FROM read_parquet($file)", {"file": str(prepared.rows)}
-            )
-            pull_back(connection, prepared.earliest)
-        add_to_ledger(connection, prepared.ledger)
-        _add_dead(connection, prepared.partition, prepared.dead)
-        connection.run(
-            _SET_OFFSET, {"partition": prepared.partition, "next_offset": prepared.next_offset}
-        )
 
 
 def touched(rows: Iterable[Row]) -> dict[str, int]:
@@ -166,7 +148,13 @@ def add_to_ledger(connection: Connection, lines: Mapping[LedgerKey, LedgerLine])
         connection.run(_ADD_DROPS, {"drops": _json(drops)})
 
 
-def _add_dead(connection: Connection, partition: int, letters: Sequence[DeadLetter]) -> None:
+def set_offset(connection: Connection, partition: int, next_offset: int) -> None:
+    """Everything before *next_offset* is in the store."""
+    connection.run(_SET_OFFSET, {"partition": partition, "next_offset": next_offset})
+
+
+def add_dead(connection: Connection, partition: int, letters: Sequence[DeadLetter]) -> None:
+    """Keep *letters*."""
     if not letters:
         return
     dead = [

@@ -21,7 +21,7 @@ from typing import Final, Protocol, Self, TypeVar
 import structlog
 
 from analytics.errors import AnalyticsError, Corrupt, Malformed, NotVisibleYet, Unavailable
-from analytics.event import LogRecord
+from analytics.event import Hit, LogRecord
 from analytics.pipeline.dedupe import DAY_MS, Unsure
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import DeadLetter, WriteBatch, add, count_dead
@@ -169,7 +169,7 @@ class Projector:
         )
         known = await self._surely(lambda: self._sink.seen(unsure)) if unsure else set()
         if absent:
-            since = min(hit.received_at for _, hit in records) - REACH_MS
+            since = min(hit.received_at for _, hit in records if type(hit) is Hit) - REACH_MS
             self._state.load(
                 await self._surely(lambda: self._sink.visits(absent, touched_since=since))
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.event import SHARDS, Hit, LogRecord, hash64, shard_of
+from analytics.event import SHARDS, Erasure, Hit, LogRecord, hash64, shard_of
 
 
 def partition_of(record: LogRecord, partitions: int) -> int:
@@ -13,4 +13,6 @@ def partition_of(record: LogRecord, partitions: int) -> int:
     """
     if type(record) is Hit:
         return shard_of(record.site, record.visitor) % partitions
+    if type(record) is Erasure:
+        return record.shard % partitions
     return hash64(record.site) % SHARDS % partitions

@@ -74,7 +74,7 @@ def records(site: str, *, until: int, days: int, a_day: int, seed: int = 7) -> l
     """About *a_day* visits on each of the *days* before *until*, with what a real site has:
     quiet nights and weekends, growth, readers who come back, drops of a shield."""
     dice = random.Random(seed)  # noqa: S311 - not for secrets
-    made: list[LogRecord] = []
+    made: list[Hit | Drop] = []
     for day in range(days):
         midnight = until - (days - day) * DAY_MS
         weekend = (midnight // DAY_MS + 3) % 7 >= 5
@@ -88,7 +88,7 @@ def records(site: str, *, until: int, days: int, a_day: int, seed: int = 7) -> l
     return [record for record in made if record.received_at <= until]
 
 
-def _visit(site: str, at: int, dice: random.Random, people: int) -> Iterator[LogRecord]:
+def _visit(site: str, at: int, dice: random.Random, people: int) -> Iterator[Hit]:
     visitor = dice.randrange(1, max(people, 2))
     taste = random.Random(visitor)  # noqa: S311 - the same person has the same machine and place
     country, region, city, language = _pick(_PLACES, taste)

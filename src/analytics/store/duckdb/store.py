@@ -15,6 +15,7 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
 from analytics.query import Query, Result
 from analytics.store import (
+    absorbing,
     answering,
     bookkeeping,
     cell_building,
@@ -40,6 +41,7 @@ from analytics.store.base import (
 from analytics.store.cell_building import Builder, Plan
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
+from analytics.store.erasing import Matching
 from analytics.store.threads import Threads
 
 
@@ -162,9 +164,22 @@ class DuckDBStore:
 
     async def retain(self, site: str, before_ms: int) -> int:
         """Delete the days (of the site) that ended by then; how many rows there were."""
-        zone = self._timezones().get(site, "Etc/UTC")
-        whole = localtime.day_start(zone, localtime.day_of(zone, before_ms))
-        return await self._threads.write(partial(erasing.retain, site=site, before_ms=whole))
+        step = partial(erasing.retain, site=site, before_ms=self._whole_days(site, before_ms))
+        return await self._threads.write(step)
+
+    async def retention_due(self, site: str, before_ms: int) -> int | None:
+        """Where the site's figures would begin after `retain`; None if they do already."""
+        whole = self._whole_days(site, before_ms)
+        due = await self._threads.read(partial(erasing.due, site=site, before_ms=whole))
+        return whole if due else None
+
+    async def matching(self, site: str, visitor: int | None) -> Matching:
+        """The rows of a visitor (None: of everybody) of a site, counted."""
+        values: dict[str, object] = {"site": site}
+        if visitor is not None:
+            values["visitor"] = visitor
+        which = erasing.OF_SITE if visitor is None else erasing.OF_VISITOR
+        return await self._threads.read(partial(erasing.matching, which=which, values=values))
 
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
         """The rows stored under each key of the ledger, counted from the rows themselves."""
@@ -188,6 +203,10 @@ class DuckDBStore:
             if built is not None:
                 await asyncio.to_thread(built.discard)
 
+    def _whole_days(self, site: str, before_ms: int) -> int:
+        zone = self._timezones().get(site, "Etc/UTC")
+        return localtime.day_start(zone, localtime.day_of(zone, before_ms))
+
     async def _erase(self, which: str, values: Mapping[str, object]) -> int:
         def step(connection: Connection) -> int:
             erased = erasing.erase(connection, which, values)
@@ -208,8 +227,7 @@ class DuckDBStore:
         self._builder.note(writing.write(connection, batch, self._file))
 
     def _absorb(self, prepared: Prepared, connection: Connection) -> None:
-        writing.absorb(connection, prepared)
-        self._builder.note(prepared.earliest)
+        self._builder.note(absorbing.absorb(connection, prepared))
 
 
 def _snapshot(connection: Connection, path: Path) -> None:

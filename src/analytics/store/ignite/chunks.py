@@ -47,8 +47,16 @@ class ChunkStore:
         """Give the connection back."""
         self._client.close()
 
+    def add(self, chunks: Sequence[Chunk]) -> None:
+        """Return when *chunks* are in the memory of Ignite's nodes; what is there stays as it is.
+
+        So who comes late with a chunk that was rewritten meanwhile changes nothing.
+        """
+        for each in chunks:
+            self._client.swap(CHUNKS.name, each.chunk_id, None, _value(each))
+
     def put(self, chunks: Sequence[Chunk]) -> None:
-        """Return when *chunks* are in the memory of Ignite's nodes, each once, under its id."""
+        """Return when *chunks* are in the memory of Ignite's nodes, in the place of others."""
         for part in _parts(chunks, _AT_ONCE):
             self._client.put(CHUNKS.name, {each.chunk_id: _value(each) for each in part})
 
@@ -99,16 +107,16 @@ class ChunkStore:
         )
         return [_head(row) for row in rows]
 
-    def present(self, ids: Sequence[str]) -> set[str]:
-        """Which of *ids* are in Ignite's memory."""
-        found: set[str] = set()
+    def rows(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many rows those of *ids* have that are in Ignite's memory."""
+        found: dict[str, int] = {}
         for part in _parts(ids, 100):
             marks = ", ".join("?" * len(part))
             rows = self._client.rows(
-                f"SELECT chunk_id FROM {CHUNKS.name} WHERE chunk_id IN ({marks})",  # noqa: S608
+                f"SELECT chunk_id, row_count FROM {CHUNKS.name} WHERE chunk_id IN ({marks})",  # noqa: S608
                 part,
             )
-            found.update(each for (each,) in rows)
+            found.update(dict(map(tuple, rows)))
         return found
 
     def recall(self, ids: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import structlog
 
 from analytics.errors import AnalyticsError
+from analytics.pipeline.erasure import merged
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.store import chunk
 from analytics.store.archive import begins
@@ -227,4 +228,5 @@ def _prepare(partition: int, chunks: Sequence[Chunk], path: Path, at: int) -> Pr
         dead=[letter for content in contents for letter in content.dead],
         partition=partition,
         next_offset=chunks[-1].last_offset + 1,
+        erasures=merged(each.erasure for content in contents for each in content.orders),
     )

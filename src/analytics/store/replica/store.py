@@ -23,6 +23,7 @@ from analytics.store.base import (
     Snapshots,
 )
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.replica.erasing import Erasing, OrderLog
 from analytics.store.replica.follower import Follower, Source
 
 _STALE_MS: Final = 10_000
@@ -40,11 +41,16 @@ class ReplicaStore:
         *,
         partitions: int,
         clock: Callable[[], int],
+        orders: OrderLog | None = None,
     ) -> None:
+        """Without *orders*, it only reads."""
         self._engine = engine
         self._clock = clock
         self._stack = AsyncExitStack()
         self.follower = Follower(source, engine, scratch, partitions=partitions, clock=clock)
+        self._orders = (
+            None if orders is None else Erasing(orders, engine, self.follower.reached, clock)
+        )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -101,16 +107,17 @@ class ReplicaStore:
         return await self._engine.export(site, from_ms, to_ms, kind, path, progress)
 
     async def retain(self, site: str, before_ms: int) -> int:
-        """Delete the days that ended by then from this replica, as every other one does."""
-        return await self._engine.retain(site, before_ms)
+        """Order that the days that ended by then be deleted everywhere; none are as yet."""
+        await self._erasing().retain(site, before_ms)
+        return 0
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
-        """Not yet: the shared chunks would bring the visitor back."""
-        raise Misconfigured(f"{site}: visitors can't be erased from a cluster's chunks yet")
+        """Erase a visitor everywhere; how many rows there were here, which are gone."""
+        return await self._erasing().erase(site, visitor)
 
     async def delete_site(self, site: str) -> int:
-        """Not yet: the shared chunks would bring the site back."""
-        raise Misconfigured(f"{site}: rows can't be deleted from a cluster's chunks yet")
+        """Erase a site's rows everywhere; how many there were here, which are gone."""
+        return await self._erasing().erase(site, None)
 
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
         """The rows that are here under each key of the ledger, counted."""
@@ -119,6 +126,11 @@ class ReplicaStore:
     async def snapshot(self, path: Path) -> None:
         """Write a consistent copy of this replica's rows to *path*."""
         await self._engine.snapshot(path)
+
+    def _erasing(self) -> Erasing:
+        if self._orders is None:
+            raise Misconfigured("this replica has no log, and can erase nothing")
+        return self._orders
 
 
 _: type[SeriesStore] = ReplicaStore
