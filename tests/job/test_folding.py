@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.job.events import NOON, logs
+from tests.job.events import HOUR, NOON, logs
 
 from analytics.errors import Corrupt
-from analytics.event import Hit, LogRecord, Row
+from analytics.event import Erasure, Hit, LogRecord, Row
 from analytics.job.folding import Raw, fold_batch
 from analytics.job.memory import PartitionMemory
 from analytics.job.rebuilding import rebuild
+from analytics.pipeline.erasure import came_too_late
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.store import chunk
+from analytics.store.rewriting import rewritten
 from analytics.stream.record import encode
 
 SOURCES = Sources()
@@ -99,6 +101,80 @@ def test_a_lost_memory_is_made_again_from_the_chunks(
     assert begins == [True, *([False] * (len(begins) - 1))][: len(begins)]
 
 
+@st.composite
+def logs_with_orders(draw: st.DrawFn) -> list[LogRecord]:
+    """Now and then somebody is erased, or a site."""
+    made: list[LogRecord] = []
+    for record in draw(logs()):
+        made.append(record)
+        if type(record) is Hit and draw(st.integers(0, 4)) == 0:
+            made.append(
+                Erasure(
+                    site=draw(st.sampled_from(["a.example", "b.example"])),
+                    # A spool may hold up hits that were received long before.
+                    until=record.received_at + draw(st.sampled_from([0, 0, 0, HOUR])),
+                    visitor=draw(st.sampled_from([None, 1, 2])),
+                    shard=0,
+                )
+            )
+    return made
+
+
+def never_sent(records: Sequence[LogRecord]) -> list[tuple[int, LogRecord]]:
+    """The log without the hits that are erased, and without the copies of those."""
+    orders = [record for record in records if type(record) is Erasure]
+    taken: set[tuple[str, str]] = set()
+    left: list[tuple[int, LogRecord]] = []
+    for offset, record in enumerate(records):
+        if type(record) is Hit:
+            key = (record.site, record.event_id)
+            if key in taken:
+                continue
+            taken.add(key)
+            if came_too_late(record, orders):
+                continue
+        left.append((offset, record))
+    return left
+
+
+@given(logs_with_orders(), st.data())
+def test_what_is_erased_leaves_rows_as_if_it_had_never_been_sent(
+    records: list[LogRecord], data: st.DataObject
+) -> None:
+    """In whatever batches, and though the memory is lost on the way."""
+    payloads = raw(records)
+    lost_at = data.draw(st.integers(0, len(payloads)))
+    shared = Shared()
+    with tempfile.TemporaryDirectory() as folder:
+        with PartitionMemory(Path(folder) / "lost.sqlite") as memory:
+            at = 0
+            while at < lost_at:
+                size = data.draw(st.integers(1, 15))
+                fold_batch(memory, 0, payloads[at : min(at + size, lost_at)], SOURCES)
+                at += size
+            shared.chunks = memory.unsent(1000)
+            if data.draw(st.booleans()):  # before or after they were rewritten
+                orders = memory.orders.all()
+                shared.chunks = [rewritten(each, orders) or each for each in shared.chunks]
+        with PartitionMemory(Path(folder) / "new.sqlite") as memory:
+            rebuild(memory, 0, shared)
+            fold_batch(memory, 0, payloads, SOURCES)
+            shared.chunks += memory.unsent(1000)
+            orders = memory.orders.all()
+    contents = [
+        chunk.read(each.chunk_id, (rewritten(each, orders) or each).payload)
+        for each in shared.chunks
+    ]
+    rows = [row for content in contents for row in chunk.to_rows(content.table)]
+    whole = fold(never_sent(records), State(SOURCES, keep_ms=1 << 50), set())
+    assert sorted(rows, key=lambda row: row.log_offset) == whole.rows
+    ledger: dict[LedgerKey, LedgerLine] = {}
+    for content in contents:
+        ledger = add(ledger, content.ledger)
+    assert sum(line.received for line in ledger.values()) == len(records)
+    assert sum(line.stored - line.erased for line in ledger.values()) == len(rows)
+
+
 class Shared:
     """Chunks in order, shared."""
 
@@ -130,11 +206,35 @@ def test_a_chunk_stays_until_it_is_confirmed(memory: PartitionMemory) -> None:
     hit = Hit(event_id="0" * 32, site="a.example", ts=NOON, received_at=NOON, visitor=1)
     fold_batch(memory, 0, raw([hit]), SOURCES)
     (one,) = memory.unsent(9)
-    memory.sent([one.chunk_id], at=100)
+    memory.sent([one], at=100)
     assert memory.unsent(9) == []
     assert [each.chunk_id for each in memory.waiting(101, 9)] == [one.chunk_id]
     memory.send_again([one.chunk_id])
     assert memory.unsent(9) == [one]
-    memory.confirmed([one.chunk_id])
-    assert memory.unsent(9) == []
+    memory.sent([one], at=100)
+    memory.confirmed(memory.waiting(101, 9))
+    assert memory.unconfirmed() == set()
     assert memory.outbox_bytes == 0
+
+
+def test_who_sent_or_confirmed_a_chunk_before_it_was_rewritten_did_it_in_vain(
+    memory: PartitionMemory,
+) -> None:
+    hits = [
+        Hit(event_id=f"{n:032}", site="a.example", ts=NOON, received_at=NOON, visitor=n)
+        for n in (1, 2)
+    ]
+    fold_batch(memory, 0, raw(hits), SOURCES)
+    (one,) = memory.unsent(9)
+    memory.sent([one], at=100)
+    (waiting,) = memory.waiting(101, 9)
+    new = rewritten(one, [Erasure(site="a.example", visitor=1, until=NOON, shard=0)])
+    assert new is not None
+    memory.put_out_rewritten([new])
+    memory.confirmed([waiting])
+    memory.sent([one], at=100)
+    assert (memory.unsent(9), memory.unsent(9, rewritten=True)) == ([], [new])
+    memory.sent([new], at=200)
+    assert [each.rewritten for each in memory.waiting(201, 9)] == [True]
+    memory.confirmed(memory.waiting(201, 9))
+    assert (memory.unconfirmed(), memory.rewrites) == (set(), 0)

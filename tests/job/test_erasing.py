@@ -1,0 +1,251 @@
+"""Rewriting ends with every chunk rewritten in both places, whatever is cut off on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from tests.job.events import NOON
+
+from analytics.errors import StoreUnavailable
+from analytics.event import Erasure, Hit
+from analytics.job import delivery, sealing
+from analytics.job.erasing import Eraser
+from analytics.job.folding import Raw, fold_batch
+from analytics.job.memory import PartitionMemory
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
+from analytics.pipeline.source import Sources
+from analytics.store import chunk
+from analytics.store.chunk import Chunk
+from analytics.stream.record import encode
+
+SOURCES = Sources()
+SITE = "a.example"
+MOST_CALLS = 60
+
+
+class Place:
+    """Ignite in front of Cassandra, as two dicts; a call may fail before or after its effect."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, Chunk] = {}
+        self.lasting: dict[str, Chunk] = {}
+        self.calls = 0
+        self.fails_at: int | None = None
+        self.done_before_it_fails = False
+
+    def _call(self, effect: Mapping[str, Chunk] | None = None) -> None:
+        self.calls += 1
+        fails = self.calls == self.fails_at
+        if effect and (not fails or self.done_before_it_fails):
+            self.there |= effect
+        if fails:
+            raise StoreUnavailable("it was killed")
+
+    def add(self, chunks: Sequence[Chunk]) -> None:
+        self._call({e.chunk_id: e for e in chunks if e.chunk_id not in self.there})
+
+    def put(self, chunks: Sequence[Chunk]) -> None:
+        self._call({each.chunk_id: each for each in chunks})
+
+    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
+        self._call()
+        return {each: self.there[each].rows for each in ids if each in self.there}
+
+    def heads(self, partition: int) -> Sequence[Chunk]:
+        self._call()
+        return [each for each in self.there.values() if each.partition == partition]
+
+    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+        self._call()
+        found = {**self.lasting, **self.there}
+        return [found[each] for each in ids if each in found]
+
+    def write_behind(self) -> None:
+        self.lasting |= self.there
+
+    def forget(self) -> None:
+        """Both nodes die, with what was not written yet."""
+        self.there = {}
+
+    def recall(self) -> None:
+        self.there = {**self.lasting, **self.there}
+
+
+class Disk:
+    """Cassandra's side of a `Place`."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
+        return {i: self._place.lasting[i].rows for i in ids if i in self._place.lasting}
+
+    def spans(self) -> Mapping[int, Sequence[tuple[int, int, str]]]:
+        spans = [(e.first_offset, e.last_offset, e.chunk_id) for e in self._place.lasting.values()]
+        return {0: sorted(spans)}
+
+
+def hit(number: int) -> Hit:
+    at = NOON + number * 1000
+    return Hit(event_id=f"{number:032}", site=SITE, ts=at, received_at=at, visitor=number % 3)
+
+
+def payloads() -> Iterator[Raw]:
+    """Forty hits of three visitors; then the first of them is erased; then ten more."""
+    erasure = Erasure(site=SITE, visitor=0, until=NOON + 40_000, shard=0)
+    records = [*map(hit, range(40)), erasure, *map(hit, range(50, 60))]
+    for offset, record in enumerate(records):
+        yield Raw(offset, NOON, encode(record))
+
+
+class Job:
+    """What the worker and the courier do with one partition, each killed now and then."""
+
+    def __init__(self, path: Path, place: Place) -> None:
+        self.path = path
+        self.place = place
+        self.disk = Disk(place)
+        self.eraser = Eraser(place, self.disk)
+        self.now = 1
+
+    def fold(self, records: Sequence[Raw], at_once: int = 4) -> None:
+        for start in range(0, len(records), at_once):
+            with PartitionMemory(self.path) as memory:
+                fold_batch(memory, 0, records[start : start + at_once], SOURCES)
+
+    def round(self) -> int:
+        """One round of the courier; if it is killed, another one begins with nothing in hand."""
+        self.now += 60_000
+        try:
+            with PartitionMemory(self.path) as memory:
+                delivery.send(memory, self.place, self.now)
+                delivery.confirm(memory, self.place, self.disk, self.now)
+                return self.eraser.step(memory, 0, self.now)
+        except StoreUnavailable:
+            self.eraser = Eraser(self.place, self.disk)
+            return 1
+
+    def idle(self) -> bool:
+        with PartitionMemory(self.path) as memory:
+            return not memory.unconfirmed() and not memory.orders.pending()
+
+
+def content_of(chunks: Mapping[str, Chunk]) -> tuple[set[int], dict[LedgerKey, LedgerLine]]:
+    """Who is in *chunks*, and what their ledger says."""
+    visitors: set[int] = set()
+    ledger: dict[LedgerKey, LedgerLine] = {}
+    for each in chunk.chain(chunks.values(), 0):
+        content = chunk.read(each.chunk_id, each.payload)
+        visitors |= set(content.table["visitor"].to_pylist())
+        ledger = add(ledger, content.ledger)
+    return visitors, ledger
+
+
+def finished(job: Job) -> None:
+    for _ in range(50):
+        job.round()
+        job.place.write_behind()
+        if job.idle():
+            break
+    assert job.idle()
+    for chunks in (job.place.there, job.place.lasting):
+        visitors, ledger = content_of(chunks)
+        # Those of the ten that came after it stay.
+        assert [line.erased for key, line in ledger.items() if key.site] == [14]
+        assert sum(line.stored for line in ledger.values()) == 50
+        rows = sum(e.rows for e in chunk.chain(chunks.values(), 0))
+        assert rows == 50 - 14
+        assert visitors == {0, 1, 2}
+        for each in chunks.values():
+            table = chunk.read(each.chunk_id, each.payload).table
+            mine = [
+                received
+                for visitor, received in zip(
+                    table["visitor"].to_pylist(), table["received_at"].to_pylist(), strict=True
+                )
+                if visitor == 0
+            ]
+            assert all(received > NOON + 40_000 for received in mine), each.chunk_id
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_a_job_that_is_killed_at_any_call_ends_with_the_same(tmp_path: Path, done: bool) -> None:
+    records = list(payloads())
+    calls = 0
+    for fails_at in range(1, MOST_CALLS):
+        place = Place()
+        place.fails_at, place.done_before_it_fails = fails_at, done
+        job = Job(tmp_path / f"{done}-{fails_at}.sqlite", place)
+        job.fold(records[:30])
+        for _ in range(3):
+            job.round()
+            place.write_behind()
+        job.fold(records[30:])
+        finished(job)
+        calls = place.calls
+        if fails_at >= calls:
+            break
+    assert 5 < calls < MOST_CALLS, "it was killed at each of them"
+
+
+def test_ignite_comes_back_with_what_cassandra_had_and_the_rows_stay_gone(tmp_path: Path) -> None:
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place)
+    records = list(payloads())
+    job.fold(records[:40])
+    for _ in range(2):
+        job.round()
+        place.write_behind()  # as they were
+    job.fold(records[40:])
+    for _ in range(3):
+        job.round()
+        place.forget()  # the rewritten ones with it
+        place.recall()
+        assert not job.idle()
+    finished(job)
+
+
+def test_a_worker_who_sends_a_chunk_late_does_not_bring_it_back(tmp_path: Path) -> None:
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place)
+    job.fold(list(payloads()))
+    with PartitionMemory(job.path) as memory:
+        in_hand = memory.unsent(100)
+        finished(job)
+        place.add(in_hand)
+        memory.sent(in_hand, job.now)
+    finished(job)
+
+
+def test_what_is_sealed_is_rewritten_and_keeps_its_parts_content(tmp_path: Path) -> None:
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place)
+    records = list(payloads())
+    job.fold(records[:40])
+    for _ in range(3):
+        job.round()
+        place.write_behind()
+    parts = sorted(place.there.values(), key=lambda each: each.first_offset)
+    sealed = sealing.merge(parts)
+    place.put(sealed)
+    place.write_behind()
+    job.fold(records[40:])
+    finished(job)
+    assert {each.chunk_id for each in sealed} <= place.lasting.keys()
+    again = sealing.merge(sorted(place.there.values(), key=lambda e: e.first_offset)[:1])
+    assert [chunk.read(e.chunk_id, e.payload).gone for e in again] != [[]]
+
+
+def test_erasing_again_adds_nothing(tmp_path: Path) -> None:
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place)
+    records = list(payloads())
+    job.fold(records)
+    finished(job)
+    before = dict(place.lasting)
+    again = Erasure(site=SITE, visitor=0, until=NOON + 40_500, shard=0)
+    job.fold([Raw(len(records), NOON, encode(again))])
+    finished(job)
+    assert {key: place.lasting[key] for key in before} == before
