@@ -17,7 +17,7 @@ from analytics.job.memory import PartitionMemory
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.pipeline.source import Sources
 from analytics.store import chunk
-from analytics.store.chunk import Chunk
+from analytics.store.chunk import Chunk, Head
 from analytics.stream.record import encode
 
 SOURCES = Sources()
@@ -53,9 +53,9 @@ class Place:
         self._call()
         return {each: self.there[each].rows for each in ids if each in self.there}
 
-    def heads(self, partition: int) -> Sequence[Chunk]:
+    def heads(self, partition: int) -> Sequence[Head]:
         self._call()
-        return [each for each in self.there.values() if each.partition == partition]
+        return [Head(*each[:9]) for each in self.there.values() if each.partition == partition]
 
     def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
         self._call()
@@ -82,9 +82,8 @@ class Disk:
     def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
         return {i: self._place.lasting[i].rows for i in ids if i in self._place.lasting}
 
-    def spans(self) -> Mapping[int, Sequence[tuple[int, int, str]]]:
-        spans = [(e.first_offset, e.last_offset, e.chunk_id) for e in self._place.lasting.values()]
-        return {0: sorted(spans)}
+    def heads(self) -> Mapping[int, Sequence[Head]]:
+        return {0: [Head(*each[:9]) for each in self._place.lasting.values()]}
 
 
 def hit(number: int) -> Hit:

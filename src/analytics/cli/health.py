@@ -55,7 +55,7 @@ def _show(found: auditing.Audited) -> None:
         ("SITE", "RECEIVED", "STORED", "DUPLICATE", "DROPPED", "DEAD"),
         (
             (
-                each.site or "(unreadable)",
+                each.site or "(no site)",
                 f"{each.received:,}",
                 f"{each.stored:,}",
                 f"{each.duplicate:,}",

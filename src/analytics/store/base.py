@@ -138,7 +138,11 @@ class Exports(Protocol):
 
 
 class Erases(Protocol):
-    """Deletes rows, and adds them to the ledger's `erased`, in one transaction."""
+    """Deletes rows, and adds them to the ledger's `erased`, in one transaction.
+
+    A store that others share orders it everywhere, and returns when it is done here. Raises
+    `Unavailable` when that is not sure, and says what will become of it.
+    """
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
         """Delete every row of a visitor; how many there were."""
@@ -149,7 +153,7 @@ class Erases(Protocol):
     async def retain(self, site: str, before_ms: int) -> int:
         """Delete the days (of the site) that ended by then; how many rows there were.
 
-        From then on the site's figures begin with the day after them.
+        A store that others share only orders it, and returns 0. From then on the site's figures begin with the day after them.
         """
 
 

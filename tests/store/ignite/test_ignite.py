@@ -8,9 +8,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.store.rows import NOON, hit
 
 from analytics.errors import StoreUnavailable
+from analytics.event import Erasure
+from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.pipeline.source import Sources
+from analytics.pipeline.state import State
 from analytics.settings import Ignite, Settings
 from analytics.store import chunk
 from analytics.store.archive import Archive
@@ -20,6 +25,7 @@ from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.chunk import Chunk, Span
 from analytics.store.ignite.chunks import ChunkStore
 from analytics.store.ignite.documents import SharedDocument
+from analytics.store.rewriting import rewritten
 from analytics.testing.catalog import CatalogContract, HandClock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -60,7 +66,7 @@ def test_chunks_come_back_in_order_once_however_often_they_are_written(
     holding = chunks.holding(partition, 7)
     assert (holding, chunks.holding(partition, 5)) == (given[1], None)
     assert chunks.read([each.chunk_id for each in reversed(given)]) == given
-    assert chunks.present([given[0].chunk_id, "none"]) == {given[0].chunk_id}
+    assert chunks.rows([given[0].chunk_id, "none"]) == {given[0].chunk_id: 0}
 
 
 def test_what_left_ignites_memory_is_read_from_cassandra(
@@ -72,14 +78,14 @@ def test_what_left_ignites_memory_is_read_from_cassandra(
     archive = Archive(chunks, kept, look_every_s=0)
     chunks.put(given)
     until = time.monotonic() + WRITTEN_S
-    while kept.present(ids) != set(ids):
+    while kept.rows(ids).keys() != set(ids):
         assert time.monotonic() < until
     chunks.evict(ids[:2])
-    assert chunks.present(ids) == {ids[2]}
+    assert chunks.rows(ids).keys() == {ids[2]}
     assert [head.chunk_id for head in chunks.heads(partition)] == ids[2:]
     # Cassandra has what Ignite has not: now, and after whatever was to be written behind.
     time.sleep(3)
-    assert kept.present(ids) == set(ids)
+    assert kept.rows(ids).keys() == set(ids)
     assert [head.chunk_id for head in archive.heads(partition)] == ids
     assert archive.holding(partition, 7) == given[1]
     chunks.evict(ids)
@@ -87,12 +93,12 @@ def test_what_left_ignites_memory_is_read_from_cassandra(
     assert archive.following(partition, 0, 2) == given[:2]
     assert archive.following(partition, 5, 10) == given[1:2]
     assert archive.following(partition, 10, 10) == given[2:]
-    assert chunks.present(ids) == set(ids)  # what was asked for is in memory again
+    assert chunks.rows(ids).keys() == set(ids)  # what was asked for is in memory again
     chunks.evict(ids)
     assert archive.fetch([*reversed(ids), "none"]) == given
     chunks.evict(ids)
     chunks.remove(ids)  # what is not in memory is removed all the same
-    while kept.present(ids):
+    while kept.rows(ids):
         assert time.monotonic() < until
     archive.close()
 
@@ -106,15 +112,43 @@ def test_chunks_are_written_behind_to_cassandra_and_removed_there(
     try:
         chunks.put(given)
         until = time.monotonic() + WRITTEN_S
-        while kept.present(sorted(ids)) != ids:
+        while kept.rows(sorted(ids)).keys() != ids:
             assert time.monotonic() < until
         heads = kept.heads()[partition]
         assert heads == chunks.heads(partition)
         assert [(head.first_offset, head.last_offset) for head in heads] == [(0, 4), (5, 9)]
         chunks.remove([given[0].chunk_id])
-        while kept.present(sorted(ids)) != {given[1].chunk_id}:
+        while kept.rows(sorted(ids)).keys() != {given[1].chunk_id}:
             assert time.monotonic() < until
         assert chunks.following(partition, 0, 9) == given[1:]
+    finally:
+        kept.close()
+
+
+def test_a_rewritten_chunk_takes_the_place_of_what_it_was_and_keeps_it(
+    chunks: ChunkStore, ignite: Settings, partition: int
+) -> None:
+    """In Ignite and in Cassandra, though the old one is sent once more, or memory was lost."""
+    state = State(Sources())
+    hits = [hit(NOON + n, visitor=n) for n in range(4)]
+    outcome = fold(list(enumerate(hits)), state, set())
+    (old,) = chunk.pack(partition, [Span(0, 3, outcome.ledger)], outcome.rows, ())
+    new = rewritten(old, [Erasure(site=hits[0].site, until=NOON + 10, visitor=2, shard=0)])
+    assert new is not None
+    kept = KeptChunks(ignite.cassandra)
+    try:
+        chunks.add([old])
+        until = time.monotonic() + WRITTEN_S
+        while kept.rows([old.chunk_id]) != {old.chunk_id: 4}:
+            assert time.monotonic() < until
+        chunks.put([new])
+        chunks.add([old])
+        assert chunks.rows([old.chunk_id]) == {old.chunk_id: 3}
+        while kept.rows([old.chunk_id]) != {old.chunk_id: 3}:
+            assert time.monotonic() < until
+        chunks.evict([old.chunk_id])
+        assert chunks.rows([old.chunk_id]) == {}
+        assert chunks.fetch([old.chunk_id]) == [new]
     finally:
         kept.close()
 
