@@ -153,7 +153,8 @@ class Erases(Protocol):
     async def retain(self, site: str, before_ms: int) -> int:
         """Delete the days (of the site) that ended by then; how many rows there were.
 
-        A store that others share only orders it, and returns 0. From then on the site's figures begin with the day after them.
+        A store that others share only orders it, and returns 0.
+        From then on the site's figures begin with the day after them.
         """
 
 
