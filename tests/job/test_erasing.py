@@ -206,6 +206,20 @@ def test_ignite_comes_back_with_what_cassandra_had_and_the_rows_stay_gone(tmp_pa
     finished(job)
 
 
+def test_nothing_is_done_before_cassandra_has_the_rewritten_chunks(tmp_path: Path) -> None:
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place)
+    records = list(payloads())
+    job.fold(records[:40])
+    for _ in range(3):
+        job.round()
+        place.write_behind()
+    job.fold(records[40:])
+    for _ in range(5):
+        assert job.round() == 1, "what lies there under their ids is the old ones"
+    finished(job)
+
+
 def test_a_worker_who_sends_a_chunk_late_does_not_bring_it_back(tmp_path: Path) -> None:
     place = Place()
     job = Job(tmp_path / "p.sqlite", place)

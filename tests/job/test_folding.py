@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.job.events import HOUR, NOON, logs
 
 from analytics.errors import Corrupt
@@ -173,6 +174,43 @@ def test_what_is_erased_leaves_rows_as_if_it_had_never_been_sent(
         ledger = add(ledger, content.ledger)
     assert sum(line.received for line in ledger.values()) == len(records)
     assert sum(line.stored - line.erased for line in ledger.values()) == len(rows)
+
+
+def copy_of(one: Hit, received_at: int) -> Hit:
+    """The same event, sent again."""
+    return structs.replace(one, received_at=received_at)
+
+
+def test_an_erased_event_that_is_sent_again_is_a_copy_though_the_memory_was_lost(
+    tmp_path: Path,
+) -> None:
+    first = Hit(event_id="1" * 32, site="a.example", ts=NOON, received_at=NOON, visitor=1)
+    other = Hit(event_id="2" * 32, site="a.example", ts=NOON, received_at=NOON, visitor=2)
+    order = Erasure(site="a.example", visitor=1, until=NOON + 10, shard=0)
+    shared = Shared()
+    with PartitionMemory(tmp_path / "lost.sqlite") as memory:
+        fold_batch(memory, 0, raw([first, other]), SOURCES)
+        fold_batch(memory, 0, raw([order], start=2), SOURCES)
+        shared.chunks = [rewritten(each, [order]) or each for each in memory.unsent(9)]
+    assert [each.rows for each in shared.chunks] == [1, 0]
+    with PartitionMemory(tmp_path / "new.sqlite") as memory:
+        rebuild(memory, 0, shared)
+        fold_batch(memory, 0, raw([copy_of(first, NOON + HOUR)], start=3), SOURCES)
+        (one,) = memory.unsent(9)
+    ledger = chunk.read(one.chunk_id, one.payload).ledger
+    assert [(line.stored, line.duplicate) for line in ledger.values()] == [(0, 1)]
+
+
+def test_a_hit_out_of_a_spool_and_its_copy_after_the_erasure_leave_nothing(
+    memory: PartitionMemory,
+) -> None:
+    order = Erasure(site="a.example", until=NOON + 10, shard=0)
+    held_up = Hit(event_id="1" * 32, site="a.example", ts=NOON, received_at=NOON, visitor=1)
+    fold_batch(memory, 0, raw([order, held_up, copy_of(held_up, NOON + 20)]), SOURCES)
+    rows, ledger = outbox(memory)
+    assert rows == []
+    (line,) = [line for key, line in ledger.items() if key.site]
+    assert (line.stored, line.erased, line.duplicate) == (1, 1, 1)
 
 
 class Shared:
