@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from analytics import extras
 from analytics.admin.folder import DataFolder
 from analytics.breaker import Breaker
-from analytics.errors import Malformed, Misconfigured, NotVisibleYet
+from analytics.errors import LogUnavailable, Malformed, Misconfigured, NotVisibleYet
 from analytics.event import Erasure
 from analytics.gateway import metrics
 from analytics.guard import Guard
@@ -135,7 +135,13 @@ class Following:
 
         Raises `LogUnavailable` while Kafka is away, `NotVisibleYet` when the figures stand still.
         """
-        ends = {end.partition: end.offset for _, end in await self._log.ends()}
+        try:
+            ends = {end.partition: end.offset for _, end in await self._log.ends()}
+        except LogUnavailable as exc:
+            raise LogUnavailable(
+                f"nobody can say what is still to come ({exc}), and nothing was done: ask again"
+                " when Kafka is back"
+            ) from exc
         before: Mapping[int, int] | None = None
         while before != self._follower.next_offsets:
             before = dict(self._follower.next_offsets)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from tests.job.events import NOON
+from tests.job.events import DAY, NOON
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit
@@ -18,6 +18,7 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.pipeline.source import Sources
 from analytics.store import chunk
 from analytics.store.chunk import Chunk, Head
+from analytics.store.rewriting import rewritten
 from analytics.stream.record import encode
 
 SOURCES = Sources()
@@ -62,6 +63,9 @@ class Place:
         found = {**self.lasting, **self.there}
         return [found[each] for each in ids if each in found]
 
+    def evict(self, ids: Sequence[str]) -> None:
+        self.there = {i: one for i, one in self.there.items() if i not in ids}
+
     def write_behind(self) -> None:
         self.lasting |= self.there
 
@@ -102,12 +106,12 @@ def payloads() -> Iterator[Raw]:
 class Job:
     """What the worker and the courier do with one partition, each killed now and then."""
 
-    def __init__(self, path: Path, place: Place) -> None:
+    def __init__(self, path: Path, place: Place, *, hot_days: int = 0) -> None:
         self.path = path
         self.place = place
         self.disk = Disk(place)
-        self.eraser = Eraser(place, self.disk)
-        self.now = 1
+        self.eraser = Eraser(place, self.disk, hot_days)
+        self.now = NOON + 10 * DAY
 
     def fold(self, records: Sequence[Raw], at_once: int = 4) -> None:
         for start in range(0, len(records), at_once):
@@ -142,14 +146,14 @@ def content_of(chunks: Mapping[str, Chunk]) -> tuple[set[int], dict[LedgerKey, L
     return visitors, ledger
 
 
-def finished(job: Job) -> None:
+def finished(job: Job, *, in_memory: bool = True) -> None:
     for _ in range(50):
         job.round()
         job.place.write_behind()
         if job.idle():
             break
     assert job.idle()
-    for chunks in (job.place.there, job.place.lasting):
+    for chunks in [job.place.lasting, *([job.place.there] if in_memory else [])]:
         visitors, ledger = content_of(chunks)
         # Those of the ten that came after it stay.
         assert [line.erased for key, line in ledger.items() if key.site] == [14]
@@ -218,6 +222,29 @@ def test_nothing_is_done_before_cassandra_has_the_rewritten_chunks(tmp_path: Pat
     for _ in range(5):
         assert job.round() == 1, "what lies there under their ids is the old ones"
     finished(job)
+
+
+def test_old_chunks_are_rewritten_on_disk_and_the_others_do_not_fill_the_memory(
+    tmp_path: Path,
+) -> None:
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place, hot_days=2)
+    records = list(payloads())
+    job.fold(records[:3], at_once=1)
+    job.fold(records[3:40])
+    for _ in range(3):
+        job.round()
+        place.write_behind()
+    untouched = {
+        each.chunk_id
+        for each in place.there.values()
+        if rewritten(each, [Erasure(site=SITE, visitor=0, until=NOON + 40_000, shard=0)]) is None
+    }
+    place.forget()
+    job.fold(records[40:])
+    finished(job, in_memory=False)
+    assert len(untouched) == 2
+    assert untouched.isdisjoint(place.there)
 
 
 def test_a_worker_who_sends_a_chunk_late_does_not_bring_it_back(tmp_path: Path) -> None:

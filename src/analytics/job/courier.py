@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ class Courier:
         self._kept = KeptChunks(cassandra, guarded[1])
         self.breakers = [guard.breaker for guard in guarded]
         self._hot_days = ignite.hot_days
-        self._eraser = Eraser(self._shared, self._kept)
+        self._eraser = Eraser(self._shared, self._kept, ignite.hot_days)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self.outbox_bytes = 0
@@ -84,26 +84,34 @@ class Courier:
         """Merge chunks of past hours, and let go the parts of what was merged before."""
         for partition, path in files(self._folder).items():
             with PartitionMemory(path) as memory:
-                if memory.orders.pending():
-                    continue  # its chunks are being rewritten
+                erasing = bool(memory.orders.pending())
                 waiting = memory.unconfirmed()
             heads = self._shared.heads(partition)
             parts = sealing.obsolete(heads)
-            safe = self._kept.rows(sorted({*parts.values()} - waiting))
-            gone = [part for part, whole in parts.items() if whole in safe and part not in waiting]
-            self._shared.remove(gone)
             whole = [each for each in heads if each.chunk_id not in parts]
-            made = 0
             groups = sealing.groups(whole, now)
-            for ids in groups[:_GROUPS_AT_ONCE]:
-                if waiting.isdisjoint(ids):
-                    chunks = self._shared.read(ids)
-                    if len(chunks) == len(ids):
-                        self._shared.put(sealing.merge(chunks))
-                        made += 1
-            if gone or made:
-                log.info("chunks_sealed", partition=partition, merged=made, removed=len(gone))
+            if not erasing:  # else its chunks are being rewritten
+                gone = self._let_go(parts, waiting)
+                made = self._merge(groups, waiting)
+                if gone or made:
+                    log.info("chunks_sealed", partition=partition, merged=made, removed=gone)
             self._cool(whole, waiting.union(*groups), now)
+
+    def _let_go(self, parts: Mapping[str, str], waiting: set[str]) -> int:
+        safe = self._kept.rows(sorted({*parts.values()} - waiting))
+        gone = [part for part, whole in parts.items() if whole in safe and part not in waiting]
+        self._shared.remove(gone)
+        return len(gone)
+
+    def _merge(self, groups: Sequence[Sequence[str]], waiting: set[str]) -> int:
+        made = 0
+        for ids in groups[:_GROUPS_AT_ONCE]:
+            if waiting.isdisjoint(ids):
+                chunks = self._shared.read(ids)
+                if len(chunks) == len(ids):
+                    self._shared.put(sealing.merge(chunks))
+                    made += 1
+        return made
 
     def _cool(self, whole: Sequence[Head], needed: set[str], now: int) -> None:
         """Let go from Ignite's memory what is old, if Cassandra has it and nobody *needed* it."""

@@ -72,8 +72,9 @@ class Erasing:
                 await self._reached(ends)
         except TimeoutError:
             raise NotVisibleYet(
-                f"{site}: the erasure is in the log, and will be carried out; the stream job has"
-                " not got to it yet. See whether it runs; nothing need be asked again"
+                f"{site}: the erasure is in the log, and will be carried out; this server has not"
+                " come to it yet. See whether the stream job runs and Ignite answers; nothing need"
+                " be asked again"
             ) from None
         # Whatever comes from now on is not concerned.
         await asyncio.sleep(max(0, until + 1 - self._clock()) / 1000)
