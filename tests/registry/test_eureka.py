@@ -65,6 +65,7 @@ class TestEurekaRegistry(RegistryContract):
                 "ipAddr": "10.0.0.9",
                 "status": "UP",
                 "port": {"$": 80, "@enabled": "true"},
+                "metadata": {"startedAt": "soon"},
                 "dataCenterInfo": {
                     "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo",
                     "name": "MyOwn",

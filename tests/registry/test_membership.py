@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from analytics.app import clock
-from analytics.errors import RegistryUnavailable
+from analytics.errors import Misconfigured, RegistryUnavailable
 from analytics.registry.base import Replica
 from analytics.registry.membership import Membership
 from analytics.registry.memory import MemoryRegistry
@@ -37,6 +37,14 @@ class Moody(MemoryRegistry):
     def _mood(self) -> None:
         if self.away:
             raise RegistryUnavailable("it is away")
+
+
+class Refusing(Moody):
+    """A registry that does not know us, and then does."""
+
+    def _mood(self) -> None:
+        if self.away:
+            raise Misconfigured("the registry does not know us")
 
 
 @pytest.fixture
@@ -80,6 +88,7 @@ async def test_who_left_says_nothing_more(registry: Moody) -> None:
     assert told(await registry.replicas()) == [ONE], "leaving once is enough"
 
 
+@pytest.mark.parametrize("registry", [Moody(), Refusing()], ids=["away", "refuses"])
 async def test_a_registry_that_is_away_is_tried_again(registry: Moody) -> None:
     registry.away = True
     async with member(registry):

@@ -75,7 +75,7 @@ class EurekaRegistry:
             found = msgspec.json.decode(reply, type=_Reply).application.instance
         except msgspec.MsgspecError as exc:
             raise RegistryUnavailable(f"Eureka's list cannot be understood: {exc}") from exc
-        listed = [_listed(each) for each in found if "startedAt" in each.metadata]
+        listed = [_listed(each) for each in found if each.metadata.get("startedAt", "").isdecimal()]
         return sorted(listed, key=lambda each: each.replica.address)
 
     @property
@@ -92,7 +92,7 @@ class EurekaRegistry:
         for url in self._settings.urls:
             try:
                 reply = await self._client.request(method, url + path, **more)
-            except httpx2.TransportError as exc:
+            except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
                 fault = f"Eureka does not answer at {url}: {exc!r}"
                 continue
             if reply.status_code == 404:

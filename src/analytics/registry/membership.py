@@ -9,7 +9,7 @@ from typing import Self
 
 import structlog
 
-from analytics.errors import RegistryUnavailable
+from analytics.errors import AnalyticsError
 from analytics.registry.base import Registry, Replica
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class Membership:
         address = self._describe().address
         try:
             await self._registry.withdraw(address)
-        except RegistryUnavailable as exc:
+        except AnalyticsError as exc:
             log.warning("registry_not_left", address=address, error=str(exc))
         else:
             log.debug("registry_left", address=address)
@@ -63,7 +63,7 @@ class Membership:
             replica = self._describe()
             try:
                 await self._registry.announce(replica)
-            except RegistryUnavailable as exc:
+            except AnalyticsError as exc:
                 if self._listed is not False:
                     log.warning("registry_unreachable", error=str(exc))
                 self._listed = False
