@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, SecretStr, ValidationInfo, field_validator
 
 from analytics.settings.section import Section, absent, parts, setting
 
@@ -34,11 +34,16 @@ class Registry(Section):
             raise ValueError('give it as "host:port"')
         return value
 
-    @model_validator(mode="after")
-    def _beats_within_a_lease(self) -> Registry:
-        if self.heartbeat_s * 2 > self.lease_s:
-            raise ValueError("lease_s must be twice heartbeat_s at least, or one lost beat ends it")
-        return self
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _twice_in_a_lease(cls, value: float, info: ValidationInfo) -> float:
+        lease_s = info.data.get("lease_s")
+        if lease_s is not None and value * 2 > lease_s:
+            raise ValueError(
+                f"it must be half of registry.lease_s ({lease_s}) at most, or one lost beat ends "
+                "the lease"
+            )
+        return value
 
 
 class Eureka(Section):
