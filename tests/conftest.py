@@ -12,7 +12,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
-pytest_plugins = ["tests.real"]
+pytest_plugins = ["tests.real", "tests.secured"]
 
 # A slow machine is no fault of the code: no example has a deadline.
 settings.register_profile("ours", deadline=None)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cassandra import DriverException
-from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import (
-    EXEC_PROFILE_DEFAULT,
-    Cluster,
-    ExecutionProfile,
-    NoHostAvailable,
-    Session,
-)
-from cassandra.policies import DCAwareRoundRobinPolicy
+from cassandra.cluster import Session
 
-from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.settings import Cassandra
+from analytics.store import cql
 from analytics.store.ignite.tables import TABLES, Table
-
-_TIMEOUT_S = 10.0
 
 
 def ask(settings: Cassandra) -> str:
@@ -62,41 +50,9 @@ def _table(keyspace: str, table: Table) -> str:
 
 @contextmanager
 def _session(settings: Cassandra) -> Iterator[Session]:
-    """A session that asks the first node that answers."""
-    hosts, ports = zip(*(each.rsplit(":", 1) for each in settings.addresses), strict=True)
-    login = None
-    if settings.username:
-        login = PlainTextAuthProvider(settings.username, settings.password.get_secret_value())
-    profile = ExecutionProfile(
-        load_balancing_policy=DCAwareRoundRobinPolicy(settings.datacenter),
-        request_timeout=_TIMEOUT_S,
-    )
-    cluster = Cluster(
-        list(hosts),
-        port=int(ports[0]),
-        auth_provider=login,
-        ssl_context=_context(settings) if settings.tls else None,
-        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-        connect_timeout=_TIMEOUT_S,
-        protocol_version=5,
-    )
-    try:
-        yield cluster.connect()
-    except (NoHostAvailable, DriverException, OSError) as exc:
-        raise StoreUnavailable(
-            f"Cassandra at {settings.addresses[0]} does not answer: {exc}"
-        ) from exc
-    finally:
-        cluster.shutdown()
-
-
-def _context(settings: Cassandra) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.tls_ca)
-        if settings.tls_certificate is not None:
-            context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except OSError as exc:
-        raise Misconfigured(
-            f"cassandra.tls_*: a certificate or its key can't be read: {exc}"
-        ) from exc
-    return context
+    with cql.translated(settings):
+        cluster = cql.cluster(settings)
+        try:
+            yield cluster.connect()
+        finally:
+            cluster.shutdown()

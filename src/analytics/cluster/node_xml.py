@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import jinja2
 
-from analytics.settings import Cassandra, Settings
+from analytics.errors import Misconfigured
+from analytics.settings import Cassandra, Ignite, Settings
 from analytics.store.ignite.tables import CHUNKS, SCHEMA, TABLES, Table
 
 _TEMPLATES: Final = jinja2.Environment(
@@ -32,6 +33,8 @@ class Node(NamedTuple):
     """Where it looks for other nodes."""
     memory: int
     backups: int
+    security: Ignite | None = None
+    """With which key it speaks TLS, to clients as to other nodes; None: it does not."""
 
     @property
     def initial_memory(self) -> int:
@@ -53,16 +56,23 @@ def node_xml(node: Node, cassandra: Cassandra) -> str:
 
 def elsewhere(settings: Settings) -> str:
     """The configuration of a node that does not run here, on its usual ports."""
-    hosts = [address.rsplit(":", 1)[0] for address in settings.ignite.addresses]
+    ignite = settings.ignite
+    if ignite.tls and (ignite.node_keystore is None or ignite.node_truststore is None):
+        raise Misconfigured(
+            "ignite.tls is set, and a node speaks TLS only with a key and certificates of its"
+            " own: set ignite.node_keystore and ignite.node_truststore"
+        )
+    hosts = [address.rsplit(":", 1)[0] for address in ignite.addresses]
     node = Node(
         name="analytics",
         host="",
-        client_port=int(settings.ignite.addresses[0].rsplit(":", 1)[1]),
+        client_port=int(ignite.addresses[0].rsplit(":", 1)[1]),
         discovery_port=47500,
         communication_port=47100,
         discovery=[f"{host}:47500" for host in hosts],
         memory=settings.cluster.ignite_memory,
-        backups=settings.ignite.backups,
+        backups=ignite.backups,
+        security=ignite if ignite.tls else None,
     )
     return node_xml(node, settings.cassandra)
 

@@ -18,6 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from analytics.errors import StoreUnavailable
+from analytics.job.kafka_options import connection
 from analytics.job.worker import RECORDS_AT_ONCE, TALLY, Task
 from analytics.settings import Kafka
 
@@ -135,35 +136,6 @@ def source_options(kafka: Kafka, max_offsets: int) -> Mapping[str, str]:
     }
 
 
-def connection(kafka: Kafka) -> Mapping[str, str]:
-    """How Spark connects to Kafka."""
-    login = bool(kafka.sasl_mechanism)
-    channel = "SSL" if kafka.tls else "PLAINTEXT"
-    options = {
-        "kafka.bootstrap.servers": ",".join(kafka.bootstrap),
-        "kafka.security.protocol": f"SASL_{channel}" if login else channel,
-    }
-    if kafka.tls_ca is not None:
-        options |= {
-            "kafka.ssl.truststore.type": "PEM",
-            "kafka.ssl.truststore.location": str(kafka.tls_ca),
-        }
-    if login:
-        module = "plain.PlainLoginModule" if kafka.sasl_mechanism == "PLAIN" else _SCRAM
-        options |= {
-            "kafka.sasl.mechanism": kafka.sasl_mechanism,
-            "kafka.sasl.jaas.config": (
-                f"org.apache.kafka.common.security.{module} required"
-                f" username={_quoted(kafka.username)}"
-                f" password={_quoted(kafka.password.get_secret_value())};"
-            ),
-        }
-    return options
-
-
-_SCRAM: Final = "scram.ScramLoginModule"
-
-
 def package(folder: Path) -> Path:
     """This package as a file that Spark ships to executors elsewhere."""
     root = Path(__file__).parents[1]
@@ -194,11 +166,6 @@ def _gathering(
         tally(told, time.monotonic() - began)
 
     return gather
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _first_line(fault: BaseException) -> str:

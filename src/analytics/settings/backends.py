@@ -83,8 +83,12 @@ class Kafka(Section):
     tls_ca: OptionalPath = setting(
         None, "Certificates (PEM) that are trusted; without it, the system's."
     )
+    tls_names: bool = setting(
+        default=True, help_="Whether a server's certificate must have the name that we call it by."
+    )
     tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
+    tls_key: OptionalPath = setting(None, "The key (PEM, PKCS #8) of our certificate.")
+    tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
         "", "How we log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; not at all when empty."
     )
@@ -116,10 +120,22 @@ class Ignite(Section):
     tls_ca: OptionalPath = setting(
         None, "Certificates (PEM) that are trusted; without it, the system's."
     )
+    tls_names: bool = setting(
+        default=True, help_="Whether a server's certificate must have the name that we call it by."
+    )
     tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
+    tls_key: OptionalPath = setting(None, "The key (PEM, PKCS #8) of our certificate.")
+    tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
     username: str = setting("", "Who we are to Ignite, where it asks.")
     password: SecretStr = setting(SecretStr(""), "The password of ignite.username.")
+    node_keystore: OptionalPath = setting(
+        None,
+        "Key and certificate (PKCS #12) of a node itself, for its configuration.",
+    )
+    node_truststore: OptionalPath = setting(
+        None, "Certificates (PKCS #12) that a node trusts: of other nodes, and ours."
+    )
+    node_password: SecretStr = setting(SecretStr(""), "The password of both of a node's stores.")
 
 
 class Cassandra(Section):
@@ -140,8 +156,12 @@ class Cassandra(Section):
     tls_ca: OptionalPath = setting(
         None, "Certificates (PEM) that are trusted; without it, the system's."
     )
+    tls_names: bool = setting(
+        default=True, help_="Whether a server's certificate must have the name that we call it by."
+    )
     tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
+    tls_key: OptionalPath = setting(None, "The key (PEM, PKCS #8) of our certificate.")
+    tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
     username: str = setting("", "Who we are to Cassandra, where it asks.")
     password: SecretStr = setting(SecretStr(""), "The password of cassandra.username.")
 

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from cassandra import DriverException
-from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import (
-    EXEC_PROFILE_DEFAULT,
-    Cluster,
-    ExecutionProfile,
-    NoHostAvailable,
-    Session,
-)
+from cassandra.cluster import Cluster, Session
 from cassandra.concurrent import execute_concurrent_with_args
-from cassandra.policies import DCAwareRoundRobinPolicy
 
-from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.guard import Guard
 from analytics.settings import Cassandra
-from analytics.store import guards
+from analytics.store import cql, guards
 from analytics.store.chunk import Head, Kind
 from analytics.store.ignite.tables import CHUNKS
 
@@ -72,51 +61,18 @@ class KeptChunks:
 
     @contextmanager
     def _connected(self) -> Iterator[Session]:
-        with self._guard.call(), self._translated() as session:
-            yield session
-
-    @contextmanager
-    def _translated(self) -> Iterator[Session]:
-        try:
-            if self._session is None:
-                self._open()
-            yield self._session
-        except (NoHostAvailable, DriverException, OSError) as exc:
-            self.close()
-            raise StoreUnavailable(f"Cassandra does not answer: {exc}") from exc
+        with self._guard.call(), cql.translated(self._settings):
+            try:
+                if self._session is None:
+                    self._open()
+                yield self._session
+            except Exception:
+                self.close()
+                raise
 
     def _open(self) -> None:
-        settings = self._settings
-        hosts, ports = zip(*(each.rsplit(":", 1) for each in settings.addresses), strict=True)
-        login = None
-        if settings.username:
-            login = PlainTextAuthProvider(settings.username, settings.password.get_secret_value())
-        profile = ExecutionProfile(
-            load_balancing_policy=DCAwareRoundRobinPolicy(settings.datacenter),
-            request_timeout=settings.timeout_s,
-        )
-        self._cluster = Cluster(
-            list(hosts),
-            port=int(ports[0]),
-            auth_provider=login,
-            ssl_context=_context(settings) if settings.tls else None,
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            connect_timeout=settings.timeout_s,
-            protocol_version=5,
-        )
-        self._session = self._cluster.connect(settings.keyspace)
+        self._cluster = cql.cluster(self._settings)
+        self._session = self._cluster.connect(self._settings.keyspace)
         self._rows = self._session.prepare(
             f"SELECT chunk_id, row_count FROM {CHUNKS.name} WHERE chunk_id = ?"  # noqa: S608
         )
-
-
-def _context(settings: Cassandra) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.tls_ca)
-        if settings.tls_certificate is not None:
-            context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except OSError as exc:
-        raise Misconfigured(
-            f"cassandra.tls_*: a certificate or its key can't be read: {exc}"
-        ) from exc
-    return context

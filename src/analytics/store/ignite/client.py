@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from pyignite import Client as Driver
 from pyignite.exceptions import (
     AuthenticationError,
     BinaryTypeError,
@@ -22,10 +20,12 @@ from pyignite.exceptions import (
     SQLError,
 )
 
+from analytics import tls
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.guard import Guard
 from analytics.settings import Ignite
 from analytics.store import guards
+from analytics.store.ignite.driver import Driver
 from analytics.store.ignite.tables import SCHEMA
 
 _FAULTS: Final = (
@@ -50,6 +50,7 @@ class Client:
         self._settings = settings
         self._guard = guard or guards.ignite(settings)
         self._driver: Driver | None = None
+        self._worked = False
 
     def close(self) -> None:
         """Give the connection back."""
@@ -111,56 +112,44 @@ class Client:
         try:
             if self._driver is None:
                 self._driver = self._connect()
+                self._worked = True
             yield self._driver
         except AuthenticationError as exc:
             self.close()
-            raise Misconfigured(
+            raise self._refused(
                 "Ignite does not know us: see ignite.username and ignite.password"
             ) from exc
         except _FAULTS as exc:
+            said = repr(exc)
+            if self._driver is None:
+                said = self._why_unconnected() or said
             self.close()
-            raise StoreUnavailable(f"Ignite does not answer: {exc!r}") from exc
+            raise StoreUnavailable(f"Ignite does not answer: {said}") from exc
+
+    def _why_unconnected(self) -> str:
+        try:
+            return tls.check("ignite", self._settings, self._settings.addresses)
+        except Misconfigured as wrong:
+            raise self._refused(str(wrong)) from wrong
+
+    def _refused(self, why: str) -> Misconfigured | StoreUnavailable:
+        """What worked before will work again, when its certificates or passwords are in order."""
+        return StoreUnavailable(why) if self._worked else Misconfigured(why)
 
     def _connect(self) -> Driver:
         settings = self._settings
-        options: dict[str, object] = {"timeout": settings.timeout_s}
-        if settings.tls:
-            options |= {
-                "use_ssl": True,
-                "ssl_ca_certfile": _text(settings.tls_ca),
-                "ssl_certfile": _text(settings.tls_certificate),
-                "ssl_keyfile": _text(settings.tls_key),
-            }
+        login: dict[str, object] = {}
         if settings.username:
-            options |= {
+            login = {
                 "username": settings.username,
                 "password": settings.password.get_secret_value(),
             }
-        driver = Driver(**options)
-        driver.connect(_reachable(settings))
+        context = tls.context("ignite", settings) if settings.tls else None
+        driver = Driver(context, timeout=settings.timeout_s, **login)
+        driver.connect([_address(each) for each in settings.addresses])
         return driver
-
-
-def _reachable(settings: Ignite) -> list[tuple[str, int]]:
-    """Where somebody listens: the driver leaks what it opens in vain."""
-    found = []
-    fault: OSError | None = None
-    for address in map(_address, settings.addresses):
-        try:
-            socket.create_connection(address, timeout=settings.timeout_s).close()
-        except OSError as exc:
-            fault = exc
-        else:
-            found.append(address)
-    if fault is not None and not found:
-        raise fault
-    return found
 
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def _text(path: object) -> str | None:
-    return None if path is None else str(path)

@@ -1,12 +1,27 @@
-"""How to connect to Kafka: addresses, TLS, login."""
+"""How to connect to Kafka, and what is wrong when that fails: addresses, TLS, login."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from typing import TypedDict
+from typing import Final, TypedDict
 
-from analytics.errors import Misconfigured
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.protocol.admin import SaslHandShakeRequest
+
+from analytics import tls
+from analytics.errors import LogUnavailable, Misconfigured
 from analytics.settings import Kafka
+
+_ASK_MS: Final = 5_000
 
 
 class Options(TypedDict):
@@ -26,23 +41,96 @@ def options(settings: Kafka, *, client: str) -> Options:
     login = bool(settings.sasl_mechanism)
     if login and not settings.username:
         raise Misconfigured("kafka.sasl_mechanism is set and kafka.username is not")
+    if settings.username and not login:
+        raise Misconfigured("kafka.username is set and kafka.sasl_mechanism is not")
     channel = "SSL" if settings.tls else "PLAINTEXT"
     return Options(
         bootstrap_servers=list(settings.bootstrap),
         client_id=client,
         security_protocol=f"SASL_{channel}" if login else channel,
-        ssl_context=_context(settings) if settings.tls else None,
+        ssl_context=tls.context("kafka", settings) if settings.tls else None,
         sasl_mechanism=settings.sasl_mechanism or "PLAIN",
         sasl_plain_username=settings.username if login else None,
         sasl_plain_password=settings.password.get_secret_value() if login else None,
     )
 
 
-def _context(settings: Kafka) -> ssl.SSLContext:
+async def failure(settings: Kafka, what: str, exc: BaseException) -> LogUnavailable | Misconfigured:
+    """Our error for the driver's *exc*, which itself says little about a wrong login or channel.
+
+    It is `Misconfigured` when a broker is there, and our settings do not suit it.
+    """
+    if isinstance(exc, TopicAuthorizationFailedError | ClusterAuthorizationFailedError):
+        return Misconfigured(
+            f"Kafka does not let {settings.username or 'us'} do what we must ({exc.message}):"
+            ' docs/cluster.md, "Logins and encryption", lists what to allow'
+        )
     try:
-        context = ssl.create_default_context(cafile=settings.tls_ca)
-        if settings.tls_certificate is not None:
-            context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except OSError as exc:
-        raise Misconfigured(f"kafka.tls_*: a certificate or its key can't be read: {exc}") from exc
-    return context
+        suspicion = await asyncio.to_thread(tls.check, "kafka", settings, settings.bootstrap)
+        for address in settings.bootstrap:
+            await _check_login(settings, address)
+    except Misconfigured as wrong:
+        return wrong
+    return LogUnavailable(f"{what}: {suspicion or exc}")
+
+
+async def _check_login(settings: Kafka, address: str) -> None:
+    """Raise `Misconfigured` when the broker at *address* wants another login than ours."""
+    host, _, port = address.rpartition(":")
+    ours = settings.sasl_mechanism
+    offered = await _offered(settings, host.strip("[]"), int(port))
+    if offered is None:
+        return
+    if not offered and ours:
+        raise Misconfigured(
+            f"{address} does not ask who we are: leave kafka.sasl_mechanism empty, or give the"
+            " port that does"
+        )
+    if offered and ours not in offered:
+        raise Misconfigured(
+            f"{address} wants a login by {' or '.join(sorted(offered))}, and kafka.sasl_mechanism"
+            f" is {ours or 'empty'}"
+        )
+    if ours:
+        try:
+            (await _connected(settings, host.strip("[]"), int(port), login=True)).close()
+        except (AuthenticationFailedError, SaslAuthenticationFailed) as exc:
+            raise Misconfigured(
+                f"{address} does not know us: see kafka.username and kafka.password, and whether"
+                f" they were made for {ours}"
+            ) from exc
+        except (KafkaError, OSError, TimeoutError):
+            return
+
+
+async def _offered(settings: Kafka, host: str, port: int) -> set[str] | None:
+    """The mechanisms by which one may log in there; none when one need not; None: unknown."""
+    try:
+        connection = await _connected(settings, host, port, login=False)
+    except (KafkaError, OSError, TimeoutError):
+        return None
+    try:
+        reply = await connection.send(SaslHandShakeRequest(settings.sasl_mechanism or "PLAIN"))
+    except (KafkaError, OSError, TimeoutError):
+        return None
+    finally:
+        connection.close()
+    return set() if reply.error_code == IllegalSaslStateError.errno else {*reply.enabled_mechanisms}
+
+
+async def _connected(settings: Kafka, host: str, port: int, *, login: bool) -> AIOKafkaConnection:
+    ours = options(settings, client="analytics-check")
+    channel = "SSL" if settings.tls else "PLAINTEXT"
+    connection = AIOKafkaConnection(
+        host,
+        port,
+        client_id=ours["client_id"],
+        request_timeout_ms=_ASK_MS,
+        ssl_context=ours["ssl_context"],
+        security_protocol=f"SASL_{channel}" if login else channel,
+        sasl_mechanism=ours["sasl_mechanism"],
+        sasl_plain_username=ours["sasl_plain_username"],
+        sasl_plain_password=ours["sasl_plain_password"],
+    )
+    await connection.connect()
+    return connection

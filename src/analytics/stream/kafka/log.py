@@ -32,6 +32,7 @@ log = structlog.get_logger()
 _FIRST_S: Final = 10.0
 """How long an opening waits for Kafka before it goes on without."""
 _RETRY_S: Final = 1.0
+_REFUSED_S: Final = 10.0
 _REQUEST_MS: Final = 30_000
 _CLOSE_S: Final = 5.0
 
@@ -153,8 +154,12 @@ class KafkaLog:
     async def _reconnect(self, retiring: asyncio.Task[None]) -> None:
         # What the old producer still has may arrive, and nothing may overtake it.
         await asyncio.wait([retiring])
-        with suppress(Misconfigured):  # said already, and shown by `fault`
-            await self._connect()
+        while self._producer is None:
+            with suppress(Misconfigured):  # said already, and shown by `fault`
+                await self._connect()
+                continue
+            # It worked before: who has changed a password or a topic will make it good again.
+            await asyncio.sleep(_REFUSED_S)
 
     async def _retire(self, producer: AIOKafkaProducer) -> None:
         """Close *producer*; what no broker takes within some seconds is given up."""

@@ -9,10 +9,10 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
-from analytics.errors import Corrupt, LogUnavailable, Misconfigured
+from analytics.errors import Corrupt, Misconfigured
 from analytics.settings import Kafka
 from analytics.stream.base import Batch, Position
-from analytics.stream.kafka.connection import options
+from analytics.stream.kafka.connection import failure, options
 
 _LOOK_S: Final = 20.0
 
@@ -48,7 +48,7 @@ async def read(settings: Kafka, start: Position, *, limit: int) -> AsyncGenerato
     except CorruptRecordException as exc:
         raise Corrupt(f"{settings.topic}, partition {start.partition}: {exc}") from exc
     except (KafkaError, OSError) as exc:
-        raise LogUnavailable(f"Kafka can't be read: {exc}") from exc
+        raise await failure(settings, "Kafka can't be read", exc) from exc
     finally:
         await consumer.stop()
 
@@ -63,7 +63,8 @@ async def ends(settings: Kafka) -> Sequence[tuple[Position, Position]]:
         first = await consumer.beginning_offsets(partitions)
         following = await consumer.end_offsets(partitions)
     except (KafkaError, OSError) as exc:
-        raise LogUnavailable(f"Kafka does not tell how far its topic goes: {exc}") from exc
+        what = "Kafka does not tell how far its topic goes"
+        raise await failure(settings, what, exc) from exc
     finally:
         await consumer.stop()
     return [

@@ -19,7 +19,7 @@ from aiokafka.errors import (
 
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.settings import Kafka
-from analytics.stream.kafka.connection import options
+from analytics.stream.kafka.connection import failure, options
 
 log = structlog.get_logger()
 
@@ -69,7 +69,8 @@ async def _administration(settings: Kafka) -> AsyncIterator[AIOKafkaAdminClient]
         await admin.start()
         yield admin
     except (KafkaError, OSError) as exc:
-        raise LogUnavailable(f"Kafka at {settings.bootstrap[0]} does not answer: {exc}") from exc
+        what = f"Kafka at {settings.bootstrap[0]} does not answer"
+        raise await failure(settings, what, exc) from exc
     finally:
         await admin.close()
 

@@ -1,0 +1,64 @@
+"""The driver, with what it lacks: TLS that looks at names, and no socket left behind."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from pyignite import Client
+from pyignite.connection import Connection
+from pyignite.exceptions import ReconnectError, connection_errors
+
+
+class Driver(Client):  # type: ignore[misc]
+    """A client that speaks TLS by *context*; without one, in the clear."""
+
+    def __init__(self, context: ssl.SSLContext | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.context = context
+
+    def _connect(self, nodes: Sequence[tuple[str, int]]) -> None:
+        """Connect to the first node that is there, and note the others for when it is gone.
+
+        Raises what the last one did when none is there.
+        """
+        fault: Exception = ReconnectError("no node is named")
+        for number, (host, port) in enumerate(nodes):
+            node = _Node(self, host, port, **self._connection_args)
+            if self.protocol_context is None:
+                try:
+                    node.connect()
+                    self._current_node = number
+                except connection_errors as exc:
+                    fault = exc
+                    node.drop()
+            self._nodes.append(node)
+        if self.protocol_context is None:
+            raise fault
+
+
+class _Node(Connection):  # type: ignore[misc]
+    """A connection to a node, which wraps each socket that the driver opens for it."""
+
+    _channel: socket.socket | None = None
+
+    @property
+    def _socket(self) -> socket.socket | None:
+        return self._channel
+
+    @_socket.setter
+    def _socket(self, opened: socket.socket | None) -> None:
+        context = self.client.context
+        if context is not None and type(opened) is socket.socket:
+            opened = context.wrap_socket(opened, server_hostname=self.host)
+        self._channel = opened
+
+    def drop(self) -> None:
+        """Close a socket that came to nothing: the driver shuts down only what is connected."""
+        if self._channel is not None:
+            with suppress(OSError):
+                self._channel.close()
+            self._channel = None
