@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from analytics.cluster import keyspace
 from analytics.cluster.node_xml import elsewhere
+from analytics.errors import Misconfigured
 from analytics.settings import Cassandra, Ignite, Settings
 from analytics.store.ignite.tables import CHUNKS, TABLES, Table
 
@@ -77,6 +79,30 @@ def test_what_a_person_set_can_not_break_out_of_the_text() -> None:
         "10.0.0.2:47500",
     }
     assert value(caches(settings)["chunks"], "backups") == "2"
+
+
+def test_a_node_speaks_tls_with_a_key_of_its_own_to_whoever_has_a_certificate() -> None:
+    plain = elsewhere(Settings())
+    assert "SslContextFactory" not in plain
+    assert "sslEnabled" not in plain
+    with pytest.raises(Misconfigured, match=r"set ignite\.node_keystore and"):
+        elsewhere(Settings(ignite=Ignite(tls=True)))
+    ignite = Ignite(
+        tls=True,
+        node_keystore=Path("/etc/ignite/node.p12"),
+        node_truststore=Path("/etc/ignite/trust.p12"),
+        node_password=SecretStr("of<the>stores"),
+    )
+    root = ET.fromstring(elsewhere(Settings(ignite=ignite, cassandra=Cassandra(tls=True))))
+    beans = {bean.get("class"): bean for bean in root.iter(f"{BEANS}bean")}
+    stores = beans["org.apache.ignite.ssl.SslContextFactory"]
+    assert value(stores, "keyStoreFilePath") == "/etc/ignite/node.p12"
+    assert value(stores, "trustStoreFilePath") == "/etc/ignite/trust.p12"
+    assert value(stores, "keyStorePassword") == "of<the>stores"
+    clients = beans["org.apache.ignite.configuration.ClientConnectorConfiguration"]
+    assert value(clients, "sslClientAuth") == value(clients, "sslEnabled") == "true"
+    behind = beans["com.ing.data.cassandra.jdbc.CassandraDataSource"]
+    assert value(behind, "hostnameVerified") == value(behind, "sslEnabled") == "true"
 
 
 def test_the_keyspace_has_a_table_for_each_durable_one() -> None:
