@@ -76,11 +76,12 @@ def test_batches_of_any_size_repeated_at_will_come_to_what_one_memory_makes(
 
 
 @given(logs(), st.data())
-def test_a_lost_memory_is_made_again_from_the_chunks(
+def test_a_lost_or_old_memory_is_made_again_from_the_chunks(
     records: list[LogRecord], data: st.DataObject
 ) -> None:
     payloads = raw(records)
     lost_at = data.draw(st.integers(0, len(payloads)))
+    copied_at = data.draw(st.integers(0, lost_at // 7)) * 7
     shared = Shared()
     with tempfile.TemporaryDirectory() as folder:
         with PartitionMemory(Path(folder) / "lost.sqlite") as memory:
@@ -88,6 +89,9 @@ def test_a_lost_memory_is_made_again_from_the_chunks(
                 fold_batch(memory, 0, payloads[at : min(at + 7, lost_at)], SOURCES)
             shared.chunks = memory.unsent(1000)
         with PartitionMemory(Path(folder) / "new.sqlite") as memory:
+            for at in range(0, copied_at, 7):
+                fold_batch(memory, 0, payloads[at : at + 7], SOURCES)
+            memory.confirmed([each.chunk_id for each in memory.unsent(1000)])
             rebuild(memory, 0, shared)
             fold_batch(memory, 0, payloads, SOURCES)  # Spark begins at the beginning again
             shared.chunks += memory.unsent(1000)

@@ -15,8 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from analytics.errors import Misconfigured
-from analytics.job import worker
-from analytics.job.memory import PartitionMemory
+from analytics.job.memories import Memories
 from analytics.job.retention import Lateness, Retention, look
 from analytics.settings import Kafka, Settings
 from analytics.stream.base import Position
@@ -109,12 +108,12 @@ async def test_the_job_looks_by_itself(kafka: Settings, tmp_path: Path) -> None:
     async with KafkaLog(settings) as log:
         (position,) = await log.append([hit(1)])
     await configure(settings, retention_ms="2000")
-    watch = Retention(tmp_path, settings, every_s=0.1)
+    watch = Retention(Memories(tmp_path), settings, every_s=0.1)
     with watch:
         async with asyncio.timeout(60):
             while watch.lateness.fault is None:
                 await asyncio.sleep(0.1)
-        with PartitionMemory(worker.path(tmp_path, position.partition)) as memory:
+        with Memories(tmp_path).open(position.partition) as memory:
             memory.advance(position.offset + 1)
         async with asyncio.timeout(60):
             while watch.lateness.fault is not None:

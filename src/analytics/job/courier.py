@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -13,7 +12,7 @@ import structlog
 from analytics.errors import AnalyticsError
 from analytics.job import cooling, delivery, sealing
 from analytics.job.erasing import Eraser
-from analytics.job.memory import PartitionMemory, files
+from analytics.job.memories import Memories
 from analytics.settings import Cassandra, Ignite
 from analytics.store import guards
 from analytics.store.cassandra import KeptChunks
@@ -32,8 +31,8 @@ _LOOK_EVERY_S: Final = 600.0
 class Courier:
     """A thread of its own, while its `with` block runs."""
 
-    def __init__(self, folder: Path, ignite: Ignite, cassandra: Cassandra) -> None:
-        self._folder = folder
+    def __init__(self, memories: Memories, ignite: Ignite, cassandra: Cassandra) -> None:
+        self._memories = memories
         guarded = guards.ignite(ignite), guards.cassandra(cassandra)
         self._shared = ChunkStore(ignite, guarded[0])
         self._kept = KeptChunks(cassandra, guarded[1])
@@ -82,8 +81,8 @@ class Courier:
 
     def seal(self, now: int) -> None:
         """Merge chunks of past hours, and let go the parts of what was merged before."""
-        for partition, path in files(self._folder).items():
-            with PartitionMemory(path) as memory:
+        for partition in self._memories.partitions():
+            with self._memories.open(partition) as memory:
                 erasing = bool(memory.orders.pending())
                 waiting = memory.unconfirmed()
             heads = self._shared.heads(partition)
@@ -138,8 +137,8 @@ class Courier:
     def round(self) -> None:
         """Go once to every outbox."""
         size = 0
-        for path in files(self._folder).values():
-            with PartitionMemory(path) as memory:
+        for partition in self._memories.partitions():
+            with self._memories.open(partition) as memory:
                 size += memory.outbox_bytes
                 self.outbox_bytes = max(self.outbox_bytes, size)
                 now = time.time_ns() // 1_000_000
@@ -150,7 +149,7 @@ class Courier:
     def erase(self) -> None:
         """Take every erasure a step further."""
         left = 0
-        for partition, path in files(self._folder).items():
-            with PartitionMemory(path) as memory:
+        for partition in self._memories.partitions():
+            with self._memories.open(partition) as memory:
                 left += self._eraser.step(memory, partition, time.time_ns() // 1_000_000)
         self.erasures = left

@@ -58,12 +58,16 @@ class Waiting(NamedTuple):
 
 
 class PartitionMemory:
-    """The open file. For one thread."""
+    """The open file. For one thread.
 
-    def __init__(self, path: Path) -> None:
+    *shared* are files that other machines open, too: SQLite's write-ahead log would need memory
+    that all of them have. Whether one is, all who open it must agree on.
+    """
+
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
         self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
         with self._translated():
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(f"PRAGMA journal_mode = {'DELETE' if shared else 'WAL'}")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
             self.orders = Orders(self._db)
@@ -280,22 +284,6 @@ def _ends(erasure: Erasure, visit: Visit) -> bool:
         and erasure.visitor in (None, visit.visitor)
         and visit.touched <= erasure.until
     )
-
-
-def files(folder: Path) -> dict[int, Path]:
-    """The memories that lie in *folder*, by partition."""
-    paths = sorted(folder.glob("partition-*.sqlite"))
-    return {int(path.stem.rpartition("-")[2]): path for path in paths}
-
-
-def next_offsets(folder: Path) -> dict[int, int]:
-    """For each partition with a memory in *folder*, how far it was folded."""
-    found = {}
-    for partition, path in files(folder).items():
-        with PartitionMemory(path) as memory:
-            if (offset := memory.next_offset) is not None:
-                found[partition] = offset
-    return found
 
 
 def id_key(site: str, event_id: str) -> bytes:

@@ -30,7 +30,7 @@ class Shared(Protocol):
 
 
 def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
-    """Fill an empty *memory* from what is shared of *partition*; how many rows it has read.
+    """Fill *memory*, empty or old, from what is shared of *partition*; how many rows it has read.
 
     It goes on behind the last chunk that has no gap before it. Raises `StoreUnavailable`.
     """
@@ -48,7 +48,7 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
         at = chunks[-1].last_offset + 1
         newest = max([newest, *(row.received_at for row in rows)])
         rows = [row for row in rows if row.received_at >= newest - _WINDOW_MS]
-    if at is None:
+    if at is None or at <= (memory.next_offset or 0):
         return 0
     rows.sort(key=lambda row: row.log_offset)
     with memory.transaction():

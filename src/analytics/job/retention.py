@@ -6,13 +6,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import structlog
 
 from analytics.errors import AnalyticsError
-from analytics.job import memory
+from analytics.job.memories import Memories
 from analytics.settings import Kafka
 from analytics.stream.base import Position
 from analytics.stream.kafka import reader, topic
@@ -38,8 +37,8 @@ class Lateness(NamedTuple):
 class Retention:
     """Looks now and then, in a thread of its own, while its `with` block runs."""
 
-    def __init__(self, folder: Path, kafka: Kafka, every_s: float = _EVERY_S) -> None:
-        self._folder = folder
+    def __init__(self, memories: Memories, kafka: Kafka, every_s: float = _EVERY_S) -> None:
+        self._memories = memories
         self._kafka = kafka
         self._every_s = every_s
         self._stop = threading.Event()
@@ -59,9 +58,7 @@ class Retention:
         while not self._stop.wait(self._every_s):
             try:
                 found = asyncio.run(
-                    look(
-                        self._kafka, memory.next_offsets(self._folder), time.time_ns() // 1_000_000
-                    )
+                    look(self._kafka, self._memories.next_offsets(), time.time_ns() // 1_000_000)
                 )
             except AnalyticsError as exc:
                 log.warning("retention_not_known", error=str(exc))

@@ -13,10 +13,11 @@ import structlog
 from pyspark.sql import SparkSession
 
 from analytics import logs
-from analytics.errors import StoreUnavailable
+from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.gateway.metrics import Breakers
 from analytics.job import spark
 from analytics.job.courier import Courier
+from analytics.job.memories import Memories
 from analytics.job.retention import Retention
 from analytics.job.status import Figures, told
 from analytics.job.worker import Task
@@ -56,8 +57,8 @@ class Job:
 
     def __init__(self, settings: Settings, jars: Sequence[Path], stop: threading.Event) -> None:
         folder = settings.data.absolute()
-        memories = folder / "memory"
-        memories.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        memories = _memories(settings).taken()
         self.plan = spark.Plan(
             master=settings.spark.master,
             checkpoint=folder / "checkpoint",
@@ -123,6 +124,19 @@ class Job:
             fold_ms=fold_ms,
             sent=all(each.sent for each in batch),
         )
+
+
+def _memories(settings: Settings) -> Memories:
+    """Where the job's memories lie, by its settings."""
+    chosen = settings.spark.memory
+    if chosen is not None:
+        return Memories(chosen.absolute(), shared=True)
+    if not spark.is_local(settings.spark.master):
+        raise Misconfigured(
+            f"spark.master is {settings.spark.master}, whose executors may run on other machines:"
+            " set spark.memory to a folder on a file system that this job and all of them share"
+        )
+    return Memories(settings.data.absolute() / "memory")
 
 
 def _stopped_by_signals(stop: threading.Event) -> None:

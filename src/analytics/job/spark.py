@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 _MAX_OFFSETS: Final = 60_000
 _STOP_S: Final = 60.0
 _LOOK_S: Final = 0.5
+_OURS: Final = re.compile(r"^analytics\.errors\.\w+: (.+)$", re.MULTILINE)
+"""The last line of a traceback in Python."""
 
 
 class Plan(NamedTuple):
@@ -51,6 +54,11 @@ class Watch(NamedTuple):
     stop: threading.Event
 
 
+def is_local(master: str) -> bool:
+    """Whether all of that Spark runs on this machine, started by us."""
+    return master.startswith("local")
+
+
 def session(plan: Plan) -> SparkSession:
     """A Spark of our own, as small as it can be."""
     options: Mapping[str, object] = {
@@ -64,16 +72,16 @@ def session(plan: Plan) -> SparkSession:
         "spark.sql.streaming.minBatchesToRetain": 10,
         "spark.python.worker.reuse": True,
         "spark.log.level": "WARN",
-        **(_LOCAL if plan.master.startswith("local") else {}),
+        **(_LOCAL if is_local(plan.master) else {}),
     }
-    if plan.master.startswith("local"):
+    if is_local(plan.master):
         # The workers run what we run; elsewhere, the executors' own configuration says.
         os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.appName("analytics").master(plan.master)
     for name, value in options.items():
         builder = builder.config(name, str(value).lower() if isinstance(value, bool) else value)
     spark = builder.getOrCreate()
-    if not plan.master.startswith("local"):
+    if not is_local(plan.master):
         spark.sparkContext.addPyFile(str(package(plan.checkpoint.parent)))
     return spark
 
@@ -102,7 +110,7 @@ def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Wat
     )
     while not watch.stop.wait(_LOOK_S):
         if (fault := query.exception()) is not None:
-            raise StoreUnavailable(f"Spark's query has ended: {_first_line(fault)}")
+            raise StoreUnavailable(f"Spark's query has ended: {said(fault)}")
         watch.lag(lag(query.lastProgress))
     # Let the batch under way end; were it cut off, it would only be folded again.
     waited = 0.0
@@ -168,5 +176,8 @@ def _gathering(
     return gather
 
 
-def _first_line(fault: BaseException) -> str:
-    return str(fault).strip().partition("\n")[0][:400]
+def said(fault: BaseException) -> str:
+    """What *fault* says: our own sentence, if a worker's error is somewhere in it."""
+    text = str(fault).strip()
+    ours = _OURS.search(text)
+    return ours[1] if ours else text.partition("\n")[0][:400]

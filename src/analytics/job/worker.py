@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,6 +14,7 @@ import structlog
 from analytics.errors import StoreUnavailable
 from analytics.job import delivery
 from analytics.job.folding import Folded, Raw, fold_batch
+from analytics.job.memories import Memories
 from analytics.job.memory import PartitionMemory
 from analytics.job.rebuilding import rebuild
 from analytics.pipeline.source import Sources
@@ -46,14 +46,14 @@ _LEAVE_ALONE_S: Final = 5.0
 class Task(NamedTuple):
     """What a worker must know; it is sent to each."""
 
-    folder: Path
-    """Where the memories of the partitions lie."""
+    memories: Memories
     ignite: Ignite
     cassandra: Cassandra
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Fold what Spark hands over: records of one partition, in order."""
-        desk = _desk(self.folder, msgspec.json.encode(self.ignite.model_dump(mode="json")))
+        self.memories.check()
+        desk = _desk(self.memories, msgspec.json.encode(self.ignite.model_dump(mode="json")))
         desk.ignite, desk.cassandra = self.ignite, self.cassandra
         for batch in batches:
             for partition, records in _by_partition(batch):
@@ -63,8 +63,8 @@ class Task(NamedTuple):
 class Desk:
     """What a worker keeps from batch to batch: open files, a connection, tables."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, memories: Memories) -> None:
+        self._files = memories
         self._sources = Sources()
         self._memories: dict[int, PartitionMemory] = {}
         self._shared: ChunkStore | None = None
@@ -75,24 +75,25 @@ class Desk:
     def fold(self, partition: int, records: list[Raw]) -> pa.RecordBatch:
         """Fold *records*, send what came of it, and tell how much it was."""
         began = time.monotonic()
-        memory = self._memory(partition)
+        memory = self._memory(partition, records[0].offset)
         folded = fold_batch(memory, partition, records, self._sources)
         sent = self._send(memory)
         return _tally(partition, folded, time.monotonic() - began, sent=sent)
 
-    def _memory(self, partition: int) -> PartitionMemory:
+    def _memory(self, partition: int, first: int) -> PartitionMemory:
+        """The memory of *partition*, in which everything before *first* is folded, if it can be."""
         memory = self._memories.get(partition)
         if memory is None:
-            memory = PartitionMemory(path(self._folder, partition))
-            if memory.next_offset is None:
-                # The very first records, or a disk that was lost: the chunks know.
-                # Old ones may be in Cassandra alone.
-                archive = Archive(ChunkStore(self.ignite), KeptChunks(self.cassandra))
-                try:
-                    rebuild(memory, partition, archive)
-                finally:
-                    archive.close()
-            self._memories[partition] = memory
+            memory = self._memories[partition] = self._files.open(partition)
+        reached = memory.next_offset
+        if reached is None or reached < first:
+            # The very first records, or a disk that was lost or is an old copy: the chunks know.
+            # Old ones may be in Cassandra alone.
+            archive = Archive(ChunkStore(self.ignite), KeptChunks(self.cassandra))
+            try:
+                rebuild(memory, partition, archive)
+            finally:
+                archive.close()
         return memory
 
     def _store(self) -> ChunkStore:
@@ -113,14 +114,9 @@ class Desk:
         return True
 
 
-def path(folder: Path, partition: int) -> Path:
-    """Where the memory of *partition* lies."""
-    return folder / f"partition-{partition:05d}.sqlite"
-
-
 @cache
-def _desk(folder: Path, _connection: bytes) -> Desk:
-    return Desk(folder)
+def _desk(memories: Memories, _connection: bytes) -> Desk:
+    return Desk(memories)
 
 
 def _by_partition(batch: pa.RecordBatch) -> Iterator[tuple[int, list[Raw]]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, SecretStr, field_validator
 
-from analytics.settings.section import GIB, MIB, Bytes, Section, absent, parts, setting
+from analytics.settings.section import GIB, MIB, Bytes, OptionalPath, Section, parts, setting
 
 
 def _addresses(value: object) -> object:
@@ -22,7 +21,6 @@ def _addresses(value: object) -> object:
 
 
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
-OptionalPath = Annotated[Path | None, BeforeValidator(absent)]
 
 
 class Log(Section):

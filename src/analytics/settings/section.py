@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -51,6 +52,7 @@ def absent(value: object) -> object:
     return None if value == "" else value
 
 
+OptionalPath = Annotated[Path | None, BeforeValidator(absent)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 
 

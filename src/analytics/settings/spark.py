@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.settings.section import Section, setting
+from analytics.settings.section import OptionalPath, Section, setting
 
 
 class Spark(Section):
@@ -10,6 +10,11 @@ class Spark(Section):
 
     master: str = setting(
         "local[2]", "The Spark that runs the job: local[N], or spark://host:port."
+    )
+    memory: OptionalPath = setting(
+        None,
+        "The folder of what the job remembers, shared with executors elsewhere;"
+        " without it, in the data folder.",
     )
     host: str = setting("127.0.0.1", "Address at which the job tells how it is.")
     port: int = setting(

@@ -52,13 +52,15 @@ class _Node(Connection):  # type: ignore[misc]
     @_socket.setter
     def _socket(self, opened: socket.socket | None) -> None:
         context = self.client.context
+        before = self._channel
         if context is not None and type(opened) is socket.socket:
             opened = context.wrap_socket(opened, server_hostname=self.host)
         self._channel = opened
+        if before is not None and before is not opened:
+            # The driver closes only what it could shut down, which a broken one can't be.
+            with suppress(OSError):
+                before.close()
 
     def drop(self) -> None:
-        """Close a socket that came to nothing: the driver shuts down only what is connected."""
-        if self._channel is not None:
-            with suppress(OSError):
-                self._channel.close()
-            self._channel = None
+        """Let go what came to nothing."""
+        self._socket = None

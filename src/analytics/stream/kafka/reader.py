@@ -97,7 +97,8 @@ async def appended_at(settings: Kafka, positions: Sequence[Position]) -> Mapping
                 for partition, (first, *_) in records.items():
                     found[wanted.pop(partition)] = first.timestamp
     except (KafkaError, OSError, TimeoutError) as exc:
-        raise LogUnavailable(f"Kafka does not tell how old its records are: {exc!r}") from exc
+        what = "Kafka does not tell how old its records are"
+        raise await failure(settings, what, exc) from exc
     finally:
         await consumer.stop()
     return found
