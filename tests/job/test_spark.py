@@ -107,17 +107,20 @@ def with_spark(settings: Settings, port: int, **changes: object) -> Settings:
 
 
 def events(settings: Settings) -> Counter[str]:
-    """How often each event is in the chunks."""
+    """How often each event is in the chunks, as whoever follows them reads them."""
     store = ChunkStore(settings.ignite)
+    found: Counter[str] = Counter()
     try:
-        return Counter(
-            row.event_id
-            for partition in store.partitions()
-            for each in store.read([head.chunk_id for head in store.heads(partition)])
-            for row in chunk.to_rows(chunk.read(each.chunk_id, each.payload).table)
-        )
+        for partition in store.partitions():
+            at: int | None = None
+            while chunks := chunk.chain(store.following(partition, at or 0, 64), at):
+                for each in chunks:
+                    table = chunk.read(each.chunk_id, each.payload).table
+                    found.update(row.event_id for row in chunk.to_rows(table))
+                at = chunks[-1].last_offset + 1
     finally:
         store.close()
+    return found
 
 
 def fresh(number: int) -> Hit:
