@@ -27,7 +27,7 @@ def spark_job(master: str | None, port: str | None, jars: tuple[Path, ...]) -> N
     # Here, because they bring in Spark and what `serve` does without.
     from analytics import extras
 
-    extras.require("the stream job", "pyspark", "pyarrow", "pyignite", "cassandra")
+    extras.require("the stream job", "pyspark", "pyarrow", "pyignite", "cassandra", "cryptography")
     from analytics.cluster.jars import Jars
     from analytics.job.run import run
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
 from analytics import tls
 from analytics.errors import Misconfigured
 from analytics.settings import Kafka
@@ -40,23 +43,29 @@ def _channel(kafka: Kafka) -> Mapping[str, str]:
         options |= {
             "kafka.ssl.keystore.type": "PEM",
             "kafka.ssl.keystore.certificate.chain": kafka.tls_certificate.read_text("utf-8"),
-            "kafka.ssl.keystore.key": _key(kafka.tls_key or kafka.tls_certificate),
+            "kafka.ssl.keystore.key": _key(kafka, kafka.tls_key or kafka.tls_certificate),
         }
-        if password := kafka.tls_key_password.get_secret_value():
-            options["kafka.ssl.key.password"] = password
     return options
 
 
-def _key(path: Path) -> str:
-    text = path.read_text("utf-8")
-    if "PRIVATE KEY-----" in text and not any(
-        f"BEGIN {kind}PRIVATE KEY" in text for kind in ("", "ENCRYPTED ")
-    ):
-        raise Misconfigured(
-            f"kafka.tls_key: {path} is no PKCS #8, the one form that Spark understands:"
-            f" openssl pkcs8 -topk8 -in {path} -out NEW.pem makes one of it"
-        )
-    return text
+def _key(kafka: Kafka, path: Path) -> str:
+    """The key in *path* as Java's client reads it: PKCS #8, and without a password of its own.
+
+    It would take some that have one; others, OpenSSL's own among them, it can't open.
+    """
+    pem, password = path.read_bytes(), kafka.tls_key_password.get_secret_value().encode()
+    try:
+        try:
+            key = serialization.load_pem_private_key(pem, password or None)
+        except TypeError:  # a password was given, and the key has none
+            key = serialization.load_pem_private_key(pem, None)
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise Misconfigured(f"kafka.tls_key: {path} can't be read: {exc}") from exc
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode("ascii")
 
 
 def _login(kafka: Kafka) -> Mapping[str, str]:

@@ -85,7 +85,7 @@ class Kafka(Section):
         default=True, help_="Whether a server's certificate must have the name that we call it by."
     )
     tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM, PKCS #8) of our certificate.")
+    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
     tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
         "", "How we log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; not at all when empty."
@@ -122,7 +122,7 @@ class Ignite(Section):
         default=True, help_="Whether a server's certificate must have the name that we call it by."
     )
     tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM, PKCS #8) of our certificate.")
+    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
     tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
     username: str = setting("", "Who we are to Ignite, where it asks.")
     password: SecretStr = setting(SecretStr(""), "The password of ignite.username.")
@@ -158,7 +158,7 @@ class Cassandra(Section):
         default=True, help_="Whether a server's certificate must have the name that we call it by."
     )
     tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM, PKCS #8) of our certificate.")
+    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
     tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
     username: str = setting("", "Who we are to Cassandra, where it asks.")
     password: SecretStr = setting(SecretStr(""), "The password of cassandra.username.")
