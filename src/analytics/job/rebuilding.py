@@ -56,6 +56,7 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
             memory.remember_ids(ids, day * DAY_MS)
         for erasure in merged(orders):
             memory.orders.note(erasure)  # it may not have reached every chunk yet
+            memory.end_visits(erasure)  # an old copy has them
         memory.remember_visits(visits_from_rows(_left(rows, memory.orders.all())), newest)
         memory.advance(at)
     log.info("memory_rebuilt", partition=partition, rows=len(rows), next_offset=at)
