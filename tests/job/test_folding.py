@@ -91,7 +91,7 @@ def test_a_lost_or_old_memory_is_made_again_from_the_chunks(
         with PartitionMemory(Path(folder) / "new.sqlite") as memory:
             for at in range(0, copied_at, 7):
                 fold_batch(memory, 0, payloads[at : at + 7], SOURCES)
-            memory.confirmed([each.chunk_id for each in memory.unsent(1000)])
+            memory.sent(memory.unsent(1000), NOON)
             rebuild(memory, 0, shared)
             fold_batch(memory, 0, payloads, SOURCES)  # Spark begins at the beginning again
             shared.chunks += memory.unsent(1000)
