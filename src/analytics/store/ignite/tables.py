@@ -68,19 +68,6 @@ CHUNKS: Final = Table(
     indexes=(("site", "hour"), ("log_partition", "first_offset")),
     durable=True,
 )
-LIVE_VISITORS: Final = Table(
-    name="live_visitors",
-    value_type="LiveVisitor",
-    key=Column("live_id", Kind.TEXT),
-    columns=(
-        Column("site", Kind.TEXT),
-        Column("last_seen", Kind.LONG),
-        Column("path", Kind.TEXT),
-        Column("country", Kind.TEXT),
-    ),
-    indexes=(("site", "last_seen"),),
-    expires_after_s=300,
-)
 CATALOG: Final = Table(
     name="catalog",
     value_type="Document",
@@ -107,4 +94,4 @@ REPLICAS: Final = Table(
     ),
     expires_after_s=300,  # each row has a lease of its own besides
 )
-TABLES: Final = (CHUNKS, LIVE_VISITORS, CATALOG, REPLICAS)
+TABLES: Final = (CHUNKS, CATALOG, REPLICAS)
