@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Protocol
 
 from msgspec import structs
@@ -25,7 +27,11 @@ from analytics.query import (
     Query,
     Result,
 )
-from analytics.store import compiler
+from analytics.store import cells, compiler, localtime
+
+_EVERY_RANGE = (cells.TOTAL, Dimension.PAGE, Dimension.SOURCE)
+AT_ONCE = 3
+"""So many questions are under way, each of two stores."""
 
 DIMENSIONS: Sequence[tuple[str, ...]] = (
     (),
@@ -43,11 +49,13 @@ class Answers(Protocol):
     async def query(self, query: Query) -> Result: ...
 
 
-def periods(timezone: str) -> Iterator[Period]:
-    """All of it; some of its days; some hours that cut visits."""
-    yield Period(UNTIL - 8 * DAY, UNTIL + DAY, timezone)
-    yield Period(UNTIL - 4 * DAY - 12 * HOUR, UNTIL - DAY - 12 * HOUR, timezone)
-    yield Period(UNTIL - 2 * DAY - 5 * HOUR, UNTIL - 2 * DAY + 20 * HOUR, timezone)
+def periods(timezone: str) -> Sequence[Period]:
+    """All of it; some hours that cut visits; some of its days."""
+    return (
+        Period(UNTIL - 8 * DAY, UNTIL + DAY, timezone),
+        Period(UNTIL - 2 * DAY - 5 * HOUR, UNTIL - 2 * DAY + 20 * HOUR, timezone),
+        Period(UNTIL - 4 * DAY - 12 * HOUR, UNTIL - DAY - 12 * HOUR, timezone),
+    )
 
 
 def filters() -> Iterator[tuple[Filter, ...]]:
@@ -96,20 +104,54 @@ def filters() -> Iterator[tuple[Filter, ...]]:
 
 def queries(site: str) -> Iterator[Query]:
     """One query for each combination, with every metric that has a meaning in it."""
-    for period in periods(SITES[site]):
+    everything, hours, days = periods(SITES[site])
+    for dimensions in DIMENSIONS:
         for wanted in filters():
-            for dimensions in DIMENSIONS:
-                base = Query(
-                    site=site,
-                    metrics=(Metric.EVENTS,),
-                    period=period,
-                    dimensions=dimensions,
-                    filters=wanted,
-                    total_rows=True,
-                )
-                metrics = tuple(each for each in Metric if _means(base, each))
-                if metrics:
-                    yield _with(base, metrics)
+            # How many rows there are is a statement of its own, as dear as the answer.
+            yield from _with_all_metrics(
+                _query(site, everything, dimensions, filters=wanted, total_rows=True)
+            )
+            yield from _with_all_metrics(_query(site, hours, dimensions, filters=wanted))
+        yield from _with_all_metrics(_query(site, days, dimensions))
+        yield from _with_all_metrics(_query(site, everything, dimensions, bots=True))
+
+
+def queries_of_days(site: str) -> Iterator[Query]:
+    """What cells can answer, for ranges of whole days: by each dimension, with its metrics.
+
+    The site as a whole, its pages and its sources for every range that there is.
+    """
+    timezone = SITES[site]
+    today = localtime.day_of(timezone, UNTIL)
+    for first, end in combinations(range(today - 6, today + 2), 2):
+        period = Period(
+            localtime.day_start(timezone, first), localtime.day_start(timezone, end), timezone
+        )
+        for key in (cells.TOTAL, *cells.DIMENSIONS) if (first + end) % 7 == 0 else _EVERY_RANGE:
+            dimensions = () if key == cells.TOTAL else (key,)
+            known = cells.metrics_of(key)
+            for time in ((), (Dimension.DAY,), (Dimension.WEEK,)):
+                for query in _with_all_metrics(_query(site, period, (*time, *dimensions))):
+                    yield _with(query, tuple(m for m in query.metrics if m in known))
+
+
+def some(
+    questions: Iterable[Query], every: int, *, always: Callable[[Query], bool] = lambda _: False
+) -> list[Query]:
+    """About one in *every* of *questions*, with no pattern, the same ones each time."""
+    dice = random.Random(every)
+    return [query for query in questions if dice.randrange(every) == 0 or always(query)]
+
+
+def _query(site: str, period: Period, dimensions: tuple[str, ...], **more: object) -> Query:
+    base = Query(site=site, metrics=(Metric.EVENTS,), period=period, dimensions=dimensions)
+    return structs.replace(base, **more)
+
+
+def _with_all_metrics(query: Query) -> Iterator[Query]:
+    metrics = tuple(each for each in Metric if _means(query, each))
+    if metrics:
+        yield _with(query, metrics)
 
 
 def _with(query: Query, metrics: tuple[Metric, ...]) -> Query:
@@ -124,18 +166,50 @@ def _means(query: Query, metric: Metric) -> bool:
     return True
 
 
-async def differences(
-    one: Answers, other: Answers, site: str, *, every: int = 1
-) -> tuple[int, list[str]]:
-    """How many figures were compared, and the questions that were answered differently.
+@dataclass
+class Compared:
+    """How much was compared, and what was answered differently."""
 
-    Of all the questions, only one in *every* is asked.
-    """
-    figures = 0
-    found = []
-    for query in islice(queries(site), 0, None, every):
-        first, second = await asyncio.gather(one.query(query), other.query(query))
-        figures += sum(len(row.metrics) for row in first.rows)
-        if (first.rows, first.total_rows) != (second.rows, second.total_rows):
-            found.append(f"{query}\n  {first.rows[:3]}\n  {second.rows[:3]}")
-    return figures, found
+    questions: int = 0
+    figures: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def add(self, query: Query, first: Result, second: Result) -> None:
+        self.questions += 1
+        self.figures += sum(len(row.metrics) for row in first.rows)
+        if first != second:
+            self.differences.append(f"{query}\n  {first.rows[:3]}\n  {second.rows[:3]}")
+
+
+async def compare(one: Answers, other: Answers, questions: Iterable[Query]) -> Compared:
+    """Ask both stores each of *questions*."""
+    compared = Compared()
+    left = iter(questions)
+
+    async def ask() -> None:
+        for query in left:
+            compared.add(query, *await asyncio.gather(one.query(query), other.query(query)))
+
+    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    return compared
+
+
+async def answers(store: Answers, questions: Sequence[Query]) -> list[Result]:
+    """What *store* answers each of *questions*."""
+    found: dict[Query, Result] = {}
+    left = iter(questions)
+
+    async def ask() -> None:
+        for query in left:
+            found[query] = await store.query(query)
+
+    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    return [found[query] for query in questions]
+
+
+async def differences(
+    one: Answers, other: Answers, site: str, *, every: int
+) -> tuple[int, list[str]]:
+    """How many figures of one question in *every* were compared, and where they differ."""
+    compared = await compare(one, other, some(queries(site), every))
+    return compared.figures, compared.differences

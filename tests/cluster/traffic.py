@@ -14,7 +14,7 @@ SITES = {"a.example": "Europe/Berlin", "b.example": "Asia/Tehran", "c.example": 
 UNTIL = 1_795_521_600_000
 """2026-11-24 12:00 UTC."""
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-_A_VISIT = 5.2
+_A_VISIT = 4.65
 """How many records a visit of the sample has, about."""
 
 

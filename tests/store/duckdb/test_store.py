@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,62 @@ from msgspec import structs
 from tests.store.rows import DAY, HOUR, NOON, SITE, Log, hit
 
 from analytics.errors import Conflict, Corrupt, Malformed, Misconfigured, StoreUnavailable
-from analytics.event import Row
+from analytics.event import LogRecord, Row
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
+from analytics.pipeline.source import Sources
+from analytics.pipeline.state import State
 from analytics.query import Compare, Dimension, Metric, Op, Period, Query
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.engine import Engine
+from analytics.testing import sample
+from analytics.testing import series_store as suite
 
 ROOT = Path(__file__).parents[3]
 HOUR_OF_NOON = NOON // HOUR * HOUR
+
+
+class Taking:
+    """A store, and a projector's memory before it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._state = State(Sources(), keep_ms=1 << 50)
+        self._offset = 0
+        self.store = self._new()
+
+    def _new(self) -> DuckDBStore:
+        return DuckDBStore(
+            self._path,
+            timezones=lambda: {suite.SITE: suite.ZONE, suite.OTHER: suite.ZONE},
+            rebuild_at_most_every_ms=0,
+        )
+
+    async def take(self, records: Sequence[LogRecord]) -> None:
+        await self.store.write(sample.batch(records, start=self._offset, state=self._state))
+        self._offset += len(records)
+
+    async def reopen(self) -> None:
+        await self.store.__aexit__(None, None, None)
+        self.store = self._new()
+        await self.store.__aenter__()
+
+
+class TestDuckDBStore(
+    suite.SeriesStoreContract,
+    suite.BuildsContract,
+    suite.AuditsContract,
+    suite.ExportsContract,
+    suite.ErasesContract,
+    suite.LookupsContract,
+    suite.SnapshotsContract,
+):
+    @pytest.fixture
+    async def taking(self, tmp_path: Path) -> AsyncIterator[Taking]:
+        taking = Taking(tmp_path / "suite" / "store.duckdb")
+        (tmp_path / "suite").mkdir()
+        await taking.store.__aenter__()
+        yield taking
+        await taking.store.__aexit__(None, None, None)
 
 
 def visitors(start: int = NOON - DAY, end: int = NOON + DAY, *dimensions: str) -> Query:

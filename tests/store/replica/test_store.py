@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 from tests.cluster import traffic
 from tests.cluster.comparing import differences
+from tests.store.job import SOURCES, Job
 from tests.store.rows import DAY, HOUR, NOON, hit
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit, LogRecord, Row
 from analytics.job import sealing
-from analytics.job.folding import Raw, fold_batch
-from analytics.job.memory import PartitionMemory
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
-from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.query import Metric, Period, Query
 from analytics.store import chunk
@@ -26,11 +24,8 @@ from analytics.store.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.store import ReplicaStore
 from analytics.store.rewriting import rewritten
-from analytics.stream.record import encode
-from analytics.stream.sharding import partition_of
 
 PARTITIONS = 4
-SOURCES = Sources()
 LATER = traffic.UNTIL + 3 * traffic.DAY
 
 
@@ -71,26 +66,12 @@ class Clock:
         return self.now
 
 
-class Cluster:
-    """The job, without Spark."""
+class Cluster(Job):
+    """The job, with what the courier does to its chunks."""
 
     def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared, partitions=PARTITIONS, now=LATER)
         self.shared = shared
-        self.memories = [PartitionMemory(folder / f"{n}.sqlite") for n in range(PARTITIONS)]
-        self.ends = dict.fromkeys(range(PARTITIONS), 0)
-
-    def take(self, records: Sequence[LogRecord], at_once: int = 500) -> None:
-        lanes: list[list[Raw]] = [[] for _ in self.memories]
-        for record in records:
-            lane = partition_of(record, PARTITIONS)
-            lanes[lane].append(Raw(self.ends[lane], LATER, encode(record)))
-            self.ends[lane] += 1
-        for partition, (lane_, memory) in enumerate(zip(lanes, self.memories, strict=True)):
-            for start in range(0, len(lane_), at_once):
-                fold_batch(memory, partition, lane_[start : start + at_once], SOURCES)
-            chunks = memory.unsent(1 << 20)
-            memory.sent(chunks, 1)
-            self.shared.put(chunks)
 
     def rewrite(self) -> None:
         """As the courier does in the end."""
