@@ -19,10 +19,48 @@ STOP_S = 60
 
 
 @dataclass
-class Server:
-    """A server on *data*, on the same port at every start."""
+class Folder:
+    """A folder, and the command on it, whether a server runs there or not."""
 
     data: Path
+    options: tuple[str, ...] = ()
+    """Further ones for every command, as `--config …`."""
+
+    async def command(self, *arguments: str, stdin: bytes = b"") -> str:
+        """What `analytics …` prints."""
+        code, out, err = await self.run(*arguments, stdin=stdin)
+        assert code == 0, err
+        return out
+
+    async def run(self, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        """How `analytics …` exits, and what it says."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "analytics", *arguments),
+            *("--data", str(self.data), *self.options),
+            env=plain_environment({}),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(stdin)
+        return process.returncode or 0, out.decode(), err.decode()
+
+    async def rows(self, site: str) -> list[dict[str, Any]]:
+        """Every event that is stored of *site*, by time."""
+        out = await self.command("export", "--site", site, "--format", "ndjson")
+        return sorted((json.loads(line) for line in out.splitlines()), key=lambda row: row["ts"])
+
+    async def balance(self) -> dict[str, Any]:
+        """What `analytics audit` says, when it says that all is well."""
+        audited: dict[str, Any] = json.loads(await self.command("audit", "--json"))
+        assert audited["balanced"], audited
+        return audited
+
+
+@dataclass
+class Server(Folder):
+    """A server on a folder, on the same port at every start."""
+
     port: int = field(default_factory=lambda: free_port())
     process: asyncio.subprocess.Process | None = None
 
@@ -64,30 +102,6 @@ class Server:
             await self.kill()
             raise AssertionError(f"it did not stop within {STOP_S} s:\n{self.log()}") from None
         assert code == 0, self.log()
-
-    async def command(self, *arguments: str, stdin: bytes = b"") -> str:
-        """What `analytics …` prints."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "analytics", *arguments, "--data", str(self.data)),
-            env=plain_environment({}),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate(stdin)
-        assert process.returncode == 0, err.decode()
-        return out.decode()
-
-    async def rows(self, site: str) -> list[dict[str, Any]]:
-        """Every event that is stored of *site*, by time."""
-        out = await self.command("export", "--site", site, "--format", "ndjson")
-        return sorted((json.loads(line) for line in out.splitlines()), key=lambda row: row["ts"])
-
-    async def balance(self) -> dict[str, Any]:
-        """What `analytics audit` says, when it says that all is well."""
-        audited: dict[str, Any] = json.loads(await self.command("audit", "--json"))
-        assert audited["balanced"], audited
-        return audited
 
     def log(self) -> str:
         return (self.data.parent / "serve.log").read_text()
