@@ -14,7 +14,7 @@ from analytics.cluster.plan import HOST, Plan
 from analytics.cluster.process import Command
 from analytics.cluster.server import CONNECT_S, unreachable
 from analytics.settings import Cassandra
-from analytics.store.ignite.tables import TABLES
+from analytics.store.ignite.tables import SCHEMA, TABLES
 
 _OPENS: Final = (
     "java.base/jdk.internal.access", "java.base/jdk.internal.misc", "java.base/sun.nio.ch",
@@ -107,9 +107,13 @@ class Ignite:
                     (count,) = next(rows)
                 with client.sql("SELECT TABLE_NAME FROM SYS.TABLES") as rows:
                     there = {name for (name,) in rows}
+                if not {table.name.upper() for table in TABLES} <= there:
+                    return "its tables are not there yet"
+                for table in TABLES:  # one that is there can be asked only a moment later
+                    with client.sql(f"SELECT 1 FROM {table.name} LIMIT 1", schema=SCHEMA) as rows:  # noqa: S608 - names of our own
+                        list(rows)
         except (CacheError, ReconnectError, SQLError, OSError) as exc:
             return f"it does not answer: {exc}"
         if count < self._plan.ignite_nodes:
             return f"it sees {count} of {self._plan.ignite_nodes} nodes"
-        wanted = {table.name.upper() for table in TABLES}
-        return None if wanted <= there else "its tables are not there yet"
+        return None
