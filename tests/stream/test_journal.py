@@ -53,9 +53,9 @@ async def test_a_crash_at_any_byte_loses_nothing_that_was_acked(
     newest = max(folder.glob("*.seg"))
     torn = data.draw(st.binary(max_size=200))
     with newest.open("r+b") as file:
-        file.seek(log._file.size)
+        file.seek(log._segments._file.size)
         file.write(torn)
-    log._file.close()
+    log._segments._file.close()
     log._threads.shutdown()
     async with Journal(folder, limits) as again:
         (_start, end), *_ = await again.ends()
@@ -167,14 +167,14 @@ async def test_a_slow_disk_does_not_hold_up_the_loop(
     released = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with Journal(tmp_path, SMALL) as log:
-        log._sync_s = 1.0  # as after some slow syncs
-        write = log._file.write
+        log._segments.sync_s = 1.0  # as after some slow syncs
+        write = log._segments._file.write
 
         def slow(data: bytes) -> None:
             asyncio.run_coroutine_threadsafe(released.wait(), loop).result()
             write(data)
 
-        monkeypatch.setattr(log._file, "write", slow)
+        monkeypatch.setattr(log._segments._file, "write", slow)
         appended = log.append([hit(1)])
         await asyncio.sleep(0)
         released.set()  # which only a loop that goes on can do
