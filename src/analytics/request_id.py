@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import re
+import secrets
+from itertools import count
 from typing import Final
 
 from starlette.types import Scope
@@ -11,13 +12,16 @@ from starlette.types import Scope
 HEADER: Final = b"x-request-id"
 _SANE: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 """What may stand in a log and in a header as it is."""
+# An event waits for its id, so it is a number of this process and costs next to nothing.
+_process: Final = secrets.token_hex(4).encode()
+_numbers: Final = count(1)
 
 
 def of(scope: Scope) -> bytes:
     """What the sender (or a proxy in front of us) calls it, else a new one; noted in *scope*."""
     known: bytes | None = scope.get("request_id")
     if known is None:
-        known = scope["request_id"] = _sent(scope) or b"%016x" % random.getrandbits(64)
+        known = scope["request_id"] = _sent(scope) or b"%b-%x" % (_process, next(_numbers))
     return known
 
 

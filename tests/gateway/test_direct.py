@@ -169,9 +169,9 @@ async def test_headers_count_on_both_ways(answers: Answers) -> None:
 async def test_a_request_without_a_sane_id_gets_one_on_both_ways(answers: Answers) -> None:
     for body in (GOOD, b"{"):
         for answer in await answers.both(post(body, number=b"no id")):
-            assert re.search(rb"\r\nx-request-id: [0-9a-f]{16}\r\n", answer)
+            assert re.search(rb"\r\nx-request-id: [0-9a-f]{8}-[0-9a-f]+\r\n", answer)
             if body != GOOD:
-                assert re.search(rb'"request_id":"[0-9a-f]{16}"', answer)
+                assert re.search(rb'"request_id":"[0-9a-f]{8}-[0-9a-f]+"', answer)
 
 
 async def test_a_rate_limit_holds_on_both_ways(answers: Answers) -> None:
