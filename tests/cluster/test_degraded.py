@@ -1,0 +1,164 @@
+"""While a server behind it is away, a replica gives the answer that it promises for then."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tests.cluster import pace
+from tests.real import machine_in
+
+from analytics.cluster.machine import ClusterStatus, Machine
+
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(900)]
+
+SITE = "degraded.example"
+PARTS = ("kafka", "cassandra", "ignite", "spark-job", "replica")
+PACE = 200
+
+
+class Replica:
+    """One replica, as those see it who use it and who watch it."""
+
+    def __init__(self, status: ClusterStatus) -> None:
+        self._status = status
+        self.url = status.replicas[0]
+        self.port = int(self.url.rpartition(":")[2])
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """The exit code of `analytics …` at it, and what that prints."""
+        data = Path(self._status.config).parent / "replica-1"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "analytics", *arguments),
+            *("--config", self._status.config, "--data", str(data)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
+    async def get(self, path: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(timeout=60) as client:
+            return await client.get(self.url + path)
+
+    async def degraded(self) -> set[str]:
+        """The backends that it does without; it is ready all the same."""
+        ready = await self.get("/health/ready")
+        assert ready.status_code == 200, ready.text
+        return set(ready.json()["degraded"])
+
+    async def metric(self, name: str) -> float:
+        text = (await self.get("/metrics")).text
+        return next(
+            float(line.rpartition(" ")[2])
+            for line in text.splitlines()
+            if line.startswith(f"{name} ")
+        )
+
+    async def query(self, key: str) -> dict[str, Any]:
+        question = {"site_id": SITE, "metrics": ["visitors"], "date_range": "day"}
+        headers = {"authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(timeout=60) as client:
+            reply = await client.post(f"{self.url}/api/v2/query", json=question, headers=headers)
+        assert reply.status_code == 200, reply.text
+        answer: dict[str, Any] = reply.json()
+        return answer
+
+    async def send(self, what: str) -> None:
+        """Events at a steady pace, every one of which is taken."""
+        sent = await pace.send(self.port, SITE, a_second=PACE, seconds=8)
+        print(f"{what}: {sent}")
+        assert sent.statuses.keys() == {202}
+
+
+def kill(machine: Machine, kind: str) -> None:
+    """End every process of *kind* as a power cut would."""
+    for process in machine.processes.all():
+        if process.alive and process.name.startswith(kind):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+async def until(what: Callable[[], Any], seconds: float = 120) -> None:
+    """Return when *what* comes true."""
+    async with asyncio.timeout(seconds):
+        while not await what():
+            await asyncio.sleep(0.3)
+
+
+async def test_a_replica_keeps_its_promises_whoever_is_away(tmp_path: Path) -> None:
+    machine = machine_in(tmp_path)
+    try:
+        replica = Replica(await machine.up(only=PARTS))
+        await replica.command("site", "add", SITE)
+        _, made = await replica.command(
+            "key", "create", "--site", SITE, "--scope", "stats:read", "--json"
+        )
+        key = json.loads(made)["key"]
+        await replica.send("to warm up")
+        await replica.send("Kafka is there")
+        assert await replica.degraded() == set()
+
+        await without_kafka(machine, replica)
+        await without_cassandra(machine, replica)
+        await without_ignite(machine, replica, key)
+    finally:
+        machine.down()
+    assert machine.processes.all() == []
+
+
+async def without_kafka(machine: Machine, replica: Replica) -> None:
+    """Hits are acknowledged from this disk, and follow."""
+    kill(machine, "kafka")
+    await replica.send("Kafka dies")
+
+    async def left_alone() -> bool:
+        return await replica.degraded() == {"kafka"}
+
+    await until(left_alone)
+    await replica.send("Kafka is away, its breaker open")
+    assert await replica.metric("analytics_spool_records") > 0
+    assert await replica.metric('analytics_breaker_opened_total{backend="kafka"}') >= 1
+    await machine.up(only=["kafka"])
+
+    async def drained() -> bool:
+        return await replica.metric("analytics_spool_records") == 0
+
+    await until(drained)
+
+    async def whole() -> bool:
+        return await replica.degraded() == set()
+
+    await until(whole)
+    await replica.send("Kafka is back")
+
+
+async def without_cassandra(machine: Machine, replica: Replica) -> None:
+    """An audit says that nobody looked there, and the rest goes on."""
+    kill(machine, "cassandra")
+    code, said = await replica.command("audit", "--json")
+    assert code == 1, said
+    assert "Cassandra does not answer" in said
+    assert "writes it when Cassandra is back" in said
+    await replica.send("Cassandra is away")
+
+
+async def without_ignite(machine: Machine, replica: Replica, key: str) -> None:
+    """Figures come from the replica's copy, and say as of when."""
+    assert "as_of" not in (await replica.query(key))["meta"]
+    kill(machine, "ignite")
+
+    async def dated() -> bool:
+        return "as_of" in (await replica.query(key))["meta"]
+
+    await until(dated)
+    assert "ignite" in await replica.degraded()
+    await replica.send("Ignite and Cassandra are away")
