@@ -35,13 +35,15 @@ class Shared:
     def __init__(self) -> None:
         self.chunks: dict[int, list[Chunk]] = {}
         self.away = False
+        self.lost: set[int] = set()
+        """Partitions of which nothing can be had."""
 
     def put(self, chunks: Sequence[Chunk]) -> None:
         for each in chunks:
             self.chunks.setdefault(each.partition, []).append(each)
 
     def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
-        if self.away:
+        if self.away or partition in self.lost:
             raise StoreUnavailable("away")
         found = [e for e in self.chunks.get(partition, ()) if e.first_offset >= offset]
         return sorted(found, key=lambda each: each.first_offset)[:limit]
@@ -246,6 +248,24 @@ async def test_without_the_shared_chunks_it_answers_from_its_own_and_says_so(
     )
     answer = await replica.query(asked)
     assert (answer.rows[0].metrics, answer.as_of) == ((1,), LATER)
+
+
+async def test_a_partition_that_cannot_be_had_holds_up_no_other(
+    replica: ReplicaStore, shared: Shared, cluster: Cluster
+) -> None:
+    records = [hit(NOON + number, visitor=number) for number in range(40)]
+    shared.lost = {partition_of(records[0], PARTITIONS)}
+    (lost,) = shared.lost
+    cluster.take(records)
+    ends = {partition: end for partition, end in cluster.ends.items() if partition != lost}
+    assert any(ends.values())
+    await replica.follower.reached(ends)
+    while replica.follower.fault is None:
+        await asyncio.sleep(0.01)
+    assert replica.follower.complete_at == 0
+    assert (await replica.offsets()).get(lost, 0) == 0
+    shared.lost = set()
+    await replica.follower.reached(cluster.ends)
 
 
 def without(records: Sequence[LogRecord], site: str, visitor: int | None = None) -> list[LogRecord]:

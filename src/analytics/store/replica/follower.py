@@ -14,7 +14,7 @@ from uuid import uuid4
 import pyarrow as pa
 import structlog
 
-from analytics.errors import AnalyticsError
+from analytics.errors import AnalyticsError, StoreUnavailable
 from analytics.pipeline.erasure import merged
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.store import chunk
@@ -131,28 +131,47 @@ class Follower:
                     await self._stopping.wait()
 
     async def _round(self) -> bool:
-        """Look once at every partition; whether there was anything."""
+        """Look once at every partition; whether there was anything.
+
+        Raises `StoreUnavailable` at its end when some of it could not be had: the archive of one
+        partition may be away while the others have something new.
+        """
         asked_at = self._clock()
         found = False
-        gap = None
+        gap = away = None
         for partition in sorted(self._known):
-            at = self.next_offsets.get(partition, 0)
-            chunks = await self._blocking(partial(self._source.following, partition, at, _AT_ONCE))
-            usable: Sequence[Chunk] = _connected(chunks, at)
-            if chunks and not usable and at:
-                # What comes next may have become part of a larger chunk meanwhile.
-                usable = await self._blocking(partial(self._part, partition, at))
-            end = usable[-1].last_offset + 1 if usable else at
-            beyond = [each.first_offset for each in chunks if each.first_offset >= end]
-            if beyond and beyond[0] > end:
-                gap = f"records {end} to {beyond[0] - 1} of partition {partition} are not shared"
+            try:
+                usable, missing = await self._next(partition)
+            except StoreUnavailable as exc:
+                away = away or exc
+                continue
+            gap = missing or gap
             if usable:
                 found = True
                 await self._absorb(partition, usable)
+        if away is not None:
+            raise away
         if gap is None and not found:
             self.complete_at = asked_at
         self.fault = gap
         return found
+
+    async def _next(self, partition: int) -> tuple[Sequence[Chunk], str | None]:
+        """What can be absorbed next of *partition*; what it lacks behind that."""
+        at = self.next_offsets.get(partition, 0)
+        chunks = await self._blocking(partial(self._source.following, partition, at, _AT_ONCE))
+        usable: Sequence[Chunk] = _connected(chunks, at)
+        if chunks and not usable and at:
+            # What comes next may have become part of a larger chunk meanwhile.
+            usable = await self._blocking(partial(self._part, partition, at))
+        end = usable[-1].last_offset + 1 if usable else at
+        beyond = [each.first_offset for each in chunks if each.first_offset >= end]
+        if beyond and beyond[0] > end:
+            return (
+                usable,
+                f"records {end} to {beyond[0] - 1} of partition {partition} are not shared",
+            )
+        return usable, None
 
     def _part(self, partition: int, at: int) -> list[Chunk]:
         whole = self._source.holding(partition, at)
