@@ -33,6 +33,6 @@ def test_cassandra_is_left_alone_too() -> None:
     kept = KeptChunks(settings)
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="Cassandra does not answer"):
-            kept.present(["one"])
+            kept.rows(["one"])
     with pytest.raises(CircuitOpen, match="cassandra is left alone"):
         kept.heads()
