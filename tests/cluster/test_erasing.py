@@ -15,7 +15,6 @@ from pathlib import Path
 import httpx2
 import pytest
 from cassandra.cluster import Cluster
-from cassandra.policies import RoundRobinPolicy
 from tests.real import machine_in, settings_of
 
 from analytics.admin.sites import ChangeSite, SiteShown
@@ -108,12 +107,7 @@ def kill(machine: Machine, name: str) -> None:
 def in_cassandra(settings: Settings, site: str) -> set[int]:
     """The visitors of *site* in any chunk there, read behind Ignite's back."""
     host, port = settings.cassandra.addresses[0].rsplit(":", 1)
-    cluster = Cluster(
-        [host],
-        port=int(port),
-        protocol_version=5,
-        load_balancing_policy=RoundRobinPolicy(),
-    )
+    cluster = Cluster([host], port=int(port), protocol_version=5)
     try:
         rows = cluster.connect(settings.cassandra.keyspace).execute(
             "SELECT chunk_id, payload FROM chunks"
