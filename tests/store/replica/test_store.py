@@ -24,6 +24,7 @@ from analytics.store.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.store import ReplicaStore
 from analytics.store.rewriting import rewritten
+from analytics.stream.sharding import partition_of
 
 PARTITIONS = 4
 LATER = traffic.UNTIL + 3 * traffic.DAY
