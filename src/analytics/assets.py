@@ -21,6 +21,11 @@ def tracker_source() -> Path:
     return _first(_PACKAGED / "tracker.js", _CHECKOUT / "static" / "tracker.js")
 
 
+def haproxy() -> Path:
+    """The configuration of HAProxy in front of replicas."""
+    return _first(_PACKAGED / "haproxy.cfg", _CHECKOUT / "haproxy.cfg")
+
+
 def _first(*candidates: Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():

@@ -16,6 +16,7 @@ def test_no_two_servers_share_a_port() -> None:
     whole = Plan(base=20_000, kafka_nodes=3, ignite_nodes=2, replicas=9)
     ports = [
         *(port for n in whole.kafkas for port in (whole.kafka(n), whole.controller(n))),
+        *(whole.front, whole.front_statistics),
         *(whole.cassandra, whole.cassandra_storage, whole.spark_metrics),
         *(whole.ignite(n) for n in whole.ignites),
         *(whole.ignite_discovery(n) for n in whole.ignites),

@@ -104,6 +104,7 @@ async def test_no_hit_is_lost_or_refused_though_the_log_or_the_job_dies(tmp_path
     try:
         status = await machine.up()
         assert status.healthy
+        assert status.front is not None, "install haproxy"
         for replica in (1, 2):
             await command(status, replica, "site", "add", SITE)
         load = Load(list(status.replicas))

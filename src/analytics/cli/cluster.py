@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from analytics.cluster.machine import ClusterStatus, Machine
 
 _NO = 1
-_KINDS = ("kafka", "cassandra", "ignite", "spark-job", "replica")
+_KINDS = ("kafka", "cassandra", "ignite", "spark-job", "replica", "front")
 
 
 @click.group()
@@ -150,6 +150,6 @@ def _show(found: ClusterStatus, *, as_json: bool) -> None:
         for each in found.servers
     ]
     table.show(("server", "address", "process", "state"), rows, empty="Nothing runs.")
-    for url in found.replicas:
+    for url in [found.front] if found.front else found.replicas:
         click.echo(f"\nReady at {url}/")
     click.echo(f"\nFor other commands: analytics --config {found.config} …")

@@ -46,6 +46,8 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     servers: Sequence[ServerStatus]
     replicas: Sequence[str]
     """The addresses at which visitors and people are served."""
+    front: str | None
+    """The address in front of all of them; None without HAProxy."""
     config: str
     """The configuration that its programs use; for `--config` of other commands."""
 
@@ -168,6 +170,7 @@ class Machine:
             healthy=bool(found) and all(each.healthy for each in found),
             servers=found,
             replicas=[f"http://{each.address}" for each in found if each.name[:7] == "replica"],
+            front=next((f"http://{each.address}" for each in found if each.name == "front"), None),
             config=str(self.configuration),
         )
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from analytics.cluster import jars
+from analytics.cluster import front, jars
 from analytics.cluster.cassandra import Cassandra
 from analytics.cluster.configuration import resolved
+from analytics.cluster.front import Front
 from analytics.cluster.ignite import Ignite
 from analytics.cluster.jars import Jars, Say
 from analytics.cluster.kafka import Kafka
@@ -17,7 +18,7 @@ from analytics.cluster.program import Replica, SparkJob
 from analytics.cluster.server import Server
 from analytics.settings import Settings
 
-KINDS: Final = ("kafka", "cassandra", "ignite", "spark-job", "replica")
+KINDS: Final = ("kafka", "cassandra", "ignite", "spark-job", "replica", "front")
 """In the order in which they are started: each uses those before it."""
 _WITH_JARS: Final = {
     "kafka": "kafka",
@@ -41,6 +42,8 @@ class Parts:
         if kind in _WITH_JARS:
             jars.java(self.settings.cluster.java)
             Jars(self.settings.cluster, say).of(_WITH_JARS[kind])
+        if kind == "front" and front.located(self.settings.cluster.haproxy) is None:
+            say(f"front: left out, as {front.missing(self.settings.cluster.haproxy)}")
 
     def of(self, kind: str) -> Sequence[Server]:
         """The servers of *kind*."""
@@ -60,6 +63,9 @@ class Parts:
                         java=self._java,
                     )
                 ]
+            case "front":
+                command = front.located(self.settings.cluster.haproxy)
+                return [] if command is None else [Front(self._plan, self._folder, command=command)]
             case _:
                 return [
                     Replica(self._plan, number, self._folder, configuration=self._configuration)

@@ -65,6 +65,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.base + 70 + number
 
     @property
+    def front(self) -> int:
+        """Where HAProxy listens, in front of the replicas."""
+        return self.base + 80
+
+    @property
+    def front_statistics(self) -> int:
+        """Where HAProxy tells how it is."""
+        return self.base + 81
+
+    @property
     def brokers(self) -> tuple[str, ...]:
         """The addresses of all brokers."""
         return tuple(f"{HOST}:{self.kafka(n)}" for n in self.kafkas)

@@ -185,6 +185,7 @@ class Cluster(Section):
     )
     spark_memory: Bytes = setting(1 * GIB, "Java heap of the Spark job.", unit="bytes")
     java: str = setting("java", "The command of Java 17.")
+    haproxy: str = setting("haproxy", "The command of HAProxy, in front of the replicas.")
     maven: str = setting("mvn", "The command of Maven, which fetches the servers' jars once.")
     jars: OptionalPath = setting(
         None, "Where the servers' jars are kept; without it, ~/.cache/analytics/jars."

@@ -1,0 +1,69 @@
+"""HAProxy of a cluster on this machine stands in front of its replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.server import Server
+
+from analytics.cluster import front, plan
+from analytics.cluster.front import Front
+from analytics.cluster.parts import Parts
+from analytics.cluster.process import Processes
+from analytics.settings import Cluster, Settings
+
+SITE = "front.example"
+PATIENCE_S = 60
+
+
+@pytest.mark.front
+async def test_it_serves_what_the_replicas_serve_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The replicas are of the embedded kind here: HAProxy can't tell."""
+    agreed = plan.agreed(tmp_path, base=0, kafka_nodes=1, ignite_nodes=1)
+    command = front.located("haproxy")
+    assert command is not None, "install haproxy"
+    made = Front(agreed, tmp_path, command=command)
+    processes = Processes(tmp_path)
+    servers = [Server(tmp_path / f"replica-{n}", port=agreed.replica(n)) for n in (1, 2)]
+    try:
+        for server in servers:
+            await server.command("site", "add", SITE)
+            await server.start()
+        assert await made.fault() == f"nobody listens on 127.0.0.1:{agreed.front}"
+        running = processes.start(made.name, made.prepare())
+        async with asyncio.timeout(PATIENCE_S):
+            while await made.fault() is not None:
+                assert running.alive, processes.tail(made.name)
+                await asyncio.sleep(0.05)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{agreed.front}") as client:
+            event = {"n": "x", "u": f"https://{SITE}/", "d": SITE}
+            replies = [await client.post("/api/event", json=event) for _ in range(10)]
+        assert [reply.status_code for reply in replies] == [202] * 10
+    finally:
+        processes.end(processes.all(), 10)
+        for server in servers:
+            await server.stop()
+    shares = [len(await server.rows(SITE)) for server in servers]
+    assert shares == [5, 5]
+    assert await made.fault() == f"nobody listens on 127.0.0.1:{agreed.front}"
+
+
+def test_without_haproxy_a_cluster_says_what_to_install_and_does_without(tmp_path: Path) -> None:
+    said: list[str] = []
+    settings = Settings(cluster=Cluster(haproxy="no-such-haproxy"))
+    agreed = plan.agreed(tmp_path, base=0, kafka_nodes=1, ignite_nodes=1)
+    parts = Parts(settings, agreed, tmp_path, tmp_path / "analytics.toml")
+    parts.fetch("front", said.append)
+    assert parts.of("front") == []
+    assert "apt-get install haproxy" in said[0]
+
+
+def test_haproxy_is_found_where_debian_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("haproxy", path="/usr/sbin") is None:
+        pytest.skip("this system has it elsewhere, or not at all")
+    monkeypatch.setenv("PATH", "/bin")
+    assert front.located("haproxy") == Path("/usr/sbin/haproxy")
