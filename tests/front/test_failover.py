@@ -58,7 +58,7 @@ async def test_the_other_balancer_takes_over_from_a_haproxy_that_is_killed(front
         await first.keepalived.enters("BACKUP", 2)
         await load.goes_on(600)
     assert front.active is other, "a balancer that comes back leaves the address where it is"
-    assert masters(front) == (1, 1)
+    assert masters(front) == (1, 1), transitions(front)
     only_open_connections_failed(load, killed, moved)
     assert load.acked <= await front.stored()
 
@@ -82,7 +82,7 @@ async def test_the_other_balancer_takes_over_from_a_keepalived_that_is_killed(
         await first.keepalived.start()
         await load.goes_on(600)
     assert front.active is other
-    assert masters(front) == (1, 1)
+    assert masters(front) == (1, 1), transitions(front)
     only_open_connections_failed(load, killed, moved)
     assert load.acked <= await front.stored()
 
@@ -90,6 +90,17 @@ async def test_the_other_balancer_takes_over_from_a_keepalived_that_is_killed(
 def masters(front: Front) -> tuple[int, ...]:
     """How often each balancer has taken the address."""
     return tuple(each.keepalived.entered("MASTER") for each in front.balancers.values())
+
+
+def transitions(front: Front) -> str:
+    """What both Keepaliveds say, without their announcements."""
+    lines = [
+        f"{role} {line}"
+        for role, each in front.balancers.items()
+        for line in each.keepalived.log().splitlines()
+        if "gratuitous ARP" not in line
+    ]
+    return "\n".join(lines)
 
 
 async def report(who: str, load: Load, killed: float, moved: float) -> None:

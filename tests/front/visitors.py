@@ -15,7 +15,7 @@ import sys
 import time
 import uuid
 
-_ANSWER_S = 10.0
+_ANSWER_S = 30.0
 
 
 class Visitor:
@@ -63,7 +63,7 @@ class Visitor:
             )
         reader, writer = self._streams
         site = self._options.site
-        body = json.dumps({"n": "pageview", "u": f"https://{site}/", "d": site, "id": event})
+        body = f'{{"n":"pageview","u":"https://{site}/","d":"{site}","id":"{event}"}}'
         writer.write(
             f"POST /api/event HTTP/1.1\r\nHost: {self._options.host}\r\nUser-Agent: Mozilla/5.0 "
             "(X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\nContent-Type: "
