@@ -1,8 +1,9 @@
-"""While Kafka is away, a replica takes hits as it promises, and how long that takes is printed."""
+"""While a server behind it is away, a replica gives the answer that it promises for then."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from analytics.cluster.machine import ClusterStatus, Machine
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(900)]
 
 SITE = "degraded.example"
-PARTS = ("kafka", "cassandra", "ignite", "replica")
+PARTS = ("kafka", "cassandra", "ignite", "spark-job", "replica")
 PACE = 200
 
 
@@ -63,6 +64,15 @@ class Replica:
             if line.startswith(f"{name} ")
         )
 
+    async def query(self, key: str) -> dict[str, Any]:
+        question = {"site_id": SITE, "metrics": ["visitors"], "date_range": "day"}
+        headers = {"authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(timeout=60) as client:
+            reply = await client.post(f"{self.url}/api/v2/query", json=question, headers=headers)
+        assert reply.status_code == 200, reply.text
+        answer: dict[str, Any] = reply.json()
+        return answer
+
     async def send(self, what: str) -> None:
         """Events at a steady pace, every one of which is taken."""
         sent = await pace.send(self.port, SITE, a_second=PACE, seconds=8)
@@ -84,16 +94,22 @@ async def until(what: Callable[[], Any], seconds: float = 240) -> None:
             await asyncio.sleep(0.3)
 
 
-async def test_a_replica_takes_every_hit_whatever_becomes_of_kafka(tmp_path: Path) -> None:
+async def test_a_replica_keeps_its_promises_whoever_is_away(tmp_path: Path) -> None:
     machine = machine_in(tmp_path)
     try:
         replica = Replica(await machine.up(only=PARTS))
         await replica.command("site", "add", SITE)
+        _, made = await replica.command(
+            "key", "create", "--site", SITE, "--scope", "stats:read", "--json"
+        )
+        key = json.loads(made)["key"]
         await replica.send("to warm up")
         await replica.send("Kafka is there")
         assert await replica.degraded() == set()
 
         await without_kafka(machine, replica)
+        await without_cassandra(machine, replica)
+        await without_ignite(machine, replica, key)
     finally:
         machine.down()
     assert machine.processes.all() == []
@@ -123,3 +139,31 @@ async def without_kafka(machine: Machine, replica: Replica) -> None:
 
     await until(whole)
     await replica.send("Kafka is back")
+
+
+async def without_cassandra(machine: Machine, replica: Replica) -> None:
+    """An audit says that nobody looked there, and the rest goes on."""
+
+    async def all_is_kept() -> bool:
+        return (await replica.command("audit", "--json"))[0] == 0
+
+    await until(all_is_kept)
+    kill(machine, "cassandra")
+    code, said = await replica.command("audit", "--json")
+    assert code == 1, said
+    assert "does not answer" in said
+    assert "nobody looked at what lies there" in said
+    await replica.send("Cassandra is away")
+
+
+async def without_ignite(machine: Machine, replica: Replica, key: str) -> None:
+    """Figures come from the replica's copy, and say as of when."""
+    assert "as_of" not in (await replica.query(key))["meta"]
+    kill(machine, "ignite")
+
+    async def dated() -> bool:
+        return "as_of" in (await replica.query(key))["meta"]
+
+    await until(dated)
+    assert "ignite" in await replica.degraded()
+    await replica.send("Ignite and Cassandra are away")

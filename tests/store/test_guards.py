@@ -32,7 +32,7 @@ def test_cassandra_is_left_alone_too() -> None:
     settings = Cassandra(addresses=NOBODY, retry_after_s=60)
     kept = KeptChunks(settings)
     for _ in range(3):
-        with pytest.raises(StoreUnavailable, match="Cassandra does not answer"):
+        with pytest.raises(StoreUnavailable, match=r"Cassandra at .* does not answer"):
             kept.rows(["one"])
     with pytest.raises(CircuitOpen, match="cassandra is left alone"):
         kept.heads()
