@@ -17,6 +17,7 @@ from analytics.settings import Kafka, Settings
 from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.sharding import partition_of
+from analytics.stream.spool import Spool, SpoolLimits
 from analytics.testing.event_log import EventLogContract, drop, hit, read
 
 pytestmark = pytest.mark.cluster
@@ -35,6 +36,17 @@ class TestKafkaLog(EventLogContract):
     async def log(self, kafka: Settings) -> AsyncIterator[KafkaLog]:
         async with KafkaLog(fresh(kafka, partitions=1)) as log:
             yield log
+
+
+class TestSpoolBeforeKafka(EventLogContract):
+    """The contract, with a spool before the topic that is not needed."""
+
+    @pytest.fixture
+    async def log(self, kafka: Settings, tmp_path: Path) -> AsyncIterator[Spool]:
+        topic = KafkaLog(fresh(kafka, partitions=1))
+        async with Spool(topic, tmp_path / "spool", limits=SpoolLimits(after_s=60)) as log:
+            yield log
+            assert log.backlog == 0
 
 
 async def test_each_record_lies_in_the_partition_of_its_visitor(kafka: Settings) -> None:
