@@ -8,10 +8,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.real import machine_in
 from tests.server import Server
 
+from analytics.balancer.plan import MODULES
+from analytics.balancer.runtime import Runtime, State
 from analytics.cluster import front, plan
 from analytics.cluster.front import Front
+from analytics.cluster.machine import Machine
 from analytics.cluster.parts import Parts
 from analytics.cluster.process import Processes
 from analytics.settings import Cluster, Settings
@@ -35,6 +39,15 @@ async def test_it_serves_what_the_replicas_serve_and_leaves_nothing_behind(tmp_p
             await server.start()
         assert await made.fault() == f"nobody listens on 127.0.0.1:{agreed.front}"
         running = processes.start(made.name, made.prepare())
+        runtime = Runtime(made.socket)
+        async with asyncio.timeout(PATIENCE_S):
+            while not made.socket.exists():
+                await asyncio.sleep(0.05)
+        for server in servers:
+            for backend in MODULES:
+                path = f"{backend}/discovered-{server.port}"
+                await runtime.add(path, f"127.0.0.1:{server.port}", "check")
+                await runtime.ready(path)
         async with asyncio.timeout(PATIENCE_S):
             while await made.fault() is not None:
                 assert running.alive, processes.tail(made.name)
@@ -50,6 +63,46 @@ async def test_it_serves_what_the_replicas_serve_and_leaves_nothing_behind(tmp_p
     shares = [len(await server.rows(SITE)) for server in servers]
     assert shares == [5, 5]
     assert await made.fault() == f"nobody listens on 127.0.0.1:{agreed.front}"
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(600)
+async def test_found(tmp_path: Path) -> None:
+    """Its replicas are in HAProxy as they come and go; a socket's name must be short."""
+    machine = machine_in(tmp_path)
+    try:
+        status = await machine.up(only=["kafka", "cassandra", "ignite", "replica", "front"])
+        assert status.healthy
+        assert status.front is not None
+        servers = {each.name: each for each in status.servers}
+        assert servers["front-discover"].address == ""
+        one, two = servers["replica-1"].address, servers["replica-2"].address
+        await serves_with(machine, one, two)
+        leaving = machine.processes.find("replica-2")
+        assert leaving is not None
+        await asyncio.to_thread(machine.processes.end, [leaving], PATIENCE_S)
+        await serves_with(machine, one)
+        async with httpx2.AsyncClient(base_url=status.front) as client:
+            assert (await client.get("/health/ready")).status_code == 200
+        assert (await machine.up(only=["replica"])).healthy
+        await serves_with(machine, one, two)
+    finally:
+        machine.down()
+    assert machine.processes.all() == []
+
+
+async def serves_with(machine: Machine, *addresses: str) -> None:
+    """Return when HAProxy gives these replicas work, in every backend, and no others."""
+    runtime = Runtime(machine.folder / "front" / "admin.sock")
+    wanted = {(backend, each) for backend in MODULES for each in addresses}
+    async with asyncio.timeout(PATIENCE_S):
+        while wanted != {
+            (backend, each.address)
+            for backend, servers in (await runtime.servers()).items()
+            for each in servers.values()
+            if each.state is State.READY and each.up and backend in MODULES
+        }:
+            await asyncio.sleep(0.1)
 
 
 def test_without_haproxy_a_cluster_says_what_to_install_and_does_without(tmp_path: Path) -> None:

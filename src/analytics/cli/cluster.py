@@ -146,7 +146,7 @@ def _show(found: ClusterStatus, *, as_json: bool) -> None:
         show_json(found)
         return
     rows = [
-        (each.name, each.address, str(each.pid or "-"), each.detail or "healthy")
+        (each.name, each.address or "-", str(each.pid or "-"), each.detail or "healthy")
         for each in found.servers
     ]
     table.show(("server", "address", "process", "state"), rows, empty="Nothing runs.")

@@ -30,21 +30,24 @@ class Front:
         self._folder = folder / self.name
         self._command = command
 
+    @property
+    def socket(self) -> Path:
+        """Where `analytics discover` adds the replicas, and takes them away."""
+        return self._folder / "admin.sock"
+
     def prepare(self) -> Command:
         """See `Server.prepare`."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        replicas = range(1, self._plan.replicas + 1)
         return Command(
             arguments=[str(self._command), "-W", "-db", "-f", str(assets.haproxy())],
             folder=self._folder,
             environment={
                 "FRONT_HTTP": f"{HOST}:{self.port}",
                 "FRONT_STATISTICS": f"{HOST}:{self._plan.front_statistics}",
-                "FRONT_SOCKET": str(self._folder / "admin.sock"),
+                "FRONT_SOCKET": str(self.socket),
                 "FRONT_USER": pwd.getpwuid(os.getuid()).pw_name,
                 "FRONT_GROUP": grp.getgrgid(os.getgid()).gr_name,
                 "FRONT_MAXCONN": str(_MAX_CONNECTIONS),
-                **{f"FRONT_REPLICA_{n}": f"{HOST}:{self._plan.replica(n)}" for n in replicas},
             },
         )
 

@@ -16,9 +16,9 @@ from analytics.cluster import keyspace, plan, process
 from analytics.cluster.configuration import written
 from analytics.cluster.jars import Say
 from analytics.cluster.parts import KINDS, Parts
-from analytics.cluster.plan import HOST, Plan
+from analytics.cluster.plan import Plan
 from analytics.cluster.process import Processes
-from analytics.cluster.server import Server
+from analytics.cluster.server import Server, address
 from analytics.errors import FolderInUse, Misconfigured, Unavailable
 from analytics.settings import Settings
 from analytics.stream.kafka import topic
@@ -33,6 +33,7 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     address: str
+    """"" for one that listens nowhere."""
     pid: int | None
     healthy: bool
     detail: str
@@ -124,7 +125,8 @@ class Machine:
                 )
             await asyncio.sleep(_POLL_S)
         took = time.monotonic() - began
-        self._say(f"{server.name}: ready at {HOST}:{server.port} after {took:.1f} s")
+        where = f" at {address(server)}" if server.port else ""
+        self._say(f"{server.name}: ready{where} after {took:.1f} s")
 
     def _last_words(self, name: str) -> str:
         lines = [line for line in self.processes.tail(name) if line.strip()][-3:]
@@ -182,7 +184,7 @@ class Machine:
             fault = await server.fault()
         return ServerStatus(
             name=server.name,
-            address=f"{HOST}:{server.port}",
+            address=address(server),
             pid=running.pid if running is not None and running.alive else None,
             healthy=fault is None,
             detail=fault or "",

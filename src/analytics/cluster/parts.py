@@ -14,7 +14,7 @@ from analytics.cluster.ignite import Ignite
 from analytics.cluster.jars import Jars, Say
 from analytics.cluster.kafka import Kafka
 from analytics.cluster.plan import Plan
-from analytics.cluster.program import Replica, SparkJob
+from analytics.cluster.program import Discover, Replica, SparkJob
 from analytics.cluster.server import Server
 from analytics.settings import Settings
 
@@ -65,12 +65,19 @@ class Parts:
                 ]
             case "front":
                 command = front.located(self.settings.cluster.haproxy)
-                return [] if command is None else [Front(self._plan, self._folder, command=command)]
+                return [] if command is None else self._front(command)
             case _:
                 return [
                     Replica(self._plan, number, self._folder, configuration=self._configuration)
                     for number in range(1, self._plan.replicas + 1)
                 ]
+
+    def _front(self, command: Path) -> Sequence[Server]:
+        front = Front(self._plan, self._folder, command=command)
+        return [
+            front,
+            Discover(self._folder, socket=front.socket, configuration=self._configuration),
+        ]
 
     def _kafka(self, node: int) -> Kafka:
         return Kafka(

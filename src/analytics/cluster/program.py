@@ -1,4 +1,4 @@
-"""Our own servers of a cluster: the Spark job, the replicas."""
+"""Our own programs of a cluster: the Spark job, the replicas, who tells HAProxy of them."""
 
 from __future__ import annotations
 
@@ -63,6 +63,32 @@ class Replica:
     async def fault(self) -> str | None:
         """See `Server.fault`."""
         return await unready(self.port)
+
+
+class Discover:
+    """`analytics discover` for the HAProxy of a plan, which is ready once this found replicas."""
+
+    name = "front-discover"
+    port = None
+
+    def __init__(self, folder: Path, *, socket: Path, configuration: Path) -> None:
+        self._folder = folder
+        self._socket = socket
+        self._configuration = configuration
+
+    def prepare(self) -> Command:
+        """See `Server.prepare`."""
+        return Command(
+            arguments=[
+                *(sys.executable, "-m", "analytics", "discover"),
+                *("--socket", str(self._socket), "--config", str(self._configuration)),
+            ],
+            folder=self._folder,
+        )
+
+    async def fault(self) -> str | None:
+        """See `Server.fault`. It has nothing to ask it by; what it lacks, HAProxy lacks."""
+        return None
 
 
 async def unready(port: int) -> str | None:

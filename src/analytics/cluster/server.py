@@ -14,15 +14,24 @@ CONNECT_S: Final = 2.0
 class Server(Protocol):
     """One server process."""
 
-    name: str
-    port: int
-    """Where it listens to those who use it."""
+    @property
+    def name(self) -> str:
+        """Begins with its kind."""
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens to those who use it; None for one that nobody asks anything."""
 
     def prepare(self) -> Command:
         """Write its configuration; how it is started."""
 
     async def fault(self) -> str | None:
         """Why it can't serve yet, or any more, by asking it in its own protocol; None if it can."""
+
+
+def address(server: Server) -> str:
+    """Where *server* listens; "" for nowhere."""
+    return "" if server.port is None else f"{HOST}:{server.port}"
 
 
 async def unreachable(port: int) -> str | None:
