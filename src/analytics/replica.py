@@ -18,6 +18,7 @@ from analytics.guard import Guard
 from analytics.settings import Settings
 from analytics.store import guards
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.replica.history import SparkHistory
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.base import Position
 from analytics.stream.journal import JournalLimits
@@ -37,6 +38,7 @@ class Backends(NamedTuple):
     figures: Following
     ignite: Guard
     cassandra: Guard
+    spark: Guard
 
     async def audit(self) -> Sequence[str]:
         """What is wrong with the chunks in Ignite and in Cassandra."""
@@ -65,7 +67,7 @@ class Backends(NamedTuple):
 
     def breakers(self) -> Sequence[Breaker]:
         """What watches the servers behind this one."""
-        return (self.log.breaker, self.ignite.breaker, self.cassandra.breaker)
+        return (self.log.breaker, self.ignite.breaker, self.cassandra.breaker, self.spark.breaker)
 
     def checks(self) -> Mapping[str, Callable[[], str | None]]:
         """What may be wrong so that no event can be taken; stale figures are answered as such."""
@@ -201,7 +203,9 @@ async def opened(
         timezones=timezones,
         memory_limit=f"{settings.store.memory_limit >> 20}MiB",
         threads=settings.store.threads or os.cpu_count() or 1,
+        hot_days=settings.store.hot_days,
     )
+    spark = guards.spark(settings.spark)
     store = await stack.enter_async_context(
         ReplicaStore(
             Archive(ChunkStore(settings.ignite, ignite), KeptChunks(settings.cassandra, cassandra)),
@@ -210,6 +214,7 @@ async def opened(
             partitions=settings.kafka.partitions,
             clock=clock,
             orders=Orders(log),
+            history=SparkHistory(settings.spark, spark),
         )
     )
     await stack.enter_async_context(log)
@@ -220,6 +225,7 @@ async def opened(
         Following(log, store),
         ignite,
         cassandra,
+        spark,
     )
 
 

@@ -29,6 +29,7 @@ from analytics.query import Dimension, Metric, Query, Result
 from analytics.store import cells
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.ignite.chunks import ChunkStore
+from analytics.store.replica.history import SparkHistory
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.kafka.log import KafkaLog
 
@@ -122,6 +123,7 @@ async def test_every_figure_is_the_same_in_both_modes(machine: Machine, tmp_path
         tmp_path / "incoming",
         partitions=settings.kafka.partitions,
         clock=clock,
+        history=SparkHistory(settings.spark),
     )
     async with replica, engine(tmp_path / "embedded.duckdb") as embedded:
         await folded(embedded, records)

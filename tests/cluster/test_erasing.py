@@ -26,6 +26,7 @@ from analytics.settings import Settings, load
 from analytics.store import chunk
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.ignite.chunks import ChunkStore
+from analytics.store.replica.history import SparkHistory
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.kafka.log import KafkaLog
 
@@ -159,6 +160,7 @@ async def a_new_replica(settings: Settings, folder: Path, site: str) -> int:
         folder / "incoming",
         partitions=settings.kafka.partitions,
         clock=lambda: time.time_ns() // 1_000_000,
+        history=SparkHistory(settings.spark),
     )
     async with replica:
         async with asyncio.timeout(WITHIN_S):

@@ -75,4 +75,5 @@ def _of(plan: Plan) -> Mapping[str, object]:
         "cassandra.username": "",
         "spark.host": HOST,
         "spark.port": plan.spark_metrics,
+        "spark.address": f"{HOST}:{plan.spark_metrics}",
     }

@@ -25,6 +25,7 @@ _NAMES: Final = {
     "kafka": "Kafka",
     "ignite": "Ignite",
     "cassandra": "Cassandra",
+    "spark": "Spark job",
     "geo": "Geo database",
     "registry": "List of replicas",
 }

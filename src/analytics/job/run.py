@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +16,22 @@ from pyspark.sql import SparkSession
 
 from analytics import logs
 from analytics.errors import Misconfigured, StoreUnavailable
+from analytics.event import Erasure
 from analytics.gateway.metrics import Breakers
 from analytics.job import spark
+from analytics.job.asking import Asking, Room
 from analytics.job.courier import Courier
 from analytics.job.memories import Memories
+from analytics.job.replies import Replies
 from analytics.job.retention import Retention
 from analytics.job.status import Figures, told
 from analytics.job.worker import Task
+from analytics.query import Result
 from analytics.settings import Settings
+from analytics.store.archive import Archive
+from analytics.store.cassandra import KeptChunks
+from analytics.store.ignite.chunks import ChunkStore
+from analytics.store.question import Question
 
 log = structlog.get_logger()
 
@@ -34,18 +44,21 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
     stop = threading.Event()
     job = Job(settings, jars, stop)
     _stopped_by_signals(stop)
+    replies = Replies(settings.spark.secret.get_secret_value())
     with told(
         settings.spark.host,
         settings.spark.port,
         job.figures,
         fault=lambda: job.fault,
         late=lambda: job.retention.lateness.fault,
+        replies=replies,
     ) as port:
         log.info("job_starting", port=port, master=settings.spark.master)
         session = spark.session(job.plan)
         _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
         try:
-            with job.courier, job.retention:
+            with job.courier, job.retention, closing(_archive(settings)) as archive:
+                replies.begin(job.answers(session, archive, settings))
                 job.run(session)
         finally:
             session.stop()
@@ -96,6 +109,23 @@ class Job:
                 self._stop.wait(_AGAIN_S)
         self.fault = "it is stopping"
 
+    def answers(
+        self, session: SparkSession, archive: Archive, settings: Settings
+    ) -> Callable[[Question], Result]:
+        """What answers replicas, with the same Spark that folds."""
+        asking = Asking(
+            archive,
+            partial(orders_of, self._task.memories),
+            partial(spark.spread, session, at_most_s=settings.spark.question_timeout_s),
+            Room(settings.ignite, settings.spark.question_memory >> 20),
+        )
+
+        def answer(asked: Question) -> Result:
+            with self.figures.question.time():
+                return asking.answer(asked)
+
+        return answer
+
     def _note_lag(self, records: int) -> None:
         self.figures.lag.set(records)
         self.figures.outbox.set(self.courier.outbox_bytes)
@@ -137,6 +167,18 @@ def _memories(settings: Settings) -> Memories:
             " set spark.memory to a folder on a file system that this job and all of them share"
         )
     return Memories(settings.data.absolute() / "memory")
+
+
+def orders_of(memories: Memories, partition: int, site: str) -> Sequence[Erasure]:
+    """The orders to erase rows of *site* that reached *partition*."""
+    if partition not in memories.partitions():
+        return ()
+    with memories.open(partition) as memory:
+        return [each for each in memory.orders.all() if each.site == site]
+
+
+def _archive(settings: Settings) -> Archive:
+    return Archive(ChunkStore(settings.ignite), KeptChunks(settings.cassandra))
 
 
 def _stopped_by_signals(stop: threading.Event) -> None:

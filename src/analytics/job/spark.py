@@ -12,14 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 import msgspec
 import structlog
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from analytics.errors import StoreUnavailable
+from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.job.kafka_options import connection
+from analytics.job.share import Reckoned, Share, reckon
 from analytics.job.worker import RECORDS_AT_ONCE, TALLY, Task
 from analytics.settings import Kafka
 
@@ -71,6 +74,8 @@ def session(plan: Plan) -> SparkSession:
         "spark.sql.streaming.noDataMicroBatches.enabled": False,
         "spark.sql.streaming.minBatchesToRetain": 10,
         "spark.python.worker.reuse": True,
+        # Questions of replicas run beside the stream, in a pool of their own.
+        "spark.scheduler.mode": "FAIR",
         "spark.log.level": "WARN",
         **(_LOCAL if is_local(plan.master) else {}),
     }
@@ -87,6 +92,36 @@ def session(plan: Plan) -> SparkSession:
 
 
 _LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+def spread(spark: SparkSession, shares: Sequence[Share], *, at_most_s: float) -> Sequence[Reckoned]:
+    """Have a task of Spark's reckon each of *shares*, beside what the stream does.
+
+    Raises `QueryTooLong` when that takes longer than it may, `StoreUnavailable` when Spark fails.
+    """
+    context = spark.sparkContext
+    group = f"question-{uuid4().hex}"
+    expired = threading.Event()
+
+    def give_up() -> None:
+        expired.set()
+        context.cancelJobGroup(group)
+
+    timer = threading.Timer(at_most_s, give_up)
+    timer.start()
+    try:
+        context.setLocalProperty("spark.scheduler.pool", "questions")
+        context.setJobGroup(group, "a question of a replica's", interruptOnCancel=True)
+        return context.parallelize(shares, len(shares)).map(reckon).collect()
+    except (PySparkException, Py4JError) as exc:
+        if expired.is_set():
+            raise QueryTooLong(
+                f"The answer took longer than {at_most_s:g} s in Spark, and was given up. Ask for"
+                " a shorter period, or raise spark.question_timeout_s."
+            ) from exc
+        raise StoreUnavailable(f"Spark has failed: {_first_line(exc)}") from exc
+    finally:
+        timer.cancel()
 
 
 def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Watch) -> None:

@@ -1,4 +1,4 @@
-"""How the job is: `/health/ready` and `/metrics`, on a port of its own."""
+"""The job's port: how it is, and what it answers replicas."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from analytics.errors import Misconfigured
+from analytics.job.replies import MAX_QUESTION_BYTES, Asked, Reply
+from analytics.store.replica.history import PATH
 
 
 class Figures:
@@ -35,6 +37,12 @@ class Figures:
             "analytics_job_fold_seconds",
             "Time spent in folds, all workers.",
             registry=self.registry,
+        )
+        self.question = Histogram(
+            "analytics_job_question_seconds",
+            "How long a question of a replica's took.",
+            registry=self.registry,
+            buckets=(0.5, 1, 2, 5, 10, 30, 60, 120),
         )
         self.lag = Gauge(
             "analytics_job_lag_records",
@@ -67,7 +75,15 @@ Fault = Callable[[], str | None]
 
 
 @contextmanager
-def told(host: str, port: int, figures: Figures, fault: Fault, late: Fault) -> Iterator[int]:
+def told(
+    host: str,
+    port: int,
+    figures: Figures,
+    *,
+    fault: Fault,
+    late: Fault,
+    replies: Callable[[Asked], Reply],
+) -> Iterator[int]:
     """While the block runs, whoever asks is told; the port at which.
 
     Who has a *fault* is not ready. Who is only *late* is, for it must be let work; it says so.
@@ -88,6 +104,15 @@ def told(host: str, port: int, figures: Figures, fault: Fault, late: Fault) -> I
                 self._reply(503 if wrong else 200, json.dumps(body).encode(), "application/json")
             else:
                 self._reply(404, b"", "text/plain")
+
+        def do_POST(self) -> None:
+            if self.path != PATH:
+                self._reply(404, b"", "text/plain")
+                return
+            length = int(self.headers.get("content-length") or 0)
+            body = self.rfile.read(min(length, MAX_QUESTION_BYTES + 1))
+            authorization = self.headers.get("authorization", "")
+            self._reply(*replies(Asked(self.client_address[0], authorization, body)))
 
         def _reply(self, status: int, body: bytes, kind: str) -> None:
             self.send_response(status)

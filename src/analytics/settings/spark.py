@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from analytics.settings.section import OptionalPath, Section, setting
+from pydantic import SecretStr
+
+from analytics.settings.section import MIB, Bytes, OptionalPath, Section, setting
 
 
 class Spark(Section):
@@ -25,4 +27,21 @@ class Spark(Section):
     )
     max_records: int = setting(
         60_000, "Most records of one batch, when there is a backlog.", ge=1000
+    )
+    address: str = setting(
+        "127.0.0.1:9108",
+        "Where replicas reach the job, for days whose rows they let go: host:port.",
+    )
+    secret: SecretStr = setting(
+        SecretStr(""),
+        "What replicas and the job share; without it, the job answers this machine alone.",
+    )
+    question_timeout_s: float = setting(
+        120, "Time after which a replica's question is given up.", unit="seconds", gt=0
+    )
+    question_memory: Bytes = setting(
+        512 * MIB,
+        "Most memory for a question, in each of Spark's tasks.",
+        unit="bytes",
+        ge=64 * MIB,
     )

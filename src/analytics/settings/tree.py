@@ -107,6 +107,13 @@ class Store(Section):
     )
     memory_limit: Bytes = setting(1 * GIB, "Most memory that queries use together.", unit="bytes")
     threads: int = setting(0, "Threads for queries; 0 for one a processor.", ge=0)
+    hot_days: int = setting(
+        0,
+        "In a cluster, how long a replica keeps rows; the Spark job answers what needs older ones. "
+        "0 for ever.",
+        unit="days",
+        ge=0,
+    )
     query_timeout_s: float = setting(
         30, "Time after which a query is given up.", unit="seconds", gt=0
     )

@@ -10,7 +10,7 @@ from msgspec import structs
 from analytics.errors import Malformed
 from analytics.event import COOKIELESS
 from analytics.query import Query, Result, ResultRow
-from analytics.store import cells, compiler, filters, localtime, measures
+from analytics.store import cells, compiler, filters, localtime, measures, window
 from analytics.store.buckets import label
 from analytics.store.connection import Connection, Record, Refused, transaction
 
@@ -31,15 +31,26 @@ def answer(connection: Connection, query: Query) -> Result:
         return _answer(connection, query)
     except Refused as exc:
         # The compiler checks everything but the one language that only the engine reads.
-        if filters.has_patterns(query.filters):
+        if any(filters.patterns(query.filters)):
             raise Malformed("filters", f"a pattern is no regular expression (RE2): {exc}") from exc
         raise
 
 
 def _answer(connection: Connection, query: Query) -> Result:
     with transaction(connection):  # one state of rows and cells for all statements
-        kept = _kept(connection, query)
-        compiled = _compile(connection, kept)
+        since = _kept_since(connection, query.site)
+        kept = _from(query, since)
+        hot = window.of(connection, query.site)
+        clean = cells.clean_days(connection, kept)
+        if hot is not None and not window.holds(connection, hot, kept, clean):
+            for pattern in filters.patterns(query.filters):  # refused here, as with rows
+                connection.rows("SELECT regexp_matches('', ?)", [pattern])
+            raise window.NotHere(kept, hot.since, since)
+        compiled = (
+            compiler.compile_rows(kept)
+            if clean is None
+            else cells.compile_cells(kept, clean, gone=hot is not None)
+        )
         result = answered(connection, query, compiled)
         visitor_days = counts_visitor_days(connection, kept)
     return structs.replace(result, visitor_days=visitor_days)
@@ -62,21 +73,23 @@ def counts_visitor_days(connection: Connection, query: Query) -> bool:
     if localtime.day_of(zone, start) >= localtime.day_of(zone, end - 1):
         return False
     values = {"site": query.site, "start": start, "end": end, "bots": query.bots}
-    return bool(connection.rows(_COOKIELESS, {**values, "cookieless": COOKIELESS}))
+    here = connection.rows(_COOKIELESS, {**values, "cookieless": COOKIELESS})
+    return bool(here) or window.cookieless(connection, query)
 
 
-def _kept(connection: Connection, query: Query) -> Query:
-    """The query without the days that retention has deleted."""
-    for (since,) in connection.rows("SELECT since FROM kept_since WHERE site = ?", [query.site]):
-        start = max(query.period.start, since)
-        period = structs.replace(query.period, start=start, end=max(query.period.end, start))
-        return structs.replace(query, period=period)
-    return query
+def _kept_since(connection: Connection, site: str) -> int:
+    """The days of *site* that ended by then were deleted by retention."""
+    found = connection.rows("SELECT since FROM kept_since WHERE site = ?", [site])
+    return int(found[0][0]) if found else 0
 
 
-def _compile(connection: Connection, query: Query) -> compiler.Compiled:
-    clean = cells.clean_days(connection, query)
-    return compiler.compile_rows(query) if clean is None else cells.compile_cells(query, clean)
+def _from(query: Query, since: int) -> Query:
+    """The query without what lies before *since*."""
+    start = max(query.period.start, since)
+    if start == query.period.start:
+        return query
+    period = structs.replace(query.period, start=start, end=max(query.period.end, start))
+    return structs.replace(query, period=period)
 
 
 def _row(query: Query, record: Record) -> ResultRow:

@@ -38,13 +38,18 @@ def ledger(connection: Connection, site: str | None) -> dict[LedgerKey, LedgerLi
 
 
 _RECOUNT: Final = f"""
-SELECT site, received_at // {HOUR_MS} * {HOUR_MS} AS hour, count(*) FROM rows
+SELECT site, hour, CAST(sum(rows) AS BIGINT) FROM (
+    SELECT site, received_at // {HOUR_MS} * {HOUR_MS} AS hour, 1 AS rows FROM rows
+    UNION ALL SELECT site, hour, rows FROM gone_rows)
 WHERE $site IS NULL OR site = $site GROUP BY ALL ORDER BY ALL
 """
 
 
 def recount(connection: Connection, site: str | None) -> dict[LedgerKey, int]:
-    """The rows stored under each key of the ledger, counted from the rows themselves."""
+    """The rows stored under each key of the ledger, counted from the rows themselves.
+
+    Rows that the hot window let go were counted then.
+    """
     return {
         LedgerKey(name, hour): count
         for name, hour, count in connection.rows(_RECOUNT, {"site": site})

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 from analytics.query import Dimension, Metric, Period, Query
-from analytics.store import cells, compiler, localtime
+from analytics.store import cells, compiler, localtime, window
 from analytics.store.connection import Connection, transaction
 from analytics.store.filters import Bound
 from analytics.store.parts import RowParts
@@ -27,7 +27,9 @@ class Plan(NamedTuple):
     first: int
     end: int
     since_ms: int
-    """The site's earliest event."""
+    """The site's earliest event that is here."""
+    gone: bool = False
+    """Whether rows of earlier days are gone; `last_seen` has their visitors."""
 
 
 class Built(NamedTuple):
@@ -79,9 +81,12 @@ class Builder:
         first = localtime.day_of(timezone, state[0][0] if state else earliest)
         if first >= end:
             return None
+        hot = window.of(connection, site)
+        if hot is not None and not window.can_build(hot, timezone, first):
+            return None  # whoever has all rows answers about those days
         self._touched[site] = _UNTOUCHED
         self._rests_until[site] = now + self._at_most_every_ms
-        return Plan(site, timezone, first, end, earliest)
+        return Plan(site, timezone, first, end, earliest, gone=hot is not None)
 
     def swap(self, connection: Connection, built: Built) -> None:
         """Put what was built in place, as far as nothing has touched it since it was planned."""
@@ -145,7 +150,7 @@ def _visitors(plan: Plan, dimension: str) -> compiler.Statement:
     """Visitors of each value and day, by the days since they last were there."""
     bound = Bound()
     query = _query(plan, dimension, frozenset({Metric.VISITORS}))
-    active = RowParts(query, bound, seen_since=plan.since_ms).active_days()
+    active = RowParts(query, bound, seen_since=plan.since_ms, gone=plan.gone).active_days()
     value = "''" if dimension == cells.TOTAL else "k0"
     sql = f"""
         SELECT $site AS site, {bound(dimension)} AS dimension, value, CAST(day AS INTEGER) AS day,

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
-from analytics.store import compiler, localtime, measures
+from analytics.store import columns, compiler, localtime, measures
 from analytics.store.buckets import bucket_sql
 from analytics.store.columns import PAGE_COLUMNS, VISIT_COLUMNS
 from analytics.store.compiler import Compiled
@@ -29,7 +29,7 @@ from analytics.store.parts import RowParts
 
 NEVER: Final = 2**31 - 1
 """The gap of a visitor's first active day."""
-TOTAL: Final = "total"
+TOTAL: Final = columns.TOTAL
 """The dimension of the cells of the whole site."""
 
 _LEFT_OUT: Final = (
@@ -112,8 +112,11 @@ def _has_cells(query: Query) -> bool:
     )
 
 
-def compile_cells(query: Query, clean: Clean) -> Compiled:
-    """The statements that answer *query* from cells, and from rows after the clean days."""
+def compile_cells(query: Query, clean: Clean, *, gone: bool = False) -> Compiled:
+    """The statements that answer *query* from cells, and from rows after the clean days.
+
+    *gone*: of clean days, rows may be gone, and `last_seen` has their visitors.
+    """
     bound = Bound()
     parts = [_sums(query, clean, bound)]
     everyone = []
@@ -123,7 +126,7 @@ def compile_cells(query: Query, clean: Clean) -> Compiled:
         everyone.append(_visitors(query, (), clean, bound))
     tables: list[str] = []
     if clean.end_ms < query.period.end:
-        rows = RowParts(query, bound, start=clean.end_ms, seen_since=query.period.start)
+        rows = RowParts(query, bound, start=clean.end_ms, seen_since=query.period.start, gone=gone)
         parts += rows.needed()
         everyone += rows.everyone()
         tables = rows.tables()

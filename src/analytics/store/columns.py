@@ -10,6 +10,9 @@ from analytics.query import PROPERTY_PREFIX, TIME_DIMENSIONS, Dimension
 NOT_SET: Final = "(not set)"
 DIRECT: Final = "Direct / None"
 
+TOTAL: Final = "total"
+"""Where figures are kept by dimension: the site as a whole."""
+
 # Each visit dimension is a column that every row of the visit carries.
 VISIT_COLUMNS: Final[dict[str, str]] = {
     Dimension.ENTRY_PAGE: "entry_path",

@@ -153,6 +153,11 @@ def assemble(
     return Compiled(Statement(answer, {**bound.values, "site": query.site}), counting)
 
 
+def follows_visits(query: Query) -> bool:
+    """Whether it looks at rows outside the period, of visits that have some inside."""
+    return RowParts(query, Bound()).follows_visits
+
+
 def measures_of(query: Query) -> frozenset[str]:
     """The measures that the query's metrics are made of."""
     return measures.needed(query.metrics, by_page=split_by_page(query))

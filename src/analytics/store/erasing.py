@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from analytics.event import Erasure
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
-from analytics.store import writing
+from analytics.store import window, writing
 from analytics.store.connection import Connection, transaction
 
 OF_VISITOR: Final = "site = $site AND visitor = $visitor"
@@ -42,7 +42,8 @@ def erase(connection: Connection, which: str, values: Mapping[str, object]) -> E
     with transaction(connection):
         erased = _erase(connection, which, values)
         if which == OF_SITE:
-            _forget_site(connection, values)
+            gone = _forget_site(connection, str(values["site"]))
+            erased = erased._replace(rows=erased.rows + gone)
     return erased
 
 
@@ -55,13 +56,13 @@ def obey(connection: Connection, erasure: Erasure) -> Erased:
     if erasure.before is not None:
         values["before"] = erasure.before
         connection.run(_KEEP, {"site": erasure.site, "before": erasure.before})
-        return Erased(_delete(connection, f"{_BEFORE} AND {_BY_THEN}", values), {})
+        rows = window.retained(connection, erasure.site, erasure.before)
+        return Erased(rows + _delete(connection, f"{_BEFORE} AND {_BY_THEN}", values), {})
     if erasure.visitor is not None:
         values["visitor"] = erasure.visitor
         return _erase(connection, f"{OF_VISITOR} AND {_BY_THEN}", values)
     erased = _erase(connection, f"{OF_SITE} AND {_BY_THEN}", values)
-    _forget_site(connection, {"site": erasure.site})
-    return erased
+    return erased._replace(rows=erased.rows + _forget_site(connection, erasure.site))
 
 
 def retain(connection: Connection, site: str, before_ms: int) -> int:
@@ -71,7 +72,7 @@ def retain(connection: Connection, site: str, before_ms: int) -> int:
         if not due(connection, site, before_ms):
             return 0
         connection.run(_KEEP, values)
-        return _delete(connection, _BEFORE, values)
+        return window.retained(connection, site, before_ms) + _delete(connection, _BEFORE, values)
 
 
 def due(connection: Connection, site: str, before_ms: int) -> bool:
@@ -92,15 +93,20 @@ def _erase(connection: Connection, which: str, values: Mapping[str, object]) -> 
         f"SELECT min(least(ts, session_start)) FILTER (bot IS NULL) FROM rows WHERE {which}",
         values,
     )
-    changed = {} if earliest is None else {str(values["site"]): int(earliest)}
+    site = str(values["site"])
+    if "visitor" in values and (gone := window.erased(connection, site, values["visitor"])):
+        earliest = gone
+    changed = {} if earliest is None else {site: int(earliest)}
     rows = _delete(connection, which, values)
     writing.pull_back(connection, changed)
     return Erased(rows, changed)
 
 
-def _forget_site(connection: Connection, values: Mapping[str, object]) -> None:
+def _forget_site(connection: Connection, site: str) -> int:
+    """Leave nothing of its figures; how many rows of it were gone from here already."""
     for table in ("cell_visitors", "cell_sums", "cell_state", "kept_since"):
-        connection.run(f"DELETE FROM {table} WHERE {OF_SITE}", values)
+        connection.run(f"DELETE FROM {table} WHERE site = ?", [site])
+    return window.forget(connection, site)
 
 
 def _delete(connection: Connection, which: str, values: Mapping[str, object]) -> int:

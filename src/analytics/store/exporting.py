@@ -7,7 +7,9 @@ from typing import Final
 
 from msgspec.structs import fields
 
+from analytics.errors import StoreUnavailable
 from analytics.event import Row
+from analytics.store import localtime, window
 from analytics.store.base import ExportFormat
 from analytics.store.connection import Connection
 
@@ -27,6 +29,13 @@ def export(
     connection: Connection, site: str, from_ms: int, to_ms: int, kind: ExportFormat, path: Path
 ) -> int:
     """Write the rows of [from_ms, to_ms) to *path*; how many there are."""
+    hot = window.of(connection, site)
+    if hot is not None and from_ms < hot.since:
+        day = localtime.date_of(localtime.day_of(hot.timezone, hot.since))
+        raise StoreUnavailable(
+            f"the rows of {site} before {day} are not on this replica: export from then on, or on"
+            " a replica with store.hot_days = 0"
+        )
     partial = path.with_name(path.name + ".partial")
     shown = ", ".join(_column(name, kind) for name in COLUMNS)
     target = str(partial).replace("'", "''")

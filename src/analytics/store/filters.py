@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from analytics.errors import Malformed
@@ -140,19 +140,17 @@ def needs_span(filters: Iterable[Filter]) -> bool:
     return any(True for _ in _has_dones(filters))
 
 
-def has_patterns(filters: Iterable[Filter]) -> bool:
-    """Whether some filter compares with a pattern."""
+def patterns(filters: Iterable[Filter]) -> Iterator[str]:
+    """Every pattern that some filter compares with."""
     for given in filters:
         match given:
-            case Compare(op):
-                found = op in (Op.MATCHES, Op.MATCHES_NOT)
+            case Compare(op, values=values):
+                if op in (Op.MATCHES, Op.MATCHES_NOT):
+                    yield from values
             case All(inner) | Any(inner):
-                found = has_patterns(inner)
+                yield from patterns(inner)
             case Not(one) | HasDone(one):
-                found = has_patterns((one,))
-        if found:
-            return True
-    return False
+                yield from patterns((one,))
 
 
 def _has_dones(filters: Iterable[Filter]) -> Iterable[HasDone]:

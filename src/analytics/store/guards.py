@@ -6,7 +6,7 @@ from typing import Final
 
 from analytics.breaker import Breaker, BreakerLimits
 from analytics.guard import Guard
-from analytics.settings import Cassandra, Ignite
+from analytics.settings import Cassandra, Ignite, Spark
 
 _WITHOUT_IGNITE: Final = (
     "Figures come from what this server has copied, and say as of when; sites, people and keys "
@@ -16,6 +16,12 @@ _WITHOUT_CASSANDRA: Final = (
     "Ignite keeps what it could not write yet, and writes it when Cassandra is back; an audit "
     "says that nobody looked there."
 )
+_WITHOUT_SPARK: Final = (
+    "Questions that need rows which this server let go are refused, with the day from which on it "
+    "has them all."
+)
+_QUESTIONS: Final = 64
+"""As many as may wait; the job answers a few at a time."""
 
 
 def ignite(settings: Ignite) -> Guard:
@@ -27,6 +33,12 @@ def cassandra(settings: Cassandra) -> Guard:
     """What all connections to Cassandra pass."""
     breaker = Breaker("cassandra", _WITHOUT_CASSANDRA, _limits(settings))
     return Guard(breaker, most=settings.max_calls)
+
+
+def spark(settings: Spark) -> Guard:
+    """What all questions to the Spark job pass. Slow ones are no sign of a fault."""
+    limits = BreakerLimits(slow_s=settings.question_timeout_s, in_a_row=3)
+    return Guard(Breaker("spark", _WITHOUT_SPARK, limits), most=_QUESTIONS)
 
 
 def _limits(settings: Ignite | Cassandra) -> BreakerLimits:

@@ -19,7 +19,7 @@ _EPOCH: Final = date(1970, 1, 1)
 # (a suspended summer time) lies weeks apart.
 _STRIDE_MS: Final = 2 * DAY_MS
 _EARLIEST: Final = -62_135_596_800_000 + 2 * DAY_MS
-_LATEST: Final = 253_402_300_799_999 - 2 * DAY_MS
+LATEST: Final = 253_402_300_799_999 - 2 * DAY_MS
 
 
 class Change(NamedTuple):
@@ -31,7 +31,7 @@ class Change(NamedTuple):
 
 def offset_ms(timezone: str, at_ms: int) -> int:
     """By how much the zone's clocks are ahead of UTC at that instant."""
-    moment = datetime.fromtimestamp(min(max(at_ms, _EARLIEST), _LATEST) / 1000, UTC)
+    moment = datetime.fromtimestamp(min(max(at_ms, _EARLIEST), LATEST) / 1000, UTC)
     ahead = moment.astimezone(ZoneInfo(timezone)).utcoffset() or timedelta()
     return round(ahead.total_seconds() * 1000)
 

@@ -99,7 +99,11 @@ def newest(connection: Connection) -> int | None:
 
 def first_event(connection: Connection, site: str) -> int | None:
     """The earliest `ts` of a site's rows."""
-    ((earliest,),) = connection.rows("SELECT min(ts) FROM rows WHERE site = ?", [site])
+    ((earliest,),) = connection.rows(
+        "SELECT least((SELECT min(ts) FROM rows WHERE site = $site),"
+        " (SELECT first_event FROM windows WHERE site = $site))",
+        {"site": site},
+    )
     return None if earliest is None else int(earliest)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from analytics.query import Dimension, Metric, Query
+from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
 from analytics.store import columns, localtime, measures
 from analytics.store.buckets import bucket_sql
 from analytics.store.filters import Bound, Conditions, column_sql, needs_span
@@ -30,7 +30,8 @@ _EXITS: Final = """exits AS (
 class RowParts:
     """The parts of *query* over its period, or what is left of it from *start* on.
 
-    With *seen_since*, visitors do not count who were there already in [seen_since, start).
+    With *seen_since*, visitors do not count who were there already in [seen_since, start). Some
+    rows of that time may be *gone*: then `last_seen` has their visitors.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class RowParts:
         *,
         start: int | None = None,
         seen_since: int | None = None,
+        gone: bool = False,
     ) -> None:
         self._query = query
         self._bound = bound
         self._start = query.period.start if start is None else start
         self._end = query.period.end
         self._seen_since = seen_since
+        self._gone = gone
         self._conditions = Conditions(query.filters, bound)
         self._by_page = any(d in columns.PAGE_COLUMNS for d in query.dimensions)
         self._wanted = measures.needed(query.metrics, by_page=self._by_page)
@@ -86,12 +89,16 @@ class RowParts:
 
         With *seen_since*, the last of his days before the period too.
         """
-        keys = self._keys([d for d in self._query.dimensions if d != Dimension.DAY], "r.ts")
+        named = [d for d in self._query.dimensions if d != Dimension.DAY]
+        keys = self._keys(named, "r.ts")
         shown = ", ".join([*keys, "r.visitor AS visitor"])
         day = self._time_key(Dimension.DAY, "r.ts")
         where = f"{self._mine()} AND r.name <> 'engagement'"
         period = f"{where} AND {self._within('r.ts')}"
         days = f"SELECT DISTINCT {shown}, {day} AS day FROM {self._rows()} WHERE {period}"
+        if self._gone:
+            visitors = f"SELECT r.visitor FROM rows r WHERE {period}"
+            days += f" UNION ALL {self._last_seen(named, visitors)}"
         if self._seen_since is None or self._seen_since >= self._start:
             return days
         before = (
@@ -101,6 +108,11 @@ class RowParts:
         )
         last = f"SELECT {shown}, max({day}) AS day FROM {self._rows()} WHERE {before}"
         return f"{days} UNION ALL {last}{_group_by(len(keys) + 1)}"
+
+    @property
+    def follows_visits(self) -> bool:
+        """Whether rows outside the period matter, of visits that have some inside."""
+        return self._needs_exits or needs_span(self._query.filters)
 
     def everyone(self) -> list[str]:
         """The visitors under the same filters, all keys together."""
@@ -114,14 +126,17 @@ class RowParts:
     def tables(self) -> list[str]:
         """What the parts refer to, in order."""
         tables: list[str] = []
-        exits = self._exits_joined or self._wants(measures.EXIT_MEASURES)
-        if exits or needs_span(self._query.filters):
+        if self.follows_visits:
             tables.append(self._span())
-        if exits:
+        if self._needs_exits:
             tables.append(_EXITS)
         if self._conditions.by_event and self._of_visits():
             tables.append(self._chosen())
         return tables
+
+    @property
+    def _needs_exits(self) -> bool:
+        return self._exits_joined or self._wants(measures.EXIT_MEASURES)
 
     def _events(self) -> str:
         """Events, by when they happened. A ping is no event."""
@@ -151,11 +166,36 @@ class RowParts:
             f" AND r.ts < {self._bound(self._start)} AND r.name <> 'engagement'"
             f" AND r.visitor IN (SELECT visitor FROM now)"
         )
+        if self._gone:
+            seen += f" UNION ALL {self._seen_there(dimensions)}"
         return (
             f"WITH now AS MATERIALIZED ({now}) SELECT {named} count(*) AS visitors"
             f" FROM (SELECT * FROM now EXCEPT SELECT * FROM ({seen}))"
             f"{_group_by(len(dimensions))}"
         )
+
+    def _last_seen(self, dimensions: Sequence[str], visitors: str) -> str:
+        """The last of the gone days of *visitors* (SQL), with the key if there is one."""
+        keys = "".join(f"value AS k{i}, " for i in range(len(dimensions)))
+        return (
+            f"SELECT {keys}visitor, CAST(day AS BIGINT) AS day FROM last_seen WHERE site = $site"
+            f" AND dimension = {self._bound(self._named(dimensions))} AND visitor IN ({visitors})"
+        )
+
+    def _seen_there(self, dimensions: Sequence[str]) -> str:
+        """Visitors of `now` by key, who were there on gone days from `seen_since` on."""
+        keys = [
+            bucket_sql(d, "day", self._query) if d in TIME_DIMENSIONS else "k0" for d in dimensions
+        ]
+        named = [d for d in dimensions if d not in TIME_DIMENSIONS]
+        first = localtime.day_of(self._query.period.timezone, self._seen_since or 0)
+        seen = self._last_seen(named, "SELECT visitor FROM now")
+        shown = ", ".join([*keys, "visitor"])
+        return f"SELECT {shown} FROM ({seen}) WHERE day >= {self._bound(first)}"
+
+    @staticmethod
+    def _named(dimensions: Sequence[str]) -> str:
+        return dimensions[0] if dimensions else columns.TOTAL
 
     def _visits(self) -> str:
         """Visits, by when they began; split by page, by where they entered."""

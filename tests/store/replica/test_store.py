@@ -18,10 +18,12 @@ from analytics.job import sealing
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.state import State
-from analytics.query import Metric, Period, Query
+from analytics.query import Metric, Period, Query, Result
 from analytics.store import chunk
 from analytics.store.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.question import Question
+from analytics.store.replica.history import History
 from analytics.store.replica.store import ReplicaStore
 from analytics.store.rewriting import rewritten
 from analytics.stream.sharding import partition_of
@@ -125,15 +127,40 @@ async def replica(tmp_path: Path, shared: Shared, clock: Clock) -> AsyncIterator
         yield replica
 
 
+class Nobody:
+    """A history that is away."""
+
+    async def ask(self, asked: Question) -> Result:
+        raise StoreUnavailable("nobody answers")
+
+    def close(self) -> None:
+        pass
+
+
 def replica_in(
-    folder: Path, shared: Shared, clock: Clock, orders: Orders | None = None
+    folder: Path,
+    shared: Shared,
+    clock: Clock,
+    orders: Orders | None = None,
+    *,
+    history: History | None = None,
+    hot_days: int = 0,
 ) -> ReplicaStore:
     folder.mkdir(exist_ok=True)
     engine = DuckDBStore(
-        folder / "store.duckdb", timezones=lambda: traffic.SITES, rebuild_at_most_every_ms=0
+        folder / "store.duckdb",
+        timezones=lambda: traffic.SITES,
+        rebuild_at_most_every_ms=0,
+        hot_days=hot_days,
     )
     return ReplicaStore(
-        shared, engine, folder / "incoming", partitions=PARTITIONS, clock=clock, orders=orders
+        shared,
+        engine,
+        folder / "incoming",
+        partitions=PARTITIONS,
+        clock=clock,
+        history=history or Nobody(),
+        orders=orders,
     )
 
 

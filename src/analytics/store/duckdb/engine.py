@@ -19,7 +19,9 @@ from analytics.errors import (
 )
 from analytics.store.connection import Connection, Parameters, Record, Refused, transaction
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+_SINCE: Final = {2: "window.sql"}
+"""What each version after the first has added."""
 _INTERRUPT_EVERY_S: Final = 0.05
 
 
@@ -172,12 +174,19 @@ def _apply_schema(connection: Connection, path: Path) -> None:
     )
     if not exists:
         with transaction(connection):
-            connection.run(files("analytics.store").joinpath("schema.sql").read_text("utf-8"))
-            connection.run("INSERT INTO schema_version VALUES (?)", [SCHEMA_VERSION])
-        return
+            connection.run(_sql("schema.sql"))
+            connection.run("INSERT INTO schema_version VALUES (1)")
     ((version,),) = connection.rows("SELECT max(version) FROM schema_version")
     if version > SCHEMA_VERSION:
         raise Misconfigured(
             f"{path} has schema version {version}, and this program knows {SCHEMA_VERSION}."
             " It was written by a newer version: update, or restore an older backup."
         )
+    with transaction(connection):
+        for added in range(version + 1, SCHEMA_VERSION + 1):
+            connection.run(_sql(_SINCE[added]))
+            connection.run("UPDATE schema_version SET version = ?", [added])
+
+
+def _sql(name: str) -> str:
+    return files("analytics.store").joinpath(name).read_text("utf-8")

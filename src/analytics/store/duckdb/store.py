@@ -23,6 +23,7 @@ from analytics.store import (
     exporting,
     localtime,
     lookups,
+    window,
     writing,
 )
 from analytics.store.base import (
@@ -59,6 +60,7 @@ class DuckDBStore:
         query_timeout_s: float = 30,
         timezones: Callable[[], Mapping[str, str]] = dict,
         rebuild_at_most_every_ms: int = 600_000,
+        hot_days: int = 0,
     ) -> None:
         self._threads = Threads(
             partial(Engine, path, memory_limit, threads), readers=readers, waiting=waiting
@@ -67,6 +69,7 @@ class DuckDBStore:
         self._scratch = path.parent / "scratch"
         self._file: writing.RowFile | None = None
         self._timezones = timezones
+        self._hot_ms = hot_days * localtime.DAY_MS
         self._builder = Builder(at_most_every_ms=rebuild_at_most_every_ms)
 
     async def __aenter__(self) -> Self:
@@ -137,6 +140,10 @@ class DuckDBStore:
             if plan is not None:
                 worked += 1
                 await self._build(plan, now)
+            if self._hot_ms:
+                await self._threads.write(
+                    partial(window.trim, site=site, timezone=timezone, before_ms=now - self._hot_ms)
+                )
         return worked
 
     async def export(

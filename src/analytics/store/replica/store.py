@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from msgspec import structs
 
-from analytics.errors import Misconfigured
+from analytics.errors import Misconfigured, QueryTooLong, StoreUnavailable
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.query import Query, Result
 from analytics.store.base import (
@@ -23,8 +23,11 @@ from analytics.store.base import (
     Snapshots,
 )
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.question import Question
 from analytics.store.replica.erasing import Erasing, OrderLog
 from analytics.store.replica.follower import Follower, Source
+from analytics.store.replica.history import History
+from analytics.store.window import NotHere
 
 _STALE_MS: Final = 10_000
 """After so long without a look at everything that is shared, an answer says how old it is."""
@@ -41,10 +44,12 @@ class ReplicaStore:
         *,
         partitions: int,
         clock: Callable[[], int],
+        history: History,
         orders: OrderLog | None = None,
     ) -> None:
         """Without *orders*, it only reads."""
         self._engine = engine
+        self._history = history
         self._clock = clock
         self._stack = AsyncExitStack()
         self.follower = Follower(source, engine, scratch, partitions=partitions, clock=clock)
@@ -54,6 +59,7 @@ class ReplicaStore:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            stack.callback(self._history.close)
             await stack.enter_async_context(self._engine)
             await stack.enter_async_context(self.follower)
             self._stack = stack.pop_all()
@@ -65,10 +71,28 @@ class ReplicaStore:
     async def query(self, query: Query) -> Result:
         """Answer *query* from what is here, and say as of when if that may be too little."""
         complete_at = self.follower.complete_at
-        result = await self._engine.query(query)
+        try:
+            result = await self._engine.query(query)
+        except NotHere as gone:
+            result = await self._from_history(gone)
         if self._clock() - complete_at > _STALE_MS and self.follower.fault is not None:
             return structs.replace(result, as_of=complete_at)
         return result
+
+    async def _from_history(self, gone: NotHere) -> Result:
+        """The answer of somebody who has the rows that were let go here."""
+        ends = dict(await self._engine.offsets())
+        asked = Question(query=gone.query, ends=ends, kept_since=gone.kept_since)
+        try:
+            return await self._history.ask(asked)
+        except QueryTooLong:
+            raise
+        except StoreUnavailable as exc:
+            raise StoreUnavailable(
+                f"{gone}, and the Spark job, which can answer about them, does not: {exc}. Ask"
+                f" for days from {gone.day} on, or see that `analytics spark-job` runs, and is"
+                " reached at spark.address"
+            ) from exc
 
     async def write(self, batch: WriteBatch) -> None:
         """Not here: a replica's rows come from the stream job."""

@@ -1,0 +1,46 @@
+"""A question that a replica hands on: to whoever can read the rows that the replica let go."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from analytics.errors import Malformed
+from analytics.query import Query, Result
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A query, and which rows it is about."""
+
+    query: Query
+    ends: dict[int, int]
+    """For each partition of the log, the offset behind the records that count."""
+    kept_since: int
+    """What retention has deleted: the rows of days that ended by then (UTC ms)."""
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_questions: Final = msgspec.msgpack.Decoder(Question)
+_results: Final = msgspec.msgpack.Decoder(Result)
+
+
+def encode(value: Question | Result) -> bytes:
+    """What is sent."""
+    return _encoder.encode(value)
+
+
+def question(body: bytes) -> Question:
+    """The question that was sent. Raises `Malformed`."""
+    try:
+        return _questions.decode(body)
+    except msgspec.MsgspecError as exc:
+        raise Malformed("", f"this is no question of a replica's: {exc}") from exc
+
+
+def result(body: bytes) -> Result:
+    """The answer that was sent. Raises `Malformed`."""
+    try:
+        return _results.decode(body)
+    except msgspec.MsgspecError as exc:
+        raise Malformed("", f"this is no answer to a replica: {exc}") from exc

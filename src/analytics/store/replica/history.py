@@ -1,0 +1,102 @@
+"""The history: whoever answers about rows that a replica has let go."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import Final, Protocol
+
+import msgspec
+
+from analytics.errors import AnalyticsError, Malformed, QueryTooLong, StoreUnavailable
+from analytics.guard import Guard
+from analytics.query import Result
+from analytics.settings import Spark
+from analytics.store import guards, question
+from analytics.store.question import Question
+
+PATH: Final = "/questions"
+_MOST_BYTES: Final = 64 << 20
+_AT_ONCE: Final = 8
+_GRACE_S: Final = 5.0
+"""The job gives up a question before we give up the job."""
+
+
+class History(Protocol):
+    """Answers about every row that there ever was."""
+
+    async def ask(self, asked: Question) -> Result:
+        """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+
+
+class _Error(msgspec.Struct):
+    code: str
+    message: str
+    field: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    error: _Error
+
+
+class SparkHistory:
+    """The `History` that the Spark job of a cluster answers from, at *address* (host:port)."""
+
+    def __init__(self, settings: Spark, guard: Guard | None = None) -> None:
+        self._address = settings.address
+        self._guard = guard or guards.spark(settings)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "history")
+        self._headers = {"content-type": "application/msgpack"}
+        if secret := settings.secret.get_secret_value():
+            self._headers["authorization"] = f"Bearer {secret}"
+        self._timeout_s = settings.question_timeout_s + _GRACE_S
+
+    async def ask(self, asked: Question) -> Result:
+        """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._ask, question.encode(asked))
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+        self._threads.shutdown()
+
+    def _ask(self, body: bytes) -> Result:
+        with self._guard.call():
+            status, reply = self._exchanged(body)
+        if status != HTTPStatus.OK:
+            raise _refused(reply)
+        return question.result(reply)
+
+    def _exchanged(self, body: bytes) -> tuple[int, bytes]:
+        connection = HTTPConnection(self._address, timeout=self._timeout_s)
+        try:
+            connection.request("POST", PATH, body, self._headers)
+            response = connection.getresponse()
+            reply = response.read(_MOST_BYTES + 1)
+        except (OSError, HTTPException) as exc:
+            raise StoreUnavailable(f"at {self._address} nobody answers: {exc!r}") from exc
+        finally:
+            connection.close()
+        if len(reply) > _MOST_BYTES:
+            raise StoreUnavailable("the answer is too large; ask for fewer rows, with a limit")
+        return response.status, reply
+
+
+def _refused(reply: bytes) -> AnalyticsError:
+    try:
+        error = msgspec.json.decode(reply, type=_Refusal).error
+    except msgspec.MsgspecError:
+        return StoreUnavailable("it is no Spark job of ours that answers there")
+    if error.code == Malformed.code:
+        return Malformed(error.field, error.message)
+    if error.code == QueryTooLong.code:
+        return QueryTooLong(error.message)
+    return StoreUnavailable(error.message)
+
+
+_: type[History] = SparkHistory
