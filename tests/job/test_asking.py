@@ -181,9 +181,10 @@ async def test_what_is_ordered_erased_is_gone_though_chunks_have_it_still(
     cluster.take(records, at_once=60)
     visitor = next(each.visitor for each in records if type(each) is Hit and each.site[0] == "a")
     assert await embedded.erase_visitor("a.example", visitor)
-    erasure = Erasure(site="a.example", received_at=1, until=1 << 50, visitor=visitor)
+    shard = shard_of("a.example", visitor)
+    erasure = Erasure(site="a.example", until=1 << 50, visitor=visitor, shard=shard)
     memories = cluster.memories
-    memories[shard_of("a.example", visitor) % PARTITIONS].orders.note(erasure)
+    memories[shard % PARTITIONS].orders.note(erasure)
 
     def orders(partition: int, site: str) -> Sequence[Erasure]:
         return [each for each in memories[partition].orders.all() if each.site == site]
