@@ -109,19 +109,24 @@ def spread(spark: SparkSession, shares: Sequence[Share], *, at_most_s: float) ->
 
     timer = threading.Timer(at_most_s, give_up)
     timer.start()
+    fault: Exception | None = None
+    reckoned: Sequence[Reckoned] = ()
     try:
         context.setLocalProperty("spark.scheduler.pool", "questions")
         context.setJobGroup(group, "a question of a replica's", interruptOnCancel=True)
-        return context.parallelize(shares, len(shares)).map(reckon).collect()
+        reckoned = context.parallelize(shares, len(shares)).map(reckon).collect()
     except (PySparkException, Py4JError) as exc:
-        if expired.is_set():
-            raise QueryTooLong(
-                f"The answer took longer than {at_most_s:g} s in Spark, and was given up. Ask for"
-                " a shorter period, or raise spark.question_timeout_s."
-            ) from exc
-        raise StoreUnavailable(f"Spark has failed: {_first_line(exc)}") from exc
+        fault = exc
     finally:
         timer.cancel()
+    if expired.is_set():
+        raise QueryTooLong(
+            f"The answer took longer than {at_most_s:g} s in Spark, and was given up. Ask for a"
+            " shorter period, or raise spark.question_timeout_s."
+        ) from fault
+    if fault is not None:
+        raise StoreUnavailable(f"Spark has failed: {said(fault)}") from fault
+    return reckoned
 
 
 def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Watch) -> None:
