@@ -85,7 +85,7 @@ class Discover(Section):
         ge=0,
     )
     server_options: str = setting(
-        "check inter 1s fastinter 200ms downinter 500ms fall 2 rise 1 observe layer4 error-limit 3 "
-        "on-error fastinter maxconn 512",
+        "check inter 1s fastinter 200ms downinter 500ms fall 3 rise 1 observe layer4 error-limit 3 "
+        "on-error sudden-death pool-purge-delay 5s maxconn 512",
         "What stands behind the address of a server that is added, as in haproxy.cfg.",
     )
