@@ -27,24 +27,13 @@ LIMIT 1
 def answer(connection: Connection, query: Query) -> Result:
     """Answer *query* from everything stored."""
     compiler.check(query)
-    try:
-        return _answer(connection, query)
-    except Refused as exc:
-        # The compiler checks everything but the one language that only the engine reads.
-        if any(filters.patterns(query.filters)):
-            raise Malformed("filters", f"a pattern is no regular expression (RE2): {exc}") from exc
-        raise
-
-
-def _answer(connection: Connection, query: Query) -> Result:
+    _check_patterns(connection, query)
     with transaction(connection):  # one state of rows and cells for all statements
         since = _kept_since(connection, query.site)
         kept = _from(query, since)
         hot = window.of(connection, query.site)
         clean = cells.clean_days(connection, kept)
         if hot is not None and not window.holds(connection, hot, kept, clean):
-            for pattern in filters.patterns(query.filters):  # refused here, as with rows
-                connection.rows("SELECT regexp_matches('', ?)", [pattern])
             raise window.NotHere(kept, hot.since, since)
         compiled = (
             compiler.compile_rows(kept)
@@ -54,6 +43,18 @@ def _answer(connection: Connection, query: Query) -> Result:
         result = answered(connection, query, compiled)
         visitor_days = counts_visitor_days(connection, kept)
     return structs.replace(result, visitor_days=visitor_days)
+
+
+def _check_patterns(connection: Connection, query: Query) -> None:
+    """The compiler checks everything but the one language that only the engine reads.
+
+    It reads a pattern when there is a row to compare, so it is given one.
+    """
+    for pattern in filters.patterns(query.filters):
+        try:
+            connection.rows("SELECT regexp_matches('', ?)", [pattern])
+        except Refused as exc:
+            raise Malformed("filters", f"a pattern is no regular expression (RE2): {exc}") from exc
 
 
 def answered(connection: Connection, query: Query, compiled: compiler.Compiled) -> Result:

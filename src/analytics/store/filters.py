@@ -141,12 +141,11 @@ def needs_span(filters: Iterable[Filter]) -> bool:
 
 
 def patterns(filters: Iterable[Filter]) -> Iterator[str]:
-    """Every pattern that some filter compares with."""
+    """Every regular expression in *filters*."""
     for given in filters:
         match given:
-            case Compare(op, values=values):
-                if op in (Op.MATCHES, Op.MATCHES_NOT):
-                    yield from values
+            case Compare(op, _, values) if op in (Op.MATCHES, Op.MATCHES_NOT):
+                yield from values
             case All(inner) | Any(inner):
                 yield from patterns(inner)
             case Not(one) | HasDone(one):
