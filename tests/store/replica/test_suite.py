@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.job import Job
-from tests.store.replica.test_store import Shared
+from tests.store.replica.test_store import Nobody, Shared
 
 from analytics.event import LogRecord
 from analytics.settings import Settings
@@ -46,6 +46,7 @@ class Taking:
             partitions=PARTITIONS,
             clock=lambda: NOW,
             orders=self._job,
+            history=Nobody(),
         )
 
     async def take(self, records: Sequence[LogRecord]) -> None:
