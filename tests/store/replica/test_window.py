@@ -54,7 +54,7 @@ async def test_with_the_job_behind_it_a_replica_answers_everything(tmp_path: Pat
         assert history.asked == asked + 1
         with pytest.raises(Malformed, match="regular expression"):
             await replica.query(_matching("("))
-        await replica.retain("c.example", traffic.UNTIL - 5 * traffic.DAY)
+        await replica._engine.retain("c.example", traffic.UNTIL - 5 * traffic.DAY)
         await embedded.retain("c.example", traffic.UNTIL - 5 * traffic.DAY)
         figures, found = await differences(embedded, replica, "c.example", every=501)
         assert found[:1] == []
