@@ -24,7 +24,7 @@ log = structlog.get_logger()
 _EVERY_S: Final = 2.0
 _SEAL_EVERY_S: Final = 20.0
 _GROUPS_AT_ONCE: Final = 8
-_LOOK_EVERY_S: Final = 600.0
+_RECALL_EVERY_S: Final = 600.0
 """To look for what Ignite has forgotten takes a scan of Cassandra."""
 
 
@@ -39,6 +39,9 @@ class Courier:
         self.breakers = [guard.breaker for guard in guarded]
         self._hot_days = ignite.hot_days
         self._eraser = Eraser(self._shared, self._kept, ignite.hot_days)
+        self._nodes: set[str] = set()
+        self._recall_at = 0.0
+        self._seal_at = time.monotonic() + _SEAL_EVERY_S
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self.outbox_bytes = 0
@@ -55,29 +58,37 @@ class Courier:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
         self._shared.close()
         self._kept.close()
 
     def _run(self) -> None:
-        look_at = 0.0
-        seal_at = time.monotonic() + _SEAL_EVERY_S
         while not self._stop.wait(_EVERY_S):
             try:
-                if time.monotonic() >= look_at:
-                    self.recall()
-                    look_at = time.monotonic() + _LOOK_EVERY_S
-                self.round()
-                self.erase()
-                if time.monotonic() >= seal_at:
-                    self.seal(time.time_ns() // 1_000_000)
-                    seal_at = time.monotonic() + _SEAL_EVERY_S
+                self.step()
             except AnalyticsError as exc:
                 if self.fault is None:
                     log.warning("courier_held_up", error=str(exc))
                 self.fault = str(exc)
-                look_at = 0.0  # who comes back may have forgotten everything
             else:
                 self.fault = None
+
+    def step(self) -> None:
+        """Do all that is to be done now. Raises `StoreUnavailable`: then the next step goes on."""
+        if self.lost():
+            self.send_again()
+            self._recall_at = 0.0
+        if time.monotonic() >= self._recall_at:
+            self.recall()
+            self._recall_at = time.monotonic() + _RECALL_EVERY_S
+        self.round()
+        self.erase()
+        if time.monotonic() >= self._seal_at:
+            self.seal(time.time_ns() // 1_000_000)
+            self._seal_at = time.monotonic() + _SEAL_EVERY_S
 
     def seal(self, now: int) -> None:
         """Merge chunks of past hours, and let go the parts of what was merged before."""
@@ -119,6 +130,20 @@ class Courier:
         if safe:
             self._shared.evict(sorted(safe))
             log.info("chunks_cooled", partition=whole[0].partition, chunks=len(safe))
+
+    def lost(self) -> bool:
+        """Whether a node of Ignite has left since the last time: what it had may be gone.
+
+        One that is back already has another id, and as little.
+        """
+        before, self._nodes = self._nodes, self._shared.nodes()
+        return not before <= self._nodes
+
+    def send_again(self) -> None:
+        """Send all that is not in Cassandra to Ignite once more, without waiting for long."""
+        for partition in self._memories.partitions():
+            with self._memories.open(partition) as memory:
+                memory.send_again(memory.unconfirmed())
 
     def recall(self) -> None:
         """Fetch into Ignite's memory what only Cassandra has, and is not too old to be there.

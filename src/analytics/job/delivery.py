@@ -31,6 +31,9 @@ class Shared(Protocol):
     def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
         """How many rows those that are there have."""
 
+    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
+        """Those of them that are there."""
+
 
 class Kept(Protocol):
     """Where chunks are kept, on disk."""
@@ -66,7 +69,11 @@ def replace(memory: PartitionMemory, shared: Shared, now: int) -> int:
 
 
 def confirm(memory: PartitionMemory, shared: Shared, kept: Kept, now: int) -> int:
-    """Let go what is kept, and send again what is nowhere; how many chunks are kept now."""
+    """Let go what is kept, and see to what is not after a while; how many chunks are kept now.
+
+    What is nowhere is to be sent again. What is shared and not kept is written once more: after
+    too many writes in vain, Ignite gives up the oldest. Raises `StoreUnavailable`.
+    """
     waiting = memory.waiting(now - _SETTLES_MS, 1000)
     if not waiting:
         return 0
@@ -76,13 +83,23 @@ def confirm(memory: PartitionMemory, shared: Shared, kept: Kept, now: int) -> in
     memory.confirmed(safe)
     late = [each for each in waiting if each.sent_at < now - _LOST_MS and each not in safe]
     if late:
-        known = shared.rows([each.chunk_id for each in late])
-        # A rewritten one is there as it was, if it is there: it must be put again.
-        gone = [each.chunk_id for each in late if each.rewritten or each.chunk_id not in known]
-        if gone:
-            log.warning("chunks_sent_again", chunks=len(gone), first=gone[0])
-            memory.send_again(gone)
+        _write_again(memory, shared, late, now)
     return len(safe)
+
+
+def _write_again(
+    memory: PartitionMemory, shared: Shared, late: Sequence[Waiting], now: int
+) -> None:
+    there = shared.rows([each.chunk_id for each in late])
+    # A rewritten one is there as it was, if it is there: it must be put again.
+    gone = [each.chunk_id for each in late if each.rewritten or each.chunk_id not in there]
+    memory.send_again(gone)
+    held = [each.chunk_id for each in late if each.chunk_id not in gone]
+    for start in range(0, len(held), _AT_ONCE):
+        chunks = shared.read(held[start : start + _AT_ONCE])
+        shared.put(chunks)
+        memory.sent(chunks, now)
+    log.warning("chunks_written_again", lost=len(gone), held=len(held), first=late[0].chunk_id)
 
 
 def _safe(waiting: Waiting, lasting: Mapping[str, int], there: Mapping[str, int]) -> bool:

@@ -67,6 +67,7 @@ def test_chunks_come_back_in_order_once_however_often_they_are_written(
     assert (holding, chunks.holding(partition, 5)) == (given[1], None)
     assert chunks.read([each.chunk_id for each in reversed(given)]) == given
     assert chunks.rows([given[0].chunk_id, "none"]) == {given[0].chunk_id: 0}
+    assert len(chunks.nodes()) == 1
 
 
 def test_what_left_ignites_memory_is_read_from_cassandra(

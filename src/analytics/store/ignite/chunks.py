@@ -47,6 +47,13 @@ class ChunkStore:
         """Give the connection back."""
         self._client.close()
 
+    def nodes(self) -> set[str]:
+        """The ids of the nodes that are there; each start of one gives it another."""
+        rows = self._client.rows(
+            "SELECT CAST(NODE_ID AS VARCHAR) FROM SYS.NODES WHERE NOT IS_CLIENT"
+        )
+        return {node for (node,) in rows}
+
     def add(self, chunks: Sequence[Chunk]) -> None:
         """Return when *chunks* are in the memory of Ignite's nodes; what is there stays as it is.
 
