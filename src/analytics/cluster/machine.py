@@ -112,6 +112,8 @@ class Machine:
     async def _start(self, server: Server) -> None:
         running = self.processes.find(server.name)
         if running is None or not running.alive:
+            if running is not None:  # what it left behind would get into the way of the new one
+                await asyncio.to_thread(self.processes.end, [running], 0)
             command = await asyncio.to_thread(server.prepare)
             running = self.processes.start(server.name, command)
         began = time.monotonic()

@@ -54,14 +54,11 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
         replies=replies,
     ) as port:
         log.info("job_starting", port=port, master=settings.spark.master)
-        session = spark.session(job.plan)
-        _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
-        try:
+        with spark.running(job.plan) as session:
+            _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
             with job.courier, job.retention, closing(_archive(settings)) as archive:
                 replies.begin(job.answers(session, archive, settings))
                 job.run(session)
-        finally:
-            session.stop()
     log.info("stopped")
 
 

@@ -8,19 +8,19 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
 import structlog
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from analytics.errors import QueryTooLong, StoreUnavailable
+from analytics.errors import QueryTooLong, StoreUnavailable, Unavailable
 from analytics.job.kafka_options import connection
 from analytics.job.share import Reckoned, Share, reckon
 from analytics.job.worker import RECORDS_AT_ONCE, TALLY, Task
@@ -60,6 +60,19 @@ class Watch(NamedTuple):
 def is_local(master: str) -> bool:
     """Whether all of that Spark runs on this machine, started by us."""
     return master.startswith("local")
+
+
+@contextmanager
+def running(plan: Plan) -> Iterator[SparkSession]:
+    """A Spark of our own, while the block runs. Raises `Unavailable` when its Java dies."""
+    spark = session(plan)
+    try:
+        yield spark
+    except (Py4JNetworkError, ConnectionError) as exc:
+        raise Unavailable("Spark's Java has ended: start the job again, it goes on") from exc
+    finally:
+        with suppress(Py4JError, ConnectionError):
+            spark.stop()
 
 
 def session(plan: Plan) -> SparkSession:
