@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from tests.eureka.server import EurekaServer
 
-from analytics.cluster import plan
+from analytics.cluster import plan, process
 from analytics.cluster.configuration import resolved
 from analytics.cluster.machine import Machine
+from analytics.cluster.process import Process
 from analytics.settings import Cluster, Settings
 from analytics.settings.section import MIB
 
@@ -34,6 +38,34 @@ def settings_of(machine: Machine, base: Settings | None = None) -> Settings:
     found = plan.load(machine.folder)
     assert found is not None, "nothing of it was started"
     return resolved(base or Settings(cluster=SMALL), found)
+
+
+def kill(machine: Machine, name: str) -> None:
+    """End a process of *machine* as the kernel would for want of memory."""
+    found = machine.processes.find(name)
+    assert found is not None
+    os.kill(found.pid, signal.SIGKILL)
+    while found.alive:
+        time.sleep(0.001)
+
+
+def family(machine: Machine, name: str) -> list[Process]:
+    """A process of *machine* with all that it has started, by the names of their programs."""
+    leader = machine.processes.find(name)
+    assert leader is not None
+    return [
+        Process(
+            name=Path(f"/proc/{pid}/comm").read_text().strip(),
+            pid=pid,
+            birth=process._birth(pid) or "",
+        )
+        for pid in process._session(leader)
+    ]
+
+
+def pids(machine: Machine) -> Mapping[str, int | None]:
+    """The process of each server that was started; None for one that has died."""
+    return {each.name: each.pid if each.alive else None for each in machine.processes.all()}
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from pathlib import Path
 import pytest
 from cassandra.cluster import Cluster, Session
 from pyignite import Client
-from tests.real import machine_in, settings_of
+from tests.real import kill, machine_in, settings_of
 
 from analytics.cli.main import main
 from analytics.cluster import plan
@@ -30,15 +28,6 @@ from analytics.testing.event_log import hit, read
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 SERVERS = ["kafka", "cassandra", "ignite"]
-
-
-def kill(machine: Machine, name: str) -> None:
-    """As the kernel would for want of memory."""
-    process = machine.processes.find(name)
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-    while process.alive:
-        pass
 
 
 def listeners(machine: Machine) -> list[int]:

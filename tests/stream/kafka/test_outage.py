@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from tests.real import machine_in, settings_of
+from tests.real import kill, machine_in, settings_of
 
-from analytics.cluster.machine import Machine
 from analytics.event import Hit
 from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
@@ -64,12 +61,6 @@ def one(visitor: int, number: int) -> Hit:
     )
 
 
-def kill(machine: Machine) -> None:
-    process = machine.processes.find("kafka-1")
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-
-
 async def stored(log: Spool) -> dict[int, list[int]]:
     """What the topic holds of each visitor, in its order, each hit where it came first."""
     found: defaultdict[int, dict[str, int]] = defaultdict(dict)
@@ -94,7 +85,7 @@ async def test_kill_9_of_the_only_broker_costs_no_hit_and_no_order(tmp_path: Pat
             await load.more(1_000)
             assert load.spooled == 0
             for _round in range(2):
-                kill(machine)
+                kill(machine, "kafka-1")
                 await load.more(2_000)
                 assert log.spooling
                 await machine.up(only=["kafka"])
