@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import threading
 import time
@@ -77,10 +78,14 @@ def running(plan: Plan) -> Iterator[SparkSession]:
 
 def session(plan: Plan) -> SparkSession:
     """A Spark of our own, as small as it can be."""
+    scratch = _emptied(plan.checkpoint.parent / "scratch")
     options: Mapping[str, object] = {
         "spark.jars": ",".join(map(str, plan.jars)),
         "spark.driver.memory": f"{plan.memory_mib}m",
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4",
+        "spark.driver.extraJavaOptions": (
+            f'-XX:+UseSerialGC -XX:TieredStopAtLevel=4 "-Djava.io.tmpdir={scratch}"'
+        ),
+        "spark.local.dir": scratch,
         "spark.ui.enabled": False,
         "spark.ui.showConsoleProgress": False,
         "spark.sql.execution.arrow.maxRecordsPerBatch": RECORDS_AT_ONCE,
@@ -102,6 +107,13 @@ def session(plan: Plan) -> SparkSession:
     if not is_local(plan.master):
         spark.sparkContext.addPyFile(str(package(plan.checkpoint.parent)))
     return spark
+
+
+def _emptied(folder: Path) -> Path:
+    """*folder* with nothing in it: a Java that was killed leaves there what it had in use."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 _LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
