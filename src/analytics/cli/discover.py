@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analytics import logs
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import show_json
 from analytics.errors import Misconfigured
@@ -47,6 +46,9 @@ def discover(socket: Path | None, *, once: bool, as_json: bool) -> int:
     if as_json and not once:
         raise Misconfigured("--json goes with --once; without it there is a log on standard error")
     if not once:
+        # Here, because it takes longer to load than all that `--help` needs.
+        from analytics import logs
+
         logs.configure(in_force.logs)
         asyncio.run(_follow(in_force))
         return 0
