@@ -14,7 +14,6 @@ from analytics.admin import rendezvous, status
 from analytics.admin.folder import DataFolder, check_version
 from analytics.cli.run import run as run_operation
 from analytics.errors import AnalyticsError
-from analytics.ingest import place
 from analytics.settings import Settings
 from analytics.settings.example import toml_value
 from analytics.settings.tree import every
@@ -116,6 +115,9 @@ def _contents(settings: Settings) -> str:
 
 
 def _places(mmdb: Path) -> str:
+    # Here, because it takes longer to load than all that `--help` needs.
+    from analytics.ingest import place
+
     place.opened(mmdb).close()
     return f"{mmdb} can be read"
 
