@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from tests.browser.test_visit import PERSON
 from tests.browser.web import Pages, serving
 from tests.cluster.replicas import Replica, replicas
 from tests.real import machine_in
+
+from analytics.cluster.machine import ClusterStatus
 
 pytestmark = [
     pytest.mark.browser,
@@ -75,12 +78,17 @@ WATCHED = f"""goal => new Promise(done => {{
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Replica]]:
+def status(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStatus]:
     machine = machine_in(tmp_path_factory.mktemp("cluster"))
     try:
-        yield replicas(asyncio.run(machine.up()))
+        yield asyncio.run(machine.up())
     finally:
         machine.down()
+
+
+@pytest.fixture(scope="module")
+def cluster(status: ClusterStatus) -> list[Replica]:
+    return replicas(status)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -136,8 +144,21 @@ async def load(cluster: list[Replica]) -> AsyncIterator[None]:
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def batches(status: ClusterStatus) -> tuple[float, float]:
+    """How many batches the job has folded, and how many seconds all of them took."""
+    (job,) = [each for each in status.servers if each.name == "spark-job"]
+    async with httpx2.AsyncClient(timeout=60) as client:
+        text = (await client.get(f"http://{job.address}/metrics")).text
+    found = dict(re.findall(r"^analytics_job_batch_seconds_(count|sum) (\S+)$", text, re.MULTILINE))
+    return float(found["count"]), float(found["sum"])
+
+
 async def test_the_other_replica_shows_a_visitor_arrive(
-    browser: Browser, cluster: list[Replica], report: Page, shop: Pages
+    browser: Browser,
+    status: ClusterStatus,
+    cluster: list[Replica],
+    report: Page,
+    shop: Pages,
 ) -> None:
     current = report.locator("[data-current]")
     await expect(current).to_have_text("0", timeout=SEEN_MS)
@@ -151,6 +172,7 @@ async def test_the_other_replica_shows_a_visitor_arrive(
         await expect(report.get_by_text("/another")).to_be_visible(timeout=SEEN_MS)
         await page.wait_for_function("acked.length === 1")
         await page.evaluate("acked.length = 0")
+        before = await batches(status)
         async with load(cluster):
             asked = await report.context.new_page()
             await asked.goto(report.url)
@@ -159,6 +181,8 @@ async def test_the_other_replica_shows_a_visitor_arrive(
                 asked.evaluate(ASKED, 2 + PROBES),
                 report.evaluate(WATCHED, 2 + PROBES),
             )
+        count, took = (then - now for now, then in zip(before, await batches(status), strict=True))
+        print(f"{count:.0f} batches of the job, of {took / count:.2f} s each")
         acked = await page.evaluate("acked")
         assert len(acked) == PROBES
         tell("a page that is asked for", acked, pulled[2:])
