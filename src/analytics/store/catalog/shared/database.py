@@ -23,7 +23,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _LEAVE_ALONE_S: Final = 2.0
-FIRST_S: Final = 30.0
+FIRST_S: Final = 120.0
 """How long the very first start waits for an image: Ignite may be new too, and not warm yet."""
 _AGAIN_S: Final = 1.0
 
