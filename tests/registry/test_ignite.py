@@ -18,6 +18,12 @@ from analytics.settings import Ignite, Settings
 from analytics.testing.registry import LEASE_S, ONE, RegistryContract
 
 
+async def empty(registry: Registry) -> None:
+    """Take out what other tests have left in it."""
+    for each in await registry.replicas():
+        await registry.withdraw(each.replica.address)
+
+
 @pytest.mark.cluster
 @pytest.mark.timeout(600)
 class TestIgniteRegistry(RegistryContract):
@@ -27,8 +33,7 @@ class TestIgniteRegistry(RegistryContract):
             IgniteRegistry(ignite.ignite, LEASE_S, clock=clock) as one,
             IgniteRegistry(ignite.ignite, LEASE_S, clock=clock) as other,
         ):
-            for each in await one.replicas():
-                await one.withdraw(each.replica.address)
+            await empty(one)
             yield one, other
 
 
@@ -39,6 +44,7 @@ async def test_a_server_is_listed_from_its_start_to_its_end(
 ) -> None:
     server = Server(tmp_path / "data")
     async with IgniteRegistry(ignite.ignite, LEASE_S, clock=clock) as registry:
+        await empty(registry)
         began = clock()
         await server.start(
             ANALYTICS_REGISTRY__BACKEND="ignite",
