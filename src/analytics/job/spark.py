@@ -30,6 +30,13 @@ from analytics.settings import Kafka
 log = structlog.get_logger()
 
 _MAX_OFFSETS: Final = 60_000
+_FETCH_WAIT_MS: Final = 10
+"""How long a broker may hold a fetch back until there is something to fetch.
+
+It reads one request of a connection after the other, and a consumer that has read all sends its
+next fetch at once: whatever the next batch asks first would wait behind it, half a second by
+default.
+"""
 _STOP_S: Final = 60.0
 _LOOK_S: Final = 0.5
 _OURS: Final = re.compile(r"^analytics\.errors\.\w+: (.+)$", re.MULTILINE)
@@ -166,6 +173,10 @@ def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Wat
     records = reader.load().selectExpr(
         "partition", "offset", "unix_millis(timestamp) AS appended_at", "value"
     )
+    if is_local(plan.master):
+        # A task takes longer to begin than to fold what comes in a second: no more of them than
+        # can run at once. Each reads its partitions one after the other, in their order.
+        records = records.coalesce(spark.sparkContext.defaultParallelism)
     query = (
         records.mapInArrow(lambda batches: task(batches), TALLY)
         .writeStream.foreachBatch(_gathering(kafka, watch.tally))
@@ -205,6 +216,7 @@ def source_options(kafka: Kafka, max_offsets: int) -> Mapping[str, str]:
         "subscribe": kafka.topic,
         "startingOffsets": "earliest",
         "failOnDataLoss": "true",
+        "kafka.fetch.max.wait.ms": str(_FETCH_WAIT_MS),
         "maxOffsetsPerTrigger": str(max_offsets),
     }
 

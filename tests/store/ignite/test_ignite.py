@@ -25,6 +25,7 @@ from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.chunk import Chunk, Span
 from analytics.store.ignite.chunks import ChunkStore
 from analytics.store.ignite.documents import SharedDocument
+from analytics.store.ignite.driver import Driver
 from analytics.store.rewriting import rewritten
 from analytics.testing.catalog import CatalogContract, HandClock
 
@@ -68,6 +69,24 @@ def test_chunks_come_back_in_order_once_however_often_they_are_written(
     assert chunks.read([each.chunk_id for each in reversed(given)]) == given
     assert chunks.rows([given[0].chunk_id, "none"]) == {given[0].chunk_id: 0}
     assert len(chunks.nodes()) == 1
+
+
+def test_where_entries_lie_is_asked_once_for_many_calls(
+    chunks: ChunkStore, partition: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    ask = Driver._get_affinity
+
+    def counting(driver: Driver, *arguments: object) -> object:
+        asked.append(driver)
+        return ask(driver, *arguments)
+
+    monkeypatch.setattr(Driver, "_get_affinity", counting)
+    given = [made(partition, first, first) for first in range(10)]
+    chunks.add(given)
+    chunks.put(given)
+    assert chunks.fetch([each.chunk_id for each in given]) == given
+    assert len(asked) == 1
 
 
 def test_what_left_ignites_memory_is_read_from_cassandra(

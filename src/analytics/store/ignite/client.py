@@ -64,22 +64,19 @@ class Client:
     ) -> None:
         """Write *entries* under their keys, over what lies there; forgotten after a while if so."""
         with self._connected() as driver:
-            there = driver.get_cache(cache)
-            if expires_after_s is not None:
-                ttl = round(expires_after_s * 1000)
-                there = there.with_expire_policy(create=ttl, update=ttl)
-            there.put_all(dict(entries))
+            ttl_ms = None if expires_after_s is None else round(expires_after_s * 1000)
+            driver.kept_cache(cache, ttl_ms).put_all(dict(entries))
 
     def get(self, cache: str, keys: Sequence[str]) -> Mapping[str, Any]:
         """What lies under *keys*; it is fetched from Cassandra if it left Ignite's memory."""
         with self._connected() as driver:
-            found: Mapping[str, Any] = driver.get_cache(cache).get_all(list(keys))
+            found: Mapping[str, Any] = driver.kept_cache(cache).get_all(list(keys))
             return found
 
     def swap(self, cache: str, key: str, known: object, value: object) -> bool:
         """Write *value* if *known* (None: nothing) lies under *key*; whether it did."""
         with self._connected() as driver:
-            there = driver.get_cache(cache)
+            there = driver.kept_cache(cache)
             if known is None:
                 return bool(there.put_if_absent(key, value))
             return bool(there.replace_if_equals(key, known, value))
@@ -87,12 +84,12 @@ class Client:
     def remove(self, cache: str, keys: Sequence[str]) -> None:
         """Let go what lies under *keys*, in Cassandra too."""
         with self._connected() as driver:
-            driver.get_cache(cache).remove_keys(list(keys))
+            driver.kept_cache(cache).remove_keys(list(keys))
 
     def evict(self, cache: str, keys: Sequence[str]) -> None:
         """Forget what lies under *keys*; Cassandra keeps it, and `get` brings it back."""
         with self._connected() as driver:
-            driver.get_cache(cache).clear_keys(list(keys))
+            driver.kept_cache(cache).clear_keys(list(keys))
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[list[Any]]:
         """The whole answer of a statement, from what is in Ignite's memory."""
