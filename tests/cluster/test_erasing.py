@@ -23,7 +23,7 @@ from analytics.cluster.machine import ClusterStatus, Machine
 from analytics.event import Hit, from_cookie
 from analytics.job import audit
 from analytics.settings import Settings, load
-from analytics.store import chunk
+from analytics.store import arrow, packing
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.ignite.chunks import ChunkStore
 from analytics.store.replica.history import SparkHistory
@@ -133,7 +133,7 @@ def in_ignite(settings: Settings, site: str) -> set[int]:
 
 
 def of_site(chunk_id: str, payload: bytes, site: str) -> set[int]:
-    rows = chunk.to_rows(chunk.read(chunk_id, payload).table)
+    rows = arrow.to_rows(packing.read(chunk_id, payload).table)
     return {row.visitor for row in rows if row.site == site}
 
 

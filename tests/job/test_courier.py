@@ -16,7 +16,7 @@ from analytics.job.courier import Courier
 from analytics.job.memories import Memories
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.settings import Settings
-from analytics.store import chunk
+from analytics.store import chunk, packing
 from analytics.store.cassandra import KeptChunks
 from analytics.store.chunk import Chunk, Head
 from analytics.store.ignite.chunks import ChunkStore
@@ -72,7 +72,7 @@ def made(number: int) -> Chunk:
     """A chunk of ten records, of long ago."""
     first, last = 10 * number, 10 * number + 9
     ledger = {LedgerKey("a.example", 3_600_000): LedgerLine(10, 0, 0, {"bot": 10}, 0)}
-    (one,) = chunk.pack(PARTITION, [chunk.Span(first, last, ledger)], [], [])
+    (one,) = packing.pack(PARTITION, [chunk.Span(first, last, ledger)], [], [])
     return one
 
 

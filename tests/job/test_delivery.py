@@ -16,7 +16,7 @@ from analytics.job import delivery
 from analytics.job.memory import PartitionMemory
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.settings import Settings
-from analytics.store import chunk
+from analytics.store import chunk, packing
 from analytics.store.cassandra import KeptChunks
 from analytics.store.chunk import Chunk
 from analytics.store.ignite.chunks import ChunkStore
@@ -35,7 +35,7 @@ def chunks(count: int) -> Iterator[Chunk]:
     line = LedgerLine(received=1, stored=0, duplicate=0, dropped={"bot": 1}, dead=0)
     for offset in range(count):
         span = chunk.Span(offset, offset, {LedgerKey("a.example", 0): line})
-        yield from chunk.pack(PARTITION, [span], [], [])
+        yield from packing.pack(PARTITION, [span], [], [])
 
 
 def now() -> int:

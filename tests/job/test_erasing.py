@@ -16,7 +16,7 @@ from analytics.job.folding import Raw, fold_batch
 from analytics.job.memory import PartitionMemory
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.pipeline.source import Sources
-from analytics.store import chunk
+from analytics.store import chunk, packing
 from analytics.store.chunk import Chunk, Head
 from analytics.store.rewriting import rewritten
 from analytics.stream.record import encode
@@ -140,7 +140,7 @@ def content_of(chunks: Mapping[str, Chunk]) -> tuple[set[int], dict[LedgerKey, L
     visitors: set[int] = set()
     ledger: dict[LedgerKey, LedgerLine] = {}
     for each in chunk.chain(chunks.values(), 0):
-        content = chunk.read(each.chunk_id, each.payload)
+        content = packing.read(each.chunk_id, each.payload)
         visitors |= set(content.table["visitor"].to_pylist())
         ledger = add(ledger, content.ledger)
     return visitors, ledger
@@ -162,7 +162,7 @@ def finished(job: Job, *, in_memory: bool = True) -> None:
         assert rows == 50 - 14
         assert visitors == {0, 1, 2}
         for each in chunks.values():
-            table = chunk.read(each.chunk_id, each.payload).table
+            table = packing.read(each.chunk_id, each.payload).table
             mine = [
                 received
                 for visitor, received in zip(
@@ -275,7 +275,7 @@ def test_what_is_sealed_is_rewritten_and_keeps_its_parts_content(tmp_path: Path)
     finished(job)
     assert {each.chunk_id for each in sealed} <= place.lasting.keys()
     again = sealing.merge(sorted(place.there.values(), key=lambda e: e.first_offset)[:1])
-    assert [chunk.read(e.chunk_id, e.payload).gone for e in again] != [[]]
+    assert [packing.read(e.chunk_id, e.payload).gone for e in again] != [[]]
 
 
 def test_erasing_again_adds_nothing(tmp_path: Path) -> None:

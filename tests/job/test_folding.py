@@ -22,7 +22,7 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
-from analytics.store import chunk
+from analytics.store import arrow, chunk, packing
 from analytics.store.rewriting import rewritten
 from analytics.stream.record import encode
 
@@ -40,8 +40,8 @@ def outbox(memory: PartitionMemory) -> tuple[list[Row], dict[LedgerKey, LedgerLi
     for each in memory.unsent(10_000):
         assert each.first_offset == at  # no gap, no overlap
         at = each.last_offset + 1
-        content = chunk.read(each.chunk_id, each.payload)
-        rows += chunk.to_rows(content.table)
+        content = packing.read(each.chunk_id, each.payload)
+        rows += arrow.to_rows(content.table)
         ledger = add(ledger, content.ledger)
     assert memory.next_offset in (at, None)
     return sorted(rows, key=lambda row: row.log_offset), ledger
@@ -98,11 +98,11 @@ def test_a_lost_or_old_memory_is_made_again_from_the_chunks(
     rows = [
         row
         for each in shared.chunks
-        for row in chunk.to_rows(chunk.read(each.chunk_id, each.payload).table)
+        for row in arrow.to_rows(packing.read(each.chunk_id, each.payload).table)
     ]
     whole = fold(list(enumerate(records)), State(SOURCES, keep_ms=1 << 50), set())
     assert sorted(rows, key=lambda row: row.log_offset) == whole.rows
-    begins = [chunk.read(each.chunk_id, each.payload).begins for each in shared.chunks]
+    begins = [packing.read(each.chunk_id, each.payload).begins for each in shared.chunks]
     assert begins == [True, *([False] * (len(begins) - 1))][: len(begins)]
 
 
@@ -167,10 +167,10 @@ def test_what_is_erased_leaves_rows_as_if_it_had_never_been_sent(
             shared.chunks += memory.unsent(1000)
             orders = memory.orders.all()
     contents = [
-        chunk.read(each.chunk_id, (rewritten(each, orders) or each).payload)
+        packing.read(each.chunk_id, (rewritten(each, orders) or each).payload)
         for each in shared.chunks
     ]
-    rows = [row for content in contents for row in chunk.to_rows(content.table)]
+    rows = [row for content in contents for row in arrow.to_rows(content.table)]
     whole = fold(never_sent(records), State(SOURCES, keep_ms=1 << 50), set())
     assert sorted(rows, key=lambda row: row.log_offset) == whole.rows
     ledger: dict[LedgerKey, LedgerLine] = {}
@@ -201,7 +201,7 @@ def test_an_erased_event_that_is_sent_again_is_a_copy_though_the_memory_was_lost
         rebuild(memory, 0, shared)
         fold_batch(memory, 0, raw([copy_of(first, NOON + HOUR)], start=3), SOURCES)
         (one,) = memory.unsent(9)
-    ledger = chunk.read(one.chunk_id, one.payload).ledger
+    ledger = packing.read(one.chunk_id, one.payload).ledger
     assert [(line.stored, line.duplicate) for line in ledger.values()] == [(0, 1)]
 
 
@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_counted(memory: PartitionMemor
     folded = fold_batch(memory, 0, [*raw([good, no_id]), Raw(2, NOON, b"\xc1")], SOURCES)
     assert (folded.records, folded.rows) == (3, 1)
     (one,) = memory.unsent(9)
-    assert [each.offset for each in chunk.read("", one.payload).dead] == [1, 2]
+    assert [each.offset for each in packing.read("", one.payload).dead] == [1, 2]
     assert sum(line.dead for line in outbox(memory)[1].values()) == 2
 
 

@@ -28,7 +28,7 @@ from analytics.cluster.process import Command, Processes
 from analytics.event import Hit
 from analytics.job import audit
 from analytics.settings import Kafka, Settings
-from analytics.store import chunk
+from analytics.store import arrow, chunk, packing
 from analytics.store.ignite.chunks import ChunkStore
 from analytics.stream.kafka.connection import options
 from analytics.stream.kafka.log import KafkaLog
@@ -115,8 +115,8 @@ def events(settings: Settings) -> Counter[str]:
             at: int | None = None
             while chunks := chunk.chain(store.following(partition, at or 0, 64), at):
                 for each in chunks:
-                    table = chunk.read(each.chunk_id, each.payload).table
-                    found.update(row.event_id for row in chunk.to_rows(table))
+                    table = packing.read(each.chunk_id, each.payload).table
+                    found.update(row.event_id for row in arrow.to_rows(table))
                 at = chunks[-1].last_offset + 1
     finally:
         store.close()

@@ -8,14 +8,14 @@ import pytest
 
 from analytics.errors import StoreUnavailable
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
-from analytics.store import chunk
+from analytics.store import packing
 from analytics.store.archive import Archive
 from analytics.store.chunk import Chunk, Head, Span
 
 
 def made(first: int, last: int) -> Chunk:
     ledger = {LedgerKey("a.example", 0): LedgerLine(last - first + 1, 0, 0, {"x": 1}, 0)}
-    (one,) = chunk.pack(3, [Span(first, last, ledger)], (), (), begins=first == 0)
+    (one,) = packing.pack(3, [Span(first, last, ledger)], (), (), begins=first == 0)
     return one
 
 

@@ -13,13 +13,13 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import DeadLetter, add
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
-from analytics.store import chunk
+from analytics.store import arrow, chunk, packing
 
 SOURCES = Sources()
 
 
 def test_the_columns_are_the_fields_of_a_row() -> None:
-    assert chunk.SCHEMA.names == list(Row.__struct_fields__)
+    assert arrow.SCHEMA.names == list(Row.__struct_fields__)
 
 
 @given(logs(), st.integers(1_000, 40_000))
@@ -29,11 +29,11 @@ def test_what_goes_in_comes_out_whatever_the_size_of_a_piece(
     outcome = fold(list(enumerate(records, 5)), State(SOURCES), set())
     dead = [DeadLetter(5, NOON, "no record", b"\x00\xff")]
     span = chunk.Span(5, 5 + len(records), outcome.ledger)
-    made = chunk.pack(2, [span], outcome.rows, dead, max_bytes=max_bytes)
+    made = packing.pack(2, [span], outcome.rows, dead, max_bytes=max_bytes)
     at = 5
     rows: list[Row] = []
     ledger = dict(outcome.ledger)
-    read = [chunk.read(each.chunk_id, each.payload) for each in made]
+    read = [packing.read(each.chunk_id, each.payload) for each in made]
     for each, content in zip(made, read, strict=True):
         assert each.first_offset == at
         at = each.last_offset + 1
@@ -41,7 +41,7 @@ def test_what_goes_in_comes_out_whatever_the_size_of_a_piece(
             each.first_offset <= row <= each.last_offset
             for row in content.table["log_offset"].to_pylist()
         )
-        rows += chunk.to_rows(content.table)
+        rows += arrow.to_rows(content.table)
         assert each.rows == content.table.num_rows
         for site, (start, count) in content.directory.items():
             assert set(content.table["site"].to_pylist()[start : start + count]) == {site}
@@ -58,7 +58,7 @@ def test_what_goes_in_comes_out_whatever_the_size_of_a_piece(
 def test_the_same_records_make_the_same_bytes(records: list[LogRecord]) -> None:
     outcome = fold(list(enumerate(records)), State(SOURCES), set())
     span = chunk.Span(0, len(records), outcome.ledger)
-    assert chunk.pack(0, [span], outcome.rows, ()) == chunk.pack(0, [span], outcome.rows, ())
+    assert packing.pack(0, [span], outcome.rows, ()) == packing.pack(0, [span], outcome.rows, ())
 
 
 def test_names_follow_from_kind_partition_and_offsets() -> None:
@@ -67,4 +67,4 @@ def test_names_follow_from_kind_partition_and_offsets() -> None:
 
 def test_what_is_no_chunk_is_refused() -> None:
     with pytest.raises(Corrupt, match="chunk x cannot be read"):
-        chunk.read("x", b"no arrow")
+        packing.read("x", b"no arrow")

@@ -14,7 +14,7 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, add
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
-from analytics.store import chunk
+from analytics.store import arrow, packing
 from analytics.store.base import Prepared
 from analytics.store.chunk import Chunk, Kind, Span
 from analytics.store.duckdb import DuckDBStore
@@ -52,19 +52,19 @@ def chunk_of(records: list[LogRecord], at_once: int = 4) -> Chunk | None:
         spans.append(Span(start, start + len(part) - 1, outcome.ledger))
     if not spans:
         return None
-    (one,) = chunk.pack(0, spans, rows, (), kind=Kind.SEALED)
+    (one,) = packing.pack(0, spans, rows, (), kind=Kind.SEALED)
     return one
 
 
 def balance(one: Chunk) -> dict[LedgerKey, int]:
     """What the ledger says is stored, less what was erased: by key."""
-    ledger = chunk.read(one.chunk_id, one.payload).ledger
+    ledger = packing.read(one.chunk_id, one.payload).ledger
     left = {key: line.stored - line.erased for key, line in ledger.items()}
     return {key: rows for key, rows in left.items() if rows}
 
 
 def counted(one: Chunk) -> dict[LedgerKey, int]:
-    rows = chunk.to_rows(chunk.read(one.chunk_id, one.payload).table)
+    rows = arrow.to_rows(packing.read(one.chunk_id, one.payload).table)
     found: dict[LedgerKey, int] = {}
     for row in rows:
         key = LedgerKey(row.site, row.received_at - row.received_at % HOUR)
@@ -84,18 +84,18 @@ def test_a_rewritten_chunk_is_of_the_same_records_and_balances(
         return
     assert new.chunk_id == one.chunk_id
     assert new.rows < one.rows, "by which the two are told apart"
-    before, after = (chunk.read(each.chunk_id, each.payload) for each in (one, new))
+    before, after = (packing.read(each.chunk_id, each.payload) for each in (one, new))
     assert [span[:2] for span in after.spans] == [span[:2] for span in before.spans]
     assert balance(new) == counted(new)
     for span in after.spans:  # so does each part that a reader may take alone
-        rows = [r for r in chunk.to_rows(after.table) if span.first <= r.log_offset <= span.last]
+        rows = [r for r in arrow.to_rows(after.table) if span.first <= r.log_offset <= span.last]
         assert sum(line.stored - line.erased for line in span.ledger.values()) == len(rows)
     assert rewritten(new, given_) is None
     ids = {
         each.ids[at : at + 16].hex() for each in after.gone for at in range(0, len(each.ids), 16)
     }
     newest = max(each.until for each in given_)
-    gone = [row for row in chunk.to_rows(before.table) if row not in chunk.to_rows(after.table)]
+    gone = [row for row in arrow.to_rows(before.table) if row not in arrow.to_rows(after.table)]
     assert ids == {
         row.event_id.replace("-", "") for row in gone if row.received_at >= newest - 3 * DAY
     }
@@ -113,7 +113,7 @@ def test_orders_may_be_obeyed_one_by_one_in_any_order(
         step = one
         for each in sequence:
             step = rewritten(step, [each]) or step
-        content, whole = (chunk.read(e.chunk_id, e.payload) for e in (step, at_once))
+        content, whole = (packing.read(e.chunk_id, e.payload) for e in (step, at_once))
         assert content.table == whole.table
         assert content.spans == whole.spans
 
@@ -127,14 +127,14 @@ async def test_a_store_that_obeys_has_the_rows_of_the_rewritten_chunk(
     one = chunk_of(records)
     if one is None:
         return
-    content = chunk.read(one.chunk_id, one.payload)
+    content = packing.read(one.chunk_id, one.payload)
     path, file = tmp_path / "store.duckdb", tmp_path / "rows.parquet"
     path.unlink(missing_ok=True)
-    chunk.save(content.table, file)
+    arrow.save(content.table, file)
     async with DuckDBStore(path) as store:
         prepared = Prepared(
             rows=file if content.table.num_rows else None,
-            earliest=chunk.earliest(content.table),
+            earliest=arrow.earliest(content.table),
             ledger=content.ledger,
             dead=(),
             partition=0,
@@ -145,10 +145,10 @@ async def test_a_store_that_obeys_has_the_rows_of_the_rewritten_chunk(
         again = Prepared(None, {}, {}, (), 0, len(records), given_)
         await store.absorb(again)
         new = rewritten(one, given_) or one
-        assert await store.ledger() == add(chunk.read("", new.payload).ledger, {})
+        assert await store.ledger() == add(packing.read("", new.payload).ledger, {})
         assert await store.recount() == counted(new)
 
 
 def test_rows_of_others_are_not_concerned() -> None:
-    table = chunk.to_table([])
+    table = arrow.to_table([])
     assert concerns(table, [Erasure(site="a.example", until=NOON, shard=0)]).to_pylist() == []

@@ -13,7 +13,7 @@ from analytics.guard import Guard
 from analytics.job import cooling
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.settings import Settings
-from analytics.store import chunk
+from analytics.store import chunk, packing
 from analytics.store.archive import Archive
 from analytics.store.cassandra import KeptChunks
 from analytics.store.chunk import Head
@@ -127,7 +127,7 @@ def _count(source: ChunkStore | Archive, partition: int, end: int) -> Counted:
     at = begun[0].first_offset if begun else end
     while at < end and (chunks := chunk.chain(source.following(partition, at, _AT_ONCE), at)):
         for each in chunks:
-            content = chunk.read(each.chunk_id, each.payload)
+            content = packing.read(each.chunk_id, each.payload)
             ledger = add(ledger, content.ledger)
             rows += content.table.num_rows
             records += each.last_offset - each.first_offset + 1

@@ -13,7 +13,7 @@ from analytics.pipeline.fold import Outcome, fold
 from analytics.pipeline.ledger import DeadLetter, add, count_dead
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import Recalled, Records
-from analytics.store import chunk, rewriting
+from analytics.store import arrow, packing, rewriting
 from analytics.store.chunk import Content, Ordered, Span
 from analytics.stream.record import decode
 
@@ -68,10 +68,10 @@ def fold_batch(
                 memory.orders.note(part.erasure)
                 memory.end_visits(part.erasure)
                 orders.append(Ordered(part.last, part.erasure))
-        folded = Content(chunk.to_table(rows), spans, dead, {}, expected is None, orders)
+        folded = Content(arrow.to_table(rows), spans, dead, {}, expected is None, orders)
         # What was erased before it came here, or in this very batch, is only counted.
         content = rewriting.without(folded, memory.orders.since(_earliest(rows)))
-        memory.put_out(chunk.chunks_of(partition, content))
+        memory.put_out(packing.chunks_of(partition, content))
         memory.advance(last + 1)
     return Folded(len(fresh), len(rows), dead)
 

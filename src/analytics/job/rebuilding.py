@@ -12,7 +12,7 @@ from analytics.job.memory import VISIT_KEEP_MS, PartitionMemory
 from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.erasure import merged
 from analytics.pipeline.visit import visits_from_rows
-from analytics.store import chunk, rewriting
+from analytics.store import arrow, chunk, packing, rewriting
 from analytics.store.chunk import Chunk, Gone
 
 log = structlog.get_logger()
@@ -41,8 +41,8 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
     at: int | None = None
     while chunks := chunk.chain(shared.following(partition, at or 0, _AT_ONCE), at):
         for each in chunks:
-            content = chunk.read(each.chunk_id, each.payload)
-            rows += chunk.to_rows(content.table)
+            content = packing.read(each.chunk_id, each.payload)
+            rows += arrow.to_rows(content.table)
             gone += content.gone
             orders += [order.erasure for order in content.orders]
         at = chunks[-1].last_offset + 1
@@ -81,5 +81,5 @@ def _left(rows: Sequence[Row], orders: Sequence[Erasure]) -> list[Row]:
     """Those of *rows* that no order concerns: no visit comes of the others."""
     if not orders:
         return list(rows)
-    concerned = rewriting.concerns(chunk.to_table(rows), orders).to_pylist()
+    concerned = rewriting.concerns(arrow.to_table(rows), orders).to_pylist()
     return [row for row, erased in zip(rows, concerned, strict=True) if not erased]

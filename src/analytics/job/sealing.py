@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from analytics.pipeline.ledger import HOUR_MS
-from analytics.store import chunk
+from analytics.store import packing
 from analytics.store.chunk import Chunk, Content, Kind
 
 _SETTLED_MS: Final = HOUR_MS + 10 * 60_000
@@ -78,7 +78,7 @@ def groups(heads: Sequence[Head], now: int) -> list[list[str]]:
 
 def merge(chunks: Sequence[Chunk]) -> list[Chunk]:
     """One chunk of neighbours; more of them if it would be too large."""
-    contents = [chunk.read(each.chunk_id, each.payload) for each in chunks]
+    contents = [packing.read(each.chunk_id, each.payload) for each in chunks]
     content = Content(
         pa.concat_tables(content.table for content in contents),
         [span for content in contents for span in content.spans],
@@ -88,4 +88,4 @@ def merge(chunks: Sequence[Chunk]) -> list[Chunk]:
         [order for content in contents for order in content.orders],
         [gone for content in contents for gone in content.gone],
     )
-    return chunk.chunks_of(chunks[0].partition, content, kind=Kind.SEALED)
+    return packing.chunks_of(chunks[0].partition, content, kind=Kind.SEALED)

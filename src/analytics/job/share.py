@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from analytics.errors import AnalyticsError
 from analytics.event import Erasure
 from analytics.settings import Ignite
-from analytics.store import chunk, partials, rewriting
+from analytics.store import arrow, packing, partials, rewriting
 from analytics.store.chunk import Chunk, Content
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
@@ -103,7 +103,7 @@ def reckoned(share: Share, source: Source) -> Reckoned:
             for start in range(0, len(share.ids), _AT_ONCE):
                 chunks = source.fetch(share.ids[start : start + _AT_ONCE])
                 missing.difference_update(each.chunk_id for each in chunks)
-                contents = [chunk.read(each.chunk_id, each.payload) for each in chunks]
+                contents = [packing.read(each.chunk_id, each.payload) for each in chunks]
                 for each, content in zip(chunks, contents, strict=True):
                     known[each.chunk_id] = Known(content.begins, dict(_reaches(content.table)))
                 if contents:
@@ -121,7 +121,7 @@ def _take(connection: Connection, share: Share, contents: Sequence[Content], pat
     table = table.filter(pc.less(table["log_offset"], end))
     table = table.filter(pc.invert(rewriting.concerns(table, share.erasures)))
     if table.num_rows:
-        chunk.save(table, path)
+        arrow.save(table, path)
         connection.run(_TAKE, {"file": str(path), "since": share.question.kept_since})
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from analytics.errors import StoreUnavailable
-from analytics.store import chunk
+from analytics.store import packing
 from analytics.store.chunk import Chunk, Head
 
 _LOOK_EVERY_S: Final = 30.0
@@ -134,4 +134,4 @@ class Archive:
 
 def begins(first: Chunk) -> bool:
     """Whether nothing was ever folded before this chunk."""
-    return chunk.read(first.chunk_id, first.payload).begins
+    return packing.read(first.chunk_id, first.payload).begins

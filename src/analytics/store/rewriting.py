@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from analytics.event import Erasure
 from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine, add
-from analytics.store import chunk
+from analytics.store import packing
 from analytics.store.chunk import Chunk, Content, Gone, Span
 
 KEEP_IDS_MS: Final = 3 * DAY_MS
@@ -26,9 +26,9 @@ _NO_SESSION: Final = pa.scalar(0, pa.uint64())
 
 def rewritten(given: Chunk, erasures: Sequence[Erasure]) -> Chunk | None:
     """*given* without the rows that *erasures* concern; None when it has none of them."""
-    content = chunk.read(given.chunk_id, given.payload)
+    content = packing.read(given.chunk_id, given.payload)
     left = without(content, erasures)
-    return None if left is content else chunk.repack(given, left)
+    return None if left is content else packing.repack(given, left)
 
 
 def without(content: Content, erasures: Sequence[Erasure]) -> Content:

@@ -12,7 +12,7 @@ from tests.authority import Authority
 
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.settings import Ignite, Settings
-from analytics.store import chunk
+from analytics.store import packing
 from analytics.store.cassandra import KeptChunks
 from analytics.store.chunk import Span
 from analytics.store.ignite.chunks import ChunkStore
@@ -31,7 +31,7 @@ def ask(settings: Ignite) -> list[int]:
 
 
 def test_what_we_write_by_tls_is_written_behind_by_tls(secured_ignite: Settings) -> None:
-    (given,) = chunk.pack(7, [Span(0, 4, {})], (), ())
+    (given,) = packing.pack(7, [Span(0, 4, {})], (), ())
     store, kept = ChunkStore(secured_ignite.ignite), KeptChunks(secured_ignite.cassandra)
     try:
         store.put([given])

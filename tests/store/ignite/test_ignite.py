@@ -17,7 +17,7 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.settings import Ignite, Settings
-from analytics.store import chunk
+from analytics.store import packing
 from analytics.store.archive import Archive
 from analytics.store.cassandra import KeptChunks
 from analytics.store.catalog.base import Catalog
@@ -37,7 +37,7 @@ WRITTEN_S = 60
 
 def made(partition: int, first: int, last: int) -> Chunk:
     ledger = {LedgerKey("a.example", 3_600_000): LedgerLine(last - first + 1, 0, 0, {"x": 1}, 0)}
-    (one,) = chunk.pack(partition, [Span(first, last, ledger)], (), ())
+    (one,) = packing.pack(partition, [Span(first, last, ledger)], (), ())
     return one
 
 
@@ -152,7 +152,7 @@ def test_a_rewritten_chunk_takes_the_place_of_what_it_was_and_keeps_it(
     state = State(Sources())
     hits = [hit(NOON + n, visitor=n) for n in range(4)]
     outcome = fold(list(enumerate(hits)), state, set())
-    (old,) = chunk.pack(partition, [Span(0, 3, outcome.ledger)], outcome.rows, ())
+    (old,) = packing.pack(partition, [Span(0, 3, outcome.ledger)], outcome.rows, ())
     new = rewritten(old, [Erasure(site=hits[0].site, until=NOON + 10, visitor=2, shard=0)])
     assert new is not None
     kept = KeptChunks(ignite.cassandra)

@@ -19,7 +19,7 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.state import State
 from analytics.query import Metric, Period, Query, Result
-from analytics.store import chunk
+from analytics.store import arrow, packing
 from analytics.store.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.question import Question
@@ -371,7 +371,7 @@ def all_chunks(shared: Shared) -> list[Chunk]:
 
 
 def to_rows(one: Chunk) -> list[Row]:
-    return chunk.to_rows(chunk.read(one.chunk_id, one.payload).table)
+    return arrow.to_rows(packing.read(one.chunk_id, one.payload).table)
 
 
 async def test_a_visitor_who_was_erased_may_come_again_and_his_old_hits_may_not(

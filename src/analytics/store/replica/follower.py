@@ -17,7 +17,7 @@ import structlog
 from analytics.errors import AnalyticsError, StoreUnavailable
 from analytics.pipeline.erasure import merged
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
-from analytics.store import chunk
+from analytics.store import arrow, chunk, packing
 from analytics.store.archive import begins
 from analytics.store.base import Prepared
 from analytics.store.chunk import Chunk
@@ -229,20 +229,20 @@ def _connected(chunks: Sequence[Chunk], at: int) -> list[Chunk]:
 
 def _prepare(partition: int, chunks: Sequence[Chunk], path: Path, at: int) -> Prepared:
     contents = [
-        chunk.since(chunk.read(each.chunk_id, each.payload), at)
+        packing.since(packing.read(each.chunk_id, each.payload), at)
         if each.first_offset < at
-        else chunk.read(each.chunk_id, each.payload)
+        else packing.read(each.chunk_id, each.payload)
         for each in chunks
     ]
     table = pa.concat_tables(content.table for content in contents)
     if table.num_rows:
-        chunk.save(table, path)
+        arrow.save(table, path)
     ledger: dict[LedgerKey, LedgerLine] = {}
     for content in contents:
         ledger = add(ledger, content.ledger)
     return Prepared(
         rows=path if table.num_rows else None,
-        earliest=chunk.earliest(table),
+        earliest=arrow.earliest(table),
         ledger=ledger,
         dead=[letter for content in contents for letter in content.dead],
         partition=partition,
