@@ -49,7 +49,8 @@ async def test_four_times_what_can_be_done_is_survived(front: Front) -> None:
     refused = load.failed
     print(
         f"{capacity:.0f}/s can be done; {len(load.answers) / SECONDS:.0f}/s were asked for, "
-        f"{len(load.answers) / SECONDS / capacity:.1f} times as much, {SECONDS:.0f} s long by {load.visitors} visitors: {len(load.acked) / SECONDS:.0f}/s "
+        f"{len(load.answers) / SECONDS / capacity:.1f} times as much, {SECONDS:.0f} s long "
+        f"by {load.visitors} visitors: {len(load.acked) / SECONDS:.0f}/s "
         f"acknowledged, refused {dict(Counter(each.status or each.error for each in refused))} "
         f"after {times(refused)}; "
         f"answered after {times([each for each in load.answers if not each.failed])}; memory of "
