@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 from analytics import extras
@@ -62,6 +63,10 @@ class Backends(NamedTuple):
             "analytics_replica_next_offset": (
                 "Records of the log, all partitions, that are in this replica's figures.",
                 lambda: sum(follower.next_offsets.values()),
+            ),
+            "analytics_replica_complete_timestamp_seconds": (
+                "The last moment known of which nothing is missing in this replica's figures.",
+                lambda: self.store.complete_at / 1000,
             ),
         }
 
@@ -206,6 +211,7 @@ async def opened(
         hot_days=settings.store.hot_days,
     )
     spark = guards.spark(settings.spark)
+    await stack.enter_async_context(log)  # the store asks it how far it goes
     store = await stack.enter_async_context(
         ReplicaStore(
             Archive(ChunkStore(settings.ignite, ignite), KeptChunks(settings.cassandra, cassandra)),
@@ -214,10 +220,10 @@ async def opened(
             partitions=settings.kafka.partitions,
             clock=clock,
             orders=Orders(log),
+            ends=partial(_ends, log),
             history=SparkHistory(settings.spark, spark),
         )
     )
-    await stack.enter_async_context(log)
     return Backends(
         settings,
         store,
@@ -227,6 +233,13 @@ async def opened(
         cassandra,
         spark,
     )
+
+
+async def _ends(log: Spool) -> Mapping[int, int]:
+    """Where the log ends. Raises `LogUnavailable` while it can't say, or lacks what waits here."""
+    if log.backlog:
+        raise LogUnavailable("hits wait for Kafka in the spool")
+    return {end.partition: end.offset for _, end in await log.ends()}
 
 
 def _position(receipt: str) -> Position:

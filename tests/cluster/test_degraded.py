@@ -73,6 +73,14 @@ class Replica:
         answer: dict[str, Any] = reply.json()
         return answer
 
+    async def dated(self, key: str) -> bool:
+        """Whether its figures say as of when they are."""
+        return "as_of" in (await self.query(key))["meta"]
+
+    async def current(self, key: str) -> bool:
+        """Whether they are as of now."""
+        return not await self.dated(key)
+
     async def send(self, what: str) -> None:
         """Events at a steady pace, every one of which is taken."""
         sent = await pace.send(self.port, SITE, a_second=PACE, seconds=8)
@@ -107,7 +115,8 @@ async def test_a_replica_keeps_its_promises_whoever_is_away(tmp_path: Path) -> N
         await replica.send("Kafka is there")
         assert await replica.degraded() == set()
 
-        await without_kafka(machine, replica)
+        await without_kafka(machine, replica, key)
+        await without_the_job(machine, replica, key)
         await without_cassandra(machine, replica)
         await without_ignite(machine, replica, key)
     finally:
@@ -115,8 +124,8 @@ async def test_a_replica_keeps_its_promises_whoever_is_away(tmp_path: Path) -> N
     assert machine.processes.all() == []
 
 
-async def without_kafka(machine: Machine, replica: Replica) -> None:
-    """Hits are acknowledged from this disk, and follow."""
+async def without_kafka(machine: Machine, replica: Replica, key: str) -> None:
+    """Hits are acknowledged from this disk, and follow; figures say that they lack them."""
     kill(machine, "kafka")
     await replica.send("Kafka dies")
 
@@ -126,6 +135,7 @@ async def without_kafka(machine: Machine, replica: Replica) -> None:
     await until(left_alone)
     await replica.send("Kafka is away, its breaker open")
     assert await replica.metric("analytics_spool_records") > 0
+    await until(lambda: replica.dated(key))
     assert await replica.metric('analytics_breaker_opened_total{backend="kafka"}') >= 1
     await machine.up(only=["kafka"])
 
@@ -139,6 +149,18 @@ async def without_kafka(machine: Machine, replica: Replica) -> None:
 
     await until(whole)
     await replica.send("Kafka is back")
+
+
+async def without_the_job(machine: Machine, replica: Replica, key: str) -> None:
+    """Nobody is away whom the replica asks; what the log has beyond its figures says enough."""
+
+    await until(lambda: replica.current(key))
+    kill(machine, "spark-job")
+    await replica.send("The job is away")
+    await until(lambda: replica.dated(key))
+    assert await replica.degraded() == set()
+    await machine.up(only=["spark-job"])
+    await until(lambda: replica.current(key))
 
 
 async def without_cassandra(machine: Machine, replica: Replica) -> None:
@@ -158,12 +180,8 @@ async def without_cassandra(machine: Machine, replica: Replica) -> None:
 
 async def without_ignite(machine: Machine, replica: Replica, key: str) -> None:
     """Figures come from the replica's copy, and say as of when."""
-    assert "as_of" not in (await replica.query(key))["meta"]
+    await until(lambda: replica.current(key))
     kill(machine, "ignite")
-
-    async def dated() -> bool:
-        return "as_of" in (await replica.query(key))["meta"]
-
-    await until(dated)
+    await until(lambda: replica.dated(key))
     assert "ignite" in await replica.degraded()
     await replica.send("Ignite and Cassandra are away")

@@ -23,6 +23,7 @@ from analytics.store import arrow, packing
 from analytics.store.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.question import Question
+from analytics.store.replica.freshness import Ends
 from analytics.store.replica.history import History
 from analytics.store.replica.store import ReplicaStore
 from analytics.store.rewriting import rewritten
@@ -145,6 +146,7 @@ def replica_in(
     *,
     history: History | None = None,
     hot_days: int = 0,
+    ends: Ends | None = None,
 ) -> ReplicaStore:
     folder.mkdir(exist_ok=True)
     engine = DuckDBStore(
@@ -161,6 +163,7 @@ def replica_in(
         clock=clock,
         history=history or Nobody(),
         orders=orders,
+        ends=ends,
     )
 
 
@@ -276,6 +279,56 @@ async def test_without_the_shared_chunks_it_answers_from_its_own_and_says_so(
     )
     answer = await replica.query(asked)
     assert (answer.rows[0].metrics, answer.as_of) == ((1,), LATER)
+
+
+async def test_figures_that_lack_what_the_log_has_say_so_though_nobody_is_away(
+    tmp_path: Path, shared: Shared, cluster: Cluster, clock: Clock
+) -> None:
+    asked = Query(
+        site=hit(NOON).site,
+        metrics=(Metric.VISITORS,),
+        period=Period(NOON, NOON + 10, "Etc/UTC"),
+    )
+    log: dict[int, int] = {}
+
+    async def ends() -> Mapping[int, int]:
+        return dict(log)
+
+    async with replica_in(tmp_path / "replica", shared, clock, ends=ends) as replica:
+        assert replica._freshness is not None
+        cluster.take([hit(NOON)])
+        log |= cluster.ends
+        await replica.follower.reached(cluster.ends)
+        await replica._freshness.look()
+        assert (await replica.query(asked)).as_of is None
+        log = {partition: end + 1 for partition, end in cluster.ends.items()}
+        clock.now += 60_000
+        await replica._freshness.look()
+        assert replica.follower.fault is None
+        answer = await replica.query(asked)
+        assert (answer.rows[0].metrics, answer.as_of) == ((1,), LATER)
+        log = cluster.ends
+        await replica._freshness.look()
+        assert (await replica.query(asked)).as_of is None
+
+
+async def test_a_replica_that_was_never_complete_is_as_old_as_its_newest_row(
+    tmp_path: Path, shared: Shared, cluster: Cluster, clock: Clock
+) -> None:
+    newest = hit(NOON)
+    cluster.take([newest])
+    async with replica_in(tmp_path / "replica", shared, clock) as replica:
+        await replica.follower.reached(cluster.ends)
+    shared.away = True
+    async with replica_in(tmp_path / "replica", shared, clock) as replica:
+        while replica.follower.fault is None:
+            await asyncio.sleep(0.01)
+        asked = Query(
+            site=newest.site,
+            metrics=(Metric.VISITORS,),
+            period=Period(NOON, NOON + 10, "Etc/UTC"),
+        )
+        assert (await replica.query(asked)).as_of == newest.received_at
 
 
 async def test_a_partition_that_cannot_be_had_holds_up_no_other(

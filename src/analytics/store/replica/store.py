@@ -26,11 +26,12 @@ from analytics.store.duckdb import DuckDBStore
 from analytics.store.question import Question
 from analytics.store.replica.erasing import Erasing, OrderLog
 from analytics.store.replica.follower import Follower, Source
+from analytics.store.replica.freshness import Ends, Freshness
 from analytics.store.replica.history import History
 from analytics.store.window import NotHere
 
 _STALE_MS: Final = 10_000
-"""After so long without a look at everything that is shared, an answer says how old it is."""
+"""An answer that may lack what is older than this says how old it is."""
 
 
 class ReplicaStore:
@@ -46,13 +47,18 @@ class ReplicaStore:
         clock: Callable[[], int],
         history: History,
         orders: OrderLog | None = None,
+        ends: Ends | None = None,
     ) -> None:
-        """Without *orders*, it only reads."""
+        """Without *orders*, it only reads; without *ends* of the log, it knows only who is away."""
         self._engine = engine
         self._history = history
         self._clock = clock
         self._stack = AsyncExitStack()
         self.follower = Follower(source, engine, scratch, partitions=partitions, clock=clock)
+        self._freshness = (
+            None if ends is None else Freshness(ends, lambda: self.follower.next_offsets, clock)
+        )
+        self._opened_at = clock()
         self._orders = (
             None if orders is None else Erasing(orders, engine, self.follower.reached, clock)
         )
@@ -62,6 +68,8 @@ class ReplicaStore:
             stack.callback(self._history.close)
             await stack.enter_async_context(self._engine)
             await stack.enter_async_context(self.follower)
+            if self._freshness is not None:
+                await stack.enter_async_context(self._freshness)
             self._stack = stack.pop_all()
         return self
 
@@ -70,14 +78,30 @@ class ReplicaStore:
 
     async def query(self, query: Query) -> Result:
         """Answer *query* from what is here, and say as of when if that may be too little."""
-        complete_at = self.follower.complete_at
+        as_of = await self._as_of()
         try:
             result = await self._engine.query(query)
         except NotHere as gone:
             result = await self._from_history(gone)
-        if self._clock() - complete_at > _STALE_MS and self.follower.fault is not None:
-            return structs.replace(result, as_of=complete_at)
-        return result
+        return result if as_of is None else structs.replace(result, as_of=as_of)
+
+    @property
+    def complete_at(self) -> int:
+        """The last moment (milliseconds) known of which nothing is missing here; 0 without one."""
+        moments = [self._clock()]
+        if self.follower.fault is not None:
+            moments.append(self.follower.complete_at)
+        if self._freshness is not None:
+            moments.append(self._freshness.complete_at)
+        return min(moments)
+
+    async def _as_of(self) -> int | None:
+        complete_at, now = self.complete_at, self._clock()
+        # The log is first asked after the start.
+        known_at = complete_at if self.follower.fault else max(complete_at, self._opened_at)
+        if now - known_at <= _STALE_MS:
+            return None
+        return complete_at or await self._engine.newest() or 0
 
     async def _from_history(self, gone: NotHere) -> Result:
         """The answer of somebody who has the rows that were let go here."""

@@ -1,0 +1,79 @@
+"""How old the figures are: up to when everything that the log held is in them.
+
+Who follows what is shared cannot tell a quiet hour from a stream job that is dead. The log can: its
+ends are noted now and then, and as soon as the figures have reached some, they are complete as of
+the moment at which those were asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Final, Self
+
+from analytics.errors import AnalyticsError
+
+_LOOK_EVERY_S: Final = 4.0
+_NOTED: Final = 100
+
+Ends = Callable[[], Awaitable[Mapping[int, int]]]
+"""For each partition of the log, where it ends. Raises `AnalyticsError` when nobody can say."""
+
+
+class Freshness:
+    """Asks the log for its ends while its `async with` block runs."""
+
+    def __init__(
+        self,
+        ends: Ends,
+        here: Callable[[], Mapping[int, int]],
+        clock: Callable[[], int],
+        *,
+        every_s: float = _LOOK_EVERY_S,
+    ) -> None:
+        """*here* tells for each partition the offset behind what is in the figures."""
+        self._ends = ends
+        self._here = here
+        self._clock = clock
+        self._every_s = every_s
+        self._noted: list[tuple[int, Mapping[int, int]]] = []
+        self._complete_at = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="freshness")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def complete_at(self) -> int:
+        """The last moment (milliseconds) known of which nothing is missing; 0 without one."""
+        here = self._here()
+        for at in reversed(range(len(self._noted))):
+            asked_at, ends = self._noted[at]
+            if all(here.get(partition, 0) >= end for partition, end in ends.items()):
+                self._complete_at = asked_at
+                del self._noted[: at + 1]
+                break
+        return self._complete_at
+
+    async def look(self) -> None:
+        """Note where the log ends now, if it says so."""
+        asked_at = self._clock()
+        with suppress(AnalyticsError):
+            ends = await self._ends()
+            if (
+                len(self._noted) >= _NOTED
+            ):  # of a long standstill, every other will do
+                self._noted = self._noted[::2]
+            self._noted.append((asked_at, ends))
+
+    async def _run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(self._every_s)
