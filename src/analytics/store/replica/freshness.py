@@ -67,9 +67,7 @@ class Freshness:
         asked_at = self._clock()
         with suppress(AnalyticsError):
             ends = await self._ends()
-            if (
-                len(self._noted) >= _NOTED
-            ):  # of a long standstill, every other will do
+            if len(self._noted) >= _NOTED:  # of a long standstill, every other will do
                 self._noted = self._noted[::2]
             self._noted.append((asked_at, ends))
 
