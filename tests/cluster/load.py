@@ -200,7 +200,12 @@ async def tried(status: ClusterStatus, replica: int, *arguments: str) -> tuple[i
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await process.communicate()
+    try:
+        out, err = await process.communicate()
+    except asyncio.CancelledError:  # whoever waited for it has given up
+        process.kill()
+        await process.communicate()
+        raise
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 

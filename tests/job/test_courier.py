@@ -132,3 +132,17 @@ async def test_what_a_dead_node_had_still_to_write_is_sent_again_at_once(
     until(lambda: faults(world.in_ignite) == [], world.courier.step)
     until(lambda: not world.outbox, world.courier.step)
     assert faults(world.in_cassandra) == []
+
+
+async def test_what_ignite_lost_again_while_it_was_fetched_is_fetched_again(world: World) -> None:
+    """As it happens to what is fetched while a node joins: no node leaves after that."""
+    until(lambda: not world.outbox, world.courier.step)
+    ids = [each.chunk_id for each in world.in_ignite]
+    assert world.courier.recall() == 0
+    world.shared.evict(ids[:4])
+    world.courier._recall_at = 0.0
+    world.courier.step()
+    assert len(world.in_ignite) == len(ids)
+    world.shared.evict(ids[2:4])
+    assert len(world.in_ignite) == len(ids) - 2
+    until(lambda: len(world.in_ignite) == len(ids), world.courier.step)

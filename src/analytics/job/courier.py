@@ -26,6 +26,8 @@ _SEAL_EVERY_S: Final = 20.0
 _GROUPS_AT_ONCE: Final = 8
 _RECALL_EVERY_S: Final = 600.0
 """To look for what Ignite has forgotten takes a scan of Cassandra."""
+_RECALL_AGAIN_S: Final = 10.0
+"""As long as something was missing: what is fetched while a node joins may be lost on its way."""
 
 
 class Courier:
@@ -78,12 +80,14 @@ class Courier:
 
     def step(self) -> None:
         """Do all that is to be done now. Raises `StoreUnavailable`: then the next step goes on."""
-        if self.lost():
-            self.send_again()
+        before, lost = self._nodes, self.lost()
+        if self._nodes != before:
             self._recall_at = 0.0
+        if lost:
+            self.send_again()
         if time.monotonic() >= self._recall_at:
-            self.recall()
-            self._recall_at = time.monotonic() + _RECALL_EVERY_S
+            pause = _RECALL_AGAIN_S if self.recall() else _RECALL_EVERY_S
+            self._recall_at = time.monotonic() + pause
         self.round()
         self.erase()
         if time.monotonic() >= self._seal_at:
@@ -145,11 +149,12 @@ class Courier:
             with self._memories.open(partition) as memory:
                 memory.send_again(memory.unconfirmed())
 
-    def recall(self) -> None:
+    def recall(self) -> int:
         """Fetch into Ignite's memory what only Cassandra has, and is not too old to be there.
 
-        Ignite's index knows nothing else.
+        Ignite's index knows nothing else. How many chunks were missing.
         """
+        sought = 0
         now = time.time_ns() // 1_000_000
         for partition, heads in self._kept.heads().items():
             there = {each.chunk_id for each in self._shared.heads(partition)}
@@ -157,7 +162,9 @@ class Courier:
             missing = [each.chunk_id for each in heads if each.chunk_id not in there]
             if missing:
                 found = self._shared.recall(missing)
-                log.info("chunks_recalled", partition=partition, chunks=found)
+                sought += len(missing)
+                log.info("chunks_recalled", partition=partition, missing=len(missing), chunks=found)
+        return sought
 
     def round(self) -> None:
         """Go once to every outbox."""
