@@ -22,6 +22,7 @@ async def test_every_static_file_that_a_page_names_exists_for_ever(owner: Client
         answer = await owner.get(path)
         assert answer.status_code == 200, path
         assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] in ("gzip", "br")
 
 
 async def test_every_module_imports_only_modules_that_exist(owner: Client) -> None:

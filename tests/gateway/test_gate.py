@@ -54,11 +54,16 @@ async def fail(request: Request) -> Response:
     raise FAULTS[request.path_params["code"]]
 
 
+async def long(request: Request) -> Response:
+    return PlainTextResponse("word " * 1000)
+
+
 ROUTES: list[BaseRoute] = [
     Route("/api/fail/{code}", fail),
     Route("/page/{code}", fail),
     Route("/api/exact", fail),
     Route("/api/echo", echo, methods=["POST"]),
+    Route("/long", long),
 ]
 
 
@@ -237,3 +242,18 @@ async def test_a_path_of_a_module_that_is_served_elsewhere_says_so() -> None:
         ("/…", "GET", "b", True),
         ("/{any}", "GET", "b", True),
     ]
+
+
+async def test_long_answers_are_compressed_for_clients_that_accept_it(
+    plain: httpx2.AsyncClient,
+) -> None:
+    packed = await plain.get("/long", headers={"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < 200
+    assert packed.text == "word " * 1000
+    identity = await plain.get("/long", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in identity.headers
+    for answer in (packed, identity):
+        assert answer.headers["vary"].lower() == "accept-encoding"
+    short = await plain.post("/api/echo", content=b"abc")
+    assert "content-encoding" not in short.headers

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from analytics.compressed import CompressedFile
 from analytics.dashboard import (
     ledger_page,
     live,
@@ -29,13 +33,26 @@ FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
 class Static(StaticFiles):
-    """Static files, whose addresses change with their content."""
+    """Static files, compressed once, whose addresses change with their content."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
+        if isinstance(response, FileResponse):
+            file = await asyncio.to_thread(_compressed, Path(response.path))
+            content, coding = file.negotiated(scope["headers"])
+            validators = {"ETag": response.headers["etag"], "Vary": "Accept-Encoding"}
+            response = Response(content, headers=validators, media_type=response.media_type)
+            if coding is not None:
+                response.headers["Content-Encoding"] = coding.decode()
         response.headers["Cache-Control"] = FOR_EVER
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+@cache
+def _compressed(path: Path) -> CompressedFile:
+    """Return a file of the package; there are some twenty, so all of them stay in memory."""
+    return CompressedFile.read(path)
 
 
 async def favicon(_request: Request) -> Response:

@@ -15,6 +15,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
@@ -35,6 +36,8 @@ _API: Final = ("/api/", "/health/", "/metrics")
 _UNCOUNTED: Final = ("/health/", "/metrics")
 """Who watches over us asks as often as it likes."""
 _EXPOSED: Final = ("x-request-id", "retry-after")
+_COMPRESS_FROM_BYTES: Final = 500
+_COMPRESS_LEVEL: Final = 6
 
 
 def anything(_: Scope) -> None:
@@ -81,10 +84,14 @@ class Gate:
                 Exception: self._failed,
             },
         )
-        self._api: ASGIApp = self._app
+        # Compressed in one place, events excepted: their answers are shorter than a gzip header.
+        # No page repeats what its sender wrote beside a secret that outlives the page, so what an
+        # attacker could learn from compressed lengths is nothing that lasts.
+        self._pages: ASGIApp = GZipMiddleware(self._app, _COMPRESS_FROM_BYTES, _COMPRESS_LEVEL)
+        self._api: ASGIApp = self._pages
         if cors_origins:
             self._api = CORSMiddleware(
-                self._app,
+                self._pages,
                 allow_origins=cors_origins,
                 allow_methods=("GET", "POST", "PUT", "DELETE"),
                 allow_headers=("authorization", "content-type", "x-request-id"),
@@ -123,7 +130,7 @@ class Gate:
         except AnalyticsError as error:
             response = await self._refused(Request(scope), error)
             return await response(scope, receive, send)
-        app = self._api if path.startswith("/api/") else self._app
+        app = self._api if path.startswith("/api/") else self._pages
         return await app(scope, receive, send)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
