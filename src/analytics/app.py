@@ -156,7 +156,8 @@ class Common(NamedTuple):
 
     def formats(self) -> Mapping[str, PastFormat]:
         """What `import` can read."""
-        return {"access-log": lambda site: AccessLog(self.acceptance, site)}
+        trust = Trust(self.settings.ingest.trusted_proxies)
+        return {"access-log": lambda site: AccessLog(self.acceptance, site, trust)}
 
 
 async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:

@@ -18,6 +18,8 @@ import msgspec
 PAGEVIEW: Final = "pageview"
 ENGAGEMENT: Final = "engagement"
 SHARDS: Final = 64
+NO_USER_AGENT: Final = "no-user-agent"
+"""What `bot` says of who did not say what they are."""
 COOKIELESS: Final = 1 << 63
 """The highest bit of a visitor tells the two kinds apart: a cookieless one of another day is
 another number, so that uniques of several days count visitor-days, and the figures can say so."""
@@ -34,6 +36,7 @@ class DropReason(StrEnum):
     OPTED_OUT = "opted-out"
     NOT_A_PAGE = "not-a-page"
     NOT_OK = "not-ok"
+    OTHER_HOST = "other-host"
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,10 +55,35 @@ async def test_every_line_is_accounted_for(workspace: Workspace) -> None:
         stored=6,
         duplicate=0,
         bots=1,
+        without_user_agent=0,
         dropped={"not-a-page": 1, "not-ok": 1},
         unreadable=1,
         unreadable_lines=[8],
+        unreadable_because={"it is not of the combined log format": 1},
+        first_unreadable="no log line",
     )
+
+
+async def test_a_log_without_user_agents_is_told_by_how_many_lack_them(
+    workspace: Workspace,
+) -> None:
+    silent = [log_line("/", second=n, agent="-") for n in range(3)]
+    done = await bring(workspace, [*PAGES, *silent])
+    assert (done.pageviews, done.bots, done.without_user_agent) == (8, 3, 3)
+
+
+async def test_the_first_unreadable_line_is_shown_without_control_characters(
+    workspace: Workspace,
+) -> None:
+    done = await bring(
+        workspace, [PAGES[0], "\x1b[31m" + "é" * 400, "other", "- - -" + PAGES[1][12:]]
+    )
+    assert done.first_unreadable == ("\ufffd[31m" + "é" * 147 + "\ufffd")
+    assert (done.unreadable, done.unreadable_lines) == (3, [2, 3, 4])
+    assert done.unreadable_because == {
+        "it is not of the combined log format": 2,
+        "no address of a visitor stands in front of the time": 1,
+    }
 
 
 async def test_the_same_file_again_adds_nothing(workspace: Workspace) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from analytics.errors import Malformed
 from analytics.event import Drop, DropReason, Hit
 from analytics.ingest.accept import Acceptance
+from analytics.ingest.client import Trust
 from analytics.ingest.past import AccessLog, Copies
 from analytics.ingest.place import open_places
 from analytics.site import Shields, Site
@@ -45,7 +50,7 @@ def log_of(catalog: Catalog) -> AccessLog:
         places=open_places(None),
         clock=lambda: NOW,
     )
-    return AccessLog(acceptance, site)
+    return AccessLog(acceptance, site, Trust(["198.51.100.0/24"]))
 
 
 def read(log: AccessLog, text: bytes) -> Hit:
@@ -105,7 +110,63 @@ async def test_a_log_with_names_in_place_of_addresses_is_read(catalog: Catalog) 
 
 
 async def test_a_target_that_is_no_url_is_unreadable(catalog: Catalog) -> None:
-    assert log_of(catalog).read(line("http://[/")) is None
+    with pytest.raises(Malformed, match="no valid host"):
+        log_of(catalog).read(line("http://[/"))
+
+
+@pytest.mark.parametrize(
+    "senders",
+    [
+        "203.0.113.77, 10.183.250.139",
+        "203.0.113.77, 192.0.2.1",
+        "10.183.250.139, 203.0.113.77",
+        "fd00::7 ::ffff:203.0.113.77",
+        "198.51.100.7 203.0.113.77",  # a trusted proxy's, in front of whom it speaks for
+        "100.64.0.9, 169.254.1.1, 127.0.0.1, 203.0.113.77, 10.0.0.1",
+    ],
+)
+async def test_of_several_addresses_the_first_from_outside_is_the_visitors(
+    catalog: Catalog, senders: str
+) -> None:
+    log = log_of(catalog)
+    alone = read(log, line(address="203.0.113.77")).visitor
+    hit = read(log, line(address=senders))
+    assert hit.visitor == alone
+    assert hit.hostname == "example.com"
+
+
+async def test_inside_a_network_the_first_address_is_the_visitors(catalog: Catalog) -> None:
+    log = log_of(catalog)
+    alone = read(log, line(address="10.0.0.9")).visitor
+    assert read(log, line(address="10.0.0.9, 10.0.0.1")).visitor == alone
+
+
+ADDRESSES = st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(str)
+SEPARATORS = st.sampled_from([" ", ",", ", ", " , ", ";", "; ", "|", "/", "\t", ":", "@", "%", "="])
+WRAPPED = st.sampled_from(["{}", "[{}]", "[{}]:443", "{}:80", '"{}"', "({})", "{{{}}}", "<{}>",
+                           "for={}", "c-{}.example.net", "{}.example.net", "x{}"])  # fmt: skip
+
+
+async def test_no_address_of_the_first_columns_is_stored(catalog: Catalog) -> None:
+    log = log_of(catalog)
+
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        columns = data.draw(st.sampled_from(["", "www.example.com ", "- ", "unknown, "]))
+        for address in data.draw(st.lists(ADDRESSES, min_size=1, max_size=4)):
+            columns += data.draw(WRAPPED).format(address) + data.draw(SEPARATORS)
+        columns += data.draw(
+            st.sampled_from([" - -", " -", "- frank", " bob -", " shop.example -"])
+        )
+        with suppress(Malformed):
+            hit = read(log, line("/a", address="@").replace(b"@ - -", columns.encode()))
+            assert hit.hostname in ("example.com", "shop.example")
+            kept = msgspec.structs.replace(hit, event_id="", site="", hostname="", path="")
+            assert {each for each in msgspec.structs.astuple(kept) if isinstance(each, str)} <= {
+                "", "pageview", hit.country, "Desktop", "Firefox", "140.0", "Linux"
+            }  # fmt: skip
+
+    check()
 
 
 def test_copies_are_counted_as_long_as_they_are_near() -> None:

@@ -13,12 +13,13 @@ from analytics.admin.job import Job, Progress
 from analytics.admin.lines import lines
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
-from analytics.event import Drop, Hit, LogRecord
+from analytics.event import NO_USER_AGENT, Drop, Hit, LogRecord
 
 BATCH: Final = 500
 BREATH: Final = 50
 """Lines after which the server gets to answer others."""
 SHOWN_LINES: Final = 20
+SHOWN_CHARACTERS: Final = 300
 
 
 class ImportPast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,10 +43,15 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """Those that were there already, from an earlier import."""
     bots: int
     """Those page views that machines made; kept, labelled, left out of figures."""
+    without_user_agent: int
+    """Those of the bots that are held for one because the line says nothing of the browser."""
     dropped: dict[str, int]
     unreadable: int
     unreadable_lines: list[int]
     """The numbers of the first of them."""
+    unreadable_because: dict[str, int]
+    first_unreadable: str
+    """The first of them, at most `SHOWN_CHARACTERS` of it and without control characters."""
 
 
 class _Count:
@@ -56,21 +62,30 @@ class _Count:
         self.lines = 0
         self.pageviews = 0
         self.bots = 0
+        self.without_user_agent = 0
         self.dropped: Counter[str] = Counter()
         self.unreadable: list[int] = []
-        self.unreadable_total = 0
+        self.unreadable_because: Counter[str] = Counter()
+        self.first_unreadable = ""
 
-    def add(self, record: LogRecord | None) -> None:
+    def add(self, record: LogRecord) -> None:
         match record:
             case Hit():
                 self.pageviews += 1
                 self.bots += record.bot is not None
+                self.without_user_agent += record.bot == NO_USER_AGENT
             case Drop():
                 self.dropped[record.reason] += 1
-            case None:
-                self.unreadable_total += 1
-                if len(self.unreadable) < SHOWN_LINES:
-                    self.unreadable.append(self.lines)
+
+    def add_unreadable(self, line: bytes, why: str) -> None:
+        if not self.unreadable:
+            text = line[:SHOWN_CHARACTERS].decode("utf-8", "replace")
+            self.first_unreadable = "".join(
+                character if character.isprintable() else "\ufffd" for character in text
+            )
+        if len(self.unreadable) < SHOWN_LINES:
+            self.unreadable.append(self.lines)
+        self.unreadable_because[why] += 1
 
 
 async def run(workspace: Workspace, asked: ImportPast, job: Job) -> Imported:
@@ -90,9 +105,12 @@ async def run(workspace: Workspace, asked: ImportPast, job: Job) -> Imported:
     batch: list[LogRecord] = []
     async for line in lines(_counted(job.input, count)):
         count.lines += 1
-        record = past.read(line)
-        count.add(record)
-        if record is not None:
+        try:
+            record = past.read(line)
+        except Malformed as exc:
+            count.add_unreadable(line, str(exc))
+        else:
+            count.add(record)
             batch.append(record)
         if len(batch) >= BATCH:
             await workspace.log.append(batch)
@@ -113,9 +131,12 @@ async def run(workspace: Workspace, asked: ImportPast, job: Job) -> Imported:
         stored=count.pageviews - duplicate,
         duplicate=duplicate,
         bots=count.bots,
+        without_user_agent=count.without_user_agent,
         dropped=dict(sorted(count.dropped.items())),
-        unreadable=count.unreadable_total,
+        unreadable=count.unreadable_because.total(),
         unreadable_lines=count.unreadable,
+        unreadable_because=dict(count.unreadable_because.most_common()),
+        first_unreadable=count.first_unreadable,
     )
 
 

@@ -32,8 +32,8 @@ class WholeStore(SeriesStore, Exports, Erases, Audits, Snapshots, Protocol):
 class PastRequests(Protocol):
     """Turns a file of some format into records of one site, line by line."""
 
-    def read(self, line: bytes) -> LogRecord | None:
-        """The record of *line*; None when it is not of the format."""
+    def read(self, line: bytes) -> LogRecord:
+        """The record of *line*. Raises `Malformed` when it can't be read."""
 
 
 PastFormat = Callable[[Site], PastRequests]

@@ -6,7 +6,7 @@ import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import click
 
@@ -19,6 +19,9 @@ from analytics.cli.output import show_json
 from analytics.cli.run import run
 from analytics.errors import Conflict
 from analytics.store.base import ExportFormat
+
+_MOST_WITHOUT_USER_AGENT: Final = 0.1
+"""The share of page views above which an import warns: a public site sees some 2 %."""
 
 
 @click.command("import")
@@ -185,8 +188,16 @@ def _told(done: importing.Imported) -> str:
         f"  {done.stored:>9,} stored, {done.duplicate:,} were there already",
     ]
     lines += [f"  {count:>9,} dropped: {reason}" for reason, count in done.dropped.items()]
+    lines += [f"  {count:>9,} unreadable: {why}" for why, count in done.unreadable_because.items()]
     if done.unreadable:
         numbers = ", ".join(map(str, done.unreadable_lines))
         more = ", …" if done.unreadable > len(done.unreadable_lines) else ""
-        lines.append(f"  {done.unreadable:>9,} unreadable: line {numbers}{more}")
+        lines.append(f"Unreadable: line {numbers}{more}. The first of them:")
+        lines.append(f"  {done.first_unreadable}")
+    if done.without_user_agent > done.pageviews * _MOST_WITHOUT_USER_AGENT:
+        share = 100 * done.without_user_agent // done.pageviews
+        lines.append(
+            f"Warning: {share} % of the page views have no user agent, so they count as machines'. "
+            "If your server leaves it out of its log, let it write the combined format."
+        )
     return "\n".join(lines)

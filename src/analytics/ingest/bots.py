@@ -7,6 +7,8 @@ from typing import Final
 
 import crawleruseragents
 
+from analytics.event import NO_USER_AGENT
+
 _TOOLS: Final = re.compile(
     r"headless|phantomjs|electron/|puppeteer|playwright|selenium|webdriver|^\W*$"
     r"|^(curl|wget|python|go-http|java|okhttp|libwww|ruby|perl|axios|node|undici|postman|httpie"
@@ -25,7 +27,7 @@ def why(user_agent: str, *, spider: bool) -> str | None:
     *spider* is what uap-core says of the device. Slow (some 0.5 ms): the caller caches it.
     """
     if not user_agent.strip():
-        return "no-user-agent"
+        return NO_USER_AGENT
     # First, because the lists of crawlers have curl and the like too.
     if _TOOLS.search(user_agent):
         return "tool"

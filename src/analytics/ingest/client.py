@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
 from analytics.errors import Misconfigured
 
 Network = IPv4Network | IPv6Network
+
+_INTERNAL: Final = tuple(
+    map(
+        ip_network,
+        ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+         "172.16.0.0/12", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"),
+    )
+)  # fmt: skip
+"""Networks that have no place of their own on the Internet: of machines behind a border."""
 
 
 class Client(NamedTuple):
@@ -63,6 +72,15 @@ class Trust:
         """Whether X-Forwarded-For is believed when it comes from *peer*."""
         return self._trusted(peer)
 
+    def visitor(self, senders: Sequence[str]) -> str:
+        """Of the addresses that a log names for one request, the visitor's: the first that is
+        neither internal nor a trusted proxy's, else the first.
+
+        Not the nearest, as with a request of now: who wrote the log believed all of them.
+        """
+        outside = (text for text in senders if not _is_internal(text) and not self._trusted(text))
+        return next(outside, senders[0])
+
     def _forwarded(self, chain: str, peer: str) -> str:
         """The nearest address in *chain*, from the right, that is no trusted proxy's."""
         found = peer
@@ -98,6 +116,11 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def _is_internal(address: str) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in _INTERNAL)
 
 
 @lru_cache(maxsize=1024)

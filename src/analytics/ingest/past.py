@@ -6,10 +6,9 @@ from hashlib import blake2b
 from ipaddress import IPv6Address
 from typing import Final
 
-from analytics.errors import Malformed
 from analytics.event import Drop, LogRecord, hash64
 from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Client, parse_address
+from analytics.ingest.client import Client, Trust, parse_address
 from analytics.ingest.wire import access_log
 from analytics.ingest.wire.sent import Sent
 from analytics.person import Key, Scope
@@ -25,19 +24,18 @@ class AccessLog:
     the same file again makes the same event ids, and adds nothing.
     """
 
-    def __init__(self, acceptance: Acceptance, site: Site) -> None:
+    def __init__(self, acceptance: Acceptance, site: Site, trust: Trust) -> None:
         self._acceptance = acceptance
+        self._trust = trust
         self._site = site
         self._copies = Copies()
         # Who may import may write what happened long ago.
         self._key = Key(id="import", scopes=(Scope.EVENTS_WRITE,), site=site.domain, created_at=0)
 
-    def read(self, line: bytes) -> LogRecord | None:
-        """The record of *line*; None when the line is not of the format."""
+    def read(self, line: bytes) -> LogRecord:
+        """The record of *line*. Raises `Malformed` when it can't be read."""
         parsed = access_log.parse(line)
-        if parsed is None:
-            return None
-        reason = access_log.refusal(parsed)
+        reason = access_log.refusal(parsed, self._site.domain)
         if reason is not None:
             return Drop(site=self._site.domain, received_at=self._acceptance.clock(), reason=reason)
         sent = Sent(
@@ -47,13 +45,9 @@ class AccessLog:
             id=access_log.event_id(self._site.domain, line, self._copies.ordinal(line)),
             ts=parsed.ts,
         )
-        client = Client(
-            _address(parsed.address), parsed.user_agent, "", opted_out=False, authorization=""
-        )
-        try:
-            (record,) = self._acceptance.accept(sent, client, self._key)
-        except Malformed:
-            return None
+        address = _address(self._trust.visitor(parsed.senders))
+        client = Client(address, parsed.user_agent, "", opted_out=False, authorization="")
+        (record,) = self._acceptance.accept(sent, client, self._key)
         return record
 
 

@@ -2,8 +2,8 @@
 
     203.0.113.9 - - [17/May/2015:10:05:03 +0000] "GET /blog HTTP/1.1" 200 512 "-" "Mozilla/5.0"
 
-In front there may also be the virtual host (Apache's `vhost_combined`); what follows behind the
-user agent is not read.
+`log_columns` says what may stand in front of the time; what follows behind the user agent is read
+only to tell the logs of two proxies that look like this format and leave the user agent out.
 """
 
 from __future__ import annotations
@@ -15,20 +15,31 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from analytics.errors import Malformed
 from analytics.event import DropReason
+from analytics.ingest import page
+from analytics.ingest.wire import log_columns
 
 _QUOTED: Final = rb'"((?:[^"\\]|\\.)*)"'
 _LINE: Final = re.compile(
-    rb"(?:(?P<host>\S+) )??(?P<address>\S+) - (?P<user>\S.*?) "
-    rb"\[(?P<date>\d\d/[A-Z][a-z]{2}/\d{4}):(?P<clock>\d\d:\d\d:\d\d) (?P<zone>[+-]\d{4})\] "
+    rb"(?P<columns>.*?)"
+    rb"\[(?P<date>\d\d/[A-Z][a-z]{2}/\d{4}):(?P<clock>\d\d:\d\d:\d\d) (?P<zone>[+-]\d{4})\]\s+"
     + _QUOTED
-    + rb" (?P<status>\d{3}) (?:\d+|-) "
+    + rb"\s+(?P<status>\d{3})\s+(?:\d+|-)\s+"
     + _QUOTED
-    + b" "
+    + rb"\s+"
     + _QUOTED
-    + rb"(?: .*)?",
+    + rb"(?P<more>\s.*)?",
     re.DOTALL,
 )
+_PROXIES: Final = (
+    ("HAProxy", re.compile(rb' \d+ \d{1,3} "[^"]*" "[^"]*" "[^"]*" .*', re.DOTALL)),
+    ("Traefik", re.compile(rb' \d+ "[^"]*" "[^"]*" \d+ms')),
+)
+"""What two proxies write behind the user agent in what they call the common log format."""
+_NOTHING: Final = ("-", "")
+_ABSOLUTE: Final = re.compile("https?://", re.IGNORECASE)
+_VERSION: Final = re.compile(r" HTTP/\d(?:\.\d)?$")
 _ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _MONTHS: Final = {
     name: number
@@ -65,7 +76,8 @@ class Line(NamedTuple):
 
     host: str
     """The virtual host; "" when the format has none."""
-    address: str
+    senders: tuple[str, ...]
+    """The addresses, or the one name, that it came by."""
     ts: int
     method: str
     target: str
@@ -75,34 +87,49 @@ class Line(NamedTuple):
     user_agent: str
 
 
-def parse(line: bytes) -> Line | None:
-    """Understand *line*; None when it is not of the format."""
+def parse(line: bytes) -> Line:
+    """Understand *line*. Raises `Malformed` when it is not of the format."""
     match = _LINE.fullmatch(line)
-    if match is None:
-        return None
-    midnight = _midnight(match["date"], match["zone"])
-    seconds = _seconds(match["clock"])
-    if midnight is None or seconds is None:
-        return None
+    midnight = _midnight(match["date"], match["zone"]) if match else None
+    seconds = _seconds(match["clock"]) if match else None
+    if match is None or midnight is None or seconds is None:
+        raise Malformed("", "it is not of the combined log format")
+    columns = log_columns.parse(match["columns"].decode("latin-1"))
     # The pattern's unnamed groups: the three quoted texts.
-    request, referrer, user_agent = (_text(match[number]) for number in (7, 9, 10))
-    method, _, rest = request.partition(" ")
-    target = rest.rpartition(" ")[0] or rest
+    request, referrer, user_agent = (_text(match[number]) for number in (5, 7, 8))
+    if user_agent in _NOTHING and match["more"]:
+        _refuse_proxies(match["more"])
+    method, _, target = _VERSION.sub("", request).partition(" ")
     return Line(
-        host=_host(match["host"]),
-        address=match["address"].decode("latin-1"),
+        host=columns.host,
+        senders=columns.senders,
         ts=midnight + seconds * 1000,
         method=method,
         target=target,
         status=int(match["status"]),
         referrer="" if referrer == "-" else referrer,
-        user_agent="" if user_agent == "-" else user_agent,
+        user_agent="" if user_agent in _NOTHING else user_agent,
     )
 
 
-def refusal(line: Line) -> DropReason | None:
-    """Why *line* is no page view; None when it is one."""
-    if line.method != "GET" or not line.target or _extension(line.target) in NO_PAGE:
+def _refuse_proxies(more: bytes) -> None:
+    """Raise `Malformed` for a log in which a machine can't be told from a person."""
+    for proxy, pattern in _PROXIES:
+        if pattern.fullmatch(more):
+            raise Malformed(
+                "", f"{proxy} wrote it without the user agent; see `import` in docs/cli.md"
+            )
+
+
+def refusal(line: Line, domain: str) -> DropReason | None:
+    """Why *line* is no page view of the site *domain*; None when it is one."""
+    if line.method != "GET" or _extension(line.target) in NO_PAGE:
+        return DropReason.NOT_A_PAGE
+    if _ABSOLUTE.match(line.target):
+        # So HAProxy writes what came by HTTP/2, and so asks who looks for open proxies.
+        if not _is_of(line.target, line.host, domain):
+            return DropReason.OTHER_HOST
+    elif not line.target.startswith("/"):
         return DropReason.NOT_A_PAGE
     return None if line.status in PAGE_STATUS else DropReason.NOT_OK
 
@@ -116,9 +143,15 @@ def event_id(site: str, line: bytes, ordinal: int) -> str:
 
 def url(line: Line, domain: str) -> str:
     """The whole URL of *line*'s page on the site *domain*."""
-    if line.target.startswith(("http://", "https://")):
+    if _ABSOLUTE.match(line.target):
         return line.target
     return f"https://{line.host or domain}{line.target}"
+
+
+def _is_of(target: str, host: str, domain: str) -> bool:
+    hostname = page.parse(target).hostname
+    own = {page.parse(f"https://{name}/").hostname for name in (host, domain) if name}
+    return hostname in own or hostname.endswith(f".{domain}")
 
 
 def _extension(target: str) -> str:
@@ -135,10 +168,6 @@ def _text(quoted: bytes) -> str:
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match[1].decode()) if match[1] else match[2]
-
-
-def _host(host: bytes | None) -> str:
-    return host.decode("latin-1").lower() if host else ""
 
 
 @lru_cache(maxsize=4096)
