@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -67,3 +68,55 @@ async def test_without_its_geo_database_it_keeps_events_and_says_what_they_lack(
     assert ready.status_code == 200
     assert set(ready.json()["degraded"]) == {"geo"}
     assert json.loads(path.read_text())["country"] == ""
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    """A whole application with one site, asked by nobody who is logged in."""
+    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+        await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
+        gate = compose(parts, setup_token=None).gate
+        transport = httpx2.ASGITransport(gate, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://a.example") as client:
+            yield client
+
+
+async def test_what_programs_ask_for_is_never_a_page_to_log_in_on(
+    server: httpx2.AsyncClient,
+) -> None:
+    for path in ("/api", "/api/", "/api/v2", "/api/v1/sites", "/api/live", "/api/start", "/API",
+                 "/api/settings", "/api/list/pages", "/openapi.json", "/api/openapi.yaml",
+                 "/health", "/health/x", "/metrics/x", "/a.example/openapi.json"):  # fmt: skip
+        answer = await server.get(path)
+        said = (answer.status_code, answer.headers["content-type"], answer.json()["code"])
+        assert said == (404, "application/json", "not_found"), path
+    for path in ("/robots.txt", "/sitemap.xml", "/wp-login.php", "/static", "/js/x.js"):
+        assert (await server.get(path)).status_code == 404, path
+    for path in ("/a.example", "/nobody.example/settings"):
+        assert (await server.get(path)).status_code == 303, path
+
+
+async def test_a_wrong_method_is_405_and_the_right_one_is_named(
+    server: httpx2.AsyncClient,
+) -> None:
+    for method, path, allow in (
+        ("GET", "/api/v2/query", "POST"),
+        ("DELETE", "/api/event", "POST"),
+        ("POST", "/api/whoami", "GET"),
+        ("POST", "/pixel.gif", "GET"),
+        ("POST", "/api/v1/stats/aggregate", "GET, HEAD"),
+        ("PUT", "/api/ledger", "GET, HEAD"),
+    ):
+        answer = await server.request(method, path)
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed"), path
+        assert set(answer.headers["allow"].split(", ")) == set(allow.split(", "))
+
+
+async def test_no_head_and_no_options_counts(server: httpx2.AsyncClient) -> None:
+    event = {"d": "a.example", "u": "https://a.example/", "n": "pageview"}
+    for method in ("HEAD", "OPTIONS"):
+        for path in ("/pixel.gif", "/api/event", "/api/events"):
+            answer = await server.request(method, path, params=event, json=event)
+            assert "x-analytics-receipt" not in answer.headers, (method, path)
+    first = await server.get("/pixel.gif", params=event)
+    assert first.headers["x-analytics-receipt"] == "0-0"

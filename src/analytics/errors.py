@@ -25,6 +25,8 @@ AnalyticsError
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -75,10 +77,14 @@ class NotFound(Invalid):
 
 
 class MethodNotAllowed(Invalid):
-    """The path answers another method."""
+    """The path answers another method; *allow* lists them, by commas."""
 
     code = "method_not_allowed"
     status = 405
+
+    def __init__(self, message: str, *, allow: str = "") -> None:
+        super().__init__(message)
+        self.allow = allow
 
 
 class Conflict(Invalid):
@@ -175,3 +181,20 @@ class Corrupt(AnalyticsError):
     """Stored bytes do not match their checksum."""
 
     code = "corrupt"
+
+
+def kinds() -> Iterator[type[AnalyticsError]]:
+    """Yield every class of error, each after the one that it derives from."""
+    classes = deque([AnalyticsError])
+    while classes:
+        kind = classes.popleft()
+        yield kind
+        classes += kind.__subclasses__()
+
+
+def by_code(code: str) -> type[AnalyticsError]:
+    """Return the class whose `code` this is; `AnalyticsError` when this version knows none.
+
+    A class may share the code of the one that it derives from, and then stands for the same.
+    """
+    return next((kind for kind in kinds() if kind.code == code), AnalyticsError)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from analytics import problem
 from analytics.admin import importing, rendezvous, sites, talk
 from analytics.admin.job import Progress
 from analytics.admin.service import serving
 from analytics.admin.workspace import Workspace
 from analytics.cli.run import run
-from analytics.errors import AnalyticsError, Conflict, Malformed, NotFound, Unavailable
+from analytics.errors import Conflict, Malformed, NotFound, Unavailable
 from analytics.settings import Settings
 
 LINE = (
@@ -102,7 +103,7 @@ async def test_input_cut_off_is_an_error_and_no_half_line_is_stored(
     reply = talk.reply(await reader.readline())
     writer.close()
     assert reply.error is not None
-    assert "cut off" in reply.error.message
+    assert "cut off" in reply.error.error
     assert await workspace.store.ledger() == {}
 
 
@@ -146,7 +147,7 @@ async def test_a_server_that_stops_says_so(workspace: Workspace, tmp_path: Path)
     last = talk.reply(await reader.readline())
     writer.close()
     assert last.error is not None
-    assert isinstance(talk.raised(last.error), Unavailable)
+    assert isinstance(problem.restore(last.error), Unavailable)
 
 
 async def test_the_socket_is_for_its_owner_only(workspace: Workspace) -> None:
@@ -162,19 +163,3 @@ def test_a_deep_folder_has_a_socket_too(tmp_path: Path) -> None:
     connection.close()
     listener.close()
     assert rendezvous.connect(deep / "analytics.sock") is None
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        Malformed("domain", "it is empty"),
-        Conflict("there already"),
-        Unavailable("later"),
-        AnalyticsError("unknown"),
-    ],
-)
-def test_errors_survive_the_way(error: AnalyticsError) -> None:
-    reply = talk.reply(talk.error_line(error))
-    assert reply.error is not None
-    raised = talk.raised(reply.error)
-    assert (type(raised), str(raised)) == (type(error), str(error))

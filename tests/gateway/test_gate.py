@@ -113,9 +113,10 @@ async def test_who_should_try_again_is_told_when(plain: httpx2.AsyncClient) -> N
 
 async def test_what_is_not_there_is_said_in_json_too(plain: httpx2.AsyncClient) -> None:
     missing = await plain.get("/api/nothing")
-    assert (missing.status_code, missing.json()["code"]) == (404, "http")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     wrong = await plain.put("/api/fail/invalid")
-    assert (wrong.status_code, wrong.json()["code"]) == (405, "http")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["allow"] == "GET, HEAD"
 
 
 async def test_pages_have_their_own_errors_and_the_api_keeps_json() -> None:

@@ -12,17 +12,10 @@ from typing import Final
 
 import msgspec
 
+from analytics import problem
 from analytics.admin.job import Progress
-from analytics.errors import (
-    AnalyticsError,
-    Conflict,
-    Corrupt,
-    Invalid,
-    Malformed,
-    Misconfigured,
-    NotFound,
-    Unavailable,
-)
+from analytics.errors import AnalyticsError, Unavailable
+from analytics.problem import Problem
 
 MAX_REQUEST_BYTES: Final = 1 << 20
 MAX_FRAME_BYTES: Final = 1 << 20
@@ -35,27 +28,16 @@ class Request(msgspec.Struct, frozen=True):
     parameters: msgspec.Raw
 
 
-class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error, on its way to the client."""
-
-    code: str
-    message: str
-    field: str | None = None
-
-
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of the answer; one of the three."""
 
     progress: tuple[int, int, str] | None = None
     result: msgspec.Raw = msgspec.Raw()
     """Empty when there is none (a union with None is not decoded as raw)."""
-    error: Failure | None = None
+    error: Problem | None = None
 
 
 _REPLY: Final = msgspec.json.Decoder(Reply)
-_ERRORS: Final[dict[str, type[AnalyticsError]]] = {
-    kind.code: kind for kind in (Invalid, NotFound, Conflict, Unavailable, Misconfigured, Corrupt)
-}
 
 
 def request_line(operation: str, parameters: bytes) -> bytes:
@@ -81,9 +63,7 @@ def result_line(result: bytes) -> bytes:
 
 def error_line(error: AnalyticsError) -> bytes:
     """The last line, when it did not."""
-    field = error.field if isinstance(error, Malformed) else None
-    message = error.reason if isinstance(error, Malformed) else str(error)
-    return msgspec.json.encode(Reply(error=Failure(error.code, message, field))) + b"\n"
+    return msgspec.json.encode(Reply(error=problem.describe(error))) + b"\n"
 
 
 def reply(line: bytes) -> Reply:
@@ -92,13 +72,3 @@ def reply(line: bytes) -> Reply:
         return _REPLY.decode(line)
     except msgspec.MsgspecError as exc:
         raise Unavailable("the server's answer cannot be understood; try again") from exc
-
-
-def raised(failure: Failure) -> AnalyticsError:
-    """The error that the server met, to be raised here."""
-    if failure.field is not None:
-        return Malformed(failure.field, failure.message)
-    kind = _ERRORS.get(failure.code)
-    if kind is None:
-        kind = Unavailable if failure.code.endswith("unavailable") else AnalyticsError
-    return kind(failure.message)

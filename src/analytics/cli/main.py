@@ -89,11 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return DONE
     except AnalyticsError as exc:
-        return _fail(str(exc), _code(exc))
+        return _fail(str(exc), exit_code(exc))
     return result if isinstance(result, int) else DONE
 
 
-def _code(error: AnalyticsError) -> int:
+def exit_code(error: AnalyticsError) -> int:
+    """Return the code with which a command ends that failed with *error*."""
     if isinstance(error, Invalid | Misconfigured):
         return WRONG_USAGE
     return TRY_AGAIN if isinstance(error, Unavailable) else NO

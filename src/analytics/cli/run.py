@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, TypeVar
 
 import msgspec
 
+from analytics import problem
 from analytics.admin import operations, rendezvous, talk
 from analytics.admin.folder import DataFolder
 from analytics.admin.job import Job, Progress, Report, nothing
@@ -134,7 +135,7 @@ def _there(
             if reply.progress is not None:
                 report(Progress(*reply.progress))
             elif reply.error is not None:
-                raise talk.raised(reply.error)
+                raise problem.restore(reply.error)
             elif result := bytes(reply.result):
                 return result
     raise Unavailable("the server went away before it had answered; run the command again")

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from analytics import problem
 from analytics.dashboard import templates
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
@@ -152,12 +153,9 @@ def endpoint(deps: Dashboard, handler: Handler) -> Endpoint:
 
 def error_page(request: Request, error: Exception, person: Person | None = None) -> Response:
     """The page for *error*: ours in its own words, any other without its details."""
-    status = error.status if isinstance(error, AnalyticsError) else 500
-    if isinstance(error, HTTPException):
-        status = error.status_code
+    status = error.status_code if isinstance(error, HTTPException) else problem.status(error)
     # What went wrong inside is for the log: a reader can do nothing with it, but ask for less.
     message = str(error) if isinstance(error, Invalid | QueryTooLong) else ""
     response = page(request, "error.html", person, (), status=status, code=status, message=message)
-    if (wait := getattr(error, "retry_after", None)) is not None:
-        response.headers["Retry-After"] = str(int(wait) or 1)
+    response.headers.update(dict(problem.headers(error)))
     return response

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from analytics import problem
 from analytics.dashboard.ask import COOKIE, Ask, redirect
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import TooMany, Unauthenticated
@@ -42,11 +43,11 @@ class Login:
             response: Response = ask.page(
                 "login.html", status=429, after=after, email=email, problem=str(error)
             )
-            response.headers["Retry-After"] = str(int(error.retry_after))
+            response.headers.update(dict(problem.headers(error)))
             return response
         except Unauthenticated:
-            problem = "This email and password do not belong together."
-            return ask.page("login.html", status=401, after=after, email=email, problem=problem)
+            fault = "This email and password do not belong together."
+            return ask.page("login.html", status=401, after=after, email=email, problem=fault)
         for name in names:
             self._throttle.forgive(name)
         response = redirect(after)

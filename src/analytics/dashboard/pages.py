@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -28,6 +30,25 @@ from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.login import Login
 from analytics.dashboard.setup import Setup
 from analytics.dashboard.throttle import Throttle
+from analytics.store.catalog.domain import FILE_TYPES, TAKEN
+
+_TAKEN: Final = "|".join(map(re.escape, sorted(TAKEN)))
+_TYPES: Final = "|".join(sorted(FILE_TYPES))
+
+
+class _SiteName(Convertor[str]):
+    """The first part of the path of a site's pages: whatever can be the name of a site."""
+
+    regex = rf"(?i:(?!(?:{_TAKEN}|[^/]*\.(?:{_TYPES}))(?:/|$)))[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("site", _SiteName())
 
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -83,11 +104,11 @@ def routes(deps: Dashboard) -> list[BaseRoute]:
         post("/logout", login.leave),
         get("/sites/new", sites.new),
         post("/sites/new", sites.add),
-        get("/{domain}", report_page.show),
-        get("/{domain}/live", live.show),
-        get("/{domain}/list/{tab}", report_page.full_list),
-        get("/{domain}/start", sites.start),
-        get("/{domain}/ledger", ledger_page.show),
-        get("/{domain}/settings", site_settings.show),
-        post("/{domain}/settings", site_settings.change),
+        get("/{domain:site}", report_page.show),
+        get("/{domain:site}/live", live.show),
+        get("/{domain:site}/list/{tab}", report_page.full_list),
+        get("/{domain:site}/start", sites.start),
+        get("/{domain:site}/ledger", ledger_page.show),
+        get("/{domain:site}/settings", site_settings.show),
+        post("/{domain:site}/settings", site_settings.change),
     ]

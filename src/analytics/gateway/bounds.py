@@ -12,8 +12,10 @@ import http
 from collections.abc import Iterable
 from typing import Final, Literal
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from analytics import problem
+from analytics.errors import Invalid
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Largest headers; also the most bytes in a row of which nothing comes: trailers, extensions."""
@@ -98,7 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _end(self, status: int, fault: str) -> None:
         if self.transport.is_closing():
             return
-        content = msgspec.json.encode({"error": fault, "code": "invalid"})
+        content = problem.encode(Invalid(fault))
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
             b"connection: close\r\n\r\n%b"

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import structlog
 from starlette.types import Scope
 
-from analytics import request_id
+from analytics import problem, request_id
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
 from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol
@@ -108,9 +108,10 @@ class DirectProtocol(BoundedProtocol):
             records, appending = self.endpoint.take(cycle.scope, cycle.body)
         except AnalyticsError as error:
             self._refuse(cycle, error)
-        except Exception:
+        except Exception as error:
             log.exception("event_failed", request_id=request_id.of(cycle.scope).decode())
-            self._answer(cycle, 500, receive.internal_error(cycle.scope), receive.JSON_HEADERS)
+            content = problem.encode(error, request_id.of(cycle.scope).decode())
+            self._answer(cycle, problem.status(error), content, receive.JSON_HEADERS)
         else:
             appending.then(partial(self._appended, cycle, records))
 

@@ -8,7 +8,9 @@ else is routed by Starlette. Who asks, and what they may see, is decided where t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -17,12 +19,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from analytics import request_id
-from analytics.errors import AnalyticsError, Malformed, NotFound, TooMany, Unavailable
+from analytics import problem, request_id
+from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, NotFound
 from analytics.gateway import filters
 from analytics.gateway.module import Endpoint, Module
 from analytics.gateway.table import Line, table
@@ -32,7 +34,10 @@ log = structlog.get_logger()
 ErrorPage = Callable[[Request, Exception], Response]
 Check = Callable[[Scope], None]
 """Raises what a request is to be told instead of an answer."""
-_API: Final = ("/api/", "/health/", "/metrics")
+_PROGRAMS: Final = re.compile(
+    r"/(api|health|metrics)(/.*)?|.*\.(json|ya?ml)", re.DOTALL | re.IGNORECASE
+)
+"""Paths that no person opens: their errors are JSON, not pages."""
 _UNCOUNTED: Final = ("/health/", "/metrics")
 """Who watches over us asks as often as it likes."""
 _EXPOSED: Final = ("x-request-id", "retry-after")
@@ -136,15 +141,35 @@ class Gate:
     async def _refused(self, request: Request, error: Exception) -> Response:
         if isinstance(error, AnalyticsError) and error.status >= 500:
             log.error("request_refused", path=request.url.path, code=error.code, error=str(error))
-        if self._error_page is None or request.url.path.startswith(_API):
-            return problem(error, request_id.of(request.scope).decode())
-        return self._error_page(request, error)
+        return self._told(request, error)
 
     async def _failed(self, request: Request, error: Exception) -> Response:
         log.error("request_failed", path=request.url.path, exc_info=error)
-        if self._error_page is None or request.url.path.startswith(_API):
-            return problem(error, request_id.of(request.scope).decode())
-        return self._error_page(request, error)
+        return self._told(request, error)
+
+    def _told(self, request: Request, error: Exception) -> Response:
+        if self._error_page is not None and not _PROGRAMS.fullmatch(request.url.path):
+            return self._error_page(request, error)
+        status = problem.status(error)
+        if isinstance(error, HTTPException):
+            status, error = _translated(error)
+        content = problem.encode(error, request_id.of(request.scope).decode())
+        return Response(content, status, dict(problem.headers(error)), problem.MEDIA_TYPE)
+
+
+def _translated(error: HTTPException) -> tuple[int, AnalyticsError]:
+    """Return what the web framework refused as a status and an error of ours."""
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return error.status_code, NotFound("there is nothing at this address")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            methods = (error.headers or {}).get("Allow", "")  # in any order
+            allow = ", ".join(sorted(methods.split(", ")))
+            return error.status_code, MethodNotAllowed(
+                f"this address answers {allow} only", allow=allow
+            )
+        case other:
+            return other, Invalid(error.detail)
 
 
 async def _nothing(_: Request) -> Response:
@@ -168,19 +193,3 @@ class Elsewhere(BaseRoute):
         raise NotFound(
             f"this server does not answer for {self._module} (serve.modules); ask one that does"
         )
-
-
-def problem(error: Exception, number: str) -> Response:
-    """*error* as JSON: ours in its own words, any other without its details; with the id under
-    which the log has the request."""
-    said = {"error": "something went wrong here; it was logged", "code": "internal"}
-    status, headers = 500, {}
-    if isinstance(error, HTTPException):
-        said, status = {"error": error.detail, "code": "http"}, error.status_code
-    elif isinstance(error, AnalyticsError):
-        said, status = {"error": str(error), "code": error.code}, error.status
-        if isinstance(error, Malformed):
-            said["field"] = error.field
-        if isinstance(error, Unavailable | TooMany):
-            headers["retry-after"] = str(max(1, round(error.retry_after)))
-    return JSONResponse({**said, "request_id": number}, status, headers)

@@ -44,7 +44,7 @@ def _paths(module: Module) -> Iterator[tuple[str, str]]:
 def _described(route: BaseRoute) -> tuple[str, str]:
     match route:
         case Route():
-            return route.path, ", ".join(sorted((route.methods or set()) - {"HEAD"}))
+            return route.path_format, ", ".join(sorted((route.methods or set()) - {"HEAD"}))
         case Mount():
             # A hash of its files is part of the path; what lies above it says enough.
             return route.path.rpartition("/")[0] + "/…", "GET"

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from analytics.errors import AnalyticsError, Invalid, Malformed, MethodNotAllowed
+from analytics import problem
+from analytics.errors import AnalyticsError, Invalid, Malformed
 from analytics.event import Drop, LogRecord
 from analytics.ingest import receive as http
 from analytics.ingest.client import Client
@@ -39,7 +40,7 @@ class BatchEndpoint:
         if scope["method"] == "OPTIONS":
             return await http.preflight(send)
         if scope["method"] != "POST":
-            return await http.refuse(scope, send, MethodNotAllowed("send events with POST"))
+            return await http.refuse(scope, send, http.wrong_method(self.method))
         try:
             client = self._intake.client(scope)
             items = split(await http.body(receive, self._max_body_bytes))
@@ -68,7 +69,8 @@ class BatchEndpoint:
                 records = self._intake.acceptance.accept(plausible.decode(bytes(raw)), client, key)
             except Invalid as error:
                 self._intake.counts.refused(error)
-                results.append({"status": error.status, **http.problem(error)})
+                refusal = msgspec.to_builtins(problem.describe(error))
+                results.append({"status": error.status, **refusal})
                 continue
             item: Item = {"status": 202}
             dropped = [record.reason.value for record in records if isinstance(record, Drop)]

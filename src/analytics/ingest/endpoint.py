@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from analytics.errors import AnalyticsError, MethodNotAllowed
+from analytics.errors import AnalyticsError
 from analytics.event import Drop, Hit, LogRecord
 from analytics.ingest import receive as http
 from analytics.ingest.intake import Intake
@@ -36,7 +36,7 @@ class EventEndpoint:
         if scope["method"] == "OPTIONS":
             return await http.preflight(send)
         if scope["method"] != "POST":
-            return await http.refuse(scope, send, MethodNotAllowed("send events with POST"))
+            return await http.refuse(scope, send, http.wrong_method(self.method))
         try:
             body = await http.body(receive, self.max_body_bytes)
             records, appending = self.take(scope, body)

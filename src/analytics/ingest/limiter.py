@@ -6,7 +6,6 @@ the debt is more than the burst allows. Names are forgotten as their debts run o
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 
@@ -58,14 +57,12 @@ class Limits:
     def check_address(self, address: str) -> None:
         """Count a request from *address*. Raises `TooMany`."""
         if not local(address) and (wait := self._address.wait(address)):
-            raise TooMany(
-                "too many requests from your address; slow down", retry_after=math.ceil(wait)
-            )
+            raise TooMany("too many requests from your address; slow down", retry_after=wait)
 
     def check_key(self, key: Key, address: str) -> None:
         """Count a request with *key*, from *address*. Raises `TooMany`."""
         if not local(address) and (wait := self._key.wait(key.id)):
-            raise TooMany("too many requests with this key; slow down", retry_after=math.ceil(wait))
+            raise TooMany("too many requests with this key; slow down", retry_after=wait)
 
 
 def local(address: str) -> bool:

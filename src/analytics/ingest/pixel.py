@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from analytics.errors import AnalyticsError, Malformed, MethodNotAllowed
+from analytics.errors import AnalyticsError, Malformed
 from analytics.ingest import receive as http
 from analytics.ingest.endpoint import receipt
 from analytics.ingest.intake import Intake
@@ -37,7 +37,10 @@ class PixelEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record the view, and show a transparent pixel."""
         if scope["method"] not in ("GET", "HEAD"):
-            return await http.refuse(scope, send, MethodNotAllowed("fetch the pixel with GET"))
+            return await http.refuse(scope, send, http.wrong_method(self.method))
+        if scope["method"] == "HEAD":
+            # Nobody looks at the page: a link checker, or a cache, asks what the picture is like.
+            return await http.answer(send, 200, _GIF, _HEADERS)
         try:
             client = self._intake.client(scope)
             sent = plausible.sent(_body(scope))

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from analytics import request_id
-from analytics.errors import AnalyticsError, Invalid, Malformed, TooLarge, TooMany, Unavailable
+from analytics import problem, request_id
+from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, TooLarge
 
 Header = tuple[bytes, bytes]
 
@@ -80,12 +80,9 @@ async def preflight(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def problem(error: AnalyticsError) -> dict[str, str]:
-    """*error* as the JSON that we answer with."""
-    said = {"error": str(error), "code": error.code}
-    if isinstance(error, Malformed):
-        said["field"] = error.field
-    return said
+def wrong_method(method: str) -> MethodNotAllowed:
+    """What to say of a request that comes by another method than *method*."""
+    return MethodNotAllowed(f"this address answers {method} only", allow=method)
 
 
 def too_large(limit: int) -> str:
@@ -96,20 +93,8 @@ def too_large(limit: int) -> str:
 def refusal(scope: Scope, error: AnalyticsError) -> tuple[list[Header], bytes]:
     """The headers and the body that tell of *error*."""
     headers = [*JSON_HEADERS]
-    if isinstance(error, Unavailable | TooMany):
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-    said = {**problem(error), "request_id": request_id.of(scope).decode()}
-    return headers, msgspec.json.encode(said)
-
-
-def internal_error(scope: Scope) -> bytes:
-    """What to say of a fault of ours, which is in the log under the same id."""
-    said = {
-        "error": "something went wrong here; it was logged",
-        "code": "internal",
-        "request_id": request_id.of(scope).decode(),
-    }
-    return msgspec.json.encode(said)
+    headers += ((name.encode(), value.encode()) for name, value in problem.headers(error))
+    return headers, problem.encode(error, request_id.of(scope).decode())
 
 
 async def refuse(scope: Scope, send: Send, error: AnalyticsError) -> None:

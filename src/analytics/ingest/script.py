@@ -8,7 +8,6 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from analytics.compressed import CompressedFile
-from analytics.errors import MethodNotAllowed
 from analytics.ingest import receive as http
 
 _MAX_AGE: Final = b"public, max-age=3600, stale-while-revalidate=86400"
@@ -34,7 +33,7 @@ class ScriptEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the script, or 304 where the browser's copy is still good."""
         if scope["method"] not in ("GET", "HEAD"):
-            return await http.refuse(scope, send, MethodNotAllowed("fetch the script with GET"))
+            return await http.refuse(scope, send, http.wrong_method(self.method))
         known = any(
             name == b"if-none-match" and self._file.etag in value
             for name, value in scope["headers"]

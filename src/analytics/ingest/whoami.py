@@ -23,6 +23,8 @@ class WhoamiEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Say which address we see, by whom it came, and what we make of it."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return await http.refuse(scope, send, http.wrong_method(self.method))
         client = self._trust.client(scope)
         looks = agent.parse(client.user_agent)
         place = self._places.of(client.address)
@@ -41,7 +43,7 @@ class WhoamiEndpoint:
             "device": looks.device,
             "bot": looks.bot,
         }
-        await http.json(send, 200, reply, [(b"cache-control", b"no-store")])
+        return await http.json(send, 200, reply, [(b"cache-control", b"no-store")])
 
 
 def _forwarded(scope: Scope) -> str | None:

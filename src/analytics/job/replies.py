@@ -9,9 +9,8 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
-import msgspec
-
-from analytics.errors import AnalyticsError, Forbidden, Malformed, StoreUnavailable, TooLarge
+from analytics import problem
+from analytics.errors import AnalyticsError, Forbidden, StoreUnavailable, TooLarge
 from analytics.query import Result
 from analytics.store import question
 from analytics.store.question import Question
@@ -89,7 +88,4 @@ class Replies:
 
 def refusal(exc: AnalyticsError) -> Reply:
     """How an error is told."""
-    error = {"code": exc.code, "message": str(exc)}
-    if isinstance(exc, Malformed):
-        error |= {"field": exc.field, "message": exc.reason}
-    return Reply(exc.status, msgspec.json.encode({"error": error}), "application/json")
+    return Reply(exc.status, problem.encode(exc), problem.MEDIA_TYPE)

@@ -29,6 +29,8 @@ TAKEN: Final = frozenset(
     }
 )
 """What the server's own addresses begin with; a site's pages lie beside them, under its name."""
+FILE_TYPES: Final = frozenset({"json", "php", "txt", "xml", "yaml", "yml"})
+"""Endings of files that machines ask every server for, and that are no top-level domains."""
 
 
 def normal(text: str) -> str:
@@ -55,6 +57,10 @@ def normal(text: str) -> str:
             "domain",
             f"/{domain} is an address of this server; give the site's whole host name, such as"
             f" {domain}.example.com, or its port too, such as {domain}:80",
+        )
+    if domain.rpartition(".")[2] in FILE_TYPES:
+        raise Malformed(
+            "domain", f"{domain} is the name of a file; give a host such as example.com"
         )
     return domain
 

@@ -10,8 +10,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from analytics.errors import AnalyticsError, Malformed, QueryTooLong, StoreUnavailable
+from analytics import problem
+from analytics.errors import AnalyticsError, Malformed, StoreUnavailable
 from analytics.guard import Guard
+from analytics.problem import Problem
 from analytics.query import Result
 from analytics.settings import Spark
 from analytics.store import guards, question
@@ -32,16 +34,6 @@ class History(Protocol):
 
     def close(self) -> None:
         """Nothing more is asked."""
-
-
-class _Error(msgspec.Struct):
-    code: str
-    message: str
-    field: str = ""
-
-
-class _Refusal(msgspec.Struct):
-    error: _Error
 
 
 class SparkHistory:
@@ -88,15 +80,17 @@ class SparkHistory:
 
 
 def _refused(reply: bytes) -> AnalyticsError:
+    """Return what the job says is wrong with the question, or why it cannot answer now.
+
+    Anything else that it says is wrong between the job and this replica, not with what was asked.
+    """
     try:
-        error = msgspec.json.decode(reply, type=_Refusal).error
+        error = problem.restore(msgspec.json.decode(reply, type=Problem))
     except msgspec.MsgspecError:
-        return StoreUnavailable("it is no Spark job of ours that answers there")
-    if error.code == Malformed.code:
-        return Malformed(error.field, error.message)
-    if error.code == QueryTooLong.code:
-        return QueryTooLong(error.message)
-    return StoreUnavailable(error.message)
+        return StoreUnavailable("what answers there is not our Spark job")
+    if isinstance(error, Malformed | StoreUnavailable):
+        return error
+    return StoreUnavailable(str(error))
 
 
 _: type[History] = SparkHistory
