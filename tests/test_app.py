@@ -120,3 +120,38 @@ async def test_no_head_and_no_options_counts(server: httpx2.AsyncClient) -> None
             assert "x-analytics-receipt" not in answer.headers, (method, path)
     first = await server.get("/pixel.gif", params=event)
     assert first.headers["x-analytics-receipt"] == "0-0"
+
+
+KEYED = (
+    ("POST", "/api/event"),
+    ("POST", "/api/events"),
+    ("POST", "/api/v2/query"),
+    ("GET", "/api/v1/stats/realtime/visitors"),
+    ("GET", "/api/v1/stats/aggregate"),
+    ("GET", "/api/v1/stats/timeseries"),
+    ("GET", "/api/v1/stats/breakdown"),
+    ("GET", "/api/ledger"),
+)
+
+
+@pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "bearer nobody", "BEARER  x y"])
+async def test_a_wrong_key_is_told_the_same_everywhere(
+    server: httpx2.AsyncClient, authorization: str
+) -> None:
+    event = {"d": "a.example", "u": "https://a.example/", "n": "pageview"}
+    for method, path in KEYED:
+        headers = {"authorization": authorization}
+        answer = await server.request(method, path, json=event, headers=headers)
+        assert answer.status_code == 401, path
+        assert answer.json()["error"] == "this key is unknown or was revoked", path
+
+
+async def test_a_password_for_a_proxy_in_front_of_us_is_no_key(server: httpx2.AsyncClient) -> None:
+    event = {"d": "a.example", "u": "https://a.example/", "n": "pageview"}
+    headers = {"authorization": "Basic dXNlcjpwYXNzd29yZA=="}
+    answer = await server.post("/api/event", json=event, headers=headers)
+    assert (answer.status_code, answer.headers["x-analytics-receipt"]) == (202, "0-0")
+    for method, path in KEYED[2:]:
+        answer = await server.request(method, path, json=event, headers=headers)
+        assert answer.status_code == 401, path
+        assert answer.json()["error"].startswith("send a key with the scope stats:read"), path

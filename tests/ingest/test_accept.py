@@ -160,7 +160,9 @@ async def test_an_authorization_is_a_known_key_or_refused(world: Ingesting) -> N
     assert found.scopes == (Scope.EVENTS_WRITE,)
     assert world.acceptance.key(f"bearer  {secret} ") == found
     assert world.acceptance.key("") is None
-    for wrong in (secret, f"Basic {secret}", "Bearer", "Bearer nonsense", "Bearer \x00"):
+    for other in (secret, f"Basic {secret}", "Negotiate abc"):
+        assert world.acceptance.key(other) is None
+    for wrong in ("Bearer", "Bearer nonsense", "Bearer \x00"):
         with pytest.raises(Unauthenticated):
             world.acceptance.key(wrong)
     await world.catalog.keys.revoke(found.id)

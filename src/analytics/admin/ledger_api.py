@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from analytics import access
 from analytics.errors import Forbidden, NotFound, Unauthenticated
 from analytics.person import Scope
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
@@ -43,13 +44,9 @@ class LedgerApi:
 
     async def _allowed(self, request: Request) -> frozenset[str] | None:
         """The domains that who asks may see; None for all, the unknown sites' lines included."""
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            key = self._catalog.keys.find(secret.strip())
-            if key is None:
-                raise Unauthenticated("this key is unknown or was revoked")
-            if Scope.STATS_READ not in key.scopes:
-                raise Forbidden("this key lacks the scope stats:read")
+        key = access.key(request.headers.get("authorization", ""), self._catalog.keys)
+        if key is not None:
+            access.check(key, Scope.STATS_READ)
             return None if key.site is None else frozenset({key.site})
         token = request.cookies.get(self._cookie)
         person = await self._catalog.people.logged_in(token) if token else None

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from analytics.errors import Forbidden, NotFound, Unauthenticated
+from analytics import access
+from analytics.errors import Forbidden, NotFound
 from analytics.person import Key, Scope
 from analytics.query import Query, Result
 from analytics.site import Site
@@ -54,12 +55,5 @@ class StatsAccess:
 
     def key(self, request: Request) -> Key:
         """The key that came with the request, if it may read figures at all."""
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
-            raise Unauthenticated("Send a key: `Authorization: Bearer <key>`.")
-        key = self._catalog.keys.find(secret.strip())
-        if key is None:
-            raise Unauthenticated("This key is unknown or was revoked.")
-        if Scope.STATS_READ not in key.scopes:
-            raise Forbidden("This key lacks the scope stats:read.")
-        return key
+        key = access.key(request.headers.get("authorization", ""), self._catalog.keys)
+        return access.check(key, Scope.STATS_READ)

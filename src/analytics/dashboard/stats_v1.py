@@ -66,6 +66,7 @@ class StatsV1:
 
     async def timeseries(self, request: Request) -> Response:
         """Every bucket of the period, those without events too."""
+        self._access.key(request)
         params = request.query_params
         period = params.get("period", "30d")
         usual = {"day": "hour", "24h": "hour", "6mo": "month", "12mo": "month"}.get(period, "date")
@@ -86,6 +87,7 @@ class StatsV1:
 
     async def breakdown(self, request: Request) -> Response:
         """The figures of each value of `property`, the largest first."""
+        self._access.key(request)
         params = request.query_params
         limit = _whole(params, "limit", 100, _MAX_LIMIT)
         page = _whole(params, "page", 1, 1_000_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
+from analytics import access
 from analytics.ingest.client import Trust
 from analytics.ingest.limiter import Limits
 from analytics.store.catalog.base import Keys
@@ -24,6 +25,6 @@ class Rates:
         """Count one request. Raises `TooMany` when it is one too many."""
         client = self._trust.client(scope)
         self._limits.check_address(client.address)
-        scheme, _, secret = client.authorization.partition(" ")
-        if scheme.lower() == "bearer" and (key := self._keys.find(secret.strip())) is not None:
+        token = access.bearer(client.authorization)
+        if token is not None and (key := self._keys.find(token)) is not None:
             self._limits.check_key(key, client.address)

@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from analytics.errors import Forbidden, Malformed, Unauthenticated
+from analytics import access
+from analytics.errors import Forbidden, Malformed
 from analytics.event import Drop, DropReason, Hit
 from analytics.ingest import agent, page, shields, visitor
 from analytics.ingest.client import Client, parse_address
@@ -52,13 +53,7 @@ class Acceptance:
 
     def key(self, authorization: str) -> Key | None:
         """The key in an Authorization header; None without one. Raises `Unauthenticated`."""
-        if not authorization:
-            return None
-        scheme, _, secret = authorization.partition(" ")
-        found = self._keys.find(secret.strip()) if scheme.lower() == "bearer" else None
-        if found is None:
-            raise Unauthenticated("the key in the Authorization header is unknown or was revoked")
-        return found
+        return access.key(authorization, self._keys)
 
     def accept(self, sent: Sent, client: Client, key: Key | None = None) -> Sequence[Hit | Drop]:
         """What to append to the log for *sent*.

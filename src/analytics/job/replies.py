@@ -9,7 +9,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
-from analytics import problem
+from analytics import access, problem
 from analytics.errors import AnalyticsError, Forbidden, StoreUnavailable, TooLarge
 from analytics.query import Result
 from analytics.store import question
@@ -70,8 +70,8 @@ class Replies:
                     " and for the replicas"
                 )
             return
-        given = asked.authorization.removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._secret.encode()):
+        secret = access.bearer(asked.authorization) or ""
+        if not hmac.compare_digest(secret.encode(), self._secret.encode()):
             raise Forbidden("spark.secret is not the same here and there")
 
     def _answered(self, body: bytes) -> bytes:

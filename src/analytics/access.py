@@ -1,0 +1,48 @@
+"""Keys in requests: the one reading of an `Authorization` header, and what it says of a fault."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from analytics.errors import Forbidden, Unauthenticated
+from analytics.person import Key, Scope
+
+
+class KeyRing(Protocol):
+    """Keys that can be found by their secret."""
+
+    def find(self, secret: str) -> Key | None:
+        """Return the key with this secret, None when there is none."""
+
+
+def bearer(authorization: str) -> str | None:
+    """Return the token of an `Authorization: Bearer …` header.
+
+    None for a header that is absent or of another scheme: that one is meant for a proxy in front
+    of us, and a browser sends it along unasked.
+    """
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def key(authorization: str, keys: KeyRing) -> Key | None:
+    """Return the key that the header names, None when it names none.
+
+    Raises `Unauthenticated` for a key that is not in *keys*.
+    """
+    token = bearer(authorization)
+    if token is None:
+        return None
+    found = keys.find(token)
+    if found is None:
+        raise Unauthenticated("this key is unknown or was revoked")
+    return found
+
+
+def check(found: Key | None, scope: Scope) -> Key:
+    """Return the key if it has *scope*. Raises `Unauthenticated` without one, `Forbidden`."""
+    if found is None:
+        raise Unauthenticated(f"send a key with the scope {scope}: `Authorization: Bearer <key>`")
+    if scope not in found.scopes:
+        raise Forbidden(f"this key lacks the scope {scope}")
+    return found
