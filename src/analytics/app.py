@@ -59,9 +59,6 @@ def clock() -> int:
 class ServingStore(WholeStore, Builds, Protocol):
     """A store that a server may have."""
 
-    async def first_event(self, site: str) -> int | None:
-        """The earliest `ts` of a site's rows; None when it has none."""
-
 
 class Figures(Protocol):
     """Whoever brings rows into the store."""
@@ -279,6 +276,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         clock=parts.clock,
         setup_token=setup_token,
         changed=parts.figures.changes,
+        settle=parts.settle,
         stopping=lambda: health.draining,
         breakers=parts.breakers,
         replicas=parts.registry.replicas,

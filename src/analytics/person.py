@@ -23,6 +23,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     owner: bool
     sites: tuple[str, ...] = ()
     """Domains that a person who is no owner may see."""
+    must_change: bool = False
+    """Whether the password was chosen by somebody else, and is good for nothing but a new one."""
 
     def sees(self, domain: str) -> bool:
         """Whether this person may read the figures of *domain*."""

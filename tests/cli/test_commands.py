@@ -46,7 +46,55 @@ def test_a_person_is_added_with_a_password_from_standard_input(command: Command)
     )
     (person,) = command("user", "list", "--json").json
     assert (person["email"], person["owner"]) == ("ada@example.com", True)
-    assert command("user", "remove", "ada@example.com").code == 0
+    assert command("user", "remove", "ada@example.com", "--yes").code == 0
+
+
+def test_a_person_is_given_a_second_site_and_another_password(command: Command) -> None:
+    for domain in ("a.example", "b.example"):
+        command("site", "add", domain)
+    stdin = ("--password-stdin", "--json")
+    command("user", "add", "ada@example.com", "--owner", *stdin, stdin=b"correct horse")
+    command("user", "add", "bob@example.com", "--site", "a.example", *stdin, stdin=b"long enough")
+    changed = command("user", "change", "BOB@example.com", "--add", "www.b.example", "--json").json
+    assert changed["sites"] == ["a.example", "b.example"]
+    dropped = command("user", "change", "bob@example.com", "--drop", "a.example", "--json").json
+    assert dropped["sites"] == ["b.example"]
+    none = command("user", "change", "bob@example.com", "--drop", "b.example")
+    assert (none.code, "no site any more" in none.err) == (2, True)
+    only = command("user", "change", "ada@example.com", "--no-owner", "--add", "a.example")
+    assert (only.code, "the only owner" in only.err) == (2, True)
+    assert command("user", "change", "bob@example.com").code == 2
+    set_ = command("user", "password", "bob@example.com", *stdin, stdin=b"another long one\n")
+    assert set_.json == {"email": "bob@example.com"}
+    short = command("user", "password", "bob@example.com", *stdin, stdin=b"short")
+    assert (short.code, "8 to 1024 characters" in short.err) == (2, True)
+    assert command("user", "password", "eve@example.com", *stdin, stdin=b"long enough").code == 2
+
+
+def test_what_cannot_be_undone_is_not_done_unasked(command: Command) -> None:
+    command("site", "add", "example.com")
+    command("import", "access-log", "-", "--site", "example.com", stdin=access_log(3))
+    command("user", "add", "ada@example.com", "--owner", "--password-stdin", stdin=b"long enough")
+    for arguments in (
+        ("site", "remove", "example.com"),
+        ("site", "remove", "example.com", "--erase", "--json"),
+        ("erase", "--site", "example.com", "--everything"),
+        ("user", "remove", "ada@example.com"),
+    ):
+        refused = command(*arguments, stdin=b"y\n")
+        assert (refused.code, refused.out) == (2, ""), arguments
+        assert "give --yes" in refused.err
+    assert len(command("export", "--site", "example.com").out.splitlines()) == 3
+    removed = command("site", "remove", "example.com", "--erase", "--yes", "--json").json
+    assert removed == {"site": "example.com", "keys_revoked": 0, "rows_deleted": 3}
+    assert "events_since" not in command("site", "add", "example.com", "--json").json
+
+
+def test_a_site_that_comes_back_says_what_comes_with_it(command: Command) -> None:
+    command("site", "add", "example.com")
+    command("import", "access-log", "-", "--site", "example.com", stdin=access_log(3))
+    assert command("site", "remove", "example.com", "--yes").code == 0
+    assert "events since 2015-05-17" in command("site", "add", "https://example.com/").out
 
 
 def test_a_key_is_created_listed_without_its_secret_and_revoked(command: Command) -> None:

@@ -37,11 +37,11 @@ async def test_a_viewer_lists_only_the_sites_given(viewer: Client) -> None:
 
 
 async def test_a_wrong_domain_is_explained_and_kept(owner: Client) -> None:
-    form = {"domain": "https://new.example", "timezone": "Europe/Berlin"}
+    form = {"domain": "https://new.example/blog", "timezone": "Europe/Berlin"}
     answer = await owner.post("/sites/new", data=form)
     assert answer.status_code == 400
-    assert "without https://" in answer.text
-    assert 'value="https://new.example"' in answer.text
+    assert "a site is a whole host" in answer.text
+    assert 'value="https://new.example/blog"' in answer.text
 
 
 async def test_a_domain_with_a_port_has_pages(owner: Client, peopled: SqliteCatalog) -> None:

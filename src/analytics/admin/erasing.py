@@ -8,6 +8,7 @@ from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
 from analytics.event import from_cookie
+from analytics.site import Site
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,9 +28,27 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
+async def count(workspace: Workspace, asked: Erase, _: Job) -> Erased:
+    """How many events `run` would delete."""
+    site = workspace.site(asked.site)
+    visitor = _visitor(site, asked)
+    await workspace.settle()
+    return Erased(site=site.domain, rows=await workspace.store.count_rows(site.domain, visitor))
+
+
 async def run(workspace: Workspace, asked: Erase, _: Job) -> Erased:
     """Delete them from the store; the ledger says how many there were."""
     site = workspace.site(asked.site)
+    visitor = _visitor(site, asked)
+    await workspace.settle()
+    if visitor is None:
+        rows = await workspace.store.delete_site(site.domain)
+    else:
+        rows = await workspace.store.erase_visitor(site.domain, visitor)
+    return Erased(site=site.domain, rows=rows)
+
+
+def _visitor(site: Site, asked: Erase) -> int | None:
     visitor = asked.visitor
     if asked.cookie is not None:
         if visitor is not None:
@@ -37,9 +56,4 @@ async def run(workspace: Workspace, asked: Erase, _: Job) -> Erased:
         if not asked.cookie:
             raise Malformed("cookie", "it is empty; give the value of the visitor's cookie")
         visitor = from_cookie(site.domain, asked.cookie)
-    await workspace.settle()
-    if visitor is None:
-        rows = await workspace.store.delete_site(site.domain)
-    else:
-        rows = await workspace.store.erase_visitor(site.domain, visitor)
-    return Erased(site=site.domain, rows=rows)
+    return visitor

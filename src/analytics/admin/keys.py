@@ -9,6 +9,7 @@ import msgspec
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.person import Key, Scope
+from analytics.store.catalog import service
 
 
 class CreateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,8 +56,8 @@ class KeyRevoked(msgspec.Struct, frozen=True, kw_only=True):
 async def create(workspace: Workspace, asked: CreateKey, _: Job) -> KeyCreated:
     """Create a key."""
     site = None if asked.site is None else workspace.site(asked.site).domain
-    key, secret = await workspace.catalog.keys.create(
-        scopes=asked.scopes, site=site, label=asked.label
+    key, secret = await service.create_key(
+        workspace.catalog, scopes=asked.scopes, site=site, label=asked.label
     )
     return KeyCreated(key=secret, **msgspec.structs.asdict(key))
 
@@ -68,7 +69,7 @@ async def every(workspace: Workspace, _: ListKeys, __: Job) -> Sequence[KeyShown
 
 async def revoke(workspace: Workspace, asked: RevokeKey, _: Job) -> KeyRevoked:
     """Make a key worthless at once."""
-    await workspace.catalog.keys.revoke(asked.id)
+    await service.revoke_key(workspace.catalog, asked.id)
     return KeyRevoked(id=asked.id)
 
 

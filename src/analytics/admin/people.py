@@ -8,8 +8,8 @@ import msgspec
 
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
-from analytics.errors import Malformed
 from analytics.person import Person
+from analytics.store.catalog import service
 
 
 class AddPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +19,25 @@ class AddPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     password: str
     owner: bool = False
     sites: tuple[str, ...] = ()
+    must_change: bool = False
+    """Whether the password is only good for choosing another."""
+
+
+class ChangePerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`user change`."""
+
+    email: str
+    owner: bool | None = None
+    """None leaves the role as it is."""
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+class SetPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`user password`."""
+
+    email: str
+    password: str
 
 
 class ListPeople(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +59,12 @@ class PersonShown(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
+class PasswordSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What `user password` did; every session of theirs has ended."""
+
+    email: str
+
+
 class PersonRemoved(msgspec.Struct, frozen=True, kw_only=True):
     """What `user remove` did."""
 
@@ -48,14 +73,36 @@ class PersonRemoved(msgspec.Struct, frozen=True, kw_only=True):
 
 async def add(workspace: Workspace, asked: AddPerson, _: Job) -> PersonShown:
     """Add somebody who may log in."""
-    if not (asked.owner or asked.sites):
-        raise Malformed("sites", "name at least one site that they may see, or make them an owner")
-    sites = tuple(workspace.site(name).domain for name in asked.sites)
     return _shown(
-        await workspace.catalog.people.add(
-            asked.email, asked.password, owner=asked.owner, sites=sites
+        await service.add_person(
+            workspace.catalog,
+            asked.email,
+            asked.password,
+            owner=asked.owner,
+            sites=_domains(workspace, asked.sites),
+            must_change=asked.must_change,
         )
     )
+
+
+async def change(workspace: Workspace, asked: ChangePerson, _: Job) -> PersonShown:
+    """Give somebody sites, take sites away, change their role."""
+    return _shown(
+        await service.change_person(
+            workspace.catalog,
+            asked.email,
+            owner=asked.owner,
+            add=_domains(workspace, asked.add),
+            drop=_domains(workspace, asked.drop),
+        )
+    )
+
+
+async def set_password(workspace: Workspace, asked: SetPassword, _: Job) -> PasswordSet:
+    """Replace a password, and end the sessions that it opened."""
+    person = await service.person(workspace.catalog, asked.email)
+    await workspace.catalog.people.set_password(person.email, asked.password)
+    return PasswordSet(email=person.email)
 
 
 async def every(workspace: Workspace, _: ListPeople, __: Job) -> Sequence[PersonShown]:
@@ -67,6 +114,10 @@ async def remove(workspace: Workspace, asked: RemovePerson, _: Job) -> PersonRem
     """Forget somebody, and end their sessions."""
     await workspace.catalog.people.remove(asked.email)
     return PersonRemoved(email=asked.email)
+
+
+def _domains(workspace: Workspace, names: Sequence[str]) -> list[str]:
+    return [workspace.site(name).domain for name in names]
 
 
 def _shown(person: Person) -> PersonShown:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.site import Shields, Site
+from analytics.store.catalog import service
 
 
 class AddSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,16 +56,50 @@ class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
     shields: Shields
 
 
-class SiteRemoved(msgspec.Struct, frozen=True, kw_only=True):
-    """What `site remove` did; the site's events stay in the store."""
+_FIELDS: Final = SiteShown.__struct_fields__
+
+
+class SiteAdded(SiteShown, frozen=True, kw_only=True, omit_defaults=True):
+    """A new site, and whether it was one before."""
+
+    events_since: int | None = None
+    """The first event that is there from before, in UTC milliseconds."""
+
+
+class RemoveSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`site remove`."""
+
+    site: str
+    erase: bool = False
+    """Whether its events are deleted, too."""
+
+
+class SiteAttached(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes with a site that is removed, and the events that may."""
+
+    site: str
+    keys: int
+    viewers: int
+    rows: int
+
+
+class SiteRemoved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `site remove` did."""
 
     site: str
     keys_revoked: int
+    viewers_withdrawn: int = 0
+    rows_deleted: int = 0
 
 
-async def add(workspace: Workspace, asked: AddSite, _: Job) -> SiteShown:
+async def add(workspace: Workspace, asked: AddSite, _: Job) -> SiteAdded:
     """Add a site."""
-    return shown(await workspace.catalog.sites.add(asked.domain, timezone=asked.timezone))
+    added = await service.add_site(
+        workspace.catalog, workspace.store, asked.domain, timezone=asked.timezone
+    )
+    return SiteAdded(
+        events_since=added.since, **{name: getattr(shown(added.site), name) for name in _FIELDS}
+    )
 
 
 async def every(workspace: Workspace, _: ListSites, __: Job) -> Sequence[SiteShown]:
@@ -84,14 +120,30 @@ async def change(workspace: Workspace, asked: ChangeSite, _: Job) -> SiteShown:
     return shown(changed)
 
 
-async def remove(workspace: Workspace, asked: NamedSite, _: Job) -> SiteRemoved:
-    """Forget a site, with the keys that act on it alone."""
+async def attached(workspace: Workspace, asked: NamedSite, _: Job) -> SiteAttached:
+    """Count what the removal of a site would take along."""
     site = workspace.site(asked.site)
-    keys = [key for key in await workspace.catalog.keys.all() if key.site == site.domain]
-    for key in keys:
-        await workspace.catalog.keys.revoke(key.id)
-    await workspace.catalog.sites.remove(site.domain)
-    return SiteRemoved(site=site.domain, keys_revoked=len(keys))
+    await workspace.settle()
+    going = await service.attached(workspace.catalog, workspace.store, site.domain)
+    return SiteAttached(
+        site=site.domain, keys=len(going.keys), viewers=len(going.viewers), rows=going.rows
+    )
+
+
+async def remove(workspace: Workspace, asked: RemoveSite, _: Job) -> SiteRemoved:
+    """Forget a site, with the keys that act on it alone, and its events if that is asked for."""
+    site = workspace.site(asked.site)
+    if asked.erase:
+        await workspace.settle()
+    removed = await service.remove_site(
+        workspace.catalog, workspace.store, site.domain, erase=asked.erase
+    )
+    return SiteRemoved(
+        site=site.domain,
+        keys_revoked=removed.keys,
+        viewers_withdrawn=removed.viewers,
+        rows_deleted=removed.rows,
+    )
 
 
 def shown(site: Site) -> SiteShown:

@@ -28,6 +28,9 @@ class CopiedCatalog(Catalog, Protocol):
 class WholeStore(SeriesStore, Exports, Erases, Audits, Snapshots, Protocol):
     """A store that can do all that administration asks of it."""
 
+    async def first_event(self, site: str) -> int | None:
+        """As `Lookups.first_event`."""
+
 
 class PastRequests(Protocol):
     """Turns a file of some format into records of one site, line by line."""

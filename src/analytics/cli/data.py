@@ -13,7 +13,7 @@ import click
 from analytics.admin import backup as backups
 from analytics.admin import erasing, exporting, importing, rendezvous
 from analytics.admin.folder import DataFolder
-from analytics.cli import bar
+from analytics.cli import bar, consent
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import show_json
 from analytics.cli.run import run
@@ -86,7 +86,7 @@ def export(
 @click.option("--visitor", type=int, metavar="NUMBER", help="As `export` shows it.")
 @click.option("--cookie", metavar="VALUE", help="What the visitor's cookie _va holds.")
 @click.option("--everything", is_flag=True, help="Every event of the site.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@consent.YES
 @as_json
 @common
 def erase(
@@ -101,11 +101,12 @@ def erase(
     """Delete events of one visitor or of a site for good."""
     if (visitor is not None) + (cookie is not None) + everything != 1:
         raise click.UsageError("give one of --visitor NUMBER, --cookie VALUE and --everything")
-    whom = f"visitor {visitor}" if cookie is None else f"the visitor with the cookie {cookie}"
-    what = f"{'everything' if everything else whom} of {site}"
-    if not yes:
-        click.confirm(f"Delete {what} for good?", abort=True, err=True)
     asked = erasing.Erase(site=site, visitor=visitor, cookie=cookie)
+    if consent.must_ask(yes=yes):
+        counted = run(settings(), "erase.count", asked, erasing.Erased)
+        whose = "of everybody" if everything else "of this visitor"
+        events = consent.count(counted.rows, "event")
+        consent.ask(f"This deletes {events} {whose} on {counted.site} for good. Go on?")
     done = run(settings(), "erase", asked, erasing.Erased)
     if as_json:
         show_json(done)
@@ -183,7 +184,7 @@ def _fetch(waiting: Path, output: Path | None) -> None:
 
 def _told(done: importing.Imported) -> str:
     lines = [
-        f"{done.lines:,} lines read for {done.site}",
+        f"{consent.count(done.lines, 'line')} read for {done.site}",
         f"  {done.pageviews:>9,} page views, {done.bots:,} of them by bots",
         f"  {done.stored:>9,} stored, {done.duplicate:,} were there already",
     ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sys
 
 import click
 
 from analytics.admin import keys
-from analytics.cli import table
+from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import show_json
+from analytics.cli.output import day, show_json
 from analytics.cli.run import run
 from analytics.person import Scope
 
@@ -67,7 +67,7 @@ def list_(*, as_json: bool) -> None:
     table.show(
         ("ID", "SITE", "SCOPES", "CREATED", "LABEL"),
         (
-            (each.id, each.site or "all", ",".join(each.scopes), _day(each.created_at), each.label)
+            (each.id, each.site or "all", ",".join(each.scopes), day(each.created_at), each.label)
             for each in found
         ),
         empty="No key yet; create one with `analytics key create`.",
@@ -76,16 +76,26 @@ def list_(*, as_json: bool) -> None:
 
 @key.command()
 @click.argument("key_id", metavar="ID")
+@consent.YES
 @as_json
 @common
-def revoke(key_id: str, *, as_json: bool) -> None:
-    """Make the key ID worthless, at once."""
+def revoke(key_id: str, *, yes: bool, as_json: bool) -> None:
+    """Make the key ID worthless, at once.
+
+    Asks on a terminal; a script that names the ID of a key need not say --yes: a key that leaked
+    must go at once.
+    """
+    if sys.stdin.isatty() and consent.must_ask(yes=yes):
+        every = run(settings(), "key.list", keys.ListKeys(), list[keys.KeyShown])
+        key = next((each for each in every if each.id == key_id), None)
+        if key is not None:
+            reach = key.site or "all sites"
+            consent.ask(
+                f"This revokes the key {key.label or key.id} ({', '.join(key.scopes)}; {reach}):"
+                " what uses it stops working. Go on?"
+            )
     revoked = run(settings(), "key.revoke", keys.RevokeKey(id=key_id), keys.KeyRevoked)
     if as_json:
         show_json(revoked)
     else:
         click.echo(f"{revoked.id} is revoked.")
-
-
-def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from analytics.admin import sites
-from analytics.cli import table
+from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import show_json
+from analytics.cli.output import day, show_json
 from analytics.cli.run import run
 
 
@@ -28,11 +28,16 @@ def add(domain: str, timezone: str, *, as_json: bool) -> None:
     their pages send the same `data-domain`.
     """
     asked = sites.AddSite(domain=domain, timezone=timezone)
-    added = run(settings(), "site.add", asked, sites.SiteShown, new_folder=True)
+    added = run(settings(), "site.add", asked, sites.SiteAdded, new_folder=True)
     if as_json:
         show_json(added)
     else:
         click.echo(f"{added.site} is tracked, its days in {added.timezone}.")
+        if added.events_since is not None:
+            click.echo(
+                f"It was a site here before: its events since {day(added.events_since)} count"
+                f" again. `analytics erase --site {added.site} --everything` deletes them."
+            )
 
 
 @site.command("list")
@@ -53,18 +58,34 @@ def list_(*, as_json: bool) -> None:
 
 @site.command()
 @click.argument("name", metavar="SITE")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--erase", is_flag=True, help="Delete its events, too.")
+@consent.YES
 @as_json
 @common
-def remove(name: str, *, yes: bool, as_json: bool) -> None:
+def remove(name: str, *, erase: bool, yes: bool, as_json: bool) -> None:
     """Stop tracking SITE, and revoke the keys that are for it alone.
 
-    Its events stay in the store, and count again if the site is added again.
+    People who saw it no longer do. Its events stay in the store, and count again if the site is
+    added again, unless --erase deletes them.
     """
-    if not yes:
-        click.confirm(f"Stop tracking {name}?", abort=True, err=True)
-    removed = run(settings(), "site.remove", sites.NamedSite(site=name), sites.SiteRemoved)
+    if consent.must_ask(yes=yes):
+        going = run(settings(), "site.attached", sites.NamedSite(site=name), sites.SiteAttached)
+        events = consent.count(going.rows, "stored event")
+        consent.ask(
+            f"This stops the tracking of {going.site}, revokes"
+            f" {consent.count(going.keys, 'API key')}, takes it away from"
+            f" {consent.count(going.viewers, 'viewer')}, and"
+            f" {'deletes' if erase else 'keeps'} {events}. Go on?"
+        )
+    asked = sites.RemoveSite(site=name, erase=erase)
+    removed = run(settings(), "site.remove", asked, sites.SiteRemoved)
     if as_json:
         show_json(removed)
     else:
-        click.echo(f"{removed.site} is no longer tracked; {removed.keys_revoked} keys revoked.")
+        keys = consent.count(removed.keys_revoked, "key")
+        viewers = consent.count(removed.viewers_withdrawn, "viewer")
+        rows = consent.count(removed.rows_deleted, "event")
+        click.echo(
+            f"{removed.site} is no longer tracked; {keys} revoked, taken away from {viewers},"
+            f" {rows} deleted."
+        )

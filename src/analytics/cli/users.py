@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
 from analytics.admin import people
-from analytics.cli import table
+from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import show_json
 from analytics.cli.run import run
 
+_PASSWORD_STDIN: Final = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
 
 @click.group()
 def user() -> None:
-    """Add, list and remove people who log in."""
+    """Add, change, list and remove people who log in."""
 
 
 @user.command()
 @click.argument("email")
 @click.option("--owner", is_flag=True, help="They see and change everything.")
 @click.option("--site", "sites", multiple=True, metavar="SITE", help="A site they see; repeatable.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@_PASSWORD_STDIN
+@click.option("--must-change", is_flag=True, help="They choose another when they first log in.")
 @as_json
 @common
 def add(
-    email: str, sites: tuple[str, ...], *, owner: bool, password_stdin: bool, as_json: bool
+    email: str,
+    sites: tuple[str, ...],
+    *,
+    owner: bool,
+    password_stdin: bool,
+    must_change: bool,
+    as_json: bool,
 ) -> None:
     """Let EMAIL log in.
 
@@ -36,13 +48,54 @@ def add(
     if not owner and not sites:
         raise click.UsageError("give --owner, or --site for each site that they may see")
     asked = people.AddPerson(
-        email=email, password=_password(from_stdin=password_stdin), owner=owner, sites=sites
+        email=email,
+        password=_password(from_stdin=password_stdin),
+        owner=owner,
+        sites=sites,
+        must_change=must_change,
     )
     added = run(settings(), "user.add", asked, people.PersonShown, new_folder=True)
     if as_json:
         show_json(added)
     else:
         click.echo(f"{added.email} can log in{' as an owner' if added.owner else ''}.")
+
+
+@user.command()
+@click.argument("email")
+@click.option("--owner/--no-owner", default=None, help="Whether they see and change everything.")
+@click.option("--add", multiple=True, metavar="SITE", help="A site they may see, too; repeatable.")
+@click.option("--drop", multiple=True, metavar="SITE", help="A site they no longer see.")
+@as_json
+@common
+def change(
+    email: str, add: tuple[str, ...], drop: tuple[str, ...], *, owner: bool | None, as_json: bool
+) -> None:
+    """Change what EMAIL may see."""
+    if owner is None and not add and not drop:
+        raise click.UsageError("give --add SITE, --drop SITE, --owner or --no-owner")
+    asked = people.ChangePerson(email=email, owner=owner, add=add, drop=drop)
+    changed = run(settings(), "user.change", asked, people.PersonShown)
+    if as_json:
+        show_json(changed)
+    else:
+        sees = "everything, as an owner" if changed.owner else ", ".join(changed.sites)
+        click.echo(f"{changed.email} sees {sees}.")
+
+
+@user.command("password")
+@click.argument("email")
+@_PASSWORD_STDIN
+@as_json
+@common
+def set_password(email: str, *, password_stdin: bool, as_json: bool) -> None:
+    """Give EMAIL another password, and end their sessions."""
+    asked = people.SetPassword(email=email, password=_password(from_stdin=password_stdin))
+    done = run(settings(), "user.password", asked, people.PasswordSet)
+    if as_json:
+        show_json(done)
+    else:
+        click.echo(f"{done.email} has the new password; whoever was logged in by the old is out.")
 
 
 @user.command("list")
@@ -63,10 +116,13 @@ def list_(*, as_json: bool) -> None:
 
 @user.command()
 @click.argument("email")
+@consent.YES
 @as_json
 @common
-def remove(email: str, *, as_json: bool) -> None:
+def remove(email: str, *, yes: bool, as_json: bool) -> None:
     """Take away EMAIL's access, and end their sessions."""
+    if consent.must_ask(yes=yes):
+        consent.ask(f"This removes the account of {email}, and ends their sessions. Go on?")
     asked = people.RemovePerson(email=email)
     removed = run(settings(), "user.remove", asked, people.PersonRemoved)
     if as_json:

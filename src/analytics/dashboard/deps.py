@@ -25,6 +25,12 @@ class Figures(Protocol):
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
 
+    async def count_rows(self, site: str, visitor: int | None = None) -> int:
+        """As `Erases.count_rows`."""
+
+    async def delete_site(self, site: str) -> int:
+        """As `Erases.delete_site`."""
+
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """As `SeriesStore.ledger`."""
 
@@ -65,6 +71,10 @@ async def never_changed() -> AsyncIterator[None]:
     yield
 
 
+async def settled() -> None:
+    """Nothing is on its way into the store."""
+
+
 def never() -> bool:
     """No."""
     return False
@@ -88,6 +98,8 @@ class Dashboard:
     changed: Callable[[], AsyncIterator[None]] = never_changed
     """Each call follows the store anew: a step returns when rows were stored since the last
     step (many writes may count as one); the iteration ends when the program stops."""
+    settle: Callable[[], Awaitable[None]] = settled
+    """Returns when everything appended before the call is in the store."""
     stopping: Callable[[], bool] = never
     """Whether the server is on its way out: live pages then let go of it."""
     breakers: Sequence[Breaker] = ()

@@ -17,6 +17,7 @@ from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed
 from analytics.person import Scope
 from analytics.site import Site
+from analytics.store.catalog import service
 
 MAX_RETENTION_DAYS: Final = 36_500
 
@@ -114,13 +115,13 @@ async def _key(ask: Ask, site: Site, form: FormData) -> Response:
         raise Malformed("scope", "Choose at least one thing that the key may do.")
     label = str(form.get("label", "")).strip()[:100]
     target = None if form.get("reach") == "all" else site.domain
-    _, secret = await ask.deps.catalog.keys.create(scopes=scopes, site=target, label=label)
+    _, secret = await service.create_key(ask.deps.catalog, scopes=scopes, site=target, label=label)
     # Shown in the reply to the POST itself: a secret has no place in an address or a redirect.
     return await _page(ask, site, form="key", secret=secret)
 
 
 async def _revoke(ask: Ask, site: Site, form: FormData) -> Response:
-    await ask.deps.catalog.keys.revoke(str(form.get("key", "")))
+    await service.revoke_key(ask.deps.catalog, str(form.get("key", "")), of=site.domain)
     return redirect(f"{path_of(site.domain)}/settings?saved=key#key")
 
 
@@ -128,11 +129,13 @@ async def _person(ask: Ask, site: Site, form: FormData) -> None:
     password = str(form.get("password", ""))
     check_password(password, password)
     owner = form.get("role") == "owner"
-    await ask.deps.catalog.people.add(
+    await service.add_person(
+        ask.deps.catalog,
         str(form.get("email", "")).strip(),
         password,
         owner=owner,
-        sites=() if owner else (site.domain,),
+        sites=(site.domain,),
+        must_change=False,
     )
 
 
@@ -147,7 +150,7 @@ async def _remove_person(ask: Ask, site: Site, form: FormData) -> Response:
 async def _remove_site(ask: Ask, site: Site, form: FormData) -> Response:
     if str(form.get("domain", "")).strip().lower() != site.domain:
         raise Malformed("domain", f"Type {site.domain} to remove the site.")
-    await ask.deps.catalog.sites.remove(site.domain)
+    await service.remove_site(ask.deps.catalog, ask.deps.store, site.domain, erase=False)
     return redirect("/")
 
 

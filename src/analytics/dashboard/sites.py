@@ -19,6 +19,7 @@ from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.site import Site
+from analytics.store.catalog import service
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -106,11 +107,11 @@ async def add(ask: Ask) -> Response:
     form = await ask.form()
     domain, timezone = form.get("domain", "").strip(), form.get("timezone", "Etc/UTC")
     try:
-        site = await ask.deps.catalog.sites.add(domain, timezone=timezone)
+        added = await service.add_site(ask.deps.catalog, ask.deps.store, domain, timezone=timezone)
     except (Malformed, Conflict) as error:
         problem = error.reason if isinstance(error, Malformed) else str(error)
         return _form(ask, domain=domain, timezone=timezone, problem=problem, status=400)
-    return redirect(f"{path_of(site.domain)}/start")
+    return redirect(f"{path_of(added.site.domain)}/start")
 
 
 def _form(ask: Ask, *, domain: str, timezone: str, problem: str, status: int = 200) -> Response:

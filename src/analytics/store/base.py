@@ -150,6 +150,9 @@ class Erases(Protocol):
     async def delete_site(self, site: str) -> int:
         """Delete every row of a site; how many there were. Its ledger stays."""
 
+    async def count_rows(self, site: str, visitor: int | None = None) -> int:
+        """How many rows the erasure of a visitor (None: of the site) would delete."""
+
     async def retain(self, site: str, before_ms: int) -> int:
         """Delete the days (of the site) that ended by then; how many rows there were.
 

@@ -56,7 +56,12 @@ class SitesContract:
         assert sum(isinstance(result, Conflict) for result in results) == 4
         assert len(catalog.sites.all()) == 1
 
-    @pytest.mark.parametrize("domain", ["", "a b.com", "https://a.com/", "a.com/x", "a.com:x"])
+    async def test_sites_that_are_added_at_once_are_all_known(self, catalog: Catalog) -> None:
+        names = [f"s{n}.example" for n in range(30)]
+        await asyncio.gather(*(catalog.sites.add(name, timezone="Etc/UTC") for name in names))
+        assert [name for name in names if catalog.sites.get(name) is None] == []
+
+    @pytest.mark.parametrize("domain", ["", "a b.com", "ftp://a.com/", "a.com/x", "a.com:x", "a"])
     async def test_what_is_no_host_is_refused(self, catalog: Catalog, domain: str) -> None:
         with pytest.raises(Malformed) as caught:
             await catalog.sites.add(domain, timezone="Etc/UTC")
@@ -170,6 +175,52 @@ class PeopleContract:
         assert await catalog.people.all() == ()
         with pytest.raises(NotFound):
             await catalog.people.remove("ada@example.com")
+
+    async def test_a_person_is_given_another_site_and_another_role(self, catalog: Catalog) -> None:
+        bob = await catalog.people.add("bob@x.example", PASSWORD, owner=False, sites=("a.example",))
+        token = await catalog.people.log_in("bob@x.example", PASSWORD)
+        both = msgspec.structs.replace(bob, sites=("a.example", "b.example"))
+        await catalog.people.change(both)
+        assert await catalog.people.logged_in(token) == both
+        owner = msgspec.structs.replace(both, owner=True)
+        await catalog.people.change(owner)
+        assert await catalog.people.logged_in(token) == owner
+        with pytest.raises(NotFound):
+            await catalog.people.change(msgspec.structs.replace(bob, email="eve@x.example"))
+
+    async def test_somebody_owns_what_others_see(self, catalog: Catalog) -> None:
+        ada = await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        bob = await catalog.people.add("bob@x.example", PASSWORD, owner=False, sites=("a.example",))
+        with pytest.raises(Conflict, match="only owner"):
+            await catalog.people.remove("ada@x.example")
+        with pytest.raises(Conflict, match="only owner"):
+            await catalog.people.change(msgspec.structs.replace(ada, owner=False))
+        assert await catalog.people.all() == (ada, bob)
+        await catalog.people.change(msgspec.structs.replace(bob, owner=True))
+        await catalog.people.remove("ada@x.example")
+
+    async def test_viewers_without_any_owner_can_be_changed(self, catalog: Catalog) -> None:
+        bob = await catalog.people.add("bob@x.example", PASSWORD, owner=False, sites=("a.example",))
+        await catalog.people.change(msgspec.structs.replace(bob, sites=()))
+        assert [person.sites for person in await catalog.people.all()] == [()]
+
+    async def test_a_new_password_ends_the_other_sessions(self, catalog: Catalog) -> None:
+        ada = await catalog.people.add("ada@x.example", PASSWORD, owner=True, must_change=True)
+        mine = await catalog.people.log_in("ada@x.example", PASSWORD)
+        other = await catalog.people.log_in("ada@x.example", PASSWORD)
+        assert await catalog.people.logged_in(mine) == ada
+        await catalog.people.set_password("ADA@x.example", "another long one", keep=mine)
+        assert await catalog.people.logged_in(mine) == msgspec.structs.replace(
+            ada, must_change=False
+        )
+        assert await catalog.people.logged_in(other) is None
+        with pytest.raises(Unauthenticated):
+            await catalog.people.log_in("ada@x.example", PASSWORD)
+        assert await catalog.people.log_in("ada@x.example", "another long one")
+        with pytest.raises(Malformed):
+            await catalog.people.set_password("ada@x.example", "short")
+        with pytest.raises(NotFound):
+            await catalog.people.set_password("eve@x.example", PASSWORD)
 
     async def test_an_email_has_one_account(self, catalog: Catalog) -> None:
         await catalog.people.add("ada@example.com", PASSWORD, owner=True)

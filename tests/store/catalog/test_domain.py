@@ -7,13 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.errors import Malformed
-from analytics.store.catalog.domain import normal
+from analytics.store.catalog.domain import normal, shown
 
 
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [
         ("Example.COM", "example.com"),
+        ("https://www.shop.test/", "shop.test"),
+        ("HTTP://shop.test:80/", "shop.test"),
+        ("https://shop.test:443", "shop.test"),
+        ("https://shop.test:8443/", "shop.test:8443"),
+        ("http://shop.test:443", "shop.test:443"),
+        ("shop.test/", "shop.test"),
         ("www.example.com", "example.com"),
         (" example.com. ", "example.com"),
         ("shop.example.com", "shop.example.com"),
@@ -33,7 +39,11 @@ def test_what_people_type_becomes_one_spelling(typed: str, kept: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        ("https://example.com/", r"say example\.com"),
+        ("https://example.com/blog", "has a path"),
+        ("ftp://example.com/", "not the address of a web site"),
+        ("https://ada@example.com/", "no host name"),
+        ("a", "no host name"),
+        ("a:80", "no host name"),
         ("example.com/blog", "has a path"),
         ("exam ple.com", "no host name"),
         ("ada@example.com", "no host name"),
@@ -62,3 +72,19 @@ def test_any_text_is_refused_or_becomes_a_spelling_that_stays(text: str) -> None
         return
     assert kept.isascii()
     assert normal(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("kept", "read"),
+    [
+        ("xn--bcher-kva.example", "bücher.example"),
+        ("xn--tda.example:8080", "ü.example:8080"),
+        ("xn--e1afmkfd.xn--p1ai", "пример.рф"),
+        ("xn--wgv71a119e.jp", "日本語.jp"),
+        ("shop.example", "shop.example"),
+        ("xn--pple-43d.com", "xn--pple-43d.com"),  # its first letter is Cyrillic, the others Latin
+        ("xn--zz.example", "xn--zz.example"),
+    ],
+)
+def test_an_international_name_reads_as_people_write_it(kept: str, read: str) -> None:
+    assert shown(kept) == read

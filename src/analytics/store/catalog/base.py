@@ -40,12 +40,37 @@ class People(Protocol):
         """Everybody, by email."""
 
     async def add(
-        self, email: str, password: str, *, owner: bool, sites: Sequence[str] = ()
+        self,
+        email: str,
+        password: str,
+        *,
+        owner: bool,
+        sites: Sequence[str] = (),
+        must_change: bool = False,
     ) -> Person:
-        """Create somebody; the password is stored as an argon2id hash only."""
+        """Create somebody; the password is stored as an argon2id hash only.
+
+        With *must_change* it only opens the page that asks for another.
+        Raises `Conflict` when the email has an account.
+        """
+
+    async def change(self, person: Person) -> None:
+        """Replace the role and the sites of the person of that email. Raises `NotFound`.
+
+        Raises `Conflict` when that would leave people without an owner.
+        """
+
+    async def set_password(self, email: str, password: str, *, keep: str = "") -> None:
+        """Replace the password, and end every session except that of the token *keep*.
+
+        Raises `NotFound`.
+        """
 
     async def remove(self, email: str) -> None:
-        """Forget somebody and end their sessions. Raises `NotFound`."""
+        """Forget somebody and end their sessions. Raises `NotFound`.
+
+        Raises `Conflict` when that would leave people without an owner.
+        """
 
     async def log_in(self, email: str, password: str) -> str:
         """A new random session token, stored hashed. Raises `Unauthenticated`, in equal time

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from contextlib import suppress
 from typing import Final
 
 import can_ada
@@ -11,8 +13,11 @@ from analytics.errors import Malformed
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MAX_CHARS: Final = 253
+_JAPANESE: Final = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
+_PORTS: Final = {"http": 80, "https": 443}
 TAKEN: Final = frozenset(
     {
+        "account",
         "admin",
         "api",
         "favicon.ico",
@@ -37,20 +42,25 @@ def normal(text: str) -> str:
     """*text* as the rows name the site: lower case, without `www.`, ASCII, `host` or `host:port`.
 
     International names become what browsers send (`bücher.example` → `xn--bcher-kva.example`).
-    Raises `Malformed` for whatever is no host: a scheme, a path, a space, a user.
+    The address of a home page, as copied from a browser, means its host. Raises `Malformed` for
+    whatever names no host, or only a part of one: a path, a space, a user.
     """
     name = text.strip().lower()
-    for prefix in ("https://", "http://"):
-        if name.startswith(prefix):
-            rest = name.removeprefix(prefix).rstrip("/")
-            raise Malformed("domain", f"give the host alone, without {prefix} (say {rest})")
-    if not name:
+    scheme, separator, rest = name.partition("://")
+    if separator and scheme not in _PORTS:
+        raise Malformed("domain", f"{name[:80]!r} is not the address of a web site")
+    host, cut, path = _split(rest if separator else name)
+    if not host:
         raise Malformed("domain", "it is empty; give a host such as example.com")
-    if "/" in name or "?" in name or "#" in name:
-        raise Malformed("domain", f"{name!r} has a path; give the host alone, such as example.com")
-    host, colon, port = name.removeprefix("www.").partition(":")
-    if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if path or (cut and cut != "/"):
+        raise Malformed(
+            "domain", f"{name[:80]!r} has a path; a site is a whole host, so give the host alone"
+        )
+    host, colon, port = host.removeprefix("www.").partition(":")
+    if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         raise Malformed("domain", f"{name!r} has no valid port after the colon")
+    if colon and int(port) == _PORTS.get(scheme if separator else ""):
+        colon = ""  # browsers leave it out
     domain = _host(host.rstrip("."), name) + (f":{int(port)}" if colon else "")
     if domain in TAKEN:
         raise Malformed(
@@ -65,9 +75,44 @@ def normal(text: str) -> str:
     return domain
 
 
+def shown(domain: str) -> str:
+    """*domain* as people read it: `bücher.example` for `xn--bcher-kva.example`.
+
+    Only where the letters of each label are of one script, beside digits and hyphens: a name that
+    mixes them may be made to look like another.
+    """
+    host, colon, port = domain.partition(":")
+    labels = []
+    for label in host.split("."):
+        readable = label
+        if label.startswith("xn--"):
+            with suppress(UnicodeError):
+                readable = label.removeprefix("xn--").encode("ascii").decode("punycode")
+            scripts = {_script(character) for character in readable} - {""}
+            if len(scripts) != 1 and not scripts <= _JAPANESE:
+                readable = label
+        labels.append(readable)
+    return ".".join(labels) + colon + port
+
+
+def _script(character: str) -> str:
+    """The first word of a letter's Unicode name, which is its script; "" for a digit or `-`."""
+    if character in "-0123456789":
+        return ""
+    return unicodedata.name(character, "unknown").partition(" ")[0]
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """The host of *text*, what ends it, and what stands behind that."""
+    end = re.search(r"[/?#]", text)
+    if end is None:
+        return text, "", ""
+    return text[: end.start()], end[0], text[end.end() :]
+
+
 def _host(host: str, name: str) -> str:
     fault = Malformed("domain", f"{name!r} is no host name; give one such as example.com")
-    if not host or re.search(r"[\s@\\%<>\"'`]", host):
+    if len(host) < 2 or re.search(r"[\s@\\%<>\"'`]", host):
         raise fault
     if host.isdigit():
         raise Malformed("domain", f"{name!r} is a number, which is how sites are counted")

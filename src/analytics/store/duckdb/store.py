@@ -169,6 +169,10 @@ class DuckDBStore:
         """Delete every row of a site; how many there were. Its ledger stays."""
         return await self._erase(erasing.OF_SITE, {"site": site})
 
+    async def count_rows(self, site: str, visitor: int | None = None) -> int:
+        """How many rows the erasure of a visitor (None: of the site) would delete."""
+        return (await self.matching(site, visitor)).rows
+
     async def retain(self, site: str, before_ms: int) -> int:
         """Delete the days (of the site) that ended by then; how many rows there were."""
         step = partial(erasing.retain, site=site, before_ms=self._whole_days(site, before_ms))

@@ -154,6 +154,10 @@ class ReplicaStore:
         """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
         return await self._engine.export(site, from_ms, to_ms, kind, path, progress)
 
+    async def count_rows(self, site: str, visitor: int | None = None) -> int:
+        """How many rows of a visitor (None: of the site) are here."""
+        return await self._engine.count_rows(site, visitor)
+
     async def retain(self, site: str, before_ms: int) -> int:
         """Order that the days that ended by then be deleted everywhere; none are as yet."""
         await self._erasing().retain(site, before_ms)

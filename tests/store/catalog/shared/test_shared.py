@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,19 @@ async def test_the_very_first_start_waits_for_ignite(shelf: Shelf, tmp_path: Pat
     asyncio.get_running_loop().call_later(0.1, setattr, shelf, "away", False)
     async with replica(shelf, tmp_path / "new", first_s=60) as new:
         assert new.sites.all() == ()
+
+
+async def test_an_image_of_an_older_replica_is_understood(shelf: Shelf, tmp_path: Path) -> None:
+    async with replica(shelf, tmp_path / "a") as ours:
+        await ours.people.add("ada@example.com", PASSWORD, owner=True)
+        with closing(sqlite3.connect(":memory:")) as theirs:
+            assert shelf.there is not None
+            theirs.deserialize(shelf.there[1])
+            theirs.execute("ALTER TABLE people DROP COLUMN must_change")
+            theirs.execute("INSERT INTO people VALUES ('2', 'bob@example.com', 'x', 0, x'5b5d')")
+            theirs.execute("PRAGMA user_version = 1")
+            theirs.commit()
+            shelf.there = (shelf.there[0] + 1, theirs.serialize())
+        assert [p.email for p in await ours.people.all()] == ["ada@example.com", "bob@example.com"]
+        await ours.people.set_password("bob@example.com", PASSWORD)
+        assert await ours.people.log_in("bob@example.com", PASSWORD)

@@ -74,7 +74,7 @@ async def test_a_catalog_of_a_newer_version_is_refused_with_both_numbers(tmp_pat
     path = tmp_path / "catalog.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(Misconfigured, match="version 99, and this program knows version 1"):
+    with pytest.raises(Misconfigured, match="version 99, and this program knows version 2"):
         async with SqliteCatalog(path):
             pass
 
@@ -101,3 +101,30 @@ async def test_a_closed_catalog_says_so() -> None:
         pass
     with pytest.raises(StoreUnavailable, match="closed"):
         await catalog.people.all()
+
+
+VERSION_1 = """
+CREATE TABLE sites (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    domain TEXT NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;
+CREATE TABLE people (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL,
+    owner INTEGER NOT NULL, sites BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE sessions (token BLOB PRIMARY KEY,
+    person TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE, created_at INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID;
+CREATE TABLE keys (id TEXT PRIMARY KEY, secret BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+    body BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE salts (day INTEGER PRIMARY KEY, made_on INTEGER NOT NULL, salt BLOB NOT NULL) STRICT;
+INSERT INTO people VALUES ('1', 'ada@example.com', 'x', 1, x'5b5d');
+PRAGMA user_version = 1;
+"""
+
+
+async def test_a_catalog_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as old:
+        old.executescript(VERSION_1)
+    for _ in range(2):
+        async with SqliteCatalog(tmp_path / "catalog.sqlite") as catalog:
+            (ada,) = await catalog.people.all()
+            assert (ada.email, ada.owner, ada.must_change) == ("ada@example.com", True, False)
+            await catalog.people.set_password("ada@example.com", PASSWORD)
+            assert await catalog.people.log_in("ada@example.com", PASSWORD)

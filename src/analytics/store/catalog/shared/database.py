@@ -77,7 +77,6 @@ class SharedDatabase(Database):
         give_up_at = time.monotonic() + self._first_s
         while not self._begun(last=time.monotonic() >= give_up_at):
             time.sleep(_AGAIN_S)
-        self._transaction(self._upgrade)  # refuses one of a newer version
 
     def _begun(self, *, last: bool) -> bool:
         """Whether there is an image to begin with; when asked for the *last* time, or raise."""
@@ -108,8 +107,8 @@ class SharedDatabase(Database):
         if taken:
             self.pulled()
 
-    def transact(self, work: Work[T]) -> T:
-        """Do *work* in one transaction on the newest image; shared before this returns.
+    def transact(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        """Do *work* in one transaction on the newest image; shared before *then*, and the return.
 
         Raises `StoreUnavailable` for a change while Ignite is away; reads go on.
         """
@@ -125,6 +124,8 @@ class SharedDatabase(Database):
                     before = connection.total_changes
                     result = self._transaction(work)
                     if connection.total_changes == before or self._shared():
+                        if then is not None:
+                            then(result)
                         return result
                     taken = True
                     self._pull()
@@ -139,7 +140,7 @@ class SharedDatabase(Database):
         try:
             return self._push()
         except StoreUnavailable:
-            self._open_connection().deserialize(self._image)
+            self._adopt(self._image)
             raise
 
     def _push(self) -> bool:
@@ -169,8 +170,13 @@ class SharedDatabase(Database):
             raise
 
     def _take(self, revision: int, image: bytes) -> None:
-        self._open_connection().deserialize(image)
+        self._adopt(image)
         self._keep(revision, image)
+
+    def _adopt(self, image: bytes) -> None:
+        """Work on *image*, which a replica of an older version may have written."""
+        self._open_connection().deserialize(image)
+        self._transaction(self._upgrade)
 
     def _keep(self, revision: int, image: bytes) -> None:
         self._revision, self._image = revision, image

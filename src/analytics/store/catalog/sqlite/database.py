@@ -13,7 +13,11 @@ from typing import Final, TypeVar
 
 from analytics.errors import Corrupt, Misconfigured, StoreUnavailable
 
-VERSION: Final = 1
+VERSION: Final = 2
+_STEPS: Final = {
+    1: "ALTER TABLE people ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0",
+}
+"""What makes a catalog of each version one of the next."""
 BUSY_S: Final = 5.0
 
 T = TypeVar("T")
@@ -54,11 +58,17 @@ class Database:
             self._connection.close()
             self._connection = None
 
-    def transact(self, work: Work[T]) -> T:
-        """Do *work* in one transaction, now, in this thread."""
+    def transact(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        """Do *work* in one transaction, now, in this thread; *then* follows the commit.
+
+        Of two changes the later one's *then* runs later, too.
+        """
         try:
             with self._lock:
-                return self._transaction(work)
+                result = self._transaction(work)
+                if then is not None:
+                    then(result)
+                return result
         except sqlite3.OperationalError as exc:
             raise StoreUnavailable(f"the catalog cannot be used now: {exc}") from exc
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
@@ -85,14 +95,7 @@ class Database:
 
         So *then* happens even if the caller is cancelled meanwhile.
         """
-
-        def whole() -> T:
-            result = self.transact(work)
-            if then is not None:
-                then(result)
-            return result
-
-        return await asyncio.to_thread(whole)
+        return await asyncio.to_thread(self.transact, work, then)
 
     async def copy_to(self, path: Path) -> None:
         """Write a consistent copy to *path*."""
@@ -111,11 +114,16 @@ class Database:
                 f"{self._path}: the catalog is of version {found}, and this program knows "
                 f"version {VERSION}; upgrade analytics"
             )
+        if found == VERSION:
+            return
         if found == 0:
             script = files(__package__).joinpath("schema.sql").read_text("utf-8")
             for statement in _statements(script):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            found = VERSION
+        for version in range(found, VERSION):
+            connection.execute(_STEPS[version])
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _statements(script: str) -> list[str]:

@@ -29,7 +29,7 @@ class SqliteKeys:
 
     def load(self) -> None:
         """Read all of them."""
-        self._take(self._database.transact(_every))
+        self._database.transact(_every, self._take)
 
     async def create(
         self, *, scopes: Sequence[Scope], site: str | None, label: str = ""

@@ -32,9 +32,21 @@ class SqlitePeople:
         return await self._database.run(_every)
 
     async def add(
-        self, email: str, password: str, *, owner: bool, sites: Sequence[str] = ()
+        self,
+        email: str,
+        password: str,
+        *,
+        owner: bool,
+        sites: Sequence[str] = (),
+        must_change: bool = False,
     ) -> Person:
-        person = Person(id=str(uuid4()), email=_email(email), owner=owner, sites=tuple(sites))
+        person = Person(
+            id=str(uuid4()),
+            email=_email(email),
+            owner=owner,
+            sites=tuple(sites),
+            must_change=must_change,
+        )
         hashed = await self._passwords.hashed(password)
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -42,19 +54,65 @@ class SqlitePeople:
             if connection.execute(taken, (person.email,)).fetchone():
                 raise Conflict(f"{person.email} has an account already")
             connection.execute(
-                "INSERT INTO people (id, email, password, owner, sites) VALUES (?, ?, ?, ?, ?)",
-                (person.id, person.email, hashed, owner, msgspec.json.encode(person.sites)),
+                "INSERT INTO people (id, email, password, owner, sites, must_change)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    person.id,
+                    person.email,
+                    hashed,
+                    owner,
+                    msgspec.json.encode(person.sites),
+                    must_change,
+                ),
             )
 
         await self._database.run(insert)
         return person
 
+    async def change(self, person: Person) -> None:
+        def update(connection: sqlite3.Connection) -> None:
+            stored = connection.execute(
+                "SELECT owner FROM people WHERE email = ?", (person.email,)
+            ).fetchone()
+            if stored is None:
+                raise _unknown(person.email)
+            connection.execute(
+                "UPDATE people SET owner = ?, sites = ? WHERE email = ?",
+                (person.owner, msgspec.json.encode(person.sites), person.email),
+            )
+            if stored[0] and not person.owner:
+                _check_owner(connection, person.email)
+
+        await self._database.run(update)
+
+    async def set_password(self, email: str, password: str, *, keep: str = "") -> None:
+        email = email.strip().lower()
+        hashed = await self._passwords.hashed(password)
+
+        def update(connection: sqlite3.Connection) -> None:
+            changed = connection.execute(
+                "UPDATE people SET password = ?, must_change = 0 WHERE email = ? RETURNING id",
+                (hashed, email),
+            ).fetchone()
+            if changed is None:
+                raise _unknown(email)
+            connection.execute(
+                "DELETE FROM sessions WHERE person = ? AND token <> ?", (changed[0], _hash(keep))
+            )
+
+        await self._database.run(update)
+
     async def remove(self, email: str) -> None:
         email = email.strip().lower()
 
         def delete(connection: sqlite3.Connection) -> None:
-            if not connection.execute("DELETE FROM people WHERE email = ?", (email,)).rowcount:
-                raise NotFound(f"{email} has no account; `analytics user list` shows who has")
+            gone = connection.execute(
+                "DELETE FROM people WHERE email = ? RETURNING owner", (email,)
+            ).fetchone()
+            if gone is None:
+                raise _unknown(email)
+            if gone[0]:
+                _check_owner(connection, email)
 
         await self._database.run(delete)
 
@@ -85,7 +143,8 @@ class SqlitePeople:
         oldest = self._now_ms() - SESSION_MS
         row = await self._database.run(
             lambda connection: connection.execute(
-                "SELECT id, email, owner, sites FROM sessions JOIN people ON id = person "
+                "SELECT id, email, owner, sites, must_change FROM sessions"
+                " JOIN people ON id = person "
                 "WHERE token = ? AND created_at >= ?",
                 (_hash(token), oldest),
             ).fetchone()
@@ -101,12 +160,31 @@ class SqlitePeople:
 
 
 def _every(connection: sqlite3.Connection) -> tuple[Person, ...]:
-    rows = connection.execute("SELECT id, email, owner, sites FROM people ORDER BY email")
+    rows = connection.execute(
+        "SELECT id, email, owner, sites, must_change FROM people ORDER BY email"
+    )
     return tuple(_person(row) for row in rows)
 
 
-def _person(row: tuple[str, str, int, bytes]) -> Person:
-    return Person(id=row[0], email=row[1], owner=bool(row[2]), sites=_SITES.decode(row[3]))
+def _person(row: tuple[str, str, int, bytes, int]) -> Person:
+    return Person(
+        id=row[0],
+        email=row[1],
+        owner=bool(row[2]),
+        sites=_SITES.decode(row[3]),
+        must_change=bool(row[4]),
+    )
+
+
+def _check_owner(connection: sqlite3.Connection, email: str) -> None:
+    """Refuse that people stay whom nobody could give or take anything any more."""
+    owners, people = connection.execute("SELECT sum(owner), count(*) FROM people").fetchone()
+    if people and not owners:
+        raise Conflict(f"{email} is the only owner; make somebody else an owner first")
+
+
+def _unknown(email: str) -> NotFound:
+    return NotFound(f"{email} has no account; `analytics user list` shows who has")
 
 
 def _hash(token: str) -> bytes:
@@ -117,5 +195,5 @@ def _email(text: str) -> str:
     email = text.strip().lower()
     name, at, host = email.rpartition("@")
     if not (at and name and host) or any(c.isspace() for c in email) or len(email) > 254:
-        raise Malformed("email", f"{text!r} is no email address")
+        raise Malformed("email", f"{text!r} is not an email address, such as you@example.com")
     return email

@@ -1,4 +1,4 @@
--- Version 1. What needs no look-up of its own lies in `body`, as JSON.
+-- Version 2. What needs no look-up of its own lies in `body`, as JSON.
 CREATE TABLE sites (
     number INTEGER PRIMARY KEY AUTOINCREMENT, -- a number is never given twice
     id TEXT NOT NULL UNIQUE,
@@ -11,7 +11,8 @@ CREATE TABLE people (
     email TEXT NOT NULL UNIQUE,
     password TEXT NOT NULL, -- argon2id
     owner INTEGER NOT NULL,
-    sites BLOB NOT NULL
+    sites BLOB NOT NULL,
+    must_change INTEGER NOT NULL DEFAULT 0 -- whether somebody else chose the password
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (

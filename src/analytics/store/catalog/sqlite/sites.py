@@ -26,7 +26,7 @@ class SqliteSites:
 
     def load(self) -> None:
         """Read all of them."""
-        self._take(self._database.transact(_every))
+        self._database.transact(_every, self._take)
 
     def get(self, name: str) -> Site | None:
         site = self._by_name.get(name)

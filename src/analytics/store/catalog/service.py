@@ -1,0 +1,198 @@
+"""What an owner does to sites, people and keys: pages and commands do it through here alone.
+
+So that what is removed on a page is gone as thoroughly as by a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from analytics.errors import Conflict, Forbidden, Malformed, NotFound
+from analytics.person import Key, Person, Scope
+from analytics.site import Site
+from analytics.store.catalog.base import Catalog
+
+
+class Rows(Protocol):
+    """The part of a store that the removal of a site concerns."""
+
+    async def first_event(self, site: str) -> int | None:
+        """As `Lookups.first_event`."""
+
+    async def count_rows(self, site: str, visitor: int | None = None) -> int:
+        """As `Erases.count_rows`."""
+
+    async def delete_site(self, site: str) -> int:
+        """As `Erases.delete_site`."""
+
+
+class Attached(NamedTuple):
+    """What goes with a site when it is removed."""
+
+    keys: Sequence[Key]
+    """Those that act on it alone."""
+    viewers: Sequence[Person]
+    """Who may see it without being an owner."""
+    rows: int
+    """Stored events, those of machines and the pings included."""
+
+
+class Removed(NamedTuple):
+    """What the removal of a site did."""
+
+    keys: int
+    viewers: int
+    rows: int
+    """How many events were deleted."""
+
+
+class Added(NamedTuple):
+    """A new site, and since when there are events of it from a time when it was a site before."""
+
+    site: Site
+    since: int | None
+
+
+async def add_site(catalog: Catalog, rows: Rows, domain: str, *, timezone: str) -> Added:
+    """Add a site. Raises `Malformed`, `Conflict`."""
+    site = await catalog.sites.add(domain, timezone=timezone)
+    return Added(site, await rows.first_event(site.domain))
+
+
+async def attached(catalog: Catalog, rows: Rows, domain: str) -> Attached:
+    """What the removal of *domain* would take along, or leave."""
+    return Attached(
+        keys=[key for key in await catalog.keys.all() if key.site == domain],
+        viewers=[p for p in await catalog.people.all() if not p.owner and domain in p.sites],
+        rows=await rows.count_rows(domain),
+    )
+
+
+async def remove_site(catalog: Catalog, rows: Rows, domain: str, *, erase: bool) -> Removed:
+    """Forget a site, the keys that act on it alone, and who may see it; with *erase* its events.
+
+    Without, its events come back when the site is added again. Raises `NotFound`.
+    """
+    if catalog.sites.get(domain) is None:
+        raise NotFound(f"{domain} is not a site here; `analytics site list` shows them")
+    going = await attached(catalog, rows, domain)
+    for key in going.keys:
+        await catalog.keys.revoke(key.id)
+    for person in going.viewers:
+        await _leave(catalog, person, domain)
+    # Before the site goes: what cannot be erased now must keep a name by which to ask again.
+    gone = await rows.delete_site(domain) if erase else 0
+    await catalog.sites.remove(domain)
+    return Removed(keys=len(going.keys), viewers=len(going.viewers), rows=gone)
+
+
+async def add_person(
+    catalog: Catalog,
+    email: str,
+    password: str,
+    *,
+    owner: bool,
+    sites: Sequence[str],
+    must_change: bool,
+) -> Person:
+    """Let somebody log in. Raises `Malformed`, `Conflict`."""
+    if not (owner or sites):
+        raise Malformed("sites", "name at least one site that they may see, or make them an owner")
+    return await catalog.people.add(
+        email,
+        password,
+        owner=owner,
+        sites=() if owner else tuple(sites),
+        must_change=must_change,
+    )
+
+
+async def find_person(catalog: Catalog, email: str) -> Person | None:
+    """Who has the account of *email*, if anybody."""
+    wanted = email.strip().lower()
+    return next((each for each in await catalog.people.all() if each.email == wanted), None)
+
+
+async def person(catalog: Catalog, email: str) -> Person:
+    """Who has the account of *email*. Raises `NotFound`."""
+    found = await find_person(catalog, email)
+    if found is None:
+        raise NotFound(
+            f"{email.strip().lower()} has no account; `analytics user list` shows who has"
+        )
+    return found
+
+
+async def change_person(
+    catalog: Catalog,
+    email: str,
+    *,
+    owner: bool | None = None,
+    add: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> Person:
+    """Give somebody sites, take sites away, make them an owner or no longer one.
+
+    Raises `NotFound`, and `Conflict` when nobody would own the server any more, or when somebody
+    who is no owner would be left without a site.
+    """
+    known = await person(catalog, email)
+    kept = [site for site in known.sites if site not in drop]
+    changed = msgspec.structs.replace(
+        known,
+        owner=known.owner if owner is None else owner,
+        sites=tuple(dict.fromkeys([*kept, *add])),
+    )
+    if not (changed.owner or changed.sites):
+        raise Conflict(
+            f"{known.email} would see no site any more; remove the account, or name a site"
+        )
+    await catalog.people.change(changed)
+    return changed
+
+
+async def withdraw(catalog: Catalog, email: str, domain: str) -> bool:
+    """Take the site *domain* away from somebody; whether their account went, which had no other."""
+    known = await person(catalog, email)
+    if known.owner:
+        raise Conflict(f"{known.email} is an owner, and sees every site")
+    return await _leave(catalog, known, domain, forget=True)
+
+
+async def create_key(
+    catalog: Catalog, *, scopes: Sequence[Scope], site: str | None, label: str
+) -> tuple[Key, str]:
+    """The new key and its secret. Raises `Malformed`."""
+    return await catalog.keys.create(scopes=scopes, site=site, label=label)
+
+
+async def find_key(catalog: Catalog, key_id: str, *, of: str | None = None) -> Key:
+    """The key of that id, which must act on the site *of* alone when one is given.
+
+    Raises `NotFound`, and `Forbidden` for a key that reaches further.
+    """
+    key = next((each for each in await catalog.keys.all() if each.id == key_id), None)
+    if key is None or (of is not None and key.site not in (None, of)):
+        raise NotFound(f"{key_id[:80]} is not a key here; `analytics key list` shows them")
+    if of is not None and key.site is None:
+        raise Forbidden("This key acts on all sites. It is revoked on the page of the server.")
+    return key
+
+
+async def revoke_key(catalog: Catalog, key_id: str, *, of: str | None = None) -> Key:
+    """Make a key worthless at once; raises as `find_key`."""
+    key = await find_key(catalog, key_id, of=of)
+    await catalog.keys.revoke(key.id)
+    return key
+
+
+async def _leave(catalog: Catalog, known: Person, domain: str, *, forget: bool = False) -> bool:
+    left = tuple(site for site in known.sites if site != domain)
+    if forget and not left:
+        await catalog.people.remove(known.email)
+        return True
+    await catalog.people.change(msgspec.structs.replace(known, sites=left))
+    return False

@@ -1,0 +1,113 @@
+"""What an owner removes is gone with all that hung on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from analytics.errors import Conflict, Forbidden, Malformed, NotFound
+from analytics.person import Scope
+from analytics.store.catalog import service
+from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.store.duckdb import DuckDBStore
+from analytics.testing import sample
+from analytics.testing.catalog import PASSWORD
+from analytics.testing.series_store import NOON, SITE, hit
+
+OTHER = "other.example"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[DuckDBStore]:
+    async with DuckDBStore(tmp_path / "store.duckdb") as store:
+        await store.write(sample.batch([hit(NOON), hit(NOON + 1), hit(NOON, site=OTHER)]))
+        yield store
+
+
+@pytest.fixture
+async def catalog() -> AsyncIterator[SqliteCatalog]:
+    async with SqliteCatalog(":memory:") as catalog:
+        for domain in (SITE, OTHER):
+            await catalog.sites.add(domain, timezone="Etc/UTC")
+        await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        await catalog.people.add("bob@x.example", PASSWORD, owner=False, sites=(SITE, OTHER))
+        await catalog.people.add("eve@x.example", PASSWORD, owner=False, sites=(SITE,))
+        yield catalog
+
+
+async def emails(catalog: SqliteCatalog) -> dict[str, tuple[str, ...]]:
+    return {person.email: person.sites for person in await catalog.people.all()}
+
+
+@pytest.mark.parametrize("erase", [False, True])
+async def test_a_removed_site_leaves_no_key_and_no_viewer(
+    catalog: SqliteCatalog, store: DuckDBStore, *, erase: bool
+) -> None:
+    _, mine = await catalog.keys.create(scopes=[*Scope], site=SITE)
+    _, other = await catalog.keys.create(scopes=[*Scope], site=OTHER)
+    _, every = await catalog.keys.create(scopes=[*Scope], site=None)
+    going = await service.attached(catalog, store, SITE)
+    assert (len(going.keys), len(going.viewers), going.rows) == (1, 2, 2)
+    removed = await service.remove_site(catalog, store, SITE, erase=erase)
+    assert removed == service.Removed(keys=1, viewers=2, rows=2 if erase else 0)
+    assert catalog.sites.get(SITE) is None
+    assert [catalog.keys.find(secret) is None for secret in (mine, other, every)] == [
+        True,
+        False,
+        False,
+    ]
+    assert await emails(catalog) == {
+        "ada@x.example": (),
+        "bob@x.example": (OTHER,),
+        "eve@x.example": (),
+    }
+    assert await store.count_rows(OTHER) == 1
+    with pytest.raises(NotFound):
+        await service.remove_site(catalog, store, SITE, erase=erase)
+    added = await service.add_site(catalog, store, f"https://www.{SITE}/", timezone="Etc/UTC")
+    assert (added.site.domain, added.since) == (SITE, None if erase else NOON)
+
+
+async def test_somebody_is_given_and_loses_sites(catalog: SqliteCatalog) -> None:
+    await service.change_person(catalog, " EVE@x.example ", add=[OTHER, SITE])
+    assert (await emails(catalog))["eve@x.example"] == (SITE, OTHER)
+    await service.change_person(catalog, "eve@x.example", drop=[SITE])
+    assert (await emails(catalog))["eve@x.example"] == (OTHER,)
+    with pytest.raises(Conflict, match="no site any more"):
+        await service.change_person(catalog, "eve@x.example", drop=[OTHER])
+    owner = await service.change_person(catalog, "eve@x.example", owner=True)
+    assert owner.owner
+    with pytest.raises(NotFound, match="has no account"):
+        await service.change_person(catalog, "mallory@x.example", add=[SITE])
+
+
+async def test_an_account_goes_with_the_last_site_that_is_withdrawn(catalog: SqliteCatalog) -> None:
+    assert not await service.withdraw(catalog, "bob@x.example", SITE)
+    assert (await emails(catalog))["bob@x.example"] == (OTHER,)
+    assert await service.withdraw(catalog, "eve@x.example", SITE)
+    assert "eve@x.example" not in await emails(catalog)
+    with pytest.raises(Conflict, match="is an owner"):
+        await service.withdraw(catalog, "ada@x.example", SITE)
+
+
+async def test_nobody_is_added_who_would_see_nothing(catalog: SqliteCatalog) -> None:
+    with pytest.raises(Malformed, match="at least one site"):
+        await service.add_person(
+            catalog, "new@x.example", PASSWORD, owner=False, sites=(), must_change=True
+        )
+
+
+async def test_a_key_of_all_sites_is_not_revoked_from_one_of_them(catalog: SqliteCatalog) -> None:
+    mine, _ = await catalog.keys.create(scopes=[*Scope], site=SITE)
+    other, _ = await catalog.keys.create(scopes=[*Scope], site=OTHER)
+    every, secret = await catalog.keys.create(scopes=[*Scope], site=None)
+    with pytest.raises(Forbidden, match="acts on all sites"):
+        await service.revoke_key(catalog, every.id, of=SITE)
+    with pytest.raises(NotFound):
+        await service.revoke_key(catalog, other.id, of=SITE)
+    assert catalog.keys.find(secret) == every
+    assert await service.revoke_key(catalog, mine.id, of=SITE) == mine
+    assert await service.revoke_key(catalog, every.id) == every
+    assert catalog.keys.find(secret) is None
