@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Final
 
 from analytics.errors import Misconfigured
+
+DISTRIBUTION: Final = "hitledger"
+"""What package indexes call this; `analytics` there is a stranger's package."""
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs the packages of *extra*."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def require(what: str, *modules: str, extra: str = "cluster") -> None:
@@ -13,5 +22,5 @@ def require(what: str, *modules: str, extra: str = "cluster") -> None:
     if missing:
         raise Misconfigured(
             f"{what} needs packages that are not installed ({', '.join(missing)}): "
-            f"pip install 'analytics[{extra}]'"
+            + install_command(extra)
         )

@@ -13,6 +13,8 @@ from urllib.request import urlopen
 import pytest
 from tests.architecture.checkout import ROOT, files
 
+from analytics.extras import DISTRIBUTION
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -50,7 +52,7 @@ def test_the_wheel_holds_the_tracker_and_what_the_pages_need(wheel: Path) -> Non
 
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     for name in zipfile.ZipFile(wheel).namelist():
-        assert name.startswith(("analytics/", "analytics-")), name
+        assert name.startswith(("analytics/", f"{DISTRIBUTION}-")), name
 
 
 def test_the_installed_command_explains_itself(scripts: Path) -> None:

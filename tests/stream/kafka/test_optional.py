@@ -37,13 +37,13 @@ def test_the_log_says_what_to_install() -> None:
         "try:\n    kafka_log(Kafka())\nexcept Misconfigured as exc:\n    print(exc)\n"
     )
     assert done.stderr == ""
-    assert "(aiokafka): pip install 'analytics[cluster]'" in done.stdout
+    assert "(aiokafka): pip install 'hitledger[cluster]'" in done.stdout
 
 
 def test_the_command_says_what_to_install() -> None:
     done = run("from analytics.cli.main import main\nsys.exit(main(['cluster', 'status']))")
     assert done.returncode == 2
-    assert "pip install 'analytics[cluster]'" in done.stderr
+    assert "pip install 'hitledger[cluster]'" in done.stderr
 
 
 def test_a_server_of_one_process_needs_none_of_it() -> None:

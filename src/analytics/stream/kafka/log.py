@@ -17,6 +17,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
+from analytics import extras
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import Hit, LogRecord
 from analytics.settings import Kafka
@@ -111,7 +112,7 @@ class KafkaLog:
         except RuntimeError as exc:
             raise Misconfigured(
                 f"kafka.compression {settings.compression} needs a package that is not installed: "
-                "pip install 'analytics[cluster]', or choose gzip"
+                f"{extras.install_command('cluster')}, or choose gzip"
             ) from exc
         try:
             await producer.start()
