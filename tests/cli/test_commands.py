@@ -119,6 +119,9 @@ def test_an_import_counts_and_the_same_again_adds_nothing(command: Command, tmp_
     assert "31 lines read for example.com" in told.out
     assert "30 stored, 0 were there already" in told.out
     assert "1 unreadable: line 31" in told.out
+    assert "1 of them: it is not of the combined log format" in told.out
+    assert "The first unreadable line: nonsense" in told.out
+    assert "Warning" not in told.out
     again = command(
         "import", "access-log", "-", "--site", "example.com", "--json", stdin=access_log(30)
     ).json
@@ -127,6 +130,13 @@ def test_an_import_counts_and_the_same_again_adds_nothing(command: Command, tmp_
     assert audited["balanced"] is True
     (site,) = audited["sites"]
     assert (site["received"], site["stored"], site["duplicate"]) == (60, 30, 30)
+
+
+def test_an_import_warns_of_a_log_without_user_agents(command: Command) -> None:
+    command("site", "add", "example.com")
+    silent = [line.rpartition(b'"Mozilla')[0] + b'"-"\n' for line in access_log(3).splitlines()]
+    done = command("import", "access-log", "-", "--site", "example.com", stdin=b"".join(silent))
+    assert "Warning: 100 % of the page views have no user agent" in done.out
 
 
 def test_an_export_holds_the_days_asked_for_in_each_format(

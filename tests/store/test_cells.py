@@ -147,6 +147,31 @@ def test_cells_and_rows_together_give_the_oracles_figures(
             site.ask(data.draw(queries(site.name, zone, first)))
 
 
+def test_cells_made_by_other_rules_of_the_zone_are_made_anew(
+    connection: Connection, folder: Path
+) -> None:
+    site, zone, noon = Site(connection, folder), "America/Vancouver", 1_795_720_000_000
+    view = Hit(
+        event_id="00000000-0000-0000-0000-000000000001",
+        site=site.name,
+        ts=noon,
+        received_at=noon,
+        visitor=1,
+        hostname="x.example",
+        path="/",
+    )
+    site.write([view])
+    site.build(zone, noon + 3 * DAY)
+    assert site.builder.plan(connection, site.name, zone, noon + 3 * DAY) is None
+    # What an older table of zones leaves behind.
+    connection.run(
+        "UPDATE cell_state SET timezone = ? WHERE site = ?", [f"{zone} 0123456789ab", site.name]
+    )
+    plan = site.builder.plan(connection, site.name, zone, noon + 3 * DAY)
+    assert plan is not None
+    assert plan.first == localtime.day_of(zone, noon)
+
+
 def test_a_site_is_not_built_all_the_time(connection: Connection, folder: Path) -> None:
     site = Site(connection, folder)
     builder = cell_building.Builder(at_most_every_ms=1000)

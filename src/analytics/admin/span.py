@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from analytics import zones
 from analytics.errors import Malformed
 
 ALWAYS: Final = (0, 1 << 62)
@@ -28,10 +28,10 @@ def _moment(field: str, text: str, zone: str, *, end_of_day: bool = False) -> in
     try:
         if len(text) == len("2026-11-24"):
             day = date.fromisoformat(text) + timedelta(days=1 if end_of_day else 0)
-            at = datetime.combine(day, time(), ZoneInfo(zone))
+            at = datetime.combine(day, time(), zones.zone(zone))
         else:
             at = datetime.fromisoformat(text)
-            at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+            at = at if at.tzinfo else at.replace(tzinfo=zones.zone(zone))
         since_1970 = at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     except (ValueError, OverflowError):
         raise Malformed(

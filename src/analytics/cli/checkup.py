@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from analytics import __version__, assets
+from analytics import __version__, assets, zones
 from analytics.admin import rendezvous, status
 from analytics.admin.folder import DataFolder, check_version
 from analytics.cli.run import run as run_operation
@@ -67,6 +67,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield _tried("contents", lambda: _contents(settings))
     if (mmdb := settings.ingest.mmdb) is not None:
         yield _tried("places", lambda: _places(mmdb))
+    yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
     yield _port(settings, folder)
 

@@ -189,12 +189,12 @@ def _told(done: importing.Imported) -> str:
         f"  {done.stored:>9,} stored, {done.duplicate:,} were there already",
     ]
     lines += [f"  {count:>9,} dropped: {reason}" for reason, count in done.dropped.items()]
-    lines += [f"  {count:>9,} unreadable: {why}" for why, count in done.unreadable_because.items()]
     if done.unreadable:
         numbers = ", ".join(map(str, done.unreadable_lines))
         more = ", …" if done.unreadable > len(done.unreadable_lines) else ""
-        lines.append(f"Unreadable: line {numbers}{more}. The first of them:")
-        lines.append(f"  {done.first_unreadable}")
+        lines.append(f"  {done.unreadable:>9,} unreadable: line {numbers}{more}")
+        lines += [f"{count:>13,} of them: {why}" for why, count in done.unreadable_because.items()]
+        lines.append(f"The first unreadable line: {done.first_unreadable}")
     if done.without_user_agent > done.pageviews * _MOST_WITHOUT_USER_AGENT:
         share = 100 * done.without_user_agent // done.pageviews
         lines.append(

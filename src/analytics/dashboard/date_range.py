@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, cast
-from zoneinfo import ZoneInfo
 
+from analytics import zones
 from analytics.errors import Malformed
 from analytics.query import Period
 from analytics.store import localtime
@@ -52,7 +52,7 @@ def previous(period: Period) -> Period:
 
 def local(at_ms: int, timezone: str) -> datetime:
     """The moment on the site's clocks."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(timezone))
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zones.zone(timezone))
 
 
 def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Period:
@@ -118,7 +118,7 @@ def _instant(text: str, timezone: str) -> int:
     """A time without an offset is the site's."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(timezone))
+        moment = moment.replace(tzinfo=zones.zone(timezone))
     return round(moment.astimezone(UTC).timestamp() * 1000)
 
 

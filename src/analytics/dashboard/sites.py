@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from functools import cache
 from typing import Final, NamedTuple
-from zoneinfo import available_timezones
 
 from starlette.responses import Response
 
+from analytics import zones
 from analytics.dashboard import figures, plot, setup, sparkline
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.deps import Dashboard
@@ -50,7 +50,7 @@ class SiteCard(NamedTuple):
 @cache
 def timezones() -> tuple[str, ...]:
     """The time zones to choose from: UTC, then the places of the tz database."""
-    return ("Etc/UTC", *sorted(z for z in available_timezones() if z.startswith(_AREAS)))
+    return ("Etc/UTC", *sorted(z for z in zones.names() if z.startswith(_AREAS)))
 
 
 async def show(ask: Ask) -> Response:

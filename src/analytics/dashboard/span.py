@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
+from analytics import zones
 from analytics.dashboard import date_range
 from analytics.dashboard.address import PERIODS, Address
 from analytics.dashboard.date_range import local
@@ -48,7 +48,7 @@ def _so_far(period: Period, before: Period, now: int) -> Period:
     days = localtime.day_of(zone, period.start) - localtime.day_of(zone, before.start)
     # The same time of the day, so that a clock change on one side alone shifts nothing.
     then = local(now, zone).replace(tzinfo=None) - timedelta(days)
-    end = round(then.replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+    end = round(then.replace(tzinfo=zones.zone(zone)).timestamp() * 1000)
     return Period(before.start, min(max(end, before.start + 1), before.end), zone)
 
 

@@ -69,7 +69,8 @@ class Builder:
             return None
         end = localtime.day_of(timezone, now - SETTLES_AFTER_MS)
         state = connection.rows(
-            "SELECT until FROM cell_state WHERE site = ? AND timezone = ?", [site, timezone]
+            "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
+            [site, localtime.edition(timezone)],
         )
         if state and localtime.day_of(timezone, state[0][0]) >= end:
             return None
@@ -91,14 +92,15 @@ class Builder:
     def swap(self, connection: Connection, built: Built) -> None:
         """Put what was built in place, as far as nothing has touched it since it was planned."""
         plan = built.plan
+        edition = localtime.edition(plan.timezone)
         until = min(localtime.day_start(plan.timezone, plan.end), self._touched.pop(plan.site))
         end = localtime.day_of(plan.timezone, until)
         with transaction(connection):
             ((known,),) = connection.rows(
                 "SELECT count(*) FROM cell_state WHERE site = ? AND timezone = ?",
-                [plan.site, plan.timezone],
+                [plan.site, edition],
             )
-            # Of another time zone, no day is the same.
+            # Of another time zone, or of a table with other rules, no day is the same.
             first = plan.first if known else -_UNTOUCHED
             for table, paths in (("cell_visitors", built.visitors), ("cell_sums", built.sums)):
                 connection.run(
@@ -111,7 +113,7 @@ class Builder:
             connection.run(
                 "INSERT INTO cell_state VALUES ($site, $timezone, $until) ON CONFLICT DO UPDATE"
                 " SET timezone = excluded.timezone, until = excluded.until",
-                {"site": plan.site, "timezone": plan.timezone, "until": until},
+                {"site": plan.site, "timezone": edition, "until": until},
             )
 
     def finish(self, site: str, now: int, took_ms: int) -> None:

@@ -86,7 +86,8 @@ def clean_days(connection: Connection, query: Query) -> Clean | None:
     if not localtime.is_day_start(zone, start):
         return None
     state = connection.rows(
-        "SELECT until FROM cell_state WHERE site = ? AND timezone = ?", [query.site, zone]
+        "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
+        [query.site, localtime.edition(zone)],
     )
     if not state:
         return None

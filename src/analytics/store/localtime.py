@@ -1,16 +1,18 @@
 """A time zone as integer arithmetic: the zone's offsets over a span, and buckets of local time.
 
 The engine's own time zone table is never asked, so that a day begins at the same instant on
-every machine: Python's table decides, here alone.
+every machine: `zones` decides alone.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
+
+from analytics import zones
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
@@ -19,6 +21,7 @@ _EPOCH: Final = date(1970, 1, 1)
 # (a suspended summer time) lies weeks apart.
 _STRIDE_MS: Final = 2 * DAY_MS
 _EARLIEST: Final = -62_135_596_800_000 + 2 * DAY_MS
+_HASHED: Final = (946_684_800_000, 2_145_916_800_000)  # 2000 to 2037
 LATEST: Final = 253_402_300_799_999 - 2 * DAY_MS
 
 
@@ -32,8 +35,16 @@ class Change(NamedTuple):
 def offset_ms(timezone: str, at_ms: int) -> int:
     """By how much the zone's clocks are ahead of UTC at that instant."""
     moment = datetime.fromtimestamp(min(max(at_ms, _EARLIEST), LATEST) / 1000, UTC)
-    ahead = moment.astimezone(ZoneInfo(timezone)).utcoffset() or timedelta()
+    ahead = moment.astimezone(zones.zone(timezone)).utcoffset() or timedelta()
     return round(ahead.total_seconds() * 1000)
+
+
+@lru_cache(1024)
+def edition(timezone: str) -> str:
+    """The zone with a hash of its days since 2000: what was cut into days by the rules of an
+    older table bears another one."""
+    rules = repr(changes(timezone, *_HASHED)).encode()
+    return f"{timezone} {blake2b(rules, digest_size=6).hexdigest()}"
 
 
 @lru_cache(256)
@@ -80,7 +91,7 @@ def day_of(timezone: str, at_ms: int) -> int:
 
 def day_start(timezone: str, day: int) -> int:
     """The first instant (UTC ms) of a local day, even where midnight is skipped or repeated."""
-    midnight = datetime.combine(date_of(day), datetime.min.time(), ZoneInfo(timezone))
+    midnight = datetime.combine(date_of(day), datetime.min.time(), zones.zone(timezone))
     instant = round(midnight.timestamp() * 1000)
     # In a gap, fold=0 reads the skipped midnight by the offset before it: a later local time of
     # the same day. The day then begins at the change itself.

@@ -99,7 +99,8 @@ def cookieless(connection: Connection, query: Query) -> bool:
 def trim(connection: Connection, site: str, timezone: str, before_ms: int) -> int:
     """Let the rows of the days that ended by *before_ms* go, as far as cells are true; how many."""
     state = connection.rows(
-        "SELECT until FROM cell_state WHERE site = ? AND timezone = ?", [site, timezone]
+        "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
+        [site, localtime.edition(timezone)],
     )
     if not state:
         return 0

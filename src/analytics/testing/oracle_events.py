@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from analytics import zones
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 from analytics.pipeline.sessions import INACTIVITY_MS, REACH_MS
 from analytics.pipeline.source import Sources
@@ -136,7 +136,7 @@ def shown(dimension: str, value: str) -> str:
 
 
 def bucket(dimension: str, ts: int, period: Period) -> str:
-    zone = ZoneInfo(period.timezone)
+    zone = zones.zone(period.timezone)
     local = datetime.fromtimestamp(ts / 1000, UTC).astimezone(zone)
     day = local.date()
     if dimension == Dimension.HOUR:

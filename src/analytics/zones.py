@@ -1,0 +1,34 @@
+"""The one table of time zones: that of the `tzdata` package, whatever the system has.
+
+Python's own `ZoneInfo(name)` prefers the system's table, which may be years older, and engines
+bring theirs along: a day would begin at different instants on two machines, or in two parts of one
+process. Nothing else here may import `zoneinfo`; the linter of imports holds us to it.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from functools import cache
+from importlib import resources
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import tzdata
+
+VERSION: Final[str] = tzdata.IANA_VERSION
+"""Of the table, as IANA names it: `2026f`."""
+
+
+@cache
+def names() -> frozenset[str]:
+    """Every zone in the table, links included."""
+    return frozenset(resources.files(tzdata).joinpath("zones").read_text().split())
+
+
+@cache
+def zone(name: str) -> tzinfo:
+    """The rules of the zone *name*. Raises `KeyError` when the table has none."""
+    if name not in names():
+        raise KeyError(name)
+    with resources.files(tzdata).joinpath("zoneinfo", name).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
