@@ -20,6 +20,7 @@ from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
 from analytics.admin.module import admin
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
+from analytics.background import LoopState
 from analytics.breaker import Breaker
 from analytics.dashboard import admin_page
 from analytics.dashboard.ask import COOKIE
@@ -91,6 +92,8 @@ class Parts(Workspace):
     registry: Registry
     behind: Callable[[], int]
     """Records that are durable, and that somebody will still have to fold or to send on."""
+    loops: list[LoopState]
+    """How its background loops fare; whoever starts another for the server adds it."""
     started_at: int = field(default_factory=clock)
     """When it was opened, in UTC milliseconds."""
 
@@ -194,8 +197,8 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
         acceptance=common.acceptance,
         checks={
             "journal": lambda: journal.fault,
-            "projector": lambda: str(projector.fault) if projector.fault else None,
         },
+        loops=[*projector.loops, *common.catalog.loops],
         breakers=common.breakers,
         gauges=_gauges(journal, projector),
         registry=common.registry,
@@ -229,6 +232,7 @@ async def _replica(common: Common, stack: AsyncExitStack, ignite: Guard) -> Part
         figures=backends.figures,
         acceptance=common.acceptance,
         checks=backends.checks(),
+        loops=[*backends.loops(), *common.catalog.loops],
         breakers=(*backends.breakers(), *common.breakers),
         audits=(backends.audit,),
         gauges=backends.gauges(),
@@ -269,7 +273,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         max_event_bytes=settings.ingest.max_event_bytes,
         max_batch_bytes=settings.ingest.max_batch_bytes,
     )
-    health = Health(parts.checks, parts.breakers)
+    health = Health(parts.checks, parts.breakers, parts.loops)
     pages = dashboard.Dashboard(
         catalog=parts.catalog,
         store=parts.store,
@@ -283,7 +287,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         table=lambda: gate.table(),
         client=lambda request: trust.client(request.scope).address,
     )
-    figures = metrics.routes(taking.counts, parts.gauges, parts.breakers, trust)
+    figures = metrics.routes(taking.counts, parts.gauges, parts.breakers, trust, parts.loops)
     rates = Rates(
         trust,
         parts.catalog.keys,

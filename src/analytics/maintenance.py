@@ -1,41 +1,88 @@
-"""What a server does now and then: cells, retention, and the salts that are to be forgotten."""
+"""The upkeep of a running server: cells, retention, and the salts that are to be forgotten.
+
+Each duty is a background loop of its own, so that none waits for another or fails with it.
+"""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
 from analytics.app import Parts
-from analytics.errors import AnalyticsError
+from analytics.background import BackgroundLoop, is_expected
 
 log = structlog.get_logger()
 
 _EVERY_S: Final = 20.0
+_LONGEST_PAUSE_S: Final = 300.0
 _DAY_MS: Final = 86_400_000
 
 
-async def maintain(parts: Parts) -> None:
-    """Go on until cancelled; a step that fails is tried again the next time."""
-    while True:
-        try:
-            await step(parts)
-        except AnalyticsError as exc:
-            log.warning("maintenance_failed", error=str(exc))
-        await asyncio.sleep(_EVERY_S)
+def duties(parts: Parts) -> Sequence[BackgroundLoop]:
+    """Return the loops that keep *parts* in order; they run while their blocks do."""
+    return (
+        BackgroundLoop(
+            "salts",
+            partial(forget_salts, parts),
+            every_s=_EVERY_S,
+            meanwhile="Salts of past days are kept for longer than they should be.",
+        ),
+        BackgroundLoop(
+            "retention",
+            partial(apply_retention, parts),
+            every_s=_EVERY_S,
+            meanwhile="Some rows are kept for longer than their site's retention says.",
+            longest_pause_s=_LONGEST_PAUSE_S,
+        ),
+        BackgroundLoop(
+            "cells",
+            partial(build_cells, parts),
+            every_s=_EVERY_S,
+            meanwhile="Questions about past days look at every row, which takes longer.",
+            longest_pause_s=_LONGEST_PAUSE_S,
+        ),
+    )
 
 
-async def step(parts: Parts) -> None:
-    """One round of everything that is due."""
+async def forget_salts(parts: Parts) -> None:
+    """Drop the salts of days that are over."""
+    today = parts.clock() // _DAY_MS
+    parts.catalog.salts.of(today, today=today)
+
+
+async def apply_retention(parts: Parts) -> None:
+    """Delete, for each site with a retention, the rows that are older.
+
+    A site whose rows cannot be deleted holds up no other. Raises an `ExceptionGroup` at the end.
+    """
     now = parts.clock()
-    parts.catalog.salts.of(now // _DAY_MS, today=now // _DAY_MS)  # which drops the old ones
-    for site in parts.catalog.sites.all():
-        if site.retention_days is not None:
+    errors: list[Exception] = []
+    limited = [site for site in parts.catalog.sites.all() if site.retention_days is not None]
+    for site in limited:
+        try:
+            before = now - (site.retention_days or 0) * _DAY_MS
             async with parts.paused():
-                deleted = await parts.store.retain(site.domain, now - site.retention_days * _DAY_MS)
-            if deleted:
-                log.info("retention_applied", site=site.domain, rows=deleted)
-    built = await parts.store.build_cells(now)
+                deleted = await parts.store.retain(site.domain, before)
+        except Exception as exc:
+            log.warning(
+                "retention_failed",
+                site=site.domain,
+                error=str(exc),
+                exc_info=not is_expected(exc),
+            )
+            errors.append(exc)
+            continue
+        if deleted:
+            log.info("retention_applied", site=site.domain, rows=deleted)
+    if errors:
+        raise ExceptionGroup(f"retention failed for {len(errors)} of {len(limited)} sites", errors)
+
+
+async def build_cells(parts: Parts) -> None:
+    """Sum up the days that have ended, so that questions about them are answered fast."""
+    built = await parts.store.build_cells(parts.clock())
     if built:
         log.info("cells_built", sites=built)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from analytics import extras
 from analytics.admin.folder import DataFolder
+from analytics.background import LoopState
 from analytics.breaker import Breaker
 from analytics.errors import LogUnavailable, Malformed, Misconfigured, NotVisibleYet
 from analytics.event import Erasure
@@ -36,6 +37,7 @@ class Backends(NamedTuple):
     settings: Settings
     store: ReplicaStore
     log: Spool
+    kafka_loops: Sequence[LoopState]
     figures: Following
     ignite: Guard
     cassandra: Guard
@@ -73,6 +75,10 @@ class Backends(NamedTuple):
     def breakers(self) -> Sequence[Breaker]:
         """What watches the servers behind this one."""
         return (self.log.breaker, self.ignite.breaker, self.cassandra.breaker, self.spark.breaker)
+
+    def loops(self) -> Sequence[LoopState]:
+        """How their background loops fare."""
+        return (*self.kafka_loops, *self.log.loops, *self.store.loops)
 
     def checks(self) -> Mapping[str, Callable[[], str | None]]:
         """What may be wrong so that no event can be taken; stale figures are answered as such."""
@@ -191,8 +197,9 @@ async def opened(
     from analytics.store.ignite.chunks import ChunkStore
 
     cassandra = guards.cassandra(settings.cassandra)
+    kafka = kafka_log(settings.kafka)
     log = Spool(
-        kafka_log(settings.kafka),
+        kafka,
         folder.spool,
         journal=JournalLimits(
             segment_bytes=settings.journal.segment_bytes,
@@ -228,6 +235,7 @@ async def opened(
         settings,
         store,
         log,
+        kafka.loops,
         Following(log, store),
         ignite,
         cassandra,

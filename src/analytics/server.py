@@ -22,7 +22,7 @@ from analytics.admin import service
 from analytics.errors import Misconfigured
 from analytics.gateway import bounds, direct
 from analytics.ingest import agent
-from analytics.maintenance import maintain
+from analytics.maintenance import duties
 from analytics.registry import advertised
 from analytics.registry.membership import Membership
 from analytics.settings import Settings
@@ -82,7 +82,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 timeout_graceful_shutdown=_DRAIN_S,
             )
         )
-        loop = asyncio.get_running_loop()
+        event_loop = asyncio.get_running_loop()
         membership = _membership(parts, application, listener)
 
         def stop() -> None:
@@ -90,11 +90,12 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 server.should_exit = server.force_exit = True
             application.health.draining = True
             membership.leave()
-            loop.call_later(settings.serve.drain_s, setattr, server, "should_exit", True)
+            event_loop.call_later(settings.serve.drain_s, setattr, server, "should_exit", True)
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        upkeep = asyncio.gather(maintain(parts), bounds.watch(server.server_state.connections))
+            event_loop.add_signal_handler(number, stop)
+        loops = [*duties(parts), bounds.watching(lambda: server.server_state.connections)]
+        parts.loops.extend([*(loop.state for loop in loops), membership.loop])
         _announce(listener, setup_token)
         gc.collect()
         # What is alive now stays: to look through it again and again only costs pauses.
@@ -103,12 +104,13 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         sys.setswitchinterval(0.0005)
         gc.set_threshold(50_000, 20, 50)
         try:
-            async with membership:
+            async with contextlib.AsyncExitStack() as running:
+                for loop in loops:
+                    await running.enter_async_context(loop)
+                await running.enter_async_context(membership)
                 await server.serve(sockets=[listener])
         finally:
             gc.unfreeze()
-            upkeep.cancel()
-            await asyncio.gather(upkeep, return_exceptions=True)
         log.info("draining", records=parts.behind())
         await app.catch_up(parts)
     log.info("stopped")

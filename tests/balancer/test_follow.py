@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
@@ -220,8 +221,9 @@ async def test_several_at_once_get_to_the_same(
 ) -> None:
     one, two, three = upstreams
     followers = [Follower(book, runtime, SETTINGS, lease_s=0) for _ in range(3)]
-    running = [asyncio.create_task(each.run()) for each in followers]
-    try:
+    async with AsyncExitStack() as stack:
+        for each in followers:
+            await stack.enter_async_context(each)
         for wanted in ([one], [one, two, three], [two], [one, three], [two, three]):
             for each in upstreams:
                 if each in wanted:
@@ -231,13 +233,9 @@ async def test_several_at_once_get_to_the_same(
                     await book.withdraw(each.address)
             goal = {each.address: State.READY for each in wanted}
             while await ours(runtime) != goal:
-                assert not any(each.done() for each in running)
+                assert not any(each.loop.state.failures for each in followers)
                 await asyncio.sleep(0.02)
         assert [each._said for each in followers] == [frozenset()] * 3
-    finally:
-        for each in running:
-            each.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_names_are_looked_up_and_what_is_no_address_is_left_out(

@@ -159,17 +159,32 @@ async def test_a_browser_may_send_from_any_page(journey: Journey) -> None:
 async def test_health_metrics_and_errors_have_their_shapes(journey: Journey) -> None:
     assert (await journey.client.get("/health/live")).json() == {"status": "live"}
     ready = await journey.client.get("/health/ready")
-    assert ready.json() == {
+    told = ready.json()
+    background = told.pop("background")
+    assert told == {
         "status": "ready",
         "checks": {"journal": "ok", "projector": "ok"},
         "degraded": {},
     }
+    loops = {
+        "projector",
+        "remembered-ids",
+        "salts",
+        "retention",
+        "cells",
+        "connections",
+        "membership",
+    }
+    assert {*background} == loops
+    assert [each["error"] for each in background.values()] == [None] * len(loops)
     await journey.post()
     await journey.post(n="")
     metrics = (await journey.client.get("/metrics")).text.splitlines()
     assert "analytics_requests_accepted_total 1.0" in metrics
     assert 'analytics_requests_refused_total{code="malformed"} 1.0' in metrics
     assert "analytics_log_next_offset 1.0" in metrics
+    for loop in loops:
+        assert f'analytics_background_failures_in_a_row{{loop="{loop}"}} 0.0' in metrics
     hidden = await journey.client.get("/metrics", headers={"x-forwarded-for": "8.8.8.8"})
     assert (hidden.status_code, hidden.json()["code"]) == (404, "not_found")
     missing = await journey.client.get("/api/nothing")

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from analytics.gateway import bounds
-from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol, watch
+from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol, watching
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: x\r\n"
 WHOLE = HEAD + b"Content-Length: 2\r\n\r\nok"
@@ -88,13 +88,12 @@ async def port(monkeypatch: pytest.MonkeyPatch, most: int) -> AsyncIterator[int]
         )
     )
     serving = asyncio.create_task(server.serve())
-    watching = asyncio.create_task(watch(server.server_state.connections))
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await serving
-    watching.cancel()
+    async with watching(lambda: server.server_state.connections):
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield server.servers[0].sockets[0].getsockname()[1]
+        server.should_exit = True
+        await serving
 
 
 async def test_a_whole_request_is_answered_and_the_connection_kept(port: int) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from analytics.errors import Malformed, StoreUnavailable
 from analytics.event import Drop, DropReason
 from analytics.pipeline.ledger import WriteBatch
 from analytics.store.duckdb import DuckDBStore
+from analytics.stream.base import Batch, Position
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.projector import Projector
 from analytics.testing.event_log import SITE, drop, hit
@@ -167,3 +168,63 @@ async def test_a_stop_does_not_wait_for_a_store_that_is_not_there(tmp_path: Path
     async with projecting(tmp_path) as (_, store, projector):
         await projector.settle()
         assert sum((await store.recount()).values()) == 1
+
+
+class Bursting(DuckDBStore):
+    """A store whose first writes meet an error that nobody expected, in the midst of a step."""
+
+    faults = 2
+
+    async def write(self, batch: WriteBatch) -> None:
+        if self.faults:
+            self.faults -= 1
+            raise OverflowError("date value out of range")
+        await super().write(batch)
+
+
+async def test_after_an_unexpected_error_it_begins_again_where_the_store_stopped(
+    tmp_path: Path,
+) -> None:
+    """What the step that failed had folded already is forgotten, else it would count as known."""
+    async with projecting(tmp_path, Bursting) as (journal, store, projector):
+        await journal.append([hit(1), hit(2), hit(2), hit(3)])
+        async with asyncio.timeout(20):
+            while projector.next_offset < 4:
+                await asyncio.sleep(0.01)
+        assert projector.fault is None
+        (line,) = (await store.ledger()).values()
+        assert (line.received, line.stored, line.duplicate) == (4, 3, 1)
+        await journal.append([hit(3), hit(4)])
+        await projector.settle()
+        (line,) = (await store.ledger()).values()
+        assert (line.received, line.stored, line.duplicate) == (6, 4, 2)
+
+
+class CountingReaders(Journal):
+    """A journal that knows how many read from it."""
+
+    reading = 0
+
+    async def read(self, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
+        self.reading += 1
+        try:
+            async with aclosing(super().read(start, limit=limit)) as batches:
+                async for batch in batches:
+                    yield batch
+        finally:
+            self.reading -= 1
+
+
+async def test_it_leaves_no_reader_of_the_log_open(tmp_path: Path) -> None:
+    async with (
+        Bursting(tmp_path / "store.duckdb") as store,
+        CountingReaders(tmp_path / "journal", LIMITS) as journal,
+    ):
+        async with Projector(journal, store, clock=lambda: NOW, linger_s=60) as projector:
+            await journal.append([hit(1)])
+            async with asyncio.timeout(20):
+                while projector.next_offset < 1:
+                    await asyncio.sleep(0.01)
+            assert store.faults == 0
+            assert journal.reading == 1
+        assert journal.reading == 0

@@ -51,6 +51,19 @@ class Remote(Journal):
             appending.end(LogUnavailable("the connection is gone"))
 
 
+class Erring(Remote):
+    """A log that meets errors which no handler of it names."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.errors: list[Exception] = []
+
+    def append(self, records: Sequence[LogRecord]) -> Appending:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().append(records)
+
+
 class TestSpool(EventLogContract):
     """The contract, with the log there."""
 
@@ -260,3 +273,46 @@ async def test_every_visitor_keeps_its_order_whatever_the_log_does(
         remote.away = remote.silent = False
         await drained(spool)
         assert await numbers(remote) == [*range(acked)]
+
+
+async def test_a_drain_that_met_an_unexpected_error_is_begun_again(tmp_path: Path) -> None:
+    remote = Erring(tmp_path / "log")
+    async with Spool(remote, tmp_path / "spool", journal=JOURNAL, limits=QUICK) as spool:
+        drainer, _ = spool.loops
+        remote.away = True
+        for number in range(20):
+            await spool.append([hit(number)])
+        remote.errors = [OverflowError("of a driver"), ValueError("of another")]
+        remote.away = False
+        async with asyncio.timeout(20):
+            while drainer.error is None:
+                await asyncio.sleep(0.001)
+        assert (drainer.essential, drainer.code) == (True, "OverflowError")
+        await spool.append([hit(20)])
+        assert spool.backlog == 21, "hits are taken meanwhile"
+        await drained(spool)
+        assert (drainer.error, drainer.failures) == (None, 2)
+        assert await numbers(remote) == [*range(21)]
+        (position,) = await spool.append([hit(21)])
+        assert position.partition < FIRST_NUMBER
+
+
+async def test_a_spool_that_cannot_be_read_says_so_until_it_can(tmp_path: Path) -> None:
+    remote = Remote(tmp_path / "log")
+    remote.away = True
+    async with Spool(remote, tmp_path / "spool", journal=JOURNAL, limits=QUICK) as spool:
+        for number in range(5):
+            await spool.append([hit(number)])
+    (segment,) = (tmp_path / "spool").glob("*.seg*")
+    whole = segment.read_bytes()
+    remote = Remote(tmp_path / "log")
+    async with Spool(remote, tmp_path / "spool", journal=JOURNAL, limits=QUICK) as spool:
+        segment.write_bytes(b"\0" * len(whole))
+        drainer, _ = spool.loops
+        async with asyncio.timeout(20):
+            while drainer.fault is None:
+                await asyncio.sleep(0.001)
+        segment.write_bytes(whole)
+        await drained(spool)
+        assert drainer.fault is None
+        assert await numbers(remote) == [*range(5)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import msgspec
 import structlog
 
+from analytics.background import BackgroundLoop
 from analytics.balancer import plan
 from analytics.balancer.plan import Action, Step
 from analytics.balancer.runtime import Runtime, Server, State
@@ -56,16 +58,24 @@ class Follower:
         self._patient_until = 0.0
         self._draining: dict[str, float] = {}
         self._said: frozenset[str] = frozenset()
+        self.loop = BackgroundLoop(
+            "discover",
+            self._round,
+            every_s=settings.every_s,
+            meanwhile="The balancer's servers stay as they are.",
+            longest_pause_s=settings.every_s,
+        )
 
-    async def run(self) -> None:
-        """Go on until cancelled."""
+    async def __aenter__(self) -> Self:
         self.wait_a_lease()
-        while True:
-            try:
-                self._tell((await self.round()).faults)
-            except AnalyticsError as exc:
-                self._tell([str(exc)])
-            await asyncio.sleep(self._settings.every_s)
+        self.loop.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.loop.stop()
+
+    async def _round(self) -> None:
+        self._tell((await self.round()).faults)
 
     def wait_a_lease(self) -> None:
         """Take nobody who works away for one lease: the list may not be whole yet."""

@@ -67,13 +67,12 @@ async def _once(in_force: Settings) -> Round:
 
 async def _follow(in_force: Settings) -> None:
     async with _registry(in_force) as replicas:
-        following = asyncio.ensure_future(_follower(in_force, replicas).run())
+        stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, following.cancel)
-        await asyncio.wait([following])
-        if not following.cancelled():
-            following.result()
+            loop.add_signal_handler(number, stopped.set)
+        async with _follower(in_force, replicas):
+            await stopped.wait()
 
 
 def _registry(in_force: Settings) -> Registry:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import http
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, Literal
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics import problem
+from analytics.background import BackgroundLoop
 from analytics.errors import Invalid
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -109,11 +111,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-async def watch(connections: Iterable[object]) -> None:
-    """Look at all *connections* now and then, for as long as this is not cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(_LOOK_S)
-        for connection in [*connections]:
-            if isinstance(connection, BoundedProtocol):
-                connection.look(loop.time())
+def watching(connections: Callable[[], Iterable[object]]) -> BackgroundLoop:
+    """Return the loop that looks at all *connections* while its block runs."""
+    return BackgroundLoop(
+        "connections",
+        partial(_look_at, connections),
+        every_s=_LOOK_S,
+        meanwhile="Senders that never finish a request are not disconnected.",
+        first_after_s=_LOOK_S,
+        longest_pause_s=_LOOK_S,
+    )
+
+
+async def _look_at(connections: Callable[[], Iterable[object]]) -> None:
+    now = asyncio.get_running_loop().time()
+    for connection in [*connections()]:
+        if isinstance(connection, BoundedProtocol):
+            connection.look(now)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from analytics.background import LoopState
 from analytics.breaker import Breaker, State
 
 Check = Callable[[], str | None]
@@ -15,11 +16,21 @@ Check = Callable[[], str | None]
 
 
 class Health:
-    """The checks, what is degraded, and whether the server is on its way out."""
+    """The checks, what is degraded, and whether the server is on its way out.
 
-    def __init__(self, checks: Mapping[str, Check], breakers: Sequence[Breaker] = ()) -> None:
+    Anybody may read the answers: of a loop's errors they tell the kind, and only an essential
+    loop's, as every check's, in full.
+    """
+
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        breakers: Sequence[Breaker] = (),
+        loops: Sequence[LoopState] = (),
+    ) -> None:
         self._checks = checks
         self._breakers = breakers
+        self._loops = loops
         self.draining = False
 
     def routes(self) -> list[BaseRoute]:
@@ -29,6 +40,7 @@ class Health:
     def faults(self) -> Mapping[str, str]:
         """What is wrong, by the part that it is wrong with; nothing while it is ready."""
         faults = {name: fault for name, check in self._checks.items() if (fault := check())}
+        faults |= {loop.name: loop.fault for loop in self._loops if loop.essential and loop.fault}
         if self.draining:
             faults["server"] = "it is stopping"
         return faults
@@ -38,15 +50,26 @@ class Health:
 
     async def _ready(self, _request: Request) -> Response:
         faults = self.faults()
-        body = {
-            "status": "unready" if faults else "ready",
-            "checks": {name: faults.get(name, "ok") for name in (*self._checks, *faults)},
-            # These have an answer of their own while they are away, so they make nothing unready.
-            "degraded": {
-                breaker.backend: breaker.degraded
-                for breaker in self._breakers
-                if breaker.state is not State.CLOSED
-            },
+        essential = [loop.name for loop in self._loops if loop.essential]
+        # These have an answer of their own while they are away, so they make nothing unready.
+        degraded = {
+            breaker.backend: breaker.degraded
+            for breaker in self._breakers
+            if breaker.state is not State.CLOSED
         }
+        degraded |= {
+            loop.name: loop.meanwhile
+            for loop in self._loops
+            if loop.error is not None and not loop.essential
+        }
+        body: dict[str, object] = {
+            "status": "unready" if faults else "ready",
+            "checks": {
+                name: faults.get(name, "ok") for name in (*self._checks, *essential, *faults)
+            },
+            "degraded": degraded,
+        }
+        if self._loops:
+            body["background"] = {loop.name: loop.shown() for loop in self._loops}
         headers = {"retry-after": "5"} if faults else {}
         return JSONResponse(body, 503 if faults else 200, headers)

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import __version__
+from analytics.background import LoopState
 from analytics.breaker import Breaker, Outcome, State
 from analytics.errors import NotFound
 from analytics.ingest.client import Trust
@@ -87,8 +88,48 @@ class Breakers(Collector):
         yield from (state, opened, calls)
 
 
+class Loops(Collector):
+    """Reads how background loops fare."""
+
+    def __init__(self, loops: Sequence[LoopState]) -> None:
+        self._loops = loops
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures as they are now."""
+        steps = CounterMetricFamily(
+            "analytics_background_steps",
+            "Steps of a background loop that succeeded.",
+            labels=["loop"],
+        )
+        failures = CounterMetricFamily(
+            "analytics_background_failures",
+            "Steps of a background loop that failed; each was tried again.",
+            labels=["loop"],
+        )
+        in_a_row = GaugeMetricFamily(
+            "analytics_background_failures_in_a_row",
+            "Failures of a background loop since its last success.",
+            labels=["loop"],
+        )
+        last_success = GaugeMetricFamily(
+            "analytics_background_last_success_timestamp_seconds",
+            "When a background loop last succeeded; 0 before the first time.",
+            labels=["loop"],
+        )
+        for loop in self._loops:
+            steps.add_metric([loop.name], loop.successes)
+            failures.add_metric([loop.name], loop.failures)
+            in_a_row.add_metric([loop.name], loop.failures_in_a_row)
+            last_success.add_metric([loop.name], loop.last_success_at or 0)
+        yield from (steps, failures, in_a_row, last_success)
+
+
 def routes(
-    counts: Counts, gauges: Sources, breakers: Sequence[Breaker], trust: Trust
+    counts: Counts,
+    gauges: Sources,
+    breakers: Sequence[Breaker],
+    trust: Trust,
+    loops: Sequence[LoopState] = (),
 ) -> list[BaseRoute]:
     """The route; it answers addresses of this machine and of private networks only."""
     registry = CollectorRegistry()
@@ -96,6 +137,7 @@ def routes(
     PlatformCollector(registry=registry)
     registry.register(Gauges(counts, gauges))
     registry.register(Breakers(breakers))
+    registry.register(Loops(loops))
 
     async def show(request: Request) -> Response:
         address = ip_address(trust.client(request.scope).address)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
-from analytics.errors import AnalyticsError
+from analytics.background import BackgroundThread, LoopState
 from analytics.job import cooling, delivery, sealing
 from analytics.job.erasing import Eraser
 from analytics.job.memories import Memories
@@ -22,6 +21,7 @@ from analytics.store.ignite.chunks import ChunkStore
 log = structlog.get_logger()
 
 _EVERY_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 10.0
 _SEAL_EVERY_S: Final = 20.0
 _GROUPS_AT_ONCE: Final = 8
 _RECALL_EVERY_S: Final = 600.0
@@ -44,39 +44,36 @@ class Courier:
         self._nodes: set[str] = set()
         self._recall_at = 0.0
         self._seal_at = time.monotonic() + _SEAL_EVERY_S
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._shipping = BackgroundThread(
+            "courier",
+            self.step,
+            every_s=_EVERY_S,
+            meanwhile="Finished chunks may wait in the outbox, and erasures too.",
+            first_after_s=_EVERY_S,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
         self.outbox_bytes = 0
         """What is not yet confirmed."""
         self.erasures = 0
         """Orders that have not reached every chunk, all partitions."""
-        self.fault: str | None = None
-        """Why the last round could not do its work."""
 
     def __enter__(self) -> Courier:
-        self._thread.start()
+        self._shipping.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._shipping.__exit__()
         self.close()
+
+    @property
+    def loop(self) -> LoopState:
+        """How its background loop fares."""
+        return self._shipping.state
 
     def close(self) -> None:
         """Give the connections back."""
         self._shared.close()
         self._kept.close()
-
-    def _run(self) -> None:
-        while not self._stop.wait(_EVERY_S):
-            try:
-                self.step()
-            except AnalyticsError as exc:
-                if self.fault is None:
-                    log.warning("courier_held_up", error=str(exc))
-                self.fault = str(exc)
-            else:
-                self.fault = None
 
     def step(self) -> None:
         """Do all that is to be done now. Raises `StoreUnavailable`: then the next step goes on."""

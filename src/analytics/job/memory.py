@@ -8,7 +8,6 @@ processes may take turns on the file.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,8 +17,8 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit, hash64
+from analytics.job import memory_file
 from analytics.job.orders import Orders
 from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.sessions import REACH_MS
@@ -65,12 +64,15 @@ class PartitionMemory:
     """
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
-        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-        with self._translated():
+        self._db = memory_file.opened(path, busy_s=_BUSY_S)
+        try:
             self._db.execute(f"PRAGMA journal_mode = {'DELETE' if shared else 'WAL'}")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
             self.orders = Orders(self._db)
+        except BaseException:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -81,24 +83,14 @@ class PartitionMemory:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of the changes inside, or none; nobody else changes anything meanwhile."""
-        with self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except sqlite3.Error as exc:
-            raise StoreUnavailable(
-                f"The job's memory cannot be used ({exc}): see its folder's disk."
-            ) from exc
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def _among(self, select: str, keys: Iterable[bytes] | Iterable[int]) -> Iterator[Any]:
         """The rows of *select* … IN *keys*. A statement for each key would take far longer."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import structlog
 
-from analytics.errors import AnalyticsError
+from analytics.background import BackgroundThread, LoopState
 from analytics.job.memories import Memories
 from analytics.settings import Kafka
 from analytics.stream.base import Position
@@ -40,32 +39,35 @@ class Retention:
     def __init__(self, memories: Memories, kafka: Kafka, every_s: float = _EVERY_S) -> None:
         self._memories = memories
         self._kafka = kafka
-        self._every_s = every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
+        self._looking = BackgroundThread(
+            "lag-alarm",
+            self._look,
+            every_s=every_s,
+            meanwhile="Nobody is warned before Kafka forgets records that are not folded.",
+            first_after_s=every_s,
+        )
         self.lateness = Lateness(0, None, None)
         """As it was found last."""
 
     def __enter__(self) -> Retention:
-        self._thread.start()
+        self._looking.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._looking.__exit__()
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                found = asyncio.run(
-                    look(self._kafka, self._memories.next_offsets(), time.time_ns() // 1_000_000)
-                )
-            except AnalyticsError as exc:
-                log.warning("retention_not_known", error=str(exc))
-                continue
-            if found.fault is not None and self.lateness.fault is None:
-                log.error("records_nearly_forgotten", error=found.fault)
-            self.lateness = found
+    @property
+    def loop(self) -> LoopState:
+        """How its background loop fares."""
+        return self._looking.state
+
+    def _look(self) -> None:
+        lateness = asyncio.run(
+            look(self._kafka, self._memories.next_offsets(), time.time_ns() // 1_000_000)
+        )
+        if lateness.fault is not None and self.lateness.fault is None:
+            log.error("records_nearly_forgotten", error=lateness.fault)
+        self.lateness = lateness
 
 
 async def look(kafka: Kafka, next_offsets: Mapping[int, int], now: int) -> Lateness:

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from analytics import logs
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.event import Erasure
-from analytics.gateway.metrics import Breakers
+from analytics.gateway.metrics import Breakers, Loops
 from analytics.job import spark
 from analytics.job.asking import Asking, Room
 from analytics.job.courier import Courier
@@ -51,6 +51,7 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
         job.figures,
         fault=lambda: job.fault,
         late=lambda: job.retention.lateness.fault,
+        loops=job.loops,
         replies=replies,
     ) as port:
         log.info("job_starting", port=port, master=settings.spark.master)
@@ -81,6 +82,8 @@ class Job:
         self.courier = Courier(memories, settings.ignite, settings.cassandra)
         self.figures.registry.register(Breakers(self.courier.breakers))
         self.retention = Retention(memories, settings.kafka)
+        self.loops = (self.courier.loop, self.retention.loop)
+        self.figures.registry.register(Loops(self.loops))
         self.fault: str | None = "it is starting"
         """Why nothing is folded now."""
         self._kafka = settings.kafka

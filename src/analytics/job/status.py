@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from analytics.background import LoopState
 from analytics.errors import Misconfigured
 from analytics.job.replies import MAX_QUESTION_BYTES, Asked, Reply
 from analytics.store.replica.history import PATH
@@ -82,6 +83,7 @@ def told(
     *,
     fault: Fault,
     late: Fault,
+    loops: Sequence[LoopState] = (),
     replies: Callable[[Asked], Reply],
 ) -> Iterator[int]:
     """While the block runs, whoever asks is told; the port at which.
@@ -100,6 +102,8 @@ def told(
                 body = {
                     "status": "unready" if wrong else "ready",
                     "checks": {"job": wrong or "ok", "retention": late() or "ok"},
+                    "degraded": {each.name: each.meanwhile for each in loops if each.error},
+                    "background": {each.name: each.shown() for each in loops},
                 }
                 self._reply(503 if wrong else 200, json.dumps(body).encode(), "application/json")
             else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Self
 
 import structlog
 
+from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import AnalyticsError
 from analytics.registry.base import Registry, Replica
 
@@ -27,13 +27,17 @@ class Membership:
     ) -> None:
         self._registry = registry
         self._describe = describe
-        self._heartbeat_s = heartbeat_s
-        self._beating: asyncio.Task[None] | None = None
+        self._beating = BackgroundLoop(
+            "membership",
+            self._beat,
+            every_s=heartbeat_s,
+            meanwhile="The registry may not list this server, so balancers may not send to it.",
+            longest_pause_s=heartbeat_s,
+        )
         self._leaving: asyncio.Task[None] | None = None
-        self._listed: bool | None = None  # as far as it knows
 
     async def __aenter__(self) -> Self:
-        self._beating = asyncio.create_task(self._beat(), name="registry")
+        self._beating.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -43,13 +47,16 @@ class Membership:
 
     def leave(self) -> None:
         """Begin to take it off the list; the end of the block waits for that."""
-        if self._beating is not None and self._leaving is None:
-            self._leaving = asyncio.create_task(self._leave(self._beating), name="registry")
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave(), name="leave-registry")
 
-    async def _leave(self, beating: asyncio.Task[None]) -> None:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
+    @property
+    def loop(self) -> LoopState:
+        """How its background loop fares."""
+        return self._beating.state
+
+    async def _leave(self) -> None:
+        await self._beating.stop()
         address = self._describe().address
         try:
             await self._registry.withdraw(address)
@@ -59,16 +66,4 @@ class Membership:
             log.debug("registry_left", address=address)
 
     async def _beat(self) -> None:
-        while True:
-            replica = self._describe()
-            try:
-                await self._registry.announce(replica)
-            except AnalyticsError as exc:
-                if self._listed is not False:
-                    log.warning("registry_unreachable", error=str(exc))
-                self._listed = False
-            else:
-                if self._listed is False:
-                    log.info("registry_reached", address=replica.address)
-                self._listed = True
-            await asyncio.sleep(self._heartbeat_s)
+        await self._registry.announce(self._describe())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +87,7 @@ class Lookups(Protocol):
     async def recent_visits(self, touched_since: int) -> list[Visit]:
         """Every visit with a row received since then, in log order."""
 
-    def recent_ids(self, received_since: int) -> AsyncIterator[list[tuple[str, str]]]:
+    def recent_ids(self, received_since: int) -> AsyncGenerator[list[tuple[str, str]], None]:
         """(site, event_id) of every row received since then, in chunks, in no order."""
 
     async def newest(self) -> int | None:

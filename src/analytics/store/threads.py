@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
@@ -77,7 +77,7 @@ class Threads:
         finally:
             self._asked -= 1
 
-    async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncIterator[T]:
+    async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncGenerator[T, None]:
         """Yield what *step* yields, from a connection of its own."""
         connection = await self._run(self._working, self._new)
         try:

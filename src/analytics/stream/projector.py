@@ -14,12 +14,21 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, Protocol, Self, TypeVar
 
 import structlog
 
+from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import AnalyticsError, Corrupt, Malformed, NotVisibleYet, Unavailable
 from analytics.event import Hit, LogRecord
 from analytics.pipeline.dedupe import DAY_MS, Unsure
@@ -44,7 +53,7 @@ _SATURATED: Final = 0.8
 """The loop is saturated when its thread is on a processor for more of the time than this."""
 _GIVE_WAY_S: Final = 5.0
 """How long a saturated loop may hold up a step."""
-_RETRY_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 5.0
 _WAIT_S: Final = 10.0
 _RECEIPT: Final = re.compile("([0-9]{1,9})-([0-9]{1,18})")
 
@@ -70,7 +79,7 @@ class Sink(Protocol):
     async def recent_visits(self, touched_since: int) -> list[Visit]:
         """The stored visits with a row received since then."""
 
-    def recent_ids(self, received_since: int) -> AsyncIterator[list[tuple[str, str]]]:
+    def recent_ids(self, received_since: int) -> AsyncGenerator[list[tuple[str, str]], None]:
         """(site, event_id) of every row received since then, in chunks."""
 
 
@@ -96,55 +105,101 @@ class Projector:
         self._moved = asyncio.Condition()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._following = BackgroundLoop(
+            "projector",
+            self._follow,
+            every_s=None,
+            meanwhile="What is received waits in the journal, and is not in the figures yet.",
+            essential=True,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
+        self._remembering = BackgroundLoop(
+            "remembered-ids",
+            self._remember,
+            every_s=None,
+            meanwhile="The id of each hit is looked up in the store, which takes longer.",
+        )
+        self._state_is_stored = False
+        """Whether the state is what the store has: not so while a step is under way."""
+        self._remembered: State | None = None
+        """The state whose filter of ids has been filled."""
         self.next_offset = 0
         """Everything before it is in the store."""
         self.fault: AnalyticsError | None = None
         """Why it does not go on, while it does not."""
 
     async def __aenter__(self) -> Self:
-        self.next_offset = (await self._sink.offsets()).get(self._partition, 0)
-        newest = await self._sink.newest()
-        visits = [] if newest is None else await self._sink.recent_visits(newest - KEEP_MS)
-        self._state = State(Sources(), newest=newest, visits=visits)
-        self._tasks.append(asyncio.create_task(self._run(), name="projector"))
-        if newest is not None:
-            self._tasks.append(asyncio.create_task(self._remember(newest), name="remember-ids"))
+        await self._load()
+        self._following.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._stopping.set()
         async with self._stepping:  # let the transaction under way end
-            for task in self._tasks:
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._following.stop()
+            await self._remembering.stop()
+
+    @property
+    def loops(self) -> Sequence[LoopState]:
+        """How its background loops fare."""
+        return (self._following.state, self._remembering.state)
 
     # Following the log
 
-    async def _run(self) -> None:
-        start = Position(self._partition, self.next_offset)
+    async def _load(self) -> None:
+        """Begin where the store stopped, with the visits that can still be joined."""
+        self.next_offset = (await self._sink.offsets()).get(self._partition, 0)
+        newest = await self._sink.newest()
+        visits = [] if newest is None else await self._sink.recent_visits(newest - KEEP_MS)
+        self._state = State(Sources(), newest=newest, visits=visits)
+        self._newest = newest
+        self._state_is_stored = True
+        self._remembering.start()
+
+    async def _follow(self) -> None:
+        """Store what is in the log, batch by batch, for as long as nothing fails."""
         try:
-            async for batch in self._log.read(start, limit=_BATCH):
+            if not self._state_is_stored:  # an attempt before this one ended in the midst of a step
                 async with self._stepping:
-                    await self._step(batch)
-                    await self._advance(batch.end)
-                await self._log.release(batch.end)
-                self._hurry.clear()
-                (_oldest, newest), *_ = await self._log.ends()
-                if newest.offset - batch.end.offset < _BATCH:  # a backlog is no time to rest
-                    await self._linger(self._linger_s)
-                await self._give_way()
+                    await self._load()
+            start = Position(self._partition, self.next_offset)
+            (_oldest, newest), *_ = await self._log.ends()
+            if newest.offset <= self.next_offset:
+                self._succeeded()  # a server that is unready gets no event that could prove it
+            async with aclosing(self._log.read(start, limit=_BATCH)) as batches:
+                async for batch in batches:
+                    await self._store(batch)
+                    await self._rest(batch)
         except Exception as exc:
-            if self._stopping.is_set() and isinstance(exc, Unavailable):
-                return
-            log.exception("projector_stopped", next_offset=self.next_offset)
             self.fault = (
                 exc
                 if isinstance(exc, AnalyticsError)
-                else Corrupt(f"the projector met a fault of its own: {exc!r}; restart the server")
+                else Corrupt(f"the projector met an unexpected error: {exc!r}")
             )
-            async with self._moved:  # who waits is to know
+            async with self._moved:  # tell those who wait
                 self._moved.notify_all()
+            raise
+
+    async def _store(self, batch: Batch) -> None:
+        async with self._stepping:
+            self._state_is_stored = False
+            await self._step(batch)
+            self._state_is_stored = True
+            await self._advance(batch.end)
+        await self._log.release(batch.end)
+        self._succeeded()
+
+    def _succeeded(self) -> None:
+        self.fault = None
+        self._following.state.succeeded()
+
+    async def _rest(self, batch: Batch) -> None:
+        """Let events gather before the next batch, unless a backlog has gathered already."""
+        self._hurry.clear()
+        (_oldest, newest), *_ = await self._log.ends()
+        if newest.offset - batch.end.offset < _BATCH:
+            await self._linger(self._linger_s)
+        await self._give_way()
 
     async def _linger(self, seconds: float) -> None:
         """Wait a moment for more events, unless somebody waits for those that are there."""
@@ -190,14 +245,15 @@ class Projector:
                 result = await call()
             except Unavailable as exc:
                 self.fault = exc
-                log.warning("store_unavailable", error=str(exc), next_offset=self.next_offset)
                 if self._stopping.is_set():
                     raise  # a start reads on from here
+                self._following.state.failed(exc)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_RETRY_S):
+                    async with asyncio.timeout(self._following.pause_s):
                         await self._stopping.wait()
             else:
-                self.fault = None
+                if self.fault is not None:
+                    self._succeeded()
                 return result
 
     def _decode(self, batch: Batch) -> tuple[list[tuple[int, LogRecord]], list[DeadLetter]]:
@@ -211,19 +267,20 @@ class Projector:
                 dead.append(DeadLetter(offset, self._clock(), str(exc), payload))
         return records, dead
 
-    async def _remember(self, newest: int) -> None:
-        """Feed the filter of ids with those of the last day, between batches."""
-        since = newest - DAY_MS
-        async for chunk in self._sink.recent_ids(since):
-            async with self._stepping:
-                await asyncio.to_thread(self._remember_chunk, chunk, newest)
-        async with self._stepping:
-            self._state.seen.vouch(since)
-        log.info("ids_remembered", since=since)
-
-    def _remember_chunk(self, chunk: Sequence[tuple[str, str]], newest: int) -> None:
-        for site, event_id in chunk:
-            self._state.seen.remember(site, event_id, newest)
+    async def _remember(self) -> None:
+        """Feed the state's filter of ids with those of the last day, between batches."""
+        while self._remembered is not self._state:
+            state, newest = self._state, self._newest
+            if newest is not None:
+                since = newest - DAY_MS
+                async with aclosing(self._sink.recent_ids(since)) as chunks:
+                    async for chunk in chunks:
+                        async with self._stepping:
+                            await asyncio.to_thread(_remember_chunk, state, chunk, newest)
+                async with self._stepping:
+                    state.seen.vouch(since)
+                log.info("ids_remembered", since=since)
+            self._remembered = state
 
     async def _advance(self, end: Position) -> None:
         self.next_offset = end.offset
@@ -281,6 +338,11 @@ class Projector:
             if self.next_offset > seen:
                 seen = self.next_offset
                 yield
+
+
+def _remember_chunk(state: State, chunk: Sequence[tuple[str, str]], newest: int) -> None:
+    for site, event_id in chunk:
+        state.seen.remember(site, event_id, newest)
 
 
 def _offset(receipt: str, partition: int) -> int:

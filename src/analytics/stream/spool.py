@@ -14,15 +14,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 import structlog
 
+from analytics.background import BackgroundLoop, LoopState
 from analytics.breaker import Breaker, BreakerLimits, Call
-from analytics.errors import AnalyticsError, LogUnavailable, NotVisibleYet
+from analytics.errors import LogUnavailable, NotVisibleYet
 from analytics.event import LogRecord
 from analytics.stream import record as records_
 from analytics.stream.ack import Ack
@@ -41,6 +42,7 @@ _MOST_HELD: Final = 10_000
 _PATIENCE: Final = 5
 """So many times as long as an append may take, a chunk of the spool may."""
 _PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 10.0
 _DEGRADED: Final = (
     "Hits are written to this server's own disk, acknowledged, and sent on when Kafka is back."
 )
@@ -103,14 +105,26 @@ class Spool:
         self._mode = Mode.DIRECT
         self._pending: dict[Appending, Pending] = {}  # in the order in which they began
         self._held: deque[tuple[Sequence[LogRecord], Ack]] = deque()
-        self._drainer: asyncio.Task[None] | None = None
-        self._watcher: asyncio.Task[None] | None = None
-        self._closing = False
-        self._broken: str | None = None
+        self._drainer = BackgroundLoop(
+            "spool",
+            self._drain,
+            every_s=None,
+            meanwhile="Hits are kept on this server's own disk, and are not sent on to Kafka.",
+            essential=True,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
+        look_every_s = self._limits.after_s / 4
+        self._watcher = BackgroundLoop(
+            "spool-watch",
+            self._look_for_silence,
+            every_s=look_every_s,
+            meanwhile="Hits wait for a Kafka that is silent, instead of going to the spool.",
+            first_after_s=look_every_s,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._backlog)
             stack.push_async_callback(asyncio.sleep, 0)  # what the log gives up is spooled yet
@@ -119,15 +133,12 @@ class Spool:
         if self.backlog:
             log.warning("spool_left_over", records=self.backlog)
             self._begin_spooling()
-        self._watcher = self._loop.create_task(self._watch(), name="spool-watch")
+        self._watcher.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._closing = True
-        tasks = [task for task in (self._watcher, self._drainer) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._watcher.stop()
+        await self._drainer.stop()
         self._stop_holding()
         # The log first: what it gives up is spooled, and sent after the next start.
         await self._stack.aclose()
@@ -140,9 +151,9 @@ class Spool:
         return self._backlog.fault
 
     @property
-    def drainer_fault(self) -> str | None:
-        """Why spooled records are not sent any more; None when they are, or will be."""
-        return self._broken
+    def loops(self) -> Sequence[LoopState]:
+        """How its background loops fare."""
+        return (self._drainer.state, self._watcher.state)
 
     @property
     def spooling(self) -> bool:
@@ -220,39 +231,35 @@ class Spool:
 
     def _begin_spooling(self) -> None:
         self._mode = Mode.SPOOLING
-        if not self._closing:
-            self._drainer = self._loop.create_task(self._drain(), name="spool-drain")
+        self._drainer.start()
 
-    async def _watch(self) -> None:
+    async def _look_for_silence(self) -> None:
         """Take over when an append waits too long, though nothing has failed."""
-        while True:
-            await asyncio.sleep(self._limits.after_s / 4)
-            oldest = next(iter(self._pending.values()), None)
-            if (
-                self._mode is Mode.DIRECT
-                and oldest is not None
-                and self._clock() - oldest.call.began > self._limits.after_s
-            ):
-                fault = f"it has not confirmed anything for {self._limits.after_s:g} s"
-                oldest.call.failed(fault)
-                self._take_over(fault)
+        oldest = next(iter(self._pending.values()), None)
+        if (
+            self._mode is Mode.DIRECT
+            and oldest is not None
+            and self._clock() - oldest.call.began > self._limits.after_s
+        ):
+            fault = f"it has not confirmed anything for {self._limits.after_s:g} s"
+            oldest.call.failed(fault)
+            self._take_over(fault)
 
     # Draining
 
     async def _drain(self) -> None:
         """Send what is spooled to the log, in order, until nothing is left."""
         try:
-            await self._send_all()
-        except AnalyticsError as exc:
-            self._broken = str(exc)
-            log.error("spool_unreadable", error=str(exc), at=self._backlog.drained)  # noqa: TRY400
+            while self._mode is not Mode.DIRECT:
+                async with aclosing(self._backlog.read(limit=_CHUNK)) as batches:
+                    await self._send_all(batches)
+                self._send_directly()
+        except Exception:
             self._stop_holding()
-            return
-        except Exception as exc:
-            self._broken = repr(exc)
-            log.exception("spool_stuck", at=self._backlog.drained)
-            self._stop_holding()
-            return
+            raise
+
+    def _send_directly(self) -> None:
+        """Go back to the log, with what was held first."""
         self._mode = Mode.DIRECT
         log.info("spool_drained", up_to=self._backlog.drained)
         held, self._held = self._held, deque()
@@ -260,18 +267,19 @@ class Spool:
             if self._mode is not Mode.DIRECT or not self._append_directly(records, ack):
                 self._backlog.add(records, ack)
 
-    async def _send_all(self) -> None:
-        reading = self._backlog.read(limit=_CHUNK)
+    async def _send_all(self, batches: AsyncGenerator[Batch, None]) -> None:
         while self.backlog or self._backlog.writing:
             if not self.backlog:
                 await asyncio.sleep(0.001)  # the journal is about to end a sync
                 continue
-            batch = await anext(reading)
+            batch = await anext(batches)
             records = [records_.decode(payload) for payload in batch.records]
             while not await self._send(records):
+                self._drainer.state.succeeded()  # to wait for a log that is away is its work
                 self._stop_holding()
                 await asyncio.sleep(max(_PAUSE_S, self.breaker.retry_in()))
             await self._backlog.sent(batch)
+            self._drainer.state.succeeded()
             self._mode = Mode.HOLDING
             if self.backlog >= _NEAR:
                 self._spool_held(_CHUNK // 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -329,7 +330,8 @@ class LookupsContract(FirstAndNewestContract):
     async def test_recent_ids_and_visits_are_those_since_then(self, taking: Taking) -> None:
         recent = [hit(NOON + n, visitor=n % 5) for n in range(20)]
         await taking.take([hit(NOON - 2 * HOUR, visitor=9), *recent])
-        chunks = [part async for part in taking.store.recent_ids(NOON)]
+        async with aclosing(taking.store.recent_ids(NOON)) as parts:
+            chunks = [part async for part in parts]
         assert sorted(chain.from_iterable(chunks)) == sorted((SITE, h.event_id) for h in recent)
         visits = await taking.store.recent_visits(NOON)
         assert [visit.visitor for visit in visits] == [0, 1, 2, 3, 4]

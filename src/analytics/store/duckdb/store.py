@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -118,7 +118,7 @@ class DuckDBStore:
         """Every visit with a row received since then, in log order."""
         return await self._threads.read(partial(lookups.recent_visits, touched_since=touched_since))
 
-    def recent_ids(self, received_since: int) -> AsyncIterator[list[tuple[str, str]]]:
+    def recent_ids(self, received_since: int) -> AsyncGenerator[list[tuple[str, str]], None]:
         """(site, event_id) of every row received since then, in chunks."""
         return self._threads.stream(partial(lookups.recent_ids, received_since=received_since))
 

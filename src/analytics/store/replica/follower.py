@@ -12,8 +12,8 @@ from typing import Final, Protocol, Self, TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
-import structlog
 
+from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import AnalyticsError, StoreUnavailable
 from analytics.pipeline.erasure import merged
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
@@ -22,12 +22,10 @@ from analytics.store.archive import begins
 from analytics.store.base import Prepared
 from analytics.store.chunk import Chunk
 
-log = structlog.get_logger()
-
 T = TypeVar("T")
 
 _EVERY_S: Final = 0.3
-_AWAY_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 5.0
 _AT_ONCE: Final = 24
 _LOOK_FOR_PARTITIONS_S: Final = 15.0
 
@@ -76,14 +74,21 @@ class Follower:
         self._scratch = scratch
         self._known = set(range(partitions))
         self._clock = clock
-        self._every_s = every_s
+        self._following = BackgroundLoop(
+            "follower",
+            self._follow,
+            every_s=every_s,
+            meanwhile="Figures come from what this server has copied, and say as of when.",
+            longest_pause_s=_LONGEST_PAUSE_S,
+            finishes_step=True,
+        )
+        self._look_at = 0.0
         self._thread = ThreadPoolExecutor(1, "follower")
         self.stepping = asyncio.Lock()
         """Who holds it keeps us from writing."""
         self._stopping = asyncio.Event()
         self._moved = asyncio.Condition()
         self._moves = 0
-        self._task: asyncio.Task[None] | None = None
         self.next_offsets: dict[int, int] = {}
         """For each partition: everything before it is in the engine."""
         self.complete_at = 0
@@ -96,39 +101,35 @@ class Follower:
         for left_over in self._scratch.iterdir():
             left_over.unlink()
         self.next_offsets = dict(await self._engine.offsets())
-        self._task = asyncio.create_task(self._run(), name="follower")
+        self._following.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping.set()
-        if self._task is not None:
-            await self._task
+        await self._following.stop()
         await self._blocking(self._source.close)
         self._thread.shutdown()
 
-    async def _run(self) -> None:
+    @property
+    def loop(self) -> LoopState:
+        """How its background loop fares."""
+        return self._following.state
+
+    async def _follow(self) -> None:
+        """Copy what is new, until nothing is."""
         loop = asyncio.get_running_loop()
-        look_at = 0.0
-        while not self._stopping.is_set():
-            pause = self._every_s
-            try:
-                if loop.time() >= look_at:
-                    self._known.update(await self._blocking(self._source.partitions))
-                    look_at = loop.time() + _LOOK_FOR_PARTITIONS_S
-                if await self._round():
-                    pause = 0
-            except AnalyticsError as exc:
-                if self.fault is None:
-                    log.warning("follower_held_up", error=str(exc))
-                self.fault = str(exc)
-                pause = _AWAY_S
-            except Exception as exc:
-                log.exception("follower_failed")
-                self.fault = f"the replica met a fault of its own: {exc!r}"
-                pause = _AWAY_S
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
+        try:
+            if loop.time() >= self._look_at:
+                self._known.update(await self._blocking(self._source.partitions))
+                self._look_at = loop.time() + _LOOK_FOR_PARTITIONS_S
+            while await self._round() and not self._stopping.is_set():
+                self._following.state.succeeded()
+        except AnalyticsError as exc:
+            self.fault = str(exc)
+            raise
+        except Exception as exc:
+            self.fault = f"the replica met an unexpected error: {exc!r}"
+            raise
 
     async def _round(self) -> bool:
         """Look once at every partition; whether there was anything.

@@ -7,12 +7,10 @@ the moment at which those were asked for.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Final, Self
 
-from analytics.errors import AnalyticsError
+from analytics.background import BackgroundLoop, LoopState
 
 _LOOK_EVERY_S: Final = 4.0
 _NOTED: Final = 100
@@ -36,19 +34,27 @@ class Freshness:
         self._ends = ends
         self._here = here
         self._clock = clock
-        self._every_s = every_s
+        self._asking = BackgroundLoop(
+            "freshness",
+            self.look,
+            every_s=every_s,
+            meanwhile="How old the figures are is only known up to the last answer of the log.",
+            longest_pause_s=every_s,
+        )
         self._noted: list[tuple[int, Mapping[int, int]]] = []
         self._complete_at = 0
-        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="freshness")
+        self._asking.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._asking.stop()
+
+    @property
+    def loop(self) -> LoopState:
+        """How its background loop fares."""
+        return self._asking.state
 
     @property
     def complete_at(self) -> int:
@@ -63,15 +69,9 @@ class Freshness:
         return self._complete_at
 
     async def look(self) -> None:
-        """Note where the log ends now, if it says so."""
+        """Note where the log ends now. Raises `AnalyticsError` when nobody can say."""
         asked_at = self._clock()
-        with suppress(AnalyticsError):
-            ends = await self._ends()
-            if len(self._noted) >= _NOTED:  # of a long standstill, every other will do
-                self._noted = self._noted[::2]
-            self._noted.append((asked_at, ends))
-
-    async def _run(self) -> None:
-        while True:
-            await self.look()
-            await asyncio.sleep(self._every_s)
+        ends = await self._ends()
+        if len(self._noted) >= _NOTED:  # of a long standstill, every other will do
+            self._noted = self._noted[::2]
+        self._noted.append((asked_at, ends))

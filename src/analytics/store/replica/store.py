@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Self
 
 from msgspec import structs
 
+from analytics.background import LoopState
 from analytics.errors import Misconfigured, QueryTooLong, StoreUnavailable
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.query import Query, Result
@@ -75,6 +76,12 @@ class ReplicaStore:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def loops(self) -> Sequence[LoopState]:
+        """How its background loops fare."""
+        freshness = () if self._freshness is None else (self._freshness.loop,)
+        return (self.follower.loop, *freshness)
 
     async def query(self, query: Query) -> Result:
         """Answer *query* from what is here, and say as of when if that may be too little."""

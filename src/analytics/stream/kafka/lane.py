@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -13,6 +14,8 @@ from aiokafka.structs import RecordMetadata
 
 from analytics.errors import LogUnavailable
 from analytics.stream.base import Appending, Position
+
+log = structlog.get_logger()
 
 BATCH_BYTES: Final = 512 * 1024
 
@@ -82,11 +85,6 @@ class Lane:
         if self._sending is None:
             self._sending = self._loop.create_task(self._send())
 
-    async def idle(self) -> None:
-        """Return when nothing is under way."""
-        while self._sending is not None:
-            await asyncio.wait([self._sending])
-
     async def _send(self) -> None:
         """Send groups for as long as there are any."""
         try:
@@ -104,7 +102,9 @@ class Lane:
         sent: list[tuple[Sequence[Item], asyncio.Future[RecordMetadata]]] = []
         try:
             await self._hand_over(group, sent)
-        except (KafkaError, OSError) as exc:
+        except Exception as exc:
+            if not isinstance(exc, KafkaError | OSError):
+                log.exception("kafka_append_met_an_unexpected_error")
             self._fail(group, exc)
         bases = await asyncio.gather(*(future for _part, future in sent), return_exceptions=True)
         for (part, _future), base in zip(sent, bases, strict=True):

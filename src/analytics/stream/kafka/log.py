@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
 from analytics import extras
+from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import Hit, LogRecord
 from analytics.settings import Kafka
@@ -32,8 +33,7 @@ log = structlog.get_logger()
 
 _FIRST_S: Final = 10.0
 """How long an opening waits for Kafka before it goes on without."""
-_RETRY_S: Final = 1.0
-_REFUSED_S: Final = 10.0
+_LONGEST_PAUSE_S: Final = 3.0
 _REQUEST_MS: Final = 30_000
 _CLOSE_S: Final = 5.0
 
@@ -47,7 +47,16 @@ class KafkaLog:
         self._lanes: Sequence[Lane] = ()
         self._in_flight = 0
         self._down: str | None = "Kafka was not reached yet"
-        self._connecting: asyncio.Task[None] | None = None
+        self._connecting = BackgroundLoop(
+            "kafka-connection",
+            self._connect,
+            every_s=None,
+            meanwhile="Hits are kept on this server's own disk until Kafka can be used.",
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
+        self._tried = asyncio.Event()
+        """Set when Kafka was reached, or has refused what the settings ask for."""
+        self._refused: Misconfigured | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -62,18 +71,19 @@ class KafkaLog:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._connecting = self._loop.create_task(self._connect())
+        self._connecting.start()
         # Hits can be taken without Kafka, so a start does not wait for it for ever.
-        await asyncio.wait([self._connecting], timeout=_FIRST_S)
-        if self._connecting.done():
-            await self._connecting  # raises `Misconfigured`: there is still time to say so
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_S):
+                await self._tried.wait()
+        if self._refused is not None:  # there is still time to say so
+            await self._connecting.stop()
+            raise self._refused
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._down = "the log is closed"
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+        await self._connecting.stop()
         if self._producer is not None:
             await self._retire(self._producer)
         if self._closing:
@@ -81,22 +91,30 @@ class KafkaLog:
 
     # Being connected
 
+    @property
+    def loops(self) -> Sequence[LoopState]:
+        """How its background loop fares."""
+        return (self._connecting.state,)
+
     async def _connect(self) -> None:
-        """Try until there is a producer. Raises `Misconfigured` when the topic can't be used."""
-        while True:
-            try:
-                await topic.ensure(self._settings)
-                await self._open_producer()
-            except (LogUnavailable, KafkaError, OSError) as exc:
-                self._down = str(exc)
-                log.warning("kafka_unreachable", error=str(exc))
-                await asyncio.sleep(_RETRY_S)
-            except Misconfigured as exc:
-                self._down = str(exc)
-                log.error("kafka_refused", error=str(exc))  # noqa: TRY400 - the text says it all
-                raise
-            else:
-                return
+        """Get a producer. Raises `LogUnavailable`, or `Misconfigured` for an unusable topic."""
+        if self._closing:
+            # What the old producer still has may arrive, and nothing may overtake it.
+            await asyncio.wait(self._closing)
+        self._refused = None
+        try:
+            await topic.ensure(self._settings)
+            await self._open_producer()
+        except (LogUnavailable, KafkaError, OSError) as exc:
+            self._down = str(exc)
+            raise LogUnavailable(f"Kafka cannot be reached: {exc}") from exc
+        except Misconfigured as exc:
+            # It may have worked before: whoever changed a password or a topic will mend it.
+            self._down = str(exc)
+            self._refused = exc
+            self._tried.set()
+            raise
+        self._tried.set()
 
     async def _open_producer(self) -> None:
         settings = self._settings
@@ -150,17 +168,7 @@ class KafkaLog:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
             self._producer = None
-            self._connecting = self._loop.create_task(self._reconnect(task))
-
-    async def _reconnect(self, retiring: asyncio.Task[None]) -> None:
-        # What the old producer still has may arrive, and nothing may overtake it.
-        await asyncio.wait([retiring])
-        while self._producer is None:
-            with suppress(Misconfigured):  # said already, and shown by `fault`
-                await self._connect()
-                continue
-            # It worked before: who has changed a password or a topic will make it good again.
-            await asyncio.sleep(_REFUSED_S)
+            self._connecting.start()
 
     async def _retire(self, producer: AIOKafkaProducer) -> None:
         """Close *producer*; what no broker takes within some seconds is given up."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-import structlog
-
-from analytics.errors import AnalyticsError
+from analytics.background import BackgroundLoop, LoopState
 from analytics.store.catalog.base import Catalog, Keys, People, Salts, Sites
 from analytics.store.catalog.shared.database import FIRST_S, Document, SharedDatabase
 from analytics.store.catalog.sqlite import SqliteCatalog
 
-log = structlog.get_logger()
-
 _EVERY_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 5.0
 
 
 class SharedCatalog:
@@ -46,7 +42,14 @@ class SharedCatalog:
         self.people: People = self._local.people
         self.keys: Keys = self._local.keys
         self.salts: Salts = self._local.salts
-        self._task: asyncio.Task[None] | None = None
+        self._following = BackgroundLoop(
+            "catalog",
+            self._follow,
+            every_s=_EVERY_S,
+            meanwhile="What other servers change of sites, people and keys is not known here yet.",
+            first_after_s=_EVERY_S,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._database.open)
@@ -56,27 +59,24 @@ class SharedCatalog:
             self._database.close()
             raise
         self._database.pulled = self._local.load
-        self._task = asyncio.create_task(self._follow(), name="catalog")
+        self._following.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._following.stop()
         self._database.close()
+
+    @property
+    def loops(self) -> Sequence[LoopState]:
+        """How its background loop fares."""
+        return (self._following.state,)
 
     async def copy_to(self, path: Path) -> None:
         """Write a consistent copy of the whole catalog to *path*."""
         await self._database.copy_to(path)
 
     async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            try:
-                await asyncio.to_thread(self._database.refresh)
-            except AnalyticsError as exc:
-                log.warning("catalog_not_refreshed", error=str(exc))
+        await asyncio.to_thread(self._database.refresh)
 
 
 _: type[Catalog] = SharedCatalog

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from analytics.background import LoopState
 from analytics.store.catalog.base import Catalog, Keys, People, Salts, Sites
 from analytics.store.catalog.sqlite.database import Database
 from analytics.store.catalog.sqlite.keys import SqliteKeys
@@ -33,6 +34,8 @@ class SqliteCatalog:
         self.people: People = SqlitePeople(self._database, now_ms)
         self.keys: Keys = self._keys
         self.salts: Salts = SqliteSalts(self._database)
+        self.loops: Sequence[LoopState] = ()
+        """It has no background loop."""
 
     async def __aenter__(self) -> Self:
         self._database.open()

@@ -1,0 +1,103 @@
+"""The upkeep of a server: one duty, or one site, that fails holds up no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+from msgspec import structs
+from structlog.testing import capture_logs
+
+from analytics.app import Parts, ServingStore, open_parts
+from analytics.errors import StoreUnavailable
+from analytics.maintenance import apply_retention, duties
+from analytics.settings import Settings
+from analytics.testing.event_log import hit
+
+DAY_MS = 86_400_000
+SITES = ("a.example", "b.example", "c.example")
+
+
+class Failing:
+    """The store of *parts*, where the retention of some sites fails."""
+
+    def __init__(self, parts: Parts, errors: dict[str, Exception]) -> None:
+        self._store = parts.store
+        self._errors = errors
+        self.built = 0
+
+    async def retain(self, site: str, before_ms: int) -> int:
+        if site in self._errors:
+            raise self._errors[site]
+        return await self._store.retain(site, before_ms)
+
+    async def build_cells(self, now: int) -> int:
+        self.built += 1
+        return await self._store.build_cells(now)
+
+
+def failing(parts: Parts, errors: dict[str, Exception]) -> tuple[Parts, Failing]:
+    store = Failing(parts, errors)
+    return replace(parts, store=cast("ServingStore", store)), store
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+    """Three sites that keep 30 days, each with an event of yesterday and one of long ago."""
+    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+        now = parts.clock()
+        for domain in SITES:
+            site = await parts.catalog.sites.add(domain, timezone="Etc/UTC")
+            await parts.catalog.sites.change(structs.replace(site, retention_days=30))
+            for age in (1, 90):
+                then = now - age * DAY_MS
+                event = structs.replace(hit(age, site=domain), ts=then, received_at=then)
+                await parts.log.append([event])
+        await parts.settle()
+        yield parts
+
+
+async def left(parts: Parts) -> list[int]:
+    return [sum((await parts.store.recount(site)).values()) for site in SITES]
+
+
+@pytest.mark.parametrize("error", [OverflowError("date"), StoreUnavailable("Kafka is away")])
+async def test_a_site_whose_retention_fails_holds_up_no_other(
+    parts: Parts, error: Exception
+) -> None:
+    broken, _ = failing(parts, {"a.example": error})
+    with (
+        capture_logs() as logs,
+        pytest.raises(ExceptionGroup, match="failed for 1 of 3 sites") as raised,
+    ):
+        await apply_retention(broken)
+    assert raised.value.exceptions == (error,)
+    assert await left(parts) == [2, 1, 1]
+    failed = [each for each in logs if each["event"] == "retention_failed"]
+    assert [each["site"] for each in failed] == ["a.example"]
+    await apply_retention(parts)
+    assert await left(parts) == [1, 1, 1]
+
+
+async def test_duties_go_on_while_another_fails(parts: Parts) -> None:
+    broken, store = failing(parts, {site: OverflowError("date") for site in SITES})
+    loops = {loop.state.name: loop for loop in duties(broken)}
+    async with AsyncExitStack() as stack, asyncio.timeout(30):
+        for loop in loops.values():
+            await stack.enter_async_context(loop)
+        for _ in range(2):
+            failures, successes = loops["retention"].state.failures, loops["cells"].state.successes
+            while loops["retention"].state.failures == failures:
+                await asyncio.sleep(0.005)
+            while loops["cells"].state.successes == successes:
+                await asyncio.sleep(0.005)
+            for loop in loops.values():
+                loop.wake()
+    assert store.built >= 2
+    assert loops["salts"].state.successes >= 1
+    assert loops["retention"].state.successes == 0
