@@ -41,7 +41,7 @@ from analytics.ingest.place import open_places
 from analytics.registry import Registry, Replica, guarded, registry
 from analytics.settings import Settings
 from analytics.store import guards
-from analytics.store.base import Builds
+from analytics.store.base import Builds, Overviews
 from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
@@ -57,7 +57,7 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ServingStore(WholeStore, Builds, Protocol):
+class ServingStore(WholeStore, Builds, Overviews, Protocol):
     """A store that a server may have."""
 
 
@@ -173,6 +173,7 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
             timezones=common.timezones,
             memory_limit=f"{settings.store.memory_limit >> 20}MiB",
             threads=settings.store.threads or os.cpu_count() or 1,
+            queue_timeout_s=settings.store.queue_timeout_s,
             query_timeout_s=settings.store.query_timeout_s,
         )
     )
@@ -303,6 +304,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         ],
         ("gateway", *serving),
         check=rates.check,
+        party=rates.party,
         max_body_bytes=settings.gateway.max_body_bytes,
         cors_origins=settings.gateway.cors_origins,
         error_page=dashboard.error_page if "dashboard" in serving else None,

@@ -9,11 +9,13 @@ AnalyticsError
 │   ├── MethodNotAllowed the path exists, and not for this method (405)
 │   ├── Conflict         the thing exists already, or something else holds it (409)
 │   ├── TooLarge         more bytes than we accept (413)
+│   ├── ReaderLeft       the caller went away before the answer was begun (499)
 │   └── TooMany          over a rate limit (429); `retry_after` says when to try again
 ├── Unavailable          a dependency's fault: shed load, retry later (503)
 │   ├── LogUnavailable   the event log did not confirm an append
 │   ├── StoreUnavailable the series store cannot answer or take rows now
 │   │   ├── QueryTooLong a question took longer than it may, and was given up
+│   │   ├── Busy         a question waited for its turn as long as it may
 │   │   ├── CircuitOpen  a backend that failed too often is left alone for a moment
 │   │   └── BulkheadFull so many calls of a backend are under way that one more is too many
 │   ├── RegistryUnavailable  the list of replicas cannot be read or changed now
@@ -101,6 +103,13 @@ class TooLarge(Invalid):
     status = 413
 
 
+class ReaderLeft(Invalid):
+    """The caller went away while the question waited; nobody reads this answer."""
+
+    code = "reader_left"
+    status = 499
+
+
 class TooMany(Invalid):
     """A rate limit was passed; `retry_after` is in seconds."""
 
@@ -139,6 +148,12 @@ class QueryTooLong(StoreUnavailable):
     """A question took longer than it may, and was given up."""
 
     code = "query_too_long"
+
+
+class Busy(StoreUnavailable):
+    """A question waited for its turn as long as it may, and was not begun."""
+
+    code = "busy"
 
 
 class CircuitOpen(StoreUnavailable):

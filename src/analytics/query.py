@@ -176,3 +176,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     cookie once a day each."""
     as_of: int | None = None
     """Set when the answer may lack what came after this moment (a degraded answer)."""
+
+
+class Recent(msgspec.Struct, frozen=True, kw_only=True):
+    """The visitors of a site's last 24 hours, for a list of sites."""
+
+    visitors: int
+    before: int | None
+    """Those of the 24 hours before; None where not all of that time is kept."""
+    current: int
+    """Those of the last five minutes."""
+    hours: tuple[int, ...]
+    """Those of each of 24 whole hours, the running one last."""

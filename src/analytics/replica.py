@@ -215,6 +215,8 @@ async def opened(
         timezones=timezones,
         memory_limit=f"{settings.store.memory_limit >> 20}MiB",
         threads=settings.store.threads or os.cpu_count() or 1,
+        queue_timeout_s=settings.store.queue_timeout_s,
+        query_timeout_s=settings.store.query_timeout_s,
         hot_days=settings.store.hot_days,
     )
     spark = guards.spark(settings.spark)
@@ -228,7 +230,9 @@ async def opened(
             clock=clock,
             orders=Orders(log),
             ends=partial(_ends, log),
-            history=SparkHistory(settings.spark, spark),
+            history=SparkHistory(
+                settings.spark, spark, queue_timeout_s=settings.store.queue_timeout_s
+            ),
         )
     )
     return Backends(

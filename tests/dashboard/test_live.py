@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from tests.dashboard.world import NOW, SITE, hit
@@ -13,7 +13,6 @@ from tests.dashboard.world import NOW, SITE, hit
 from analytics.dashboard import Dashboard
 from analytics.dashboard.live import messages
 from analytics.errors import StoreUnavailable
-from analytics.query import Query, Result
 from analytics.site import Site
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
@@ -84,7 +83,7 @@ async def test_an_old_event_makes_nobody_current(followed: Dashboard, store: Duc
 
 async def test_a_store_that_is_away_does_not_end_the_stream(followed: Dashboard) -> None:
     class Away:
-        async def query(self, query: Query) -> Result:
+        async def current(self, now: int) -> Mapping[str, int]:
             raise StoreUnavailable("away")
 
     away = dataclasses.replace(followed, store=Away())  # type: ignore[arg-type]

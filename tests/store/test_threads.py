@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from analytics import guest
 from analytics.errors import QueryTooLong, StoreUnavailable
+from analytics.guest import Guest
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb.engine import Engine
 from analytics.store.threads import Threads
@@ -18,7 +20,8 @@ from analytics.store.threads import Threads
 
 @pytest.fixture
 async def threads(tmp_path: Path) -> AsyncIterator[Threads]:
-    threads = Threads(partial(Engine, tmp_path / "store.duckdb", "256MB", 2), readers=2, waiting=2)
+    engine = partial(Engine, tmp_path / "store.duckdb", "256MB", 2)
+    threads = Threads(engine, readers=2, queue_timeout_s=60)
     await threads.open()
     yield threads
     await threads.close()
@@ -109,3 +112,13 @@ async def test_a_broken_engine_is_opened_anew_with_what_was_written(threads: Thr
     with pytest.raises(StoreUnavailable):
         await reading
     assert await threads.read(count) == 1
+
+
+async def test_what_the_server_asks_for_itself_waits_for_no_reader(threads: Threads) -> None:
+    crowd = threading.Event()
+    with guest.asking(Guest("a reader")):
+        readers = [asyncio.create_task(threads.read(lambda _: crowd.wait())) for _ in range(50)]
+        await asyncio.sleep(0)
+    assert await threads.read(lambda c: c.rows("SELECT 1")) == [(1,)]
+    crowd.set()
+    assert await asyncio.gather(*readers) == [True] * 50

@@ -18,6 +18,7 @@ from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
 from analytics.errors import (
     AnalyticsError,
+    Busy,
     Forbidden,
     Invalid,
     NotFound,
@@ -156,6 +157,11 @@ def error_page(request: Request, error: Exception, person: Person | None = None)
     status = error.status_code if isinstance(error, HTTPException) else problem.status(error)
     # What went wrong inside is for the log: a reader can do nothing with it, but ask for less.
     message = str(error) if isinstance(error, Invalid | QueryTooLong) else ""
+    if isinstance(error, Busy):
+        message = (
+            "Many reports are being read at this moment, and this one did not get its turn. Try"
+            " again in a moment. Nothing that was counted is lost."
+        )
     response = page(request, "error.html", person, (), status=status, code=status, message=message)
     response.headers.update(dict(problem.headers(error)))
     return response

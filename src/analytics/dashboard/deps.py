@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from starlette.requests import Request
 
 from analytics.breaker import Breaker
+from analytics.dashboard.current_visitors import CurrentVisitors
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
-from analytics.query import Query, Result
+from analytics.query import Query, Recent, Result
 from analytics.registry.base import Listed
 from analytics.store.catalog.base import Catalog
 
@@ -21,6 +23,12 @@ class Figures(Protocol):
 
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
+
+    async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
+        """As `Overviews.recent`."""
+
+    async def current(self, now: int) -> Mapping[str, int]:
+        """As `Overviews.current`."""
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
@@ -110,3 +118,8 @@ class Dashboard:
     """Every route, in the order of the modules."""
     client: Callable[[Request], str] = peer
     """The visitor's address, for throttling; behind a trusted proxy not the proxy's."""
+
+    @cached_property
+    def current(self) -> CurrentVisitors:
+        """Who is there now, for all live pages together."""
+        return CurrentVisitors(self.store, self.clock)

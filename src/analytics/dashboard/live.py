@@ -9,10 +9,10 @@ from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
+from analytics import guest
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS
-from analytics.dashboard.report import count_of, current_visitors
 from analytics.errors import Unavailable
 from analytics.site import Site
 
@@ -44,10 +44,10 @@ async def messages(
         stored, seen = False, False
         while True:
             try:
-                visitors = count_of(
-                    await deps.store.query(current_visitors(site.domain, deps.clock()))
-                )
-                seen = seen or await deps.store.first_event(site.domain) is not None
+                visitors = await deps.current.of(site.domain)
+                if not seen:
+                    with guest.asking(None):  # a page that lies open has no turn among readers
+                        seen = await deps.store.first_event(site.domain) is not None
                 data = {"visitors": visitors, "seen": seen, "stored": stored}
                 yield f"event: now\ndata: {json.dumps(data)}\n\n"
             except Unavailable:

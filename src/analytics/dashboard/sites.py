@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import cache
 from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
 from analytics import zones
-from analytics.dashboard import figures, plot, setup, sparkline
+from analytics.dashboard import figures, setup, sparkline
 from analytics.dashboard.ask import Ask, redirect
-from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.figures import Change
-from analytics.dashboard.report import count_of, current_visitors
 from analytics.dashboard.sparkline import Sparkline
 from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed
-from analytics.query import Dimension, Metric, Period, Query
+from analytics.query import Metric, Recent
 from analytics.site import Site
 from analytics.store.catalog import service
 
-DAY_MS: Final = 86_400_000
-HOUR_MS: Final = 3_600_000
+_QUIET: Final = Recent(visitors=0, before=0, current=0, hours=(0,) * 24)
 _AREAS: Final = (
     "Africa/",
     "America/",
@@ -61,38 +57,20 @@ async def show(ask: Ask) -> Response:
     sites = ask.sites()
     if person.owner and not sites:
         return redirect("/sites/new")
-    cards = await asyncio.gather(*(_card(ask.deps, site) for site in sites))
-    return ask.page("sites.html", cards=cards)
-
-
-async def _card(deps: Dashboard, site: Site) -> SiteCard:
-    now = deps.clock()
-    # Whole hours, so that the line has 24 equal steps and the last one is the running hour.
-    end = now - now % HOUR_MS + HOUR_MS
-    day = Period(end - DAY_MS, end, site.timezone)
-    last, before, hours, current = await asyncio.gather(
-        deps.store.query(_visitors(site, Period(now - DAY_MS, now + 1, site.timezone))),
-        deps.store.query(_visitors(site, Period(now - 2 * DAY_MS, now - DAY_MS, site.timezone))),
-        deps.store.query(_visitors(site, day, Dimension.HOUR)),
-        deps.store.query(current_visitors(site.domain, now)),
+    recent = await ask.deps.store.recent([site.domain for site in sites], ask.deps.clock())
+    return ask.page(
+        "sites.html", cards=[_card(site.domain, recent.get(site.domain, _QUIET)) for site in sites]
     )
-    values = plot.values_of(hours)
+
+
+def _card(domain: str, recent: Recent) -> SiteCard:
     return SiteCard(
-        domain=site.domain,
-        visitors=figures.short(count_of(last)),
-        change=figures.change(Metric.VISITORS, count_of(last), count_of(before)),
-        current=count_of(current),
-        line=sparkline.sparkline(
-            [
-                figures.number(values.get(b.label, 0)) or 0
-                for b in plot.buckets(site.domain, day, "hour")
-            ]
-        ),
+        domain=domain,
+        visitors=figures.short(recent.visitors),
+        change=figures.change(Metric.VISITORS, recent.visitors, recent.before),
+        current=recent.current,
+        line=sparkline.sparkline(recent.hours),
     )
-
-
-def _visitors(site: Site, period: Period, *dimensions: str) -> Query:
-    return Query(site=site.domain, metrics=(Metric.VISITORS,), period=period, dimensions=dimensions)
 
 
 async def new(ask: Ask) -> Response:

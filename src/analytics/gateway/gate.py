@@ -1,15 +1,16 @@
 """The gate: the first ASGI application that a request meets, and the one place of its routes.
 
 What holds for every request is here, in the order in which it happens: its id; how often its
-sender may ask; how large its body may be; its route; what an error looks like; the headers of
-the answer. Paths of the ingest module are found by a look-up, and keep limits of their own; all
-else is routed by Starlette. Who asks, and what they may see, is decided where the answer is made.
+sender may ask; how large its body may be; as whose guest it waits for the store; its route; what
+an error looks like; the headers of the answer. Paths of the ingest module are found by a look-up,
+and keep limits of their own; all else is routed by Starlette. Who asks, and what they may see, is
+decided where the answer is made.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -23,17 +24,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from analytics import problem, request_id
+from analytics import guest, problem, request_id
 from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, NotFound
 from analytics.gateway import filters
 from analytics.gateway.module import Endpoint, Module
+from analytics.gateway.presence import Presence
 from analytics.gateway.table import Line, table
+from analytics.guest import Guest
 
 log = structlog.get_logger()
 
 ErrorPage = Callable[[Request, Exception], Response]
 Check = Callable[[Scope], None]
 """Raises what a request is to be told instead of an answer."""
+Party = Callable[[Scope], Hashable]
+"""Whose request it is: what the same sender asks at once takes turns with what others ask."""
 _PROGRAMS: Final = re.compile(
     r"/(api|health|metrics)(/.*)?|.*\.(json|ya?ml)", re.DOTALL | re.IGNORECASE
 )
@@ -49,6 +54,11 @@ def anything(_: Scope) -> None:
     """No request is refused."""
 
 
+def everybody(_: Scope) -> Hashable:
+    """All requests are of one party."""
+    return None
+
+
 class Gate:
     """Answers for those of *modules* that are in *serving*, and says of the rest that it does not.
 
@@ -61,6 +71,7 @@ class Gate:
         serving: Collection[str],
         *,
         check: Check = anything,
+        party: Party = everybody,
         max_body_bytes: int = 1 << 20,
         cors_origins: Sequence[str] = (),
         error_page: ErrorPage | None = None,
@@ -68,6 +79,7 @@ class Gate:
         self._modules = modules
         self._serving = frozenset(serving)
         self._check = check
+        self._party = party
         self._max_body_bytes = max_body_bytes
         self._error_page = error_page
         self._exact: dict[str, Endpoint] = {}
@@ -136,7 +148,9 @@ class Gate:
             response = await self._refused(Request(scope), error)
             return await response(scope, receive, send)
         app = self._api if path.startswith("/api/") else self._pages
-        return await app(scope, receive, send)
+        presence = Presence(scope, receive)
+        with guest.asking(Guest(self._party(scope), presence.left)):
+            return await app(scope, presence.receive, send)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         if isinstance(error, AnalyticsError) and error.status >= 500:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from starlette.types import Scope
 
 from analytics import access
@@ -28,3 +30,9 @@ class Rates:
         token = access.bearer(client.authorization)
         if token is not None and (key := self._keys.find(token)) is not None:
             self._limits.check_key(key, client.address)
+
+    def party(self, scope: Scope) -> Hashable:
+        """Whose request it is: those of one browser, or of one key, take turns as one."""
+        client = self._trust.client(scope)
+        cookies = tuple(value for name, value in scope["headers"] if name == b"cookie")
+        return client.address, client.authorization, cookies

@@ -114,6 +114,13 @@ class Store(Section):
         unit="days",
         ge=0,
     )
+    queue_timeout_s: float = setting(
+        20,
+        "How long a page or an API question waits for its turn while others are answered; then "
+        "it gets 503.",
+        unit="seconds",
+        gt=0,
+    )
     query_timeout_s: float = setting(
         30, "Time after which a query is given up.", unit="seconds", gt=0
     )

@@ -12,7 +12,7 @@ from analytics.event import Erasure
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
-from analytics.query import Query, Result
+from analytics.query import Query, Recent, Result
 
 __all__ = [
     "Absorbs",
@@ -25,6 +25,7 @@ __all__ = [
     "LedgerKey",
     "LedgerLine",
     "Lookups",
+    "Overviews",
     "Prepared",
     "Progress",
     "SeriesStore",
@@ -95,6 +96,16 @@ class Lookups(Protocol):
 
     async def first_event(self, site: str) -> int | None:
         """The earliest `ts` of a site's rows; None when it has none."""
+
+
+class Overviews(Protocol):
+    """Answers about many sites at once, at the price of one."""
+
+    async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
+        """Return the last 24 hours of each of *sites*; those without any event are left out."""
+
+    async def current(self, now: int) -> Mapping[str, int]:
+        """Return how many visitors each site has now; sites without any are left out."""
 
 
 class Builds(Protocol):

@@ -47,8 +47,8 @@ class Connection(Protocol):
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
     """All of the statements inside, or none."""
-    connection.run("BEGIN TRANSACTION")
     try:
+        connection.run("BEGIN TRANSACTION")  # interrupted, it may have begun nevertheless
         yield
         connection.run("COMMIT")
     except BaseException:

@@ -1,4 +1,9 @@
-"""The threads that may block: one that writes, and bounded numbers that read and do long work."""
+"""The threads that may block: one that writes, and bounded numbers that read and do long work.
+
+Readers wait for theirs in a `WaitingRoom`. What the server asks for itself (what the projector
+folds upon, how many are there now) has threads of its own, so that no crowd of readers keeps it
+from counting.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
-from analytics.errors import BulkheadFull, QueryTooLong, StoreUnavailable
+from analytics import guest
+from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.store.base import Progress
 from analytics.store.connection import Connection
+from analytics.store.waiting_room import WaitingRoom
 
 T = TypeVar("T")
 _END: Final = object()
@@ -35,13 +42,14 @@ class Engine(Protocol):
 class Threads:
     """Runs functions of a `Connection` off the event loop."""
 
-    def __init__(self, open_engine: Callable[[], Engine], *, readers: int, waiting: int) -> None:
+    def __init__(
+        self, open_engine: Callable[[], Engine], *, readers: int, queue_timeout_s: float
+    ) -> None:
         self._open = open_engine
         self._writing = ThreadPoolExecutor(1, "store-writer")
-        self._reading = ThreadPoolExecutor(readers, "store-reader")
+        self._reading = WaitingRoom("store-reader", readers, patience_s=queue_timeout_s)
+        self._own_reading = ThreadPoolExecutor(2, "store-own-reader")
         self._working = ThreadPoolExecutor(2, "store-worker")
-        self._room = readers + waiting
-        self._asked = 0
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._writer: Connection | None = None
@@ -53,7 +61,8 @@ class Threads:
 
     async def close(self) -> None:
         """Finish what runs, refuse what comes, and close the engine."""
-        await asyncio.to_thread(self._reading.shutdown)
+        await asyncio.to_thread(self._reading.close)
+        await asyncio.to_thread(self._own_reading.shutdown)
         await asyncio.to_thread(self._working.shutdown)
         try:
             await self._run(self._writing, self._closed)
@@ -65,17 +74,14 @@ class Threads:
         return await self._run(self._writing, lambda: step(self._opened()))
 
     async def read(self, step: Callable[[Connection], T], *, at_most_s: float | None = None) -> T:
-        """Run *step* on a reading thread. Raises `BulkheadFull` if too many wait.
+        """Run *step* on a reading thread: when it is its guest's turn, or at once without one.
 
-        With *at_most_s*, a step that runs longer is given up: it raises `QueryTooLong`.
+        Raises `Busy` when its guest has waited too long. With *at_most_s*, a step that runs
+        longer is given up: it raises `QueryTooLong`.
         """
-        if self._asked >= self._room:
-            raise BulkheadFull("Too many questions at once; ask again in a moment.")
-        self._asked += 1
-        try:
-            return await self._run(self._reading, lambda: self._read(step, at_most_s))
-        finally:
-            self._asked -= 1
+        if guest.current() is None:
+            return await self._run(self._own_reading, lambda: self._read(step, at_most_s))
+        return await self._reading.run(lambda: self._read(step, at_most_s))
 
     async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncGenerator[T, None]:
         """Yield what *step* yields, from a connection of its own."""

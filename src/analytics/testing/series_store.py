@@ -312,6 +312,42 @@ class FirstAndNewestContract:
         assert await taking.store.first_event("none.example") is None
 
 
+class OverviewsContract:
+    """The tests of `Overviews`."""
+
+    async def test_many_sites_at_once_have_the_figures_of_each(self, taking: Taking) -> None:
+        await taking.take(traffic())
+        found = await taking.store.recent([SITE, OTHER, "none.example"], NOON)
+        assert set(found) == {SITE, OTHER}
+        first = NOON + HOUR - DAY
+        for site, recent in found.items():
+            assert recent.visitors == await _visitors(taking, site, NOON - DAY, NOON + 1)
+            assert recent.before == await _visitors(taking, site, NOON - 2 * DAY, NOON - DAY)
+            assert recent.current == await _visitors(taking, site, NOON - 5 * MINUTE, NOON + 1)
+            hours = [first + number * HOUR for number in range(24)]
+            assert list(recent.hours) == [
+                await _visitors(taking, site, hour, hour + HOUR) for hour in hours
+            ]
+        assert found[SITE].visitors > found[OTHER].visitors > 0
+
+    async def test_of_other_sites_nothing_is_told(self, taking: Taking) -> None:
+        await taking.take([hit(NOON), hit(NOON, site=OTHER, hostname=OTHER)])
+        assert set(await taking.store.recent([OTHER], NOON)) == {OTHER}
+        assert await taking.store.recent([], NOON) == {}
+
+    async def test_current_visitors_are_those_of_five_minutes(self, taking: Taking) -> None:
+        hits = [
+            hit(NOON),
+            hit(NOON - 5 * MINUTE, visitor=2),
+            hit(NOON - 5 * MINUTE - 1, visitor=3),
+            hit(NOON, visitor=4, bot="crawler"),
+            hit(NOON, visitor=5, name=ENGAGEMENT, engaged_ms=1000),
+            hit(NOON - DAY, visitor=6, site=OTHER, hostname=OTHER),
+        ]
+        await taking.take(hits)
+        assert await taking.store.current(NOON) == {SITE: 2}
+
+
 class LookupsContract(FirstAndNewestContract):
     """The tests of `Lookups`."""
 
@@ -350,6 +386,13 @@ class SnapshotsContract:
         with pytest.raises(Conflict):
             await taking.store.snapshot(copy)
         assert copy.stat().st_size == written > 0
+
+
+async def _visitors(taking: Taking, site: str, start: int, end: int) -> object:
+    """The visitors of a span, by a question of its own."""
+    query = Query(site=site, metrics=(Metric.VISITORS,), period=Period(start, end, ZONE))
+    (row,) = (await taking.store.query(query)).rows
+    return row.metrics[0]
 
 
 async def _ledger(taking: Taking, site: str) -> Mapping[int, LedgerLine]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -61,6 +59,7 @@ class TestDuckDBStore(
     suite.ExportsContract,
     suite.ErasesContract,
     suite.LookupsContract,
+    suite.OverviewsContract,
     suite.SnapshotsContract,
 ):
     @pytest.fixture
@@ -188,18 +187,6 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
     async with store:
         pass
     with pytest.raises(StoreUnavailable, match="closed"):
-        await store.query(visitors())
-
-
-async def test_too_many_questions_at_once_are_refused(tmp_path: Path) -> None:
-    async with DuckDBStore(tmp_path / "store.duckdb", readers=1, waiting=1) as store:
-        gate = threading.Event()
-        asked = [asyncio.create_task(store._threads.read(lambda _: gate.wait())) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(StoreUnavailable, match="Too many"):
-            await store.query(visitors())
-        gate.set()
-        await asyncio.gather(*asked)
         await store.query(visitors())
 
 

@@ -75,6 +75,7 @@ class OfReplicas(
     suite.ExportsContract,
     suite.ErasesContract,
     suite.FirstAndNewestContract,
+    suite.OverviewsContract,
     suite.SnapshotsContract,
 ):
     """What a replica must do."""

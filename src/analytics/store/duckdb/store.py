@@ -13,7 +13,7 @@ from analytics.errors import Conflict, StoreUnavailable
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
-from analytics.query import Query, Result
+from analytics.query import Query, Recent, Result
 from analytics.store import (
     absorbing,
     answering,
@@ -23,6 +23,7 @@ from analytics.store import (
     exporting,
     localtime,
     lookups,
+    overview,
     window,
     writing,
 )
@@ -34,6 +35,7 @@ from analytics.store.base import (
     ExportFormat,
     Exports,
     Lookups,
+    Overviews,
     Prepared,
     Progress,
     SeriesStore,
@@ -56,14 +58,16 @@ class DuckDBStore:
         memory_limit: str = "512MB",
         threads: int = 2,
         readers: int = 2,
-        waiting: int = 64,
+        queue_timeout_s: float = 20,
         query_timeout_s: float = 30,
         timezones: Callable[[], Mapping[str, str]] = dict,
         rebuild_at_most_every_ms: int = 600_000,
         hot_days: int = 0,
     ) -> None:
         self._threads = Threads(
-            partial(Engine, path, memory_limit, threads), readers=readers, waiting=waiting
+            partial(Engine, path, memory_limit, threads),
+            readers=readers,
+            queue_timeout_s=queue_timeout_s,
         )
         self._query_timeout_s = query_timeout_s
         self._scratch = path.parent / "scratch"
@@ -96,6 +100,18 @@ class DuckDBStore:
         """Answer *query* from every row written before the call."""
         return await self._threads.read(
             partial(answering.answer, query=query), at_most_s=self._query_timeout_s
+        )
+
+    async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
+        """Return the last 24 hours of each of *sites*; those without any event are left out."""
+        return await self._threads.read(
+            partial(overview.recent, sites=sites, now=now), at_most_s=self._query_timeout_s
+        )
+
+    async def current(self, now: int) -> Mapping[str, int]:
+        """Return how many visitors each site has now; sites without any are left out."""
+        return await self._threads.read(
+            partial(overview.current, now=now), at_most_s=self._query_timeout_s
         )
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
@@ -265,5 +281,6 @@ _can: tuple[
     type[Erases],
     type[Exports],
     type[Lookups],
+    type[Overviews],
     type[Snapshots],
-] = (DuckDBStore,) * 7
+] = (DuckDBStore,) * 8

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Final, Protocol
@@ -18,6 +17,7 @@ from analytics.query import Result
 from analytics.settings import Spark
 from analytics.store import guards, question
 from analytics.store.question import Question
+from analytics.store.waiting_room import WaitingRoom
 
 PATH: Final = "/questions"
 _MOST_BYTES: Final = 64 << 20
@@ -39,10 +39,12 @@ class History(Protocol):
 class SparkHistory:
     """The `History` that the Spark job of a cluster answers from, at *address* (host:port)."""
 
-    def __init__(self, settings: Spark, guard: Guard | None = None) -> None:
+    def __init__(
+        self, settings: Spark, guard: Guard | None = None, *, queue_timeout_s: float = 20
+    ) -> None:
         self._address = settings.address
         self._guard = guard or guards.spark(settings)
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "history")
+        self._room = WaitingRoom("history", _AT_ONCE, patience_s=queue_timeout_s)
         self._headers = {"content-type": "application/msgpack"}
         if secret := settings.secret.get_secret_value():
             self._headers["authorization"] = f"Bearer {secret}"
@@ -50,12 +52,11 @@ class SparkHistory:
 
     async def ask(self, asked: Question) -> Result:
         """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._ask, question.encode(asked))
+        return await self._room.run(partial(self._ask, question.encode(asked)))
 
     def close(self) -> None:
         """Nothing more is asked."""
-        self._threads.shutdown()
+        self._room.close()
 
     def _ask(self, body: bytes) -> Result:
         with self._guard.call():

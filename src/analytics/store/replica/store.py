@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Self
@@ -12,13 +12,14 @@ from msgspec import structs
 from analytics.background import LoopState
 from analytics.errors import Misconfigured, QueryTooLong, StoreUnavailable
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
-from analytics.query import Query, Result
+from analytics.query import Query, Recent, Result
 from analytics.store.base import (
     Audits,
     Builds,
     Erases,
     ExportFormat,
     Exports,
+    Overviews,
     Progress,
     SeriesStore,
     Snapshots,
@@ -133,6 +134,14 @@ class ReplicaStore:
         """For each partition of the log, the offset behind what is here."""
         return await self._engine.offsets()
 
+    async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
+        """Return the last 24 hours of each of *sites*; those without any event are left out."""
+        return await self._engine.recent(sites, now)
+
+    async def current(self, now: int) -> Mapping[str, int]:
+        """Return how many visitors each site has now; sites without any are left out."""
+        return await self._engine.current(now)
+
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """The ledger of one site, or of all."""
         return await self._engine.ledger(site)
@@ -193,10 +202,6 @@ class ReplicaStore:
 
 
 _: type[SeriesStore] = ReplicaStore
-_can: tuple[type[Builds], type[Exports], type[Erases], type[Audits], type[Snapshots]] = (
-    ReplicaStore,
-    ReplicaStore,
-    ReplicaStore,
-    ReplicaStore,
-    ReplicaStore,
-)
+_can: tuple[
+    type[Audits], type[Builds], type[Erases], type[Exports], type[Overviews], type[Snapshots]
+] = (ReplicaStore,) * 6
