@@ -13,7 +13,7 @@ from analytics import extras
 from analytics.admin.folder import DataFolder
 from analytics.background import LoopState
 from analytics.breaker import Breaker
-from analytics.errors import LogUnavailable, Malformed, Misconfigured, NotVisibleYet
+from analytics.errors import LogUnavailable, Misconfigured, NotVisibleYet
 from analytics.event import Erasure
 from analytics.gateway import metrics
 from analytics.guard import Guard
@@ -132,7 +132,7 @@ class Following:
 
         Raises `Malformed` for what is no receipt of ours, `NotVisibleYet` after 10 s.
         """
-        positions = [_position(receipt) for receipt in receipts.split(",")]
+        positions = [Position.parse(receipt) for receipt in receipts.split(",")]
         try:
             async with asyncio.timeout(_WAIT_S):
                 for position in positions:
@@ -252,10 +252,3 @@ async def _ends(log: Spool) -> Mapping[int, int]:
     if log.backlog:
         raise LogUnavailable("hits wait for Kafka in the spool")
     return {end.partition: end.offset for _, end in await log.ends()}
-
-
-def _position(receipt: str) -> Position:
-    partition, dash, offset = receipt.strip().partition("-")
-    if not (dash and partition.isdecimal() and offset.isdecimal()):
-        raise Malformed("wait", f"{receipt[:40]!r} is no receipt")
-    return Position(int(partition), int(offset))

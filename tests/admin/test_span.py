@@ -35,9 +35,9 @@ def test_an_end_left_out_is_open() -> None:
     assert span.of(None, None, "Etc/UTC") == span.ALWAYS
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "", "24.11.2026", "9999-12-31"])
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "", "24.11.2026"])
 def test_what_is_no_moment_says_what_one_looks_like(text: str) -> None:
-    with pytest.raises(Malformed, match="a date such as 2026-11-24"):
+    with pytest.raises(Malformed, match="a date like 2026-11-24"):
         span.of(None, text, "Etc/UTC")
 
 

@@ -60,8 +60,8 @@ async def test_a_form_changes_what_it_says(
     ("form", "problem"),
     [
         ({"form": "general", "timezone": "Mars/Olympus"}, "There is no time zone 'Mars/Olympus'."),
-        ({"form": "retention", "days": "-1"}, "Give a number of days"),
-        ({"form": "retention", "days": "²"}, "Give a number of days"),
+        ({"form": "retention", "days": "-1"}, "'-1' is not a whole number from 1 to 36,500"),
+        ({"form": "retention", "days": "²"}, "is not a whole number"),
         ({"form": "shields", "addresses": "office"}, "'office' is no IP address"),
         ({"form": "key"}, "Choose at least one thing"),
         ({"form": "person", "email": "new@shop.example", "password": "short"}, "at least 8"),

@@ -60,7 +60,10 @@ async def test_a_breakdown_names_the_property(api: httpx2.AsyncClient) -> None: 
     ("params", "field"),
     [
         ({"metrics": "hits"}, "metrics"),
-        ({"period": "decade"}, "date_range"),
+        ({"period": "decade"}, "period"),
+        ({"period": "custom", "date": "2026-11-05,2026-11-01"}, "date"),
+        ({"date": "0001-01-05"}, "date"),
+        ({"site_id": ""}, "site_id"),
         ({"period": "custom"}, "date"),
         ({"filters": "visit:mood==good"}, "filters"),
         ({"filters": "nonsense"}, "filters"),
@@ -82,3 +85,38 @@ def test_filters_read_as_they_were_written() -> None:
         Compare(Op.MATCHES_NOT, "event:page", ("^/blog/.*$",)),
         Compare(Op.CONTAINS, "event:props:a b", ("x|y",)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("period", "on", "first", "last"),
+    [
+        ("day", "2026-01-10", "2026-01-10 00:00:00", "2026-01-10 23:00:00"),
+        ("month", "2026-01-10", "2026-01-01", "2026-01-31"),
+        ("month", "2024-02-29", "2024-02-01", "2024-02-29"),
+        ("month", "today", "2026-11-01", "2026-11-30"),
+        ("6mo", "2026-01-10", "2025-08-01", "2026-01-01"),
+        ("12mo", "2026-01-10", "2025-02-01", "2026-01-01"),
+        ("year", "2026-01-10", "2026-01-01", "2026-12-31"),
+        ("7d", "2026-01-10", "2026-01-03", "2026-01-09"),
+        ("custom", "2026-01-10, 2026-01-12", "2026-01-10", "2026-01-12"),
+    ],
+)
+async def test_a_period_is_the_whole_one_that_its_date_falls_into(
+    api: httpx2.AsyncClient,  # noqa: F811
+    period: str,
+    on: str,
+    first: str,
+    last: str,
+) -> None:
+    reply = await ask(api, "timeseries", period=period, date=on, metrics="visitors")
+    results = reply.json()["results"]
+    assert (results[0]["date"], results[-1]["date"]) == (first, last)
+
+
+async def test_a_month_is_counted_to_its_end_whatever_day_of_it_is_named(
+    api: httpx2.AsyncClient,  # noqa: F811
+) -> None:
+    for on in ("2026-11-01", "2026-11-10", "2026-11-30"):
+        for period in ("month", "6mo", "12mo", "year"):
+            reply = await ask(api, "aggregate", period=period, date=on, metrics="pageviews")
+            assert reply.json() == {"results": {"pageviews": {"value": 3}}}, (period, on)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from analytics import zones
+from analytics import parsing
 from analytics.errors import Malformed
+from analytics.store import localtime
 
 ALWAYS: Final = (0, 1 << 62)
 
@@ -25,16 +25,7 @@ def of(start: str | None, end: str | None, zone: str) -> tuple[int, int]:
 
 
 def _moment(field: str, text: str, zone: str, *, end_of_day: bool = False) -> int:
-    try:
-        if len(text) == len("2026-11-24"):
-            day = date.fromisoformat(text) + timedelta(days=1 if end_of_day else 0)
-            at = datetime.combine(day, time(), zones.zone(zone))
-        else:
-            at = datetime.fromisoformat(text)
-            at = at if at.tzinfo else at.replace(tzinfo=zones.zone(zone))
-        since_1970 = at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise Malformed(
-            field, f"{text!r} is neither a date such as 2026-11-24 nor a moment in ISO 8601"
-        ) from None
-    return since_1970 // timedelta(milliseconds=1)
+    if not parsing.is_date(text):
+        return parsing.moment(text, field, zone)
+    day = localtime.day_number(parsing.day(text, field))
+    return localtime.day_start(zone, day + 1 if end_of_day else day)

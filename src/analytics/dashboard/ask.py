@@ -26,6 +26,7 @@ from analytics.errors import (
     TooLarge,
     Unauthenticated,
 )
+from analytics.parsing import digits
 from analytics.person import Person
 from analytics.site import Site
 
@@ -85,8 +86,8 @@ class Ask:
 
     async def posted(self) -> FormData:
         """The posted form, without files. Raises `TooLarge`, before it reads anything."""
-        length = self.request.headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > MAX_FORM_BYTES:
+        length = digits(self.request.headers.get("content-length", ""))
+        if length is None or length > MAX_FORM_BYTES:
             raise TooLarge(f"A form may have {MAX_FORM_BYTES:,} bytes, and must say how many.")
         return await self.request.form(max_files=0, max_fields=100)
 

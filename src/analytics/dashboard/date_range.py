@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, cast
 
-from analytics import zones
+from analytics import parsing, zones
 from analytics.errors import Malformed
 from analytics.query import Period
 from analytics.store import localtime
 
 _FIELD: Final = "date_range"
-_DAYS: Final = re.compile(r"(\d{1,4})d")
-_MONTHS: Final = re.compile(r"(\d{1,3})mo")
+CHOICES: Final = (
+    "choose day, 24h, 7d (or another number of days), month, 6mo (or another number of months),"
+    " year or all"
+)
+_DAYS: Final = re.compile("([0-9]{1,4})d")
+_MONTHS: Final = re.compile("([0-9]{1,3})mo")
 _HOUR_MS: Final = 3_600_000
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def resolve(asked: object, timezone: str, now: int, first_event: int | None = None) -> Period:
@@ -37,6 +40,23 @@ def resolve(asked: object, timezone: str, now: int, first_event: int | None = No
     raise Malformed(
         _FIELD, 'name a range such as "7d", or give two dates: ["2026-01-01", "2026-01-31"]'
     )
+
+
+def calendar(name: str, within: date, timezone: str) -> Period | None:
+    """The whole `day`, `month` or `year` that *within* falls into; `6mo` and `12mo` with the
+    months before. None for another *name*."""
+    month = within.replace(day=1)
+    match name:
+        case "day":
+            return _days(within, within + timedelta(1), timezone)
+        case "month":
+            return _days(month, _months_back(month, -1), timezone)
+        case "6mo" | "12mo":
+            months = int(name.removesuffix("mo"))
+            return _days(_months_back(month, months - 1), _months_back(month, -1), timezone)
+        case "year":
+            return _days(date(within.year, 1, 1), date(within.year + 1, 1, 1), timezone)
+    return None
 
 
 def previous(period: Period) -> Period:
@@ -63,6 +83,8 @@ def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Peri
     if days := _DAYS.fullmatch(asked):
         return _days(_back(today, int(days[1])), today, timezone)
     if months := _MONTHS.fullmatch(asked):
+        if not int(months[1]):
+            raise Malformed(_FIELD, "at least one month")
         return _days(_months_back(today, int(months[1])), today.replace(day=1), timezone)
     match asked:
         case "day":
@@ -75,7 +97,7 @@ def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Peri
             since = now if first_event is None else min(first_event, now)
             first = localtime.date_of(localtime.day_of(timezone, since))
             return _days(first, tomorrow, timezone)
-    raise Malformed(_FIELD, f"there is no range {asked!r}")
+    raise Malformed(_FIELD, f"there is no range {asked[:40]!r}; {CHOICES}")
 
 
 def _back(today: date, days: int) -> date:
@@ -85,8 +107,7 @@ def _back(today: date, days: int) -> date:
 
 
 def _months_back(today: date, months: int) -> date:
-    if months < 1:
-        raise Malformed(_FIELD, "at least one month")
+    """The first day of the month that many *months* before that of *today*."""
     whole = today.year * 12 + today.month - 1 - months
     return date(whole // 12, whole % 12 + 1, 1)
 
@@ -100,26 +121,16 @@ def _days(first: date, end: date, timezone: str) -> Period:
 
 
 def _between(first: str, last: str, timezone: str) -> Period:
-    try:
-        if _DATE.fullmatch(first) and _DATE.fullmatch(last):
-            days = date.fromisoformat(first), date.fromisoformat(last) + timedelta(1)
-            period = _days(*days, timezone)
-        else:
-            # Both instants belong to it, to the millisecond.
-            period = Period(_instant(first, timezone), _instant(last, timezone) + 1, timezone)
-    except (ValueError, OverflowError) as exc:
-        raise Malformed(_FIELD, f"{first!r}, {last!r} are not two ISO 8601 dates or times") from exc
+    if parsing.is_date(first) and parsing.is_date(last):
+        first_day, last_day = parsing.day(first, _FIELD), parsing.day(last, _FIELD)
+        period = _days(first_day, last_day + timedelta(1), timezone)
+    else:
+        # Both instants belong to it, to the millisecond.
+        start = parsing.moment(first, _FIELD, timezone)
+        period = Period(start, parsing.moment(last, _FIELD, timezone) + 1, timezone)
     if period.start >= period.end:
         raise Malformed(_FIELD, "the first date is after the last")
     return period
-
-
-def _instant(text: str, timezone: str) -> int:
-    """A time without an offset is the site's."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zones.zone(timezone))
-    return round(moment.astimezone(UTC).timestamp() * 1000)
 
 
 def describe(period: Period) -> tuple[str, str]:

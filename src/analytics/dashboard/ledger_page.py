@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
+from analytics import parsing
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.date_range import local
 from analytics.dashboard.span import day_name
-from analytics.errors import Malformed
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 
 DAYS: Final = 91
@@ -52,22 +52,27 @@ async def show(ask: Ask) -> Response:
     """By day, newest first; or one day's hours."""
     site = ask.site()
     ask.someone()
-    day = ask.request.query_params.get("day", "")
-    if day:
-        _check(day)
+    text = ask.request.query_params.get("day", "")
+    day = parsing.day(text, "day") if text else None
     ledger = await ask.deps.store.ledger(site.domain)
-    days, hours = by_day(ledger, site.timezone), by_hour(ledger, site.timezone, day) if day else []
+    days, hours = by_day(ledger, site.timezone), by_hour(ledger, site.timezone, text) if day else []
     return ask.page(
         "ledger.html",
         site=site,
         total=add("All time", ledger.values()),
         lines=hours if day else days[:DAYS],
         left_out=0 if day else max(0, len(days) - DAYS),
-        day=day,
-        day_title=day_name(date.fromisoformat(day), with_year=True) if day else "",
-        previous_day=(date.fromisoformat(day) - timedelta(days=1)).isoformat() if day else "",
-        next_day=(date.fromisoformat(day) + timedelta(days=1)).isoformat() if day else "",
+        day=text,
+        day_title=day_name(day, with_year=True) if day else "",
+        previous_day=_beside(day, -1) if day else "",
+        next_day=_beside(day, 1) if day else "",
     )
+
+
+def _beside(day: date, days: int) -> str:
+    """Return the date that many *days* after *day*, "" for one that cannot be asked for."""
+    other = day + timedelta(days)
+    return other.isoformat() if parsing.FIRST_DAY <= other <= parsing.LAST_DAY else ""
 
 
 def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[Line]:
@@ -106,10 +111,3 @@ def add(name: str, lines: Iterable[LedgerLine], *, weekday: str = "", key: str =
         erased += line.erased
         dropped.update(line.dropped)
     return Line(name, weekday, key, received, stored, duplicate, dropped, dead, erased)
-
-
-def _check(day: str) -> None:
-    try:
-        date.fromisoformat(day)
-    except ValueError as exc:
-        raise Malformed("day", f"{day[:40]!r} is no date like 2026-11-24") from exc

@@ -14,10 +14,12 @@ from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.panels import PANELS, Panel, Tab
 from analytics.dashboard.report import report
 from analytics.errors import Malformed, NotFound
+from analytics.parsing import whole_number
 from analytics.query import Metric, Op, Query
 from analytics.site import Site
 
 LIST_ROWS: Final = 100
+_MAX_PAGE: Final = 100_000
 
 
 async def show(ask: Ask) -> Response:
@@ -64,7 +66,7 @@ async def full_list(ask: Ask) -> Response:
     if not listing.name_of(tab, address):
         raise Malformed("prop", "name the property whose values you want to see")
     search = asked.get("search", "")[: filters.MAX_VALUE_CHARS]
-    number = _page_number(asked.get("page", "1"))
+    number = whole_number(asked.get("page", "1"), "page", least=1, most=_MAX_PAGE)
     order = _order(tab, asked.get("sort", tab.metrics[0].value))
     covered = await span.resolve(ask.deps, address, address.period or DEFAULT_PERIOD, site.timezone)
     totals, result = await asyncio.gather(
@@ -122,9 +124,3 @@ def _order(tab: Tab, text: str) -> Metric:
         if metric.value == text:
             return metric
     raise Malformed("sort", f"{text[:40]!r} is not one of {', '.join(tab.metrics)}")
-
-
-def _page_number(text: str) -> int:
-    if text.isascii() and text.isdecimal() and 1 <= int(text[:7]) <= 100_000:
-        return int(text[:7])
-    raise Malformed("page", f"{text[:40]!r} is no page number")

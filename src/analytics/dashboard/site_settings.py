@@ -15,6 +15,7 @@ from analytics.dashboard.shields_form import read_shields
 from analytics.dashboard.sites import snippet, timezones
 from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed
+from analytics.parsing import whole_number
 from analytics.person import Scope
 from analytics.site import Site
 from analytics.store.catalog import service
@@ -100,11 +101,7 @@ async def _shields(ask: Ask, site: Site, form: FormData) -> None:
 
 async def _retention(ask: Ask, site: Site, form: FormData) -> None:
     text = str(form.get("days", "")).strip()
-    days: int | None = None
-    if text:
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_RETENTION_DAYS):
-            raise Malformed("days", f"Give a number of days from 1 to {MAX_RETENTION_DAYS:,}.")
-        days = int(text)
+    days = whole_number(text, "days", least=1, most=MAX_RETENTION_DAYS) if text else None
     await ask.deps.catalog.sites.change(msgspec.structs.replace(site, retention_days=days))
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from starlette.requests import Request
 
 from analytics import access
-from analytics.errors import Forbidden, NotFound
+from analytics.errors import Forbidden, Malformed, NotFound
 from analytics.person import Key, Scope
 from analytics.query import Query, Result
 from analytics.site import Site
@@ -41,6 +41,8 @@ class StatsAccess:
     def site(self, request: Request, name: str) -> Site:
         """The site of that name, if the request's key may read its figures."""
         key = self.key(request)
+        if not name:
+            raise Malformed("site_id", "is missing; send the site's domain")
         site = self._catalog.sites.get(name)
         if key.site is not None and (site is None or site.domain != key.site):
             raise Forbidden(f"This key is for {key.site} only.")

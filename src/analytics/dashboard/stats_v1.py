@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from starlette.datastructures import QueryParams
@@ -11,15 +12,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from analytics import parsing
 from analytics.dashboard import date_range, stats_query
 from analytics.dashboard.stats_access import StatsAccess
 from analytics.dashboard.stats_figure import shown
 from analytics.errors import Malformed
+from analytics.parsing import whole_number
 from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query
 from analytics.site import Site
 from analytics.store.buckets import time_labels
 
 _MAX_LIMIT: Final = 1_000
+_MAX_PAGE: Final = 1_000_000
 _FILTER: Final = re.compile(r"(?P<dimension>[a-z_:]+(?::[^=!~]+)?)(?P<op>==|!=|~)(?P<values>.+)")
 _INTERVALS: Final = {
     "hour": Dimension.HOUR,
@@ -89,8 +93,8 @@ class StatsV1:
         """The figures of each value of `property`, the largest first."""
         self._access.key(request)
         params = request.query_params
-        limit = _whole(params, "limit", 100, _MAX_LIMIT)
-        page = _whole(params, "page", 1, 1_000_000)
+        limit = whole_number(params.get("limit", "100"), "limit", least=1, most=_MAX_LIMIT)
+        page = whole_number(params.get("page", "1"), "page", least=1, most=_MAX_PAGE)
         dimension = stats_query.dimension(params.get("property"), "property")
         query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
         name = dimension.rpartition(":")[2]
@@ -125,17 +129,35 @@ class StatsV1:
         )
 
     async def _period(self, params: QueryParams, site: Site) -> Period:
-        name, on = params.get("period", "30d"), params.get("date")
-        if name == "custom":
-            if not on or on.count(",") != 1:
-                raise Malformed("date", "a custom period needs date=<first>,<last>")
-            return date_range.resolve(on.split(","), site.timezone, self._access.clock())
+        """The period asked for, as version 1 has it: `month` and the like are whole ones."""
+        name, on = params.get("period", "30d"), params.get("date", "today").strip()
         now = self._access.clock()
-        if on is not None:
+        if name == "custom":
+            ends = [params[end] for end in ("from", "to") if end in params] or on.split(",")
+            if len(ends) != 2:
+                raise Malformed("date", "a custom period needs date=<first day>,<last day>")
+            with _named_as("date"):
+                return date_range.resolve([end.strip() for end in ends], site.timezone, now)
+        if on != "today":
+            day = parsing.day(on, "date")
             # As on the evening of that day.
             now = date_range.resolve([on, on], site.timezone, now).end - 1
+        else:
+            day = date_range.local(now, site.timezone).date()
+        if (period := date_range.calendar(name, day, site.timezone)) is not None:
+            return period
         first = await self._access.store.first_event(site.domain) if name == "all" else None
-        return date_range.resolve(name, site.timezone, now, first)
+        with _named_as("period"):
+            return date_range.resolve(name, site.timezone, now, first)
+
+
+@contextmanager
+def _named_as(field: str) -> Iterator[None]:
+    """Call whatever is malformed by the name that version 1 has for it."""
+    try:
+        yield
+    except Malformed as error:
+        raise Malformed(field, error.reason) from None
 
 
 _COUNTS: Final = frozenset({Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.EVENTS})
@@ -158,13 +180,6 @@ def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
     if old == 0:
         return 100 if new else 0
     return int((new - old) / old * 100 + (0.5 if new >= old else -0.5))
-
-
-def _whole(params: QueryParams, name: str, usual: int, most: int) -> int:
-    text = params.get(name, str(usual))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
-        raise Malformed(name, f"is a whole number between 1 and {most}")
-    return int(text)
 
 
 def _filters(text: str) -> list[Compare]:

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.types import Message, Receive, Scope, Send
 
 from analytics.errors import TooLarge
+from analytics.parsing import digits
 
 Header = tuple[bytes, bytes]
 
@@ -41,8 +42,10 @@ def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
     *receive* that passes the limit.
     """
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > most:
-            raise too_large(most)
+        if name == b"content-length":
+            length = digits(value.decode("latin-1"))
+            if length is None or length > most:
+                raise too_large(most)
     got = 0
 
     async def wrapped() -> Message:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, SecretStr, field_validator
 
+from analytics import parsing
 from analytics.settings.section import GIB, MIB, Bytes, OptionalPath, Section, parts, setting
 
 
@@ -15,7 +16,7 @@ def _addresses(value: object) -> object:
     if isinstance(value, list | tuple):
         for part in value:
             host, colon, port = str(part).rpartition(":")
-            if not (host and colon and port.isdecimal() and int(port) < 65536):
+            if not (host and colon and parsing.port(port) is not None):
                 raise ValueError('give addresses as "host:port"')
     return value
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, SecretStr, ValidationInfo, field_validator
 
+from analytics import parsing
 from analytics.settings.section import Section, absent, parts, setting
 
 
@@ -30,7 +31,7 @@ class Registry(Section):
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         host, colon, port = value.rpartition(":")
-        if value and not (host and colon and port.isdecimal() and int(port) < 65536):
+        if value and not (host and colon and parsing.port(port) is not None):
             raise ValueError('give it as "host:port"')
         return value
 

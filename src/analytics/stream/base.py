@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol, Self
 
-from analytics.errors import LogUnavailable
+from analytics import parsing
+from analytics.errors import LogUnavailable, Malformed
 from analytics.event import LogRecord
 
 
@@ -19,6 +20,15 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.partition}-{self.offset}"
+
+    @classmethod
+    def parse(cls, receipt: str) -> Self:
+        """Return the position that a sender was given as *receipt*. Raises `Malformed`."""
+        partition, _, offset = receipt.strip().partition("-")
+        numbers = parsing.digits(partition), parsing.digits(offset)
+        if numbers[0] is None or numbers[1] is None:
+            raise Malformed("wait", f"{receipt[:40]!r} is not a receipt")
+        return cls(numbers[0], numbers[1])
 
 
 class Batch(NamedTuple):

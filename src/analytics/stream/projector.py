@@ -12,7 +12,6 @@ faster than events can come in, as soon as there is time.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import (
     AsyncGenerator,
@@ -55,7 +54,6 @@ _GIVE_WAY_S: Final = 5.0
 """How long a saturated loop may hold up a step."""
 _LONGEST_PAUSE_S: Final = 5.0
 _WAIT_S: Final = 10.0
-_RECEIPT: Final = re.compile("([0-9]{1,9})-([0-9]{1,18})")
 
 
 class Sink(Protocol):
@@ -303,10 +301,11 @@ class Projector:
 
         Raises `Malformed` for what is no receipt of ours, `NotVisibleYet` after 10 s.
         """
-        last = max(_offset(receipt, self._partition) for receipt in receipts.split(","))
+        positions = [Position.parse(receipt) for receipt in receipts.split(",")]
+        last = max(position.offset for position in positions)
         (_oldest, end), *_ = await self._log.ends()
-        if last >= end.offset:
-            raise Malformed("wait", "this receipt is not from here: nothing so late was appended")
+        if last >= end.offset or {place.partition for place in positions} != {self._partition}:
+            raise Malformed("wait", "this receipt is not from here: nothing was appended there")
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self.reached(last + 1)
@@ -343,10 +342,3 @@ class Projector:
 def _remember_chunk(state: State, chunk: Sequence[tuple[str, str]], newest: int) -> None:
     for site, event_id in chunk:
         state.seen.remember(site, event_id, newest)
-
-
-def _offset(receipt: str, partition: int) -> int:
-    match = _RECEIPT.fullmatch(receipt.strip())
-    if match is None or int(match[1]) != partition:
-        raise Malformed("wait", f"{receipt[:40]!r} is no receipt")
-    return int(match[2])

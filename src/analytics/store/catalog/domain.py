@@ -9,6 +9,7 @@ from typing import Final
 
 import can_ada
 
+from analytics import parsing
 from analytics.errors import Malformed
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -57,11 +58,12 @@ def normal(text: str) -> str:
             "domain", f"{name[:80]!r} has a path; a site is a whole host, so give the host alone"
         )
     host, colon, port = host.removeprefix("www.").partition(":")
-    if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+    number = parsing.port(port)
+    if colon and number is None:
         raise Malformed("domain", f"{name!r} has no valid port after the colon")
-    if colon and int(port) == _PORTS.get(scheme if separator else ""):
+    if colon and number == _PORTS.get(scheme if separator else ""):
         colon = ""  # browsers leave it out
-    domain = _host(host.rstrip("."), name) + (f":{int(port)}" if colon else "")
+    domain = _host(host.rstrip("."), name) + (f":{number}" if colon else "")
     if domain in TAKEN:
         raise Malformed(
             "domain",
