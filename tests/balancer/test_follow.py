@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 
 import httpx2
@@ -12,6 +14,7 @@ from tests.balancer.conftest import Upstream
 from tests.front.haproxy import HAProxy
 
 from analytics.app import clock
+from analytics.balancer import plan
 from analytics.balancer.follow import Follower
 from analytics.balancer.plan import PREFIX
 from analytics.balancer.runtime import Runtime, State
@@ -29,14 +32,18 @@ Three = tuple[Upstream, Upstream, Upstream]
 
 
 class Book(MemoryRegistry):
-    """A registry that can be away."""
+    """A registry that can be away, and in which replicas can be taken out of service."""
 
     away = False
+    out_of_service: AbstractSet[str] = frozenset()
 
     async def replicas(self) -> Sequence[Listed]:
         if self.away:
             raise RegistryUnavailable("it is away")
-        return await super().replicas()
+        return [
+            each._replace(out_of_service=each.replica.address in self.out_of_service)
+            for each in await super().replicas()
+        ]
 
 
 class Now:
@@ -202,6 +209,76 @@ async def test_a_restarted_haproxy_is_filled_again(
     assert await ours(runtime) == {}
     await follower.round()
     assert await ours(runtime) == {upstreams[0].address: State.READY}
+
+
+async def test_a_reload_of_haproxy_costs_no_request(
+    book: Book, runtime: Runtime, haproxy: HAProxy, client: httpx2.AsyncClient, upstreams: Three
+) -> None:
+    haproxy.kill()
+    del haproxy.settings["FRONT_REPLICA_1"]  # all that it has, it has by discovery
+    await haproxy.start(ready=False)
+    for each in upstreams[:2]:
+        await book.announce(each.replica(*plan.MODULES))
+    following = asyncio.create_task(
+        Follower(book, runtime, Discover(), lease_s=LEASE_S).run(), name="discover"
+    )
+    paths = ("/api/event", "/", "/admin/")
+    sending: list[asyncio.Task[httpx2.Response]] = []
+    try:
+        for backend in plan.MODULES:
+            while len(await working(runtime, backend)) < 2:
+                await asyncio.sleep(0.05)
+        for number in range(600):
+            if number in (100, 250, 400):
+                haproxy.reload()
+            sending.append(asyncio.create_task(client.post(paths[number % 3])))
+            await asyncio.sleep(0.01)
+        answers = await asyncio.gather(*sending)
+    finally:
+        following.cancel()
+    assert Counter(each.status_code for each in answers) == {200: 600}
+    assert {each.text for each in answers} == {each.address for each in upstreams[:2]}
+
+
+async def working(runtime: Runtime, backend: str) -> list[str]:
+    """The servers that were made here and that are given work."""
+    servers = (await runtime.servers())[backend].values()
+    return [each.name for each in servers if each.name.startswith(PREFIX) and each.up]
+
+
+async def test_a_server_is_given_as_much_at_once_as_its_backend_says(
+    book: Book, runtime: Runtime, haproxy: HAProxy, upstreams: Three
+) -> None:
+    """As much as one that stands in haproxy.cfg: `default-server` does not hold for those added."""
+    one = upstreams[0]
+    await book.announce(one.replica(*plan.MODULES))
+    await Follower(book, runtime, Discover(), lease_s=LEASE_S).round()
+    limits = {(line["pxname"], line["svname"]): line["slim"] for line in haproxy.statistics()}
+    for backend in plan.MODULES:
+        added = limits[backend, f"{PREFIX}{one.address}"]
+        assert added == limits[backend, "replica-1"], backend
+    assert limits["ingest", f"{PREFIX}{one.address}"] == "128"
+
+
+async def test_who_is_out_of_service_is_drained_and_given_work_again_later(
+    follower: Follower, book: Book, runtime: Runtime, upstreams: Three
+) -> None:
+    one, two, _ = upstreams
+    await book.announce(one.replica())
+    await book.announce(two.replica())
+    await until(
+        follower, lambda there: there == dict.fromkeys((one.address, two.address), State.READY)
+    )
+    while len(await working(runtime, "ingest")) < 2:
+        await asyncio.sleep(0.05)
+    book.out_of_service = {one.address}
+    await until(follower, lambda there: there == {two.address: State.READY})
+    book.out_of_service = {one.address, two.address}
+    assert (await follower.round()).done == [], "the last that works stays"
+    book.out_of_service = set()
+    await until(
+        follower, lambda there: there == dict.fromkeys((one.address, two.address), State.READY)
+    )
 
 
 async def test_who_begins_anew_goes_on_where_another_ended(

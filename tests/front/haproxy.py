@@ -55,6 +55,11 @@ class HAProxy:
                 assert self.process.poll() is None, self.log()
                 await asyncio.sleep(0.05)
 
+    def reload(self) -> None:
+        """Have a new worker take over, as `systemctl reload haproxy` does."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGUSR2)
+
     def kill(self) -> None:
         """kill -9, the master and its worker."""
         assert self.process is not None
@@ -99,7 +104,7 @@ class HAProxy:
         return {
             line["svname"]: line["status"].split()[0]
             for line in self.statistics()
-            if line["pxname"] == backend and line["svname"] not in ("FRONTEND", "BACKEND")
+            if line["pxname"] == backend and line["svname"] not in ("FRONTEND", "BACKEND", "nobody")
         }
 
     async def sees(self, **states: str) -> None:

@@ -18,7 +18,7 @@ from analytics.job import sealing
 from analytics.job.asking import Asking, Room
 from analytics.job.share import Reckoned, Share, reckoned
 from analytics.query import Compare, Dimension, HasDone, Metric, Op, Period, Query, Result
-from analytics.settings import Ignite
+from analytics.settings import Cassandra, Ignite
 from analytics.store.chunk import Chunk, Head
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.question import Question, encode, question, result
@@ -90,7 +90,7 @@ def index(cluster: Cluster) -> Index:
 
 @pytest.fixture
 def asking(index: Index) -> Asking:
-    return Asking(index, none, index.spread, Room(Ignite(), 256))
+    return Asking(index, none, index.spread, Room(Ignite(), Cassandra(), 256))
 
 
 @pytest.fixture
@@ -189,7 +189,9 @@ async def test_what_is_ordered_erased_is_gone_though_chunks_have_it_still(
     def orders(partition: int, site: str) -> Sequence[Erasure]:
         return [each for each in memories[partition].orders.all() if each.site == site]
 
-    history = History(Asking(index, orders, index.spread, Room(Ignite(), 256)), cluster.ends)
+    history = History(
+        Asking(index, orders, index.spread, Room(Ignite(), Cassandra(), 256)), cluster.ends
+    )
     query = Query(
         site="a.example",
         metrics=(Metric.VISITORS, Metric.EVENTS, Metric.VISITS),
@@ -229,7 +231,7 @@ async def test_chunks_that_are_merged_meanwhile_are_read_as_they_are_then(
                 index.shared.chunks[partition] = merged
         return index.spread(shares)
 
-    history = History(Asking(index, none, spread, Room(Ignite(), 256)), cluster.ends)
+    history = History(Asking(index, none, spread, Room(Ignite(), Cassandra(), 256)), cluster.ends)
     query = Query(
         site=hit(NOON).site, metrics=(Metric.EVENTS,), period=Period(NOON, NOON + 99, "Etc/UTC")
     )

@@ -58,13 +58,9 @@ class Place:
         self._call()
         return [Head(*each[:9]) for each in self.there.values() if each.partition == partition]
 
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
         self._call()
-        found = {**self.lasting, **self.there}
-        return [found[each] for each in ids if each in found]
-
-    def evict(self, ids: Sequence[str]) -> None:
-        self.there = {i: one for i, one in self.there.items() if i not in ids}
+        return [self.there[each] for each in ids if each in self.there]
 
     def write_behind(self) -> None:
         self.lasting |= self.there
@@ -89,6 +85,9 @@ class Disk:
     def heads(self) -> Mapping[int, Sequence[Head]]:
         return {0: [Head(*each[:9]) for each in self._place.lasting.values()]}
 
+    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+        return [self._place.lasting[each] for each in ids if each in self._place.lasting]
+
 
 def hit(number: int) -> Hit:
     at = NOON + number * 1000
@@ -106,11 +105,11 @@ def payloads() -> Iterator[Raw]:
 class Job:
     """What the worker and the courier do with one partition, each killed now and then."""
 
-    def __init__(self, path: Path, place: Place, *, hot_days: int = 0) -> None:
+    def __init__(self, path: Path, place: Place) -> None:
         self.path = path
         self.place = place
         self.disk = Disk(place)
-        self.eraser = Eraser(place, self.disk, hot_days)
+        self.eraser = Eraser(place, self.disk)
         self.now = NOON + 10 * DAY
 
     def fold(self, records: Sequence[Raw], at_once: int = 4) -> None:
@@ -228,7 +227,7 @@ def test_old_chunks_are_rewritten_on_disk_and_the_others_do_not_fill_the_memory(
     tmp_path: Path,
 ) -> None:
     place = Place()
-    job = Job(tmp_path / "p.sqlite", place, hot_days=2)
+    job = Job(tmp_path / "p.sqlite", place)
     records = list(payloads())
     job.fold(records[:3], at_once=1)
     job.fold(records[3:40])

@@ -37,9 +37,7 @@ def replies() -> Replies:
 
 @pytest.fixture
 def port(replies: Replies) -> Iterator[int]:
-    with told(
-        "127.0.0.1", 0, Figures(), fault=lambda: None, late=lambda: None, replies=replies
-    ) as port:
+    with told("127.0.0.1", 0, Figures(), fault=lambda: None, alarms={}, replies=replies) as port:
         yield port
 
 

@@ -14,7 +14,7 @@ from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.job import spark
 from analytics.job.asking import Asking, Room
 from analytics.query import Metric, Period, Query
-from analytics.settings import Ignite
+from analytics.settings import Cassandra, Ignite
 from analytics.store.chunk import Head, Kind
 from analytics.store.question import Question
 
@@ -54,13 +54,13 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 def test_what_a_task_lacks_is_said_in_its_own_words(session: SparkSession) -> None:
     spread = partial(spark.spread, session, at_most_s=300)
-    asking = Asking(Index(), none, spread, Room(NOBODY, 128))
+    asking = Asking(Index(), none, spread, Room(NOBODY, Cassandra(), 128))
     with pytest.raises(StoreUnavailable, match=r"^Ignite does not answer"):
         asking.answer(QUESTION)
 
 
 def test_a_question_that_takes_too_long_is_given_up(session: SparkSession) -> None:
     spread = partial(spark.spread, session, at_most_s=0)
-    asking = Asking(Index(), none, spread, Room(NOBODY, 128))
+    asking = Asking(Index(), none, spread, Room(NOBODY, Cassandra(), 128))
     with pytest.raises(QueryTooLong, match="longer than 0 s in Spark"):
         asking.answer(QUESTION)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from msgspec import structs
 from tests.eureka.server import EurekaServer
 
 from analytics.app import clock
@@ -54,6 +55,52 @@ class TestEurekaRegistry(RegistryContract):
         assert found[ONE.address]["vipAddress"] == app.lower()
         assert found[ONE.address]["healthCheckUrl"] == "http://10.0.0.1:8000/health/ready"
         assert found[OTHER.address]["status"] == "DOWN"
+
+    async def test_a_clock_that_was_set_back_keeps_no_state_from_being_known(
+        self, eureka: EurekaServer
+    ) -> None:
+        app, now = f"TEST-{next(_numbers)}", clock()
+        settings = Eureka.model_validate({"urls": [eureka.url], "app": app})
+        hands = [now]
+        async with EurekaRegistry(
+            settings, lease_s=LEASE_S, heartbeat_s=1, clock=lambda: hands[0]
+        ) as one:
+            faulty = structs.replace(ONE, fault="it is starting")
+            await one.announce(faulty)
+            hands[0] = now - 5_000
+            await one.announce(ONE)
+            assert told(await one.replicas()) == [ONE]
+            await one.announce(ONE)
+            assert told(await one.replicas()) == [ONE]
+        # Begun anew on a machine whose clock went back, it does not know what it once said.
+        async with EurekaRegistry(
+            settings, lease_s=LEASE_S, heartbeat_s=1, clock=lambda: now - 3_600_000
+        ) as again:
+            await again.announce(faulty)
+            assert told(await again.replicas()) == [faulty]
+            await again.announce(ONE)
+            assert told(await again.replicas()) == [ONE]
+
+    async def test_who_is_out_of_service_in_eureka_is_said_to_be(
+        self, eureka: EurekaServer
+    ) -> None:
+        app = f"TEST-{next(_numbers)}"
+        status = f"{eureka.url}/apps/{app}/{ONE.address}/status"
+        async with registry(eureka.url, app=app) as one:
+            await one.announce(ONE)
+            assert httpx2.put(status, params={"value": "OUT_OF_SERVICE"}).status_code == 200
+            (listed,) = await one.replicas()
+            assert listed.out_of_service
+            await one.announce(structs.replace(ONE, fault="its disk is full"))
+            await one.announce(ONE)
+            (listed,) = await one.replicas()
+            assert (listed.out_of_service, listed.replica.fault) == (
+                True,
+                "Eureka has it as OUT_OF_SERVICE",
+            )
+            assert httpx2.delete(status, params={"value": "UP"}).status_code == 200
+            await one.announce(ONE)
+            assert [(e.replica, e.out_of_service) for e in await one.replicas()] == [(ONE, False)]
 
     async def test_instances_that_are_none_of_ours_are_left_out(self, eureka: EurekaServer) -> None:
         app = f"TEST-{next(_numbers)}"

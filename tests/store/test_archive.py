@@ -20,11 +20,10 @@ def made(first: int, last: int) -> Chunk:
 
 
 class Memory:
-    """What Ignite has, and what it can read from the disk behind it."""
+    """What Ignite has in its memory."""
 
-    def __init__(self, there: Sequence[Chunk], disk: Disk) -> None:
+    def __init__(self, there: Sequence[Chunk]) -> None:
         self.there = list(there)
-        self._disk = disk
 
     def following(self, partition: int, offset: int, limit: int) -> list[Chunk]:
         return [each for each in self.there if each.first_offset >= offset][:limit]
@@ -39,9 +38,8 @@ class Memory:
     def heads(self, partition: int) -> list[Head]:
         return [head(each) for each in self.there]
 
-    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
-        known = {each.chunk_id: each for each in (*self._disk.kept, *self.there)}
-        return [known[each] for each in sorted(ids) if each in known]
+    def read(self, ids: Sequence[str]) -> list[Chunk]:
+        return [each for each in self.there if each.chunk_id in ids]
 
     def close(self) -> None:
         pass
@@ -61,6 +59,9 @@ class Disk:
         self.scans += 1
         return {3: [head(each) for each in self.kept]} if self.kept else {}
 
+    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
+        return [each for each in self.kept if each.chunk_id in ids]
+
     def close(self) -> None:
         pass
 
@@ -74,7 +75,7 @@ ALL = [made(0, 4), made(5, 9), made(10, 19), made(20, 29)]
 
 def test_what_is_in_memory_needs_no_look_at_the_disk() -> None:
     disk = Disk(())
-    archive = Archive(Memory(ALL, disk), disk)
+    archive = Archive(Memory(ALL), disk)
     assert archive.following(3, 0, 9) == ALL
     assert archive.following(3, 10, 9) == ALL[2:]
     assert archive.holding(3, 7) == ALL[1]
@@ -83,7 +84,7 @@ def test_what_is_in_memory_needs_no_look_at_the_disk() -> None:
 
 def test_what_left_memory_comes_from_the_disk_in_its_place() -> None:
     disk = Disk(ALL[:3])
-    archive = Archive(Memory(ALL[2:], disk), disk)
+    archive = Archive(Memory(ALL[2:]), disk)
     assert archive.partitions() == [3]
     assert [each.chunk_id for each in archive.heads(3)] == [each.chunk_id for each in ALL]
     assert archive.following(3, 0, 9) == ALL
@@ -96,7 +97,7 @@ def test_what_left_memory_comes_from_the_disk_in_its_place() -> None:
 def test_what_left_memory_since_the_last_look_is_found_after_a_while() -> None:
     now = 0.0
     disk = Disk(ALL[:1])
-    memory = Memory(ALL[1:], disk)
+    memory = Memory(ALL[1:])
     archive = Archive(memory, disk, look_every_s=10, now=lambda: now)
     assert archive.following(3, 0, 1) == ALL[:1]
     disk.kept, memory.there = ALL[:2], ALL[2:]
@@ -111,7 +112,7 @@ def test_what_left_memory_since_the_last_look_is_found_after_a_while() -> None:
 def test_without_the_disk_only_what_is_in_memory_can_be_had() -> None:
     disk = Disk(ALL)
     disk.away = True
-    archive = Archive(Memory(ALL[1:], disk), disk)
+    archive = Archive(Memory(ALL[1:]), disk)
     assert archive.following(3, 5, 9) == ALL[1:]
     assert archive.following(3, 30, 9) == []  # nothing new, as far as anybody knows
     assert archive.partitions() == [3]

@@ -92,7 +92,8 @@ class Follower:
         ]
         faults: list[str] = []
         try:
-            replicas = [each.replica for each in await self._registry.replicas()]
+            listed = await self._registry.replicas()
+            replicas = [each.replica for each in listed if not each.out_of_service]
         except RegistryUnavailable as exc:
             self.wait_a_lease()
             faults.append(f"the registry is away, so all servers stay as they are: {exc}")
@@ -117,7 +118,8 @@ class Follower:
         try:
             match step.action:
                 case Action.ADD:
-                    done = await runtime.add(path, step.address, self._settings.server_options)
+                    options = self._settings.options_in(step.backend)
+                    done = await runtime.add(path, step.address, options)
                     await runtime.ready(path)
                 case Action.READY:
                     await runtime.ready(path)

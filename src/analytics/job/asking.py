@@ -12,7 +12,7 @@ from analytics.errors import StoreUnavailable
 from analytics.event import Erasure
 from analytics.job.share import Known, Reach, Reckoned, Share
 from analytics.query import Period, Result
-from analytics.settings import Ignite
+from analytics.settings import Cassandra, Ignite
 from analytics.store import chunk, compiler, partials
 from analytics.store.chunk import Head
 from analytics.store.duckdb.engine import Engine
@@ -43,6 +43,7 @@ class Room(NamedTuple):
     """What a task may need."""
 
     ignite: Ignite
+    cassandra: Cassandra
     memory_mib: int
 
 
@@ -109,6 +110,7 @@ class Asking:
             ids,
             self._orders(partition, question.query.site),
             self._room.ignite,
+            self._room.cassandra,
             self._room.memory_mib,
         )
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from analytics.admin.auditing import Audited, SiteAudit
 from analytics.errors import StoreUnavailable
 from analytics.guard import Guard
-from analytics.job import cooling
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.settings import Settings
 from analytics.store import chunk, packing
@@ -53,27 +51,24 @@ async def run(
     }
     shared = ChunkStore(settings.ignite, ignite)
     kept = KeptChunks(settings.cassandra, cassandra)
-    return await asyncio.to_thread(_compared, shared, kept, ends, settings.ignite.hot_days)
+    return await asyncio.to_thread(_compared, shared, kept, ends)
 
 
-def _compared(
-    shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int, int]], hot_days: int
-) -> Audited:
+def _compared(shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int, int]]) -> Audited:
     archive = Archive(shared, kept)
-    now = time.time_ns() // 1_000_000
     try:
         faults: list[str] = []
         ledger: dict[LedgerKey, LedgerLine] = {}
         lasting = _lasting(kept, faults)
         for partition, (oldest, end) in sorted(ends.items()):
             places = []
-            on_disk = [] if lasting is None else lasting.get(partition, [])
             if lasting is not None:
-                places.append(("Cassandra", on_disk))
-            if lasting is not None or not hot_days:
-                # What is old is right in either place: whoever asks for it finds it.
-                cold = cooling.cold(on_disk, hot_days, now)
-                places.insert(0, ("Ignite", [*{*shared.heads(partition), *cold}]))
+                # What left Ignite's memory is right on disk: whoever asks for it finds it.
+                on_disk = lasting.get(partition, [])
+                places = [
+                    ("Ignite", [*{*shared.heads(partition), *on_disk}]),
+                    ("Cassandra", on_disk),
+                ]
             for where, heads in places:
                 spans = [Span(each.first_offset, each.last_offset, each.chunk_id) for each in heads]
                 faults += [

@@ -9,14 +9,17 @@ from typing import Final
 import structlog
 
 from analytics.background import BackgroundThread, LoopState
+from analytics.errors import StoreUnavailable
 from analytics.job import cooling, delivery, sealing
 from analytics.job.erasing import Eraser
+from analytics.job.headroom import Headroom
 from analytics.job.memories import Memories
 from analytics.settings import Cassandra, Ignite
 from analytics.store import guards
 from analytics.store.cassandra import KeptChunks
 from analytics.store.chunk import Head
 from analytics.store.ignite.chunks import ChunkStore
+from analytics.store.ignite.memory import NodeMemory
 
 log = structlog.get_logger()
 
@@ -40,7 +43,9 @@ class Courier:
         self._kept = KeptChunks(cassandra, guarded[1])
         self.breakers = [guard.breaker for guard in guarded]
         self._hot_days = ignite.hot_days
-        self._eraser = Eraser(self._shared, self._kept, ignite.hot_days)
+        self._eraser = Eraser(self._shared, self._kept)
+        self._memory = NodeMemory(ignite)
+        self.headroom = Headroom(self._memory, self._shared, self._kept)
         self._nodes: set[str] = set()
         self._recall_at = 0.0
         self._seal_at = time.monotonic() + _SEAL_EVERY_S
@@ -74,6 +79,7 @@ class Courier:
         """Give the connections back."""
         self._shared.close()
         self._kept.close()
+        self._memory.close()
 
     def step(self) -> None:
         """Do all that is to be done now. Raises `StoreUnavailable`: then the next step goes on."""
@@ -82,6 +88,7 @@ class Courier:
             self._recall_at = 0.0
         if lost:
             self.send_again()
+        self.headroom.keep(self._unconfirmed)
         if time.monotonic() >= self._recall_at:
             pause = _RECALL_AGAIN_S if self.recall() else _RECALL_EVERY_S
             self._recall_at = time.monotonic() + pause
@@ -147,33 +154,48 @@ class Courier:
                 memory.send_again(memory.unconfirmed())
 
     def recall(self) -> int:
-        """Fetch into Ignite's memory what only Cassandra has, and is not too old to be there.
+        """Fetch into Ignite's memory what only Cassandra has, as far as it belongs and fits there.
 
-        Ignite's index knows nothing else. How many chunks were missing.
+        It belongs there while it is younger than `ignite.hot_days`. The newest come first: they
+        are what is asked for. How many chunks came.
         """
-        sought = 0
         now = time.time_ns() // 1_000_000
+        missing: list[Head] = []
         for partition, heads in self._kept.heads().items():
-            there = {each.chunk_id for each in self._shared.heads(partition)}
-            there.update(each.chunk_id for each in cooling.cold(heads, self._hot_days, now))
-            missing = [each.chunk_id for each in heads if each.chunk_id not in there]
-            if missing:
-                found = self._shared.recall(missing)
-                sought += len(missing)
-                log.info("chunks_recalled", partition=partition, missing=len(missing), chunks=found)
-        return sought
+            elsewhere = {each.chunk_id for each in self._shared.heads(partition)}
+            elsewhere.update(each.chunk_id for each in cooling.cold(heads, self._hot_days, now))
+            missing += [each for each in heads if each.chunk_id not in elsewhere]
+        missing.sort(key=lambda each: (each.hour, each.first_offset), reverse=True)
+        recalled = self._shared.recall([each.chunk_id for each in missing])
+        if missing:
+            log.info("chunks_recalled", missing=len(missing), chunks=recalled)
+        return recalled
 
     def round(self) -> None:
-        """Go once to every outbox."""
+        """Go once to every outbox. What one is refused keeps no other from being confirmed."""
         size = 0
+        refused: StoreUnavailable | None = None
         for partition in self._memories.partitions():
             with self._memories.open(partition) as memory:
                 size += memory.outbox_bytes
                 self.outbox_bytes = max(self.outbox_bytes, size)
                 now = time.time_ns() // 1_000_000
-                delivery.send(memory, self._shared, now)
-                delivery.confirm(memory, self._shared, self._kept, now)
+                try:
+                    delivery.confirm(memory, self._shared, self._kept, now)
+                    delivery.send(memory, self._shared, now)
+                except StoreUnavailable as exc:
+                    refused = exc
         self.outbox_bytes = size
+        if refused is not None:
+            raise refused
+
+    def _unconfirmed(self) -> set[str]:
+        """The ids of all chunks in the outboxes."""
+        ids: set[str] = set()
+        for partition in self._memories.partitions():
+            with self._memories.open(partition) as memory:
+                ids |= memory.unconfirmed()
+        return ids
 
     def erase(self) -> None:
         """Take every erasure a step further."""

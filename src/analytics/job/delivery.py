@@ -31,7 +31,7 @@ class Shared(Protocol):
     def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
         """How many rows those that are there have."""
 
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
         """Those of them that are there."""
 
 
@@ -96,7 +96,7 @@ def _write_again(
     memory.send_again(gone)
     held = [each.chunk_id for each in late if each.chunk_id not in gone]
     for start in range(0, len(held), _AT_ONCE):
-        chunks = shared.fetch(held[start : start + _AT_ONCE])
+        chunks = shared.read(held[start : start + _AT_ONCE])
         shared.put(chunks)
         memory.sent(chunks, now)
     log.warning("chunks_written_again", lost=len(gone), held=len(held), first=late[0].chunk_id)

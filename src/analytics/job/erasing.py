@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 import structlog
 
 from analytics.event import Erasure
-from analytics.job import cooling, delivery
+from analytics.job import delivery
 from analytics.job.memory import PartitionMemory
 from analytics.store.chunk import Chunk, Head
 from analytics.store.rewriting import rewritten
@@ -26,18 +26,15 @@ class Shared(delivery.Shared, Protocol):
     def heads(self, partition: int) -> Sequence[Head]:
         """What is known of those of *partition*."""
 
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """The chunks of these *ids*; those that are only on disk come into memory."""
-
-    def evict(self, ids: Sequence[str]) -> None:
-        """Let these go from memory, and from nowhere else."""
-
 
 class Kept(Protocol):
     """Where chunks are kept, on disk."""
 
     def heads(self) -> Mapping[int, Sequence[Head]]:
         """For each partition, what is known of its chunks."""
+
+    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+        """Those of them that are there."""
 
 
 class _Walk(NamedTuple):
@@ -48,8 +45,6 @@ class _Walk(NamedTuple):
     orders: Sequence[Erasure]
     ids: list[str]
     """The chunks not looked at yet, last first."""
-    cold: frozenset[str]
-    """Those of them that are too old to be in memory."""
 
 
 class Eraser:
@@ -59,10 +54,9 @@ class Eraser:
     and Cassandra have it in the place of what it was. Only then an order is obeyed.
     """
 
-    def __init__(self, shared: Shared, kept: Kept, hot_days: int = 0) -> None:
+    def __init__(self, shared: Shared, kept: Kept) -> None:
         self._shared = shared
         self._kept = kept
-        self._hot_days = hot_days
         self._walks: dict[int, _Walk] = {}
 
     def step(self, memory: PartitionMemory, partition: int, now: int) -> int:
@@ -72,12 +66,13 @@ class Eraser:
             return 0
         walk = self._walks.get(partition)
         if walk is None:
-            walk = self._walks[partition] = self._begin(memory, partition, pending, now)
+            walk = self._walks[partition] = self._begin(memory, partition, pending)
         while walk.ids and memory.outbox_bytes < _OUTBOX_BYTES:
-            chunks = self._shared.fetch(walk.ids[-_AT_ONCE:])
-            changed = _rewrite(memory, chunks, walk.orders)
-            # Those that did change go when the job lets old chunks go.
-            self._shared.evict(sorted(walk.cold.intersection(walk.ids[-_AT_ONCE:]) - changed))
+            ids = walk.ids[-_AT_ONCE:]
+            chunks = list(self._shared.read(ids))
+            there = {each.chunk_id for each in chunks}
+            chunks += self._kept.fetch([each for each in ids if each not in there])
+            _rewrite(memory, chunks, walk.orders)
             del walk.ids[-_AT_ONCE:]
         delivery.replace(memory, self._shared, now)
         if not walk.ids and not memory.rewrites:
@@ -86,9 +81,7 @@ class Eraser:
             log.info("erased_from_chunks", partition=partition, orders=len(walk.numbers))
         return len(memory.orders.pending())
 
-    def _begin(
-        self, memory: PartitionMemory, partition: int, pending: Sequence[int], now: int
-    ) -> _Walk:
+    def _begin(self, memory: PartitionMemory, partition: int, pending: Sequence[int]) -> _Walk:
         """Rewrite the outbox first: what leaves it from now on is in one of the other two."""
         orders = memory.orders.all()
         after = ""
@@ -96,19 +89,14 @@ class Eraser:
             _rewrite(memory, chunks, orders)
             after = chunks[-1].chunk_id
         mine = memory.unconfirmed()
-        heads = self._kept.heads().get(partition, ())
-        lasting = {head.chunk_id for head in heads}
+        lasting = {head.chunk_id for head in self._kept.heads().get(partition, ())}
         there = {head.chunk_id for head in self._shared.heads(partition)}
-        cold = {head.chunk_id for head in cooling.cold(heads, self._hot_days, now)} - there
         ids = sorted((lasting | there) - mine, reverse=True)
-        return _Walk(pending, orders, ids, frozenset(cold))
+        return _Walk(pending, orders, ids)
 
 
-def _rewrite(
-    memory: PartitionMemory, chunks: Sequence[Chunk], orders: Sequence[Erasure]
-) -> set[str]:
-    """Put those of *chunks* that change into the outbox; their ids."""
+def _rewrite(memory: PartitionMemory, chunks: Sequence[Chunk], orders: Sequence[Erasure]) -> None:
+    """Put those of *chunks* that change into the outbox."""
     changed = [new for each in chunks if (new := rewritten(each, orders)) is not None]
     if changed:
         memory.put_out_rewritten(changed)
-    return {each.chunk_id for each in changed}

@@ -50,7 +50,10 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
         settings.spark.port,
         job.figures,
         fault=lambda: job.fault,
-        late=lambda: job.retention.lateness.fault,
+        alarms={
+            "retention": lambda: job.retention.lateness.fault,
+            "memory": lambda: job.courier.headroom.fault,
+        },
         loops=job.loops,
         replies=replies,
     ) as port:
@@ -117,7 +120,7 @@ class Job:
             archive,
             partial(orders_of, self._task.memories),
             partial(spark.spread, session, at_most_s=settings.spark.question_timeout_s),
-            Room(settings.ignite, settings.spark.question_memory >> 20),
+            Room(settings.ignite, settings.cassandra, settings.spark.question_memory >> 20),
         )
 
         def answer(asked: Question) -> Result:
@@ -133,6 +136,9 @@ class Job:
         self.figures.lag_seconds.set(lateness.age_ms / 1000)
         self.figures.retention.set((lateness.kept_ms or 0) / 1000)
         self.figures.erasures.set(self.courier.erasures)
+        memory = self.courier.headroom.use
+        self.figures.ignite_used.set(memory.used)
+        self.figures.ignite_limit.set(memory.limit)
 
     def _count(self, batch: Sequence[Any], seconds: float) -> None:
         records = sum(each.records for each in batch)

@@ -22,7 +22,7 @@ _SETTLED_MS: Final = HOUR_MS + 10 * 60_000
 _LEAST: Final = 8
 """Fewer chunks are not worth a merge."""
 _MOST: Final = 256
-_ROWS: Final = 5_000
+ENOUGH_ROWS: Final = 5_000
 """A chunk of so many rows is large enough."""
 
 
@@ -63,8 +63,8 @@ def groups(heads: Sequence[Head], now: int) -> list[list[str]]:
     rows = 0
     end = -1
     for head in heads:
-        past = head.hour < now - _SETTLED_MS and head.rows < _ROWS
-        fits = rows + head.rows <= _ROWS and len(current) < _MOST and head.first_offset == end
+        past = head.hour < now - _SETTLED_MS and head.rows < ENOUGH_ROWS
+        fits = rows + head.rows <= ENOUGH_ROWS and len(current) < _MOST and head.first_offset == end
         if current and not (past and fits):
             made.append(current)
             current, rows = [], 0

@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 
 from analytics.errors import AnalyticsError
 from analytics.event import Erasure
-from analytics.settings import Ignite
+from analytics.settings import Cassandra, Ignite
 from analytics.store import arrow, packing, partials, rewriting
+from analytics.store.archive import Archive
+from analytics.store.cassandra import KeptChunks
 from analytics.store.chunk import Chunk, Content
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
@@ -60,6 +62,7 @@ class Share(NamedTuple):
     erasures: Sequence[Erasure]
     """Orders of the partition that may not have reached every chunk yet."""
     ignite: Ignite
+    cassandra: Cassandra
     memory_mib: int
 
 
@@ -85,7 +88,8 @@ class Source(Protocol):
 def reckon(share: Share) -> Reckoned:
     """Answer *share* in a worker of Spark's. A fault comes back as a sentence."""
     try:
-        with closing(ChunkStore(share.ignite)) as source:
+        archive = Archive(ChunkStore(share.ignite), KeptChunks(share.cassandra))
+        with closing(archive) as source:
             return reckoned(share, source)
     except (AnalyticsError, OSError) as exc:
         return Reckoned(None, {}, fault=str(exc))

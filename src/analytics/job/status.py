@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -65,6 +65,16 @@ class Figures:
             "Chunks that Cassandra has not confirmed.",
             registry=self.registry,
         )
+        self.ignite_used = Gauge(
+            "analytics_job_ignite_used_bytes",
+            "What data take of the memory of Ignite's fullest node.",
+            registry=self.registry,
+        )
+        self.ignite_limit = Gauge(
+            "analytics_job_ignite_limit_bytes",
+            "The memory that this node has for data; what would not fit is held back.",
+            registry=self.registry,
+        )
         self.erasures = Gauge(
             "analytics_job_erasures_pending",
             "Orders to erase that have not reached every chunk, in all partitions.",
@@ -82,13 +92,13 @@ def told(
     figures: Figures,
     *,
     fault: Fault,
-    late: Fault,
+    alarms: Mapping[str, Fault],
     loops: Sequence[LoopState] = (),
     replies: Callable[[Asked], Reply],
 ) -> Iterator[int]:
     """While the block runs, whoever asks is told; the port at which.
 
-    Who has a *fault* is not ready. Who is only *late* is, for it must be let work; it says so.
+    With a *fault* the job is not ready. With one of the *alarms* it is, for it must be let work.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,7 +111,10 @@ def told(
                 wrong = fault()
                 body = {
                     "status": "unready" if wrong else "ready",
-                    "checks": {"job": wrong or "ok", "retention": late() or "ok"},
+                    "checks": {
+                        "job": wrong or "ok",
+                        **{name: alarm() or "ok" for name, alarm in alarms.items()},
+                    },
                     "degraded": {each.name: each.meanwhile for each in loops if each.error},
                     "background": {each.name: each.shown() for each in loops},
                 }

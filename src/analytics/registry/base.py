@@ -28,6 +28,8 @@ class Listed(NamedTuple):
     replica: Replica
     seen_at: int
     """When it last said so, in UTC milliseconds."""
+    out_of_service: bool = False
+    """Whether somebody has told the registry that it is to get no requests."""
 
 
 class Registry(AbstractAsyncContextManager["Registry"], Protocol):

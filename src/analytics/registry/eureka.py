@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import httpx2
 import msgspec
@@ -16,6 +16,8 @@ _TIMEOUT_S: Final = 1.5
 _MEMBER: Final = {"accept": "application/json"}
 _UP: Final = "UP"
 _DOWN: Final = "DOWN"
+_OUT_OF_SERVICE: Final = "OUT_OF_SERVICE"
+_ATTEMPTS: Final = 3
 
 
 class EurekaRegistry:
@@ -57,9 +59,26 @@ class EurekaRegistry:
             asked = {"status": _status(replica), "lastDirtyTimestamp": str(self._changed_at)}
             if await self._ask("PUT", there, params=asked):
                 return
-        self._changed_at = self._clock()
-        await self._ask("POST", self._app, json={"instance": self._described(replica)})
+        await self._register(replica)
         self._registered = replica
+
+    async def _register(self, replica: Replica) -> None:
+        """Send what *replica* is now, and see that Eureka has taken it.
+
+        Of two states Eureka keeps the one with the greater time, whichever came last: a clock that
+        was set back must not stand in the way of a new state.
+        """
+        for _ in range(_ATTEMPTS):
+            self._changed_at = max(self._clock(), self._changed_at + 1)
+            await self._ask("POST", self._app, json={"instance": self._described(replica)})
+            reply = await self._ask("GET", self._instance(replica.address))
+            kept_at = int(_decoded(reply, _One).instance.last_dirty_timestamp) if reply else 0
+            if kept_at <= self._changed_at:
+                return
+            self._changed_at = kept_at
+        raise RegistryUnavailable(
+            f"Eureka keeps an older state of {replica.address}: does another program register it?"
+        )
 
     async def withdraw(self, address: str) -> None:
         """See `Registry.withdraw`."""
@@ -71,10 +90,7 @@ class EurekaRegistry:
         reply = await self._ask("GET", self._app)
         if not reply:
             return []
-        try:
-            found = msgspec.json.decode(reply, type=_Reply).application.instance
-        except msgspec.MsgspecError as exc:
-            raise RegistryUnavailable(f"Eureka's list cannot be understood: {exc}") from exc
+        found = _decoded(reply, _Reply).application.instance
         listed = [_listed(each) for each in found if each.metadata.get("startedAt", "").isdecimal()]
         return sorted(listed, key=lambda each: each.replica.address)
 
@@ -149,6 +165,11 @@ class _Instance(msgspec.Struct, rename="camel"):
     status: str
     lease_info: _Lease
     metadata: dict[str, str] = {}
+    last_dirty_timestamp: str = "0"
+
+
+class _One(msgspec.Struct):
+    instance: _Instance
 
 
 class _Application(msgspec.Struct):
@@ -157,6 +178,16 @@ class _Application(msgspec.Struct):
 
 class _Reply(msgspec.Struct):
     application: _Application
+
+
+_T = TypeVar("_T")
+
+
+def _decoded(reply: bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(reply, type=kind)
+    except msgspec.MsgspecError as exc:
+        raise RegistryUnavailable(f"Eureka's answer cannot be understood: {exc}") from exc
 
 
 def _listed(found: _Instance) -> Listed:
@@ -173,6 +204,7 @@ def _listed(found: _Instance) -> Listed:
             fault=fault,
         ),
         seen_at=_seen_at(found.lease_info),
+        out_of_service=found.status == _OUT_OF_SERVICE,
     )
 
 

@@ -87,6 +87,24 @@ class Discover(Section):
     )
     server_options: str = setting(
         "check inter 1s fastinter 200ms downinter 500ms fall 3 rise 1 observe layer4 error-limit 3 "
-        "on-error sudden-death pool-purge-delay 5s maxconn 512",
+        "on-error sudden-death pool-purge-delay 5s",
         "What stands behind the address of a server that is added, as in haproxy.cfg.",
     )
+    ingest_maxconn: int = setting(
+        128, "Requests that a server is handed at once in the backend `ingest`.", ge=1
+    )
+    dashboard_maxconn: int = setting(
+        1024, "Requests that a server is handed at once in the backend `dashboard`.", ge=1
+    )
+    admin_maxconn: int = setting(
+        256, "Requests that a server is handed at once in the backend `admin`.", ge=1
+    )
+
+    def options_in(self, backend: str) -> str:
+        """What stands behind the address of a server that is added to *backend*."""
+        limits = {
+            "ingest": self.ingest_maxconn,
+            "dashboard": self.dashboard_maxconn,
+            "admin": self.admin_maxconn,
+        }
+        return f"maxconn {limits[backend]} {self.server_options}"

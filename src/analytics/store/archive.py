@@ -1,7 +1,7 @@
 """The archive: every chunk of a cluster, whether Ignite has it in memory or only Cassandra does.
 
-Ignite's index knows what is in its memory. What has left it is in Cassandra's index; read by its
-key, Ignite fetches it from there.
+Ignite's index knows what is in its memory. What has left it is in Cassandra's index, and is read
+from there: through Ignite it would come back into a memory that had no room for it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class InMemory(Protocol):
     def heads(self, partition: int) -> Sequence[Head]:
         """The index of what is in memory, in the order of offsets."""
 
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """These, in order, from disk if need be."""
+    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
+        """Those of these that are in memory, in order."""
 
     def close(self) -> None:
         """Nothing more is asked."""
@@ -45,6 +45,9 @@ class OnDisk(Protocol):
 
     def heads(self) -> Mapping[int, Sequence[Head]]:
         """The index of everything, by partition, in the order of offsets."""
+
+    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+        """Those of these that are on disk, in order."""
 
     def close(self) -> None:
         """Nothing more is asked."""
@@ -84,7 +87,7 @@ class Archive:
         older = [each for each in self._index.get(partition, ()) if each.first_offset >= offset]
         there = {each.chunk_id for each in found}
         gone = [each.chunk_id for each in older[:limit] if each.chunk_id not in there]
-        found += self._in_memory.fetch(gone)
+        found += self.fetch(gone)
         return sorted(found, key=lambda each: each.first_offset)[:limit]
 
     def holding(self, partition: int, offset: int) -> Chunk | None:
@@ -94,7 +97,7 @@ class Archive:
             self._look(need=True)
             for each in self._index.get(partition, ()):
                 if each.first_offset < offset <= each.last_offset:
-                    return next(iter(self._in_memory.fetch([each.chunk_id])), None)
+                    return next(iter(self.fetch([each.chunk_id])), None)
         return found
 
     def partitions(self) -> list[int]:
@@ -111,7 +114,12 @@ class Archive:
 
     def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
         """The chunks of these *ids* in the order of offsets; those that are nowhere left out."""
-        return self._in_memory.fetch(ids)
+        found = list(self._in_memory.read(ids))
+        there = {each.chunk_id for each in found}
+        gone = [each for each in ids if each not in there]
+        if gone:
+            found += self._on_disk.fetch(gone)
+        return sorted(found, key=lambda each: each.first_offset)
 
     def look_again(self) -> None:
         """Let nothing that is known of Cassandra be taken for granted any more."""

@@ -12,7 +12,7 @@ from cassandra.concurrent import execute_concurrent_with_args
 from analytics.guard import Guard
 from analytics.settings import Cassandra
 from analytics.store import cql, guards
-from analytics.store.chunk import Head, Kind
+from analytics.store.chunk import Chunk, Head, Kind
 from analytics.store.ignite.tables import CHUNKS
 
 _HEAD: Final = (CHUNKS.key.name, *(each.name for each in CHUNKS.columns if each.name != "payload"))
@@ -27,6 +27,7 @@ class KeptChunks:
         self._cluster: Cluster | None = None
         self._session: Session | None = None
         self._rows: Any = None
+        self._whole: Any = None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -42,6 +43,17 @@ class KeptChunks:
             )
             return {row.chunk_id: row.row_count for _, rows in found for row in rows}
 
+    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
+        """The chunks of these *ids* that are there, in the order of their offsets."""
+        with self._connected() as session:
+            found = execute_concurrent_with_args(
+                session, self._whole, [(each,) for each in ids], concurrency=4
+            )
+            chunks = [
+                Chunk(*_head(row), payload=bytes(row[-1])) for _, rows in found for row in rows
+            ]
+        return sorted(chunks, key=lambda each: each.first_offset)
+
     def heads(self) -> dict[int, list[Head]]:
         """For each partition, what is known of its chunks unread, in the order of offsets.
 
@@ -53,7 +65,7 @@ class KeptChunks:
                 f"SELECT {', '.join(_HEAD)} FROM {CHUNKS.name}",  # noqa: S608 - names of our own
                 timeout=120,
             ):
-                head = Head(row[0], Kind(row[1]), *row[2:])
+                head = _head(row)
                 found.setdefault(head.partition, []).append(head)
         for heads in found.values():
             heads.sort(key=lambda each: (each.first_offset, -each.last_offset))
@@ -76,3 +88,10 @@ class KeptChunks:
         self._rows = self._session.prepare(
             f"SELECT chunk_id, row_count FROM {CHUNKS.name} WHERE chunk_id = ?"  # noqa: S608
         )
+        self._whole = self._session.prepare(
+            f"SELECT {', '.join(_HEAD)}, payload FROM {CHUNKS.name} WHERE chunk_id = ?"  # noqa: S608
+        )
+
+
+def _head(row: Sequence[Any]) -> Head:
+    return Head(row[0], Kind(row[1]), *row[2:9])

@@ -13,7 +13,7 @@ from tests.store.replica.test_store import Clock, Cluster, Shared, fold_into, re
 from analytics.errors import Malformed, StoreUnavailable
 from analytics.job.asking import Asking, Room
 from analytics.query import Compare, Metric, Op, Period, Query
-from analytics.settings import Ignite
+from analytics.settings import Cassandra, Ignite
 from analytics.store.duckdb import DuckDBStore
 
 NOW = traffic.UNTIL + 2 * traffic.HOUR
@@ -30,7 +30,9 @@ async def test_with_the_job_behind_it_a_replica_answers_everything(tmp_path: Pat
     shared = Shared()
     cluster = Cluster(tmp_path, shared)
     index = Index(shared)
-    history = History(Asking(index, none, index.spread, Room(Ignite(), 256)), cluster.ends)
+    history = History(
+        Asking(index, none, index.spread, Room(Ignite(), Cassandra(), 256)), cluster.ends
+    )
     embedded = DuckDBStore(tmp_path / "embedded.duckdb", timezones=lambda: traffic.SITES)
     replica = replica_in(tmp_path / "r", shared, Clock(), history=history, hot_days=3)
     async with replica, embedded:

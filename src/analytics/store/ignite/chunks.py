@@ -14,6 +14,7 @@ from analytics.guard import Guard
 from analytics.settings import Ignite
 from analytics.store.chunk import Chunk, Head, Kind
 from analytics.store.ignite.client import Client
+from analytics.store.ignite.memory import ROOMY_BELOW, Admission, NodeMemory
 from analytics.store.ignite.tables import CHUNKS
 from analytics.store.ignite.tables import Kind as ColumnKind
 
@@ -24,6 +25,8 @@ _TYPES: Final = {
 }
 _AT_ONCE: Final = 16
 """Chunks in one message: each may be a megabyte."""
+_RECALLED_AT_ONCE: Final = 4
+"""How large they are is known only when they are in memory."""
 _HEAD: Final = (CHUNKS.key.name, *(each.name for each in CHUNKS.columns if each.name != "payload"))
 
 
@@ -42,10 +45,13 @@ class ChunkStore:
 
     def __init__(self, settings: Ignite, guard: Guard | None = None) -> None:
         self._client = Client(settings, guard)
+        self._memory = NodeMemory(settings)
+        self._admission = Admission(self._memory)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connections back."""
         self._client.close()
+        self._memory.close()
 
     def nodes(self) -> set[str]:
         """The ids of the nodes that are there; each start of one gives it another."""
@@ -57,15 +63,23 @@ class ChunkStore:
     def add(self, chunks: Sequence[Chunk]) -> None:
         """Return when *chunks* are in the memory of Ignite's nodes; what is there stays as it is.
 
-        So who comes late with a chunk that was rewritten meanwhile changes nothing.
+        So who comes late with a chunk that was rewritten meanwhile changes nothing. Raises
+        `StoreUnavailable` when that memory is nearly full, some of them may be there then.
         """
         for each in chunks:
+            self._admission.check()
             self._client.swap(CHUNKS.name, each.chunk_id, None, _value(each))
+            self._admission.wrote(len(each.payload))
 
     def put(self, chunks: Sequence[Chunk]) -> None:
-        """Return when *chunks* are in the memory of Ignite's nodes, in the place of others."""
-        for part in _parts(chunks, _AT_ONCE):
-            self._client.put(CHUNKS.name, {each.chunk_id: _value(each) for each in part})
+        """Return when *chunks* are in the memory of Ignite's nodes, in the place of others.
+
+        Raises `StoreUnavailable` as `add` does.
+        """
+        for each in chunks:
+            self._admission.check()
+            self._client.put(CHUNKS.name, {each.chunk_id: _value(each)})
+            self._admission.wrote(len(each.payload))
 
     def following(self, partition: int, offset: int, limit: int) -> list[Chunk]:
         """The next chunks of *partition* that have records from *offset* on, in order."""
@@ -127,20 +141,20 @@ class ChunkStore:
         return found
 
     def recall(self, ids: Sequence[str]) -> int:
-        """Fetch these into Ignite's memory, from Cassandra if need be; how many there are."""
-        return sum(len(self._client.get(CHUNKS.name, part)) for part in _parts(ids, _AT_ONCE))
+        """Fetch these into Ignite's memory, from Cassandra if need be; how many came.
 
-    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
-        """The chunks of these *ids* in the order of their offsets, from Cassandra if need be.
-
-        Those that are nowhere are left out. What is fetched is in Ignite's memory again.
+        The first ones first, and no more than there is room for.
         """
-        found = []
-        for part in _parts(ids, _AT_ONCE):
-            for chunk_id, value in self._client.get(CHUNKS.name, part).items():
+        admission = Admission(self._memory, below=ROOMY_BELOW)
+        recalled = 0
+        for part in _parts(ids, _RECALLED_AT_ONCE):
+            if not admission.has_room():
+                break
+            for value in self._client.get(CHUNKS.name, part).values():
                 if value is not None:
-                    found.append(_chunk(chunk_id, value))
-        return sorted(found, key=lambda each: each.first_offset)
+                    admission.wrote(len(value.payload))
+                    recalled += 1
+        return recalled
 
     def evict(self, ids: Sequence[str]) -> None:
         """Let these go from Ignite's memory; what lies in Cassandra stays there."""
@@ -164,21 +178,6 @@ def _value(chunk: Chunk) -> Any:
         row_count=chunk.rows,
         schema_version=chunk.version,
         payload=chunk.payload,
-    )
-
-
-def _chunk(chunk_id: str, value: Any) -> Chunk:
-    return Chunk(
-        chunk_id=chunk_id,
-        kind=Kind(value.kind),
-        site=value.site,
-        hour=value.hour,
-        partition=value.log_partition,
-        first_offset=value.first_offset,
-        last_offset=value.last_offset,
-        rows=value.row_count,
-        version=value.schema_version,
-        payload=bytes(value.payload),
     )
 
 
