@@ -10,6 +10,7 @@ AnalyticsError
 │   ├── Conflict         the thing exists already, or something else holds it (409)
 │   ├── TooLarge         more bytes than we accept (413)
 │   ├── ReaderLeft       the caller went away before the answer was begun (499)
+│   ├── UnsupportedCoding a body in a content coding that is not known here (415)
 │   └── TooMany          over a rate limit (429); `retry_after` says when to try again
 ├── Unavailable          a dependency's fault: shed load, retry later (503)
 │   ├── LogUnavailable   the event log did not confirm an append
@@ -108,6 +109,13 @@ class ReaderLeft(Invalid):
 
     code = "reader_left"
     status = 499
+
+
+class UnsupportedCoding(Invalid):
+    """The body is in a content coding that is not known here."""
+
+    code = "unsupported_coding"
+    status = 415
 
 
 class TooMany(Invalid):

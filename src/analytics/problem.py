@@ -16,6 +16,7 @@ from analytics.errors import (
     MethodNotAllowed,
     TooMany,
     Unavailable,
+    UnsupportedCoding,
 )
 
 MEDIA_TYPE: Final = "application/json"
@@ -66,5 +67,7 @@ def headers(error: Exception) -> Iterable[tuple[str, str]]:
     if isinstance(error, Unavailable | TooMany):
         # Rounded up: whoever comes back a moment too early is refused again.
         yield "retry-after", str(max(1, math.ceil(error.retry_after)))
+    if isinstance(error, UnsupportedCoding):
+        yield "accept-encoding", "gzip, deflate"
     if isinstance(error, MethodNotAllowed) and error.allow:
         yield "allow", error.allow

@@ -4,114 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-import uvicorn
-
-from analytics.gateway import direct
-from analytics.gateway.gate import Gate
-from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Trust
-from analytics.ingest.limiter import Limiter, Limits
-from analytics.ingest.module import Ingest, ingest
-from analytics.ingest.place import CountryPlaces
-from analytics.store.catalog.sqlite import SqliteCatalog
-from analytics.stream.journal import Journal, JournalLimits
-
-NOW = 1_764_000_000_000
-GOOD = b'{"n":"pageview","u":"https://example.com/a","d":"example.com"}'
-
-
-class Answers:
-    """The same ingest module behind uvicorn's protocol, and behind ours."""
-
-    def __init__(self, module: Ingest, ports: dict[str, int]) -> None:
-        self.module = module
-        self._ports = ports
-
-    async def of(self, way: str, raw: bytes, count: int = 1) -> bytes:
-        """The first *count* answers that come back for *raw*."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._ports[way])
-        writer.write(raw)
-        answer = b""
-        for _ in range(count):
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"content-length: (\d+)", head)
-            answer += head + await reader.readexactly(int(length[1]) if length else 0)
-        writer.close()
-        return answer
-
-    async def both(self, raw: bytes, count: int = 1) -> tuple[bytes, bytes]:
-        return await self.of("uvicorn", raw, count), await self.of("direct", raw, count)
-
-
-@pytest.fixture
-async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
-    script = tmp_path / "tracker.js"
-    script.write_text("/* */")
-    async with (
-        SqliteCatalog(":memory:") as catalog,
-        Journal(tmp_path / "journal", JournalLimits(min_free_bytes=0)) as journal,
-    ):
-        await catalog.sites.add("example.com", timezone="Etc/UTC")
-        module = ingest(
-            log=journal,
-            acceptance=Acceptance(
-                sites=catalog.sites,
-                keys=catalog.keys,
-                salts=catalog.salts,
-                places=CountryPlaces(),
-                clock=lambda: NOW,
-            ),
-            trust=Trust(["127.0.0.0/8"]),
-            limits=Limits(Limiter(1, 5), Limiter(0, 1)),
-            places=CountryPlaces(),
-            script=script,
-            max_event_bytes=10_000,
-            max_batch_bytes=50_000,
-        )
-        gate = Gate([module], ["ingest"])
-        async with (
-            running(gate, "httptools") as one,
-            running(gate, direct.protocol(module.event)) as other,
-        ):
-            yield Answers(module, {"uvicorn": one, "direct": other})
-
-
-@asynccontextmanager
-async def running(app: Gate, http: object) -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        app,
-        port=0,
-        http=http,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        server_header=False,
-        date_header=False,
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = lambda: _nothing()  # type: ignore[method-assign]
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await task
-
-
-class _nothing:  # noqa: N801
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
-def post(body: bytes, *headers: bytes, number: bytes = b"one") -> bytes:
-    length = b"Content-Length: %d" % len(body)
-    lines = [b"POST /api/event HTTP/1.1", b"Host: x", length, b"X-Request-Id: " + number, *headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+from tests.gateway.ways import GOOD, Answers, post
 
 
 def same(one: bytes, other: bytes) -> None:
@@ -191,7 +86,7 @@ async def test_pipelined_requests_are_answered_in_order(answers: Answers) -> Non
 
 async def test_a_body_in_pieces_is_put_together(answers: Answers) -> None:
     raw = post(GOOD)
-    reader, writer = await asyncio.open_connection("127.0.0.1", answers._ports["direct"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", answers.ports["direct"])
     for i in range(0, len(raw), 7):
         writer.write(raw[i : i + 7])
         await writer.drain()
@@ -213,7 +108,7 @@ async def test_who_expects_a_continue_gets_one(answers: Answers) -> None:
 
 
 async def test_a_client_that_goes_away_harms_nobody(answers: Answers) -> None:
-    _reader, writer = await asyncio.open_connection("127.0.0.1", answers._ports["direct"])
+    _reader, writer = await asyncio.open_connection("127.0.0.1", answers.ports["direct"])
     writer.write(post(GOOD))
     writer.transport.abort()
     assert (await answers.of("direct", post(GOOD))).startswith(b"HTTP/1.1 202")

@@ -3,6 +3,10 @@
 Uvicorn has none for a request on its way in: headers without end fill the memory, and senders that
 never finish hold their connections. The clock here costs a request nothing: whoever owes us the
 rest of something is looked for now and then.
+
+An offer to go on in another protocol is ignored, as RFC 9110 (7.8) allows: Java's HttpClient and
+`curl --http2` make one with every plain request. The parser takes an offer for accepted, and the
+body for the other protocol's: so it is given the request once more, without the offer.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, Literal
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics import problem
@@ -46,12 +51,47 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Something has come."""
         self.barren += len(data)
-        HttpToolsProtocol.data_received(self, data)
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                data = self._parsed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         if self.barren > MAX_HEAD_BYTES:
             self.send_400_response("")
 
+    def _parsed(self, data: bytes) -> bytes:
+        """Parse *data*; what is left to parse is a request without its offer of an upgrade."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self.scope["method"] == "CONNECT":
+                self.send_400_response("This is no proxy.")
+                return b""
+            head = self._without_offer()
+            # The parser may be at its end: after `Connection: close` it hears nothing more.
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            return head + data[offer.args[0] :]
+        return b""
+
+    def _without_offer(self) -> bytes:
+        """The head of the request that has just been parsed, without `Upgrade`."""
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (self.scope["method"].encode(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                options = (each.strip() for each in value.split(b","))
+                value = b", ".join(each for each in options if each.lower() != b"upgrade")
+            if name != b"upgrade":
+                head.append(b"%b: %b" % (name, value))
+        return b"\r\n".join(head) + b"\r\n\r\n"
+
     def on_headers_complete(self) -> None:
         """The request's first part is here."""
+        if self.parser.should_upgrade():
+            self.scope["method"] = self.parser.get_method().decode()
+            return
         if self.barren > MAX_HEAD_BYTES:  # or a body has come with it
             head = sum(len(name) + len(value) for name, value in self.headers)
             if len(self.url) + head > MAX_HEAD_BYTES:
@@ -65,7 +105,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The whole request is here."""
+        """The whole request is here, unless the parser is to see it once more."""
+        if self.parser.should_upgrade():
+            return
         self.barren = 0
         super().on_message_complete()
 

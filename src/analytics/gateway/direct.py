@@ -95,7 +95,7 @@ class DirectProtocol(BoundedProtocol):
     def on_message_complete(self) -> None:
         """The whole request is here."""
         cycle = self.cycle
-        if type(cycle) is not Exchange:
+        if type(cycle) is not Exchange or self.parser.should_upgrade():
             super().on_message_complete()
             return
         self.barren = 0

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from analytics import problem
 from analytics.errors import AnalyticsError, Invalid, Malformed
 from analytics.event import Drop, LogRecord
+from analytics.ingest import encoding
 from analytics.ingest import receive as http
 from analytics.ingest.client import Client
 from analytics.ingest.intake import Intake
@@ -43,7 +44,8 @@ class BatchEndpoint:
             return await http.refuse(scope, send, http.wrong_method(self.method))
         try:
             client = self._intake.client(scope)
-            items = split(await http.body(receive, self._max_body_bytes))
+            body = await http.body(receive, self._max_body_bytes)
+            items = split(encoding.plain(scope, body, self._max_body_bytes))
             key = self._intake.key(client)
             results = await self._results(items, client, key)
         except AnalyticsError as error:
@@ -105,6 +107,8 @@ def split(body: bytes) -> Sequence[msgspec.Raw]:
             raise Malformed("", f"the body is no JSON array of events: {exc}") from None
     else:
         items = [msgspec.Raw(line) for line in text.splitlines() if line.strip()]
+        if items and not any(bytes(item).lstrip().startswith(b"{") for item in items):
+            raise Malformed("", "the body holds no JSON object; send an array of events, or lines")
     if not items:
         raise Malformed("", "the body holds no event")
     if len(items) > _MAX_ITEMS:

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from analytics.errors import AnalyticsError
 from analytics.event import Drop, Hit, LogRecord
+from analytics.ingest import encoding
 from analytics.ingest import receive as http
 from analytics.ingest.intake import Intake
 from analytics.ingest.wire import plausible
@@ -50,7 +51,7 @@ class EventEndpoint:
     def take(self, scope: Scope, body: bytes) -> tuple[Sequence[LogRecord], Appending]:
         """Understand the event and begin to append it. Raises what the sender is to be told."""
         client = self._intake.client(scope)
-        sent = plausible.decode(body)
+        sent = plausible.decode(encoding.plain(scope, body, self.max_body_bytes))
         key = self._intake.key(client) if client.authorization else None
         records = self._intake.acceptance.accept(sent, client, key)
         return records, self._intake.log.append(records)

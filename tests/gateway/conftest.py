@@ -1,0 +1,54 @@
+"""A server for each way of answering."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.gateway.ways import NOW, Answers, running
+
+from analytics.gateway import direct
+from analytics.gateway.bounds import BoundedProtocol
+from analytics.gateway.gate import Gate
+from analytics.ingest.accept import Acceptance
+from analytics.ingest.client import Trust
+from analytics.ingest.limiter import Limiter, Limits
+from analytics.ingest.module import ingest
+from analytics.ingest.place import CountryPlaces
+from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.stream.journal import Journal, JournalLimits
+
+
+@pytest.fixture
+async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
+    script = tmp_path / "tracker.js"
+    script.write_text("/* */")
+    async with (
+        SqliteCatalog(":memory:") as catalog,
+        Journal(tmp_path / "journal", JournalLimits(min_free_bytes=0)) as journal,
+    ):
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
+        module = ingest(
+            log=journal,
+            acceptance=Acceptance(
+                sites=catalog.sites,
+                keys=catalog.keys,
+                salts=catalog.salts,
+                places=CountryPlaces(),
+                clock=lambda: NOW,
+            ),
+            trust=Trust(["127.0.0.0/8"]),
+            limits=Limits(Limiter(1, 5), Limiter(0, 1)),
+            places=CountryPlaces(),
+            script=script,
+            max_event_bytes=10_000,
+            max_batch_bytes=50_000,
+        )
+        gate = Gate([module], ["ingest"])
+        async with (
+            running(gate, "httptools") as one,
+            running(gate, direct.protocol(module.event)) as other,
+            running(gate, BoundedProtocol) as bounded,
+        ):
+            yield Answers(module, {"uvicorn": one, "direct": other, "bounded": bounded})
