@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from html import unescape
 
 import pytest
 from tests.dashboard.conftest import Client
+from tests.dashboard.world import OWNER, VIEWER
 
 from analytics.breaker import Breaker, BreakerLimits
 from analytics.dashboard import Dashboard
 from analytics.gateway.table import Line
+from analytics.store.catalog.sqlite import SqliteCatalog
 
 TABLE = [
     Line("/api/event", "POST", "ingest", served=True),
@@ -79,4 +83,42 @@ async def test_it_is_for_the_owner_only(owner: Client, viewer: Client, stranger:
 
 async def test_alone_it_depends_on_nobody(owner: Client, breakers: list[Breaker]) -> None:
     breakers.clear()
-    assert "everything is in its own folder" in (await owner.get("/admin")).text
+    assert "everything is kept in its own folder" in (await owner.get("/admin")).text
+
+
+async def test_keys_of_all_sites_are_made_and_revoked_here(
+    owner: Client, peopled: SqliteCatalog
+) -> None:
+    made = await owner.post("/admin", data={"form": "key", "label": "All", "scope": "stats:read"})
+    assert (made.status_code, made.headers["location"]) == (303, "/admin#keys")
+    (key,) = await peopled.keys.all()
+    assert key.site is None
+    page = (await owner.get("/admin")).text
+    assert "cannot be shown again" in page
+    assert "cannot be shown again" not in (await owner.get("/admin")).text
+    asked = await owner.post("/admin", data={"form": "revoke", "key": key.id})
+    question = unescape((await owner.get(asked.headers["location"])).text)
+    assert "all sites: stats:read" in question
+    assert len(await peopled.keys.all()) == 1
+    fields = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', question))
+    await owner.post("/admin", data=fields)
+    assert await peopled.keys.all() == ()
+
+
+async def test_roles_change_and_somebody_always_owns_the_server(
+    owner: Client, peopled: SqliteCatalog
+) -> None:
+    role = {"form": "role", "email": VIEWER}
+    await owner.post("/admin", data={**role, "role": "owner"})
+    assert {p.email: p.owner for p in await peopled.people.all()} == {OWNER: True, VIEWER: True}
+    await owner.post("/admin", data={**role, "role": "viewer"})
+    assert {p.email: p.owner for p in await peopled.people.all()} == {OWNER: True, VIEWER: False}
+    mine = await owner.post("/admin", data={"form": "role", "email": OWNER, "role": "viewer"})
+    assert mine.status_code == 400
+
+
+async def test_only_owners_change_anything_here(viewer: Client, stranger: Client) -> None:
+    form = {"form": "role", "email": VIEWER, "role": "owner"}
+    assert (await viewer.post("/admin", data=form)).status_code == 403
+    assert (await viewer.get("/admin/confirm?form=revoke&key=1")).status_code == 403
+    assert (await stranger.post("/admin", data=form)).headers["location"].startswith("/login")

@@ -58,12 +58,12 @@ async def test_each_replica_is_shown_as_it_says_it_is(owner: Client, book: Book)
 async def test_a_list_that_is_away_is_said_to_be(owner: Client, book: Book) -> None:
     book.away = True
     text = (await owner.get("/admin")).text
-    assert "can’t be told now" in text
+    assert "cannot be read now" in text
     assert "&lt;Ignite&gt; does not answer" in text
 
 
 async def test_an_empty_list_is_said_to_be(owner: Client) -> None:
-    assert "Nobody has said yet that they are there." in (await owner.get("/admin")).text
+    assert "No replica has registered yet." in (await owner.get("/admin")).text
 
 
 @pytest.mark.parametrize(

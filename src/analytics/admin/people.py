@@ -38,6 +38,7 @@ class SetPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     email: str
     password: str
+    must_change: bool = False
 
 
 class ListPeople(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +102,9 @@ async def change(workspace: Workspace, asked: ChangePerson, _: Job) -> PersonSho
 async def set_password(workspace: Workspace, asked: SetPassword, _: Job) -> PasswordSet:
     """Replace a password, and end the sessions that it opened."""
     person = await service.person(workspace.catalog, asked.email)
-    await workspace.catalog.people.set_password(person.email, asked.password)
+    await workspace.catalog.people.set_password(
+        person.email, asked.password, must_change=asked.must_change
+    )
     return PasswordSet(email=person.email)
 
 

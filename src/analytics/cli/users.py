@@ -17,6 +17,10 @@ _PASSWORD_STDIN: Final = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
 
+_MUST_CHANGE: Final = click.option(
+    "--must-change", is_flag=True, help="It is only good for choosing another one."
+)
+
 
 @click.group()
 def user() -> None:
@@ -28,7 +32,7 @@ def user() -> None:
 @click.option("--owner", is_flag=True, help="They see and change everything.")
 @click.option("--site", "sites", multiple=True, metavar="SITE", help="A site they see; repeatable.")
 @_PASSWORD_STDIN
-@click.option("--must-change", is_flag=True, help="They choose another when they first log in.")
+@_MUST_CHANGE
 @as_json
 @common
 def add(
@@ -86,11 +90,14 @@ def change(
 @user.command("password")
 @click.argument("email")
 @_PASSWORD_STDIN
+@_MUST_CHANGE
 @as_json
 @common
-def set_password(email: str, *, password_stdin: bool, as_json: bool) -> None:
+def set_password(email: str, *, password_stdin: bool, must_change: bool, as_json: bool) -> None:
     """Give EMAIL another password, and end their sessions."""
-    asked = people.SetPassword(email=email, password=_password(from_stdin=password_stdin))
+    asked = people.SetPassword(
+        email=email, password=_password(from_stdin=password_stdin), must_change=must_change
+    )
     done = run(settings(), "user.password", asked, people.PasswordSet)
     if as_json:
         show_json(done)

@@ -1,4 +1,4 @@
-"""The page of the server itself: what it depends on, how that is, and what it answers for."""
+"""The page of the server itself: its people and keys, what it depends on, what it answers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from starlette.routing import BaseRoute, Route
 
 from analytics import __version__
 from analytics.breaker import Breaker, Outcome, State
-from analytics.dashboard import replica_list
+from analytics.dashboard import confirmation, replica_list, server_access
 from analytics.dashboard.ask import Ask, endpoint
 from analytics.dashboard.deps import Dashboard, RouteLine
+from analytics.dashboard.site_access import SCOPES
+from analytics.errors import Conflict, Malformed
 
 _WORDS: Final = {
     State.CLOSED: "Answers",
@@ -50,16 +52,51 @@ class Backend:
 
 
 def routes(deps: Dashboard) -> list[BaseRoute]:
-    """The page, as a route of the admin module."""
-    return [Route("/admin", endpoint(deps, show), methods=["GET"])]
+    """The page, as routes of the admin module."""
+    return [
+        Route(server_access.PAGE, endpoint(deps, show), methods=["GET"]),
+        Route(server_access.PAGE, endpoint(deps, change), methods=["POST"]),
+        Route(f"{server_access.PAGE}/confirm", endpoint(deps, confirm), methods=["GET"]),
+    ]
 
 
 async def show(ask: Ask) -> Response:
     """For the owner only."""
     ask.owner()
+    return await _page(ask)
+
+
+async def change(ask: Ask) -> Response:
+    """Do what one of the page's forms asks for."""
+    ask.owner()
+    form = await ask.posted()
+    try:
+        return await server_access.change(ask, form)
+    except (Malformed, Conflict) as error:
+        return await _page(ask, error=error, form=str(form.get("form", "")))
+
+
+async def confirm(ask: Ask) -> Response:
+    """The question before one of the changes that cannot be undone."""
+    ask.owner()
+    asked = ask.request.query_params
+    question = await server_access.question(ask, {key: asked[key] for key in asked})
+    return confirmation.show(ask, question)
+
+
+async def _page(ask: Ask, *, error: Malformed | Conflict | None = None, form: str = "") -> Response:
     lines = ask.deps.table()
+    problem = ""
+    if error is not None:
+        problem = error.reason if isinstance(error, Malformed) else str(error)
     return ask.page(
         "admin.html",
+        status=200 if error is None else error.status,
+        problem=problem,
+        form_name=form,
+        people=await ask.deps.catalog.people.all(),
+        keys=await ask.deps.catalog.keys.all(),
+        scopes=SCOPES,
         version=__version__,
         replicas=await replica_list.asked(ask.deps),
         backends=[described(breaker) for breaker in ask.deps.breakers],

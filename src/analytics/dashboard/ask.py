@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from analytics import problem
-from analytics.dashboard import templates
+from analytics.dashboard import flash, templates
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
 from analytics.errors import (
@@ -31,6 +31,9 @@ from analytics.person import Person
 from analytics.site import Site
 
 COOKIE: Final = "analytics_session"
+ACCOUNT: Final = "/account"
+_OPEN: Final = (ACCOUNT, "/logout")
+"""What somebody can do whose password was chosen by somebody else."""
 MAX_FORM_BYTES: Final = 200_000
 
 
@@ -104,8 +107,26 @@ class Ask:
         return told if told in ("http", "https") else self.request.url.scheme
 
     def page(self, name: str, *, status: int = 200, **values: object) -> HTMLResponse:
-        """The template *name* as a reply."""
-        return page(self.request, name, self.person, self.sites(), status=status, **values)
+        """The template *name* as a reply, with what the change before it has to say."""
+        said = flash.read(self.request, session=self.session)
+        response = page(
+            self.request, name, self.person, self.sites(), status=status, flash=said, **values
+        )
+        if said is not None:
+            flash.forget(response, said)
+        return response
+
+    @property
+    def session(self) -> str:
+        """The token of the session; "" without one."""
+        return self.request.cookies.get(COOKIE, "")
+
+    def done(self, path: str, text: str, *, where: str = "", secret: str = "") -> Response:
+        """Go on to the page at *path*, which says once that a change was made."""
+        response = redirect(f"{path}#{where}" if where else path)
+        said = flash.Flash(path=path, text=text, where=where, secret=secret)
+        flash.attach(response, said, session=self.session, secure=self.scheme() == "https")
+        return response
 
 
 Handler = Callable[[Ask], Awaitable[Response]]
@@ -123,7 +144,11 @@ def page(
 ) -> HTMLResponse:
     """The template *name* as a reply, with what the frame around every page needs."""
     body = templates.render(
-        name, person=person, sites=sites, here=request.url.path, **{"site": None, **values}
+        name,
+        person=person,
+        sites=sites,
+        here=request.url.path,
+        **{"site": None, "flash": None, **values},
     )
     return HTMLResponse(body, status, PAGE_HEADERS)
 
@@ -143,6 +168,8 @@ def endpoint(deps: Dashboard, handler: Handler) -> Endpoint:
                 check_same_origin(request)
             if token := request.cookies.get(COOKIE):
                 person = await deps.catalog.people.logged_in(token)
+            if person is not None and person.must_change and request.url.path not in _OPEN:
+                return redirect(ACCOUNT)
             return await handler(Ask(deps, request, person))
         except Unauthenticated:
             back = request.url.path + (f"?{request.url.query}" if request.url.query else "")

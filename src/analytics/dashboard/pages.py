@@ -25,7 +25,8 @@ from analytics.dashboard import (
     sites,
     templates,
 )
-from analytics.dashboard.ask import Handler, endpoint
+from analytics.dashboard.account import Account
+from analytics.dashboard.ask import ACCOUNT, Handler, endpoint
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.login import Login
 from analytics.dashboard.setup import Setup
@@ -84,7 +85,7 @@ async def favicon(_request: Request) -> Response:
 def routes(deps: Dashboard) -> list[BaseRoute]:
     """Every page. A site's pages lie right below `/`, so these routes come last in an app."""
     throttle = Throttle(deps.clock)
-    entry, first_run = Login(throttle), Setup(throttle)
+    entry, first_run, own = Login(throttle), Setup(throttle), Account(throttle)
 
     def get(path: str, handler: Handler) -> Route:
         return Route(path, endpoint(deps, handler), methods=["GET"])
@@ -102,6 +103,8 @@ def routes(deps: Dashboard) -> list[BaseRoute]:
         get("/login", entry.show),
         post("/login", entry.enter),
         post("/logout", login.leave),
+        get(ACCOUNT, own.show),
+        post(ACCOUNT, own.change),
         get("/sites/new", sites.new),
         post("/sites/new", sites.add),
         get("/{domain:site}", report_page.show),
@@ -109,6 +112,7 @@ def routes(deps: Dashboard) -> list[BaseRoute]:
         get("/{domain:site}/list/{tab}", report_page.full_list),
         get("/{domain:site}/start", sites.start),
         get("/{domain:site}/ledger", ledger_page.show),
+        get("/{domain:site}/settings/confirm", site_settings.confirm),
         get("/{domain:site}/settings", site_settings.show),
         post("/{domain:site}/settings", site_settings.change),
     ]

@@ -3,52 +3,71 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import Final
 
+from analytics.dashboard import names
 from analytics.errors import Malformed
 from analytics.site import Shields
 
 MAX_RULES: Final = 500
-_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+MAX_NAMED: Final = 10
+"""Of so many wrong lines of a box each is named; the others are counted."""
 _HOSTNAME: Final = re.compile(r"[a-z0-9.*_-]{1,253}|\[[0-9a-f:]+\]")
 
 
+class BadRules(Malformed):
+    """Lines that are no rules, by the box in which they stand."""
+
+    def __init__(self, lines: Mapping[str, str]) -> None:
+        super().__init__(next(iter(lines)), " ".join(lines.values()))
+        self.lines = lines
+        """For each box with a fault, what is wrong in it."""
+
+
 def read_shields(form: Mapping[str, str]) -> Shields:
-    """The rules of the four boxes; raises `Malformed` naming the box and the line."""
-    addresses = _lines(form, "addresses")
-    for line in addresses:
-        try:
-            ip_network(line, strict=False)
-        except ValueError as exc:
-            raise Malformed(
-                "addresses", f"{line[:60]!r} is no IP address, and no network like 10.0.0.0/8."
-            ) from exc
-    countries = _lines(form, "countries")
-    for line in countries:
-        if not _COUNTRY.fullmatch(line.upper()):
-            raise Malformed("countries", f"{line[:60]!r} is no country code of two letters.")
-    pages = _lines(form, "pages")
-    for line in pages:
-        if not line.startswith(("/", "*")):
-            raise Malformed("pages", f"{line[:60]!r} does not begin with a slash.")
-    hostnames = _lines(form, "hostnames")
-    for line in hostnames:
-        if not _HOSTNAME.fullmatch(line.lower()):
-            raise Malformed(
-                "hostnames", f"{line[:60]!r} is no hostname; leave out https:// and paths."
-            )
-    return Shields(
-        addresses=addresses,
-        countries=tuple(line.upper() for line in countries),
-        pages=pages,
-        hostnames=tuple(line.lower() for line in hostnames),
+    """The rules of the four boxes. Raises `BadRules`, naming every line that is wrong."""
+    wrong: dict[str, str] = {}
+
+    def read(
+        field: str, is_rule: Callable[[str], bool], fault: str, normal: Callable[[str], str] = str
+    ) -> tuple[str, ...]:
+        typed = [line.strip() for line in form.get(field, "").splitlines() if line.strip()]
+        rules = tuple(dict.fromkeys(normal(line) for line in typed))
+        bad = [line for line in dict.fromkeys(typed) if not is_rule(normal(line))]
+        if bad:
+            named = ", ".join(repr(line[:60]) for line in bad[:MAX_NAMED])
+            more = f", and {len(bad) - MAX_NAMED} more" if len(bad) > MAX_NAMED else ""
+            wrong[field] = f"{named}{more}: {fault}"
+        elif len(rules) > MAX_RULES:
+            wrong[field] = f"At most {MAX_RULES} rules, got {len(rules)}."
+        return rules
+
+    shields = Shields(
+        addresses=read("addresses", _is_network, "give an IP address or a network (10.0.0.0/8)."),
+        countries=read(
+            "countries",
+            lambda code: code in names.countries(),
+            "give the two letters of a country (DE, and GB for the United Kingdom).",
+            str.upper,
+        ),
+        pages=read("pages", lambda path: path.startswith(("/", "*")), "begin with a slash or *."),
+        hostnames=read(
+            "hostnames",
+            lambda name: _HOSTNAME.fullmatch(name) is not None,
+            "give a hostname alone, without https:// and paths.",
+            str.lower,
+        ),
     )
+    if wrong:
+        raise BadRules(wrong)
+    return shields
 
 
-def _lines(form: Mapping[str, str], field: str) -> tuple[str, ...]:
-    lines = dict.fromkeys(line.strip() for line in form.get(field, "").splitlines() if line.strip())
-    if len(lines) > MAX_RULES:
-        raise Malformed(field, f"At most {MAX_RULES} rules, got {len(lines)}.")
-    return tuple(lines)
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

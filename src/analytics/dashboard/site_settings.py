@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
 from typing import Final
 
 import msgspec
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from analytics.dashboard.ask import Ask, redirect
-from analytics.dashboard.setup import check_password
-from analytics.dashboard.shields_form import read_shields
-from analytics.dashboard.sites import snippet, timezones
+from analytics.dashboard import confirmation, names, site_access
+from analytics.dashboard.ask import Ask
+from analytics.dashboard.confirmation import Question
+from analytics.dashboard.report import count_of
+from analytics.dashboard.shields_form import BadRules, read_shields
+from analytics.dashboard.site_access import counted
+from analytics.dashboard.sites import snippet
+from analytics.dashboard.span import day_name
 from analytics.dashboard.templates import path_of
-from analytics.errors import Conflict, Malformed
+from analytics.errors import Conflict, Malformed, NotFound
 from analytics.parsing import whole_number
-from analytics.person import Scope
+from analytics.query import Metric, Period, Query
 from analytics.site import Site
-from analytics.store.catalog import service
+from analytics.store import localtime
+from analytics.store.catalog import timezone as timezones
 
 MAX_RETENTION_DAYS: Final = 36_500
 
-SCOPES: Final[dict[Scope, str]] = {
-    Scope.STATS_READ: "Read figures",
-    Scope.EVENTS_WRITE: "Send events from a server",
-    Scope.SITES_WRITE: "Add and change sites",
-}
-
-Change = Callable[[Ask, Site, FormData], Awaitable[Response | None]]
+Change = Callable[[Ask, Site, FormData], Awaitable[Response]]
 
 
 async def show(ask: Ask) -> Response:
@@ -44,111 +44,141 @@ async def change(ask: Ask) -> Response:
     if name not in _CHANGES:
         raise Malformed("form", f"there is no form {name[:40]!r}")
     try:
-        response = await _CHANGES[name](ask, site, form)
+        return await _CHANGES[name](ask, site, form)
     except (Malformed, Conflict) as error:
-        problem = error.reason if isinstance(error, Malformed) else str(error)
-        return await _page(ask, site, status=error.status, problem=problem, form=name, given=form)
-    return response or redirect(f"{path_of(site.domain)}/settings?saved={name}#{name}")
+        return await _page(ask, site, error=error, form=name, given=form)
+
+
+async def confirm(ask: Ask) -> Response:
+    """The question before one of the changes that cannot be undone."""
+    site = ask.owned_site()
+    asked = ask.request.query_params
+    name = asked.get("form", "")
+    if name == "remove-site":
+        return await site_access.show_removal(ask, site)
+    if name not in _QUESTIONS:
+        raise NotFound("There is nothing to confirm here.")
+    question = await _QUESTIONS[name](ask, site, {key: asked[key] for key in asked})
+    return confirmation.show(ask, question, site=site)
 
 
 async def _page(
     ask: Ask,
     site: Site,
     *,
-    status: int = 200,
-    problem: str = "",
+    error: Malformed | Conflict | None = None,
     form: str = "",
     given: FormData | None = None,
-    secret: str = "",
 ) -> Response:
     people, keys = await ask.deps.catalog.people.all(), await ask.deps.catalog.keys.all()
+    problem = ""
+    if error is not None:
+        problem = error.reason if isinstance(error, Malformed) else str(error)
     return ask.page(
         "settings.html",
-        status=status,
+        status=200 if error is None else error.status,
         site=site,
         snippet=snippet(ask, site),
-        timezones=timezones(),
+        timezones=names.timezones(),
         people=[person for person in people if person.sees(site.domain)],
-        keys=[key for key in keys if key.site in (None, site.domain)],
-        scopes=SCOPES,
-        saved=ask.request.query_params.get("saved", ""),
+        keys=[key for key in keys if key.site == site.domain],
+        keys_of_all=sum(key.site is None for key in keys),
+        scopes=site_access.SCOPES,
         problem=problem,
+        wrong=error.lines if isinstance(error, BadRules) else {},
         form_name=form,
         given={k: v for k, v in given.items() if isinstance(v, str)} if given else {},
-        secret=secret,
     )
 
 
-async def _general(ask: Ask, site: Site, form: FormData) -> None:
-    timezone = str(form.get("timezone", ""))
-    if timezone not in timezones() and timezone != site.timezone:
-        raise Malformed("timezone", f"There is no time zone {timezone[:60]!r}.")
+async def _general(ask: Ask, site: Site, form: FormData) -> Response:
+    timezone = timezones.checked(names.timezone_of(str(form.get("timezone", ""))[:60]))
     changed = msgspec.structs.replace(site, timezone=timezone, public="public" in form)
     await ask.deps.catalog.sites.change(changed)
+    return _saved(ask, site, "general")
 
 
-async def _privacy(ask: Ask, site: Site, form: FormData) -> None:
+async def _privacy(ask: Ask, site: Site, form: FormData) -> Response:
     changed = msgspec.structs.replace(
         site, honour_dnt="honour_dnt" in form, cookieless="cookieless" in form
     )
     await ask.deps.catalog.sites.change(changed)
+    return _saved(ask, site, "privacy")
 
 
-async def _shields(ask: Ask, site: Site, form: FormData) -> None:
+async def _shields(ask: Ask, site: Site, form: FormData) -> Response:
     shields = read_shields({key: str(value) for key, value in form.items()})
     await ask.deps.catalog.sites.change(msgspec.structs.replace(site, shields=shields))
+    return _saved(ask, site, "shields")
 
 
-async def _retention(ask: Ask, site: Site, form: FormData) -> None:
-    text = str(form.get("days", "")).strip()
-    days = whole_number(text, "days", least=1, most=MAX_RETENTION_DAYS) if text else None
+async def _retention(ask: Ask, site: Site, form: FormData) -> Response:
+    days = _days(str(form.get("days", "")))
+    shorter = days is not None and (site.retention_days is None or days < site.retention_days)
+    if shorter and days is not None and await _older_events(ask, site, days):
+        question = await _retention_question(ask, site, {"days": str(days)})
+        if answer := confirmation.first(ask, question, form):
+            return answer
     await ask.deps.catalog.sites.change(msgspec.structs.replace(site, retention_days=days))
+    kept = "for good" if days is None else f"for {counted(days, 'day')}"
+    return ask.done(_path(site), f"Saved: events are kept {kept}.", where="retention")
 
 
-async def _key(ask: Ask, site: Site, form: FormData) -> Response:
-    wanted = {str(value) for value in form.getlist("scope")}
-    scopes = [scope for scope in SCOPES if scope.value in wanted]
-    if not scopes:
-        raise Malformed("scope", "Choose at least one thing that the key may do.")
-    label = str(form.get("label", "")).strip()[:100]
-    target = None if form.get("reach") == "all" else site.domain
-    _, secret = await service.create_key(ask.deps.catalog, scopes=scopes, site=target, label=label)
-    # Shown in the reply to the POST itself: a secret has no place in an address or a redirect.
-    return await _page(ask, site, form="key", secret=secret)
-
-
-async def _revoke(ask: Ask, site: Site, form: FormData) -> Response:
-    await service.revoke_key(ask.deps.catalog, str(form.get("key", "")), of=site.domain)
-    return redirect(f"{path_of(site.domain)}/settings?saved=key#key")
-
-
-async def _person(ask: Ask, site: Site, form: FormData) -> None:
-    password = str(form.get("password", ""))
-    check_password(password, password)
-    owner = form.get("role") == "owner"
-    await service.add_person(
-        ask.deps.catalog,
-        str(form.get("email", "")).strip(),
-        password,
-        owner=owner,
-        sites=(site.domain,),
-        must_change=False,
+async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Question:
+    """What a shorter retention deletes."""
+    days = _days(given.get("days", ""))
+    if days is None:
+        raise Malformed("days", "Give a number of days.")
+    events = counted(await _older_events(ask, site, days), "event")
+    deleted = (
+        f"This deletes {events} before {day_name(_first_kept(ask, site, days), with_year=True)},"
+        " for good: page views and custom events, those of machines included."
+    )
+    later = f"From then on, each day deletes the day that has become {counted(days, 'day')} old."
+    return Question(
+        page=f"{_path(site)}/confirm",
+        action=_path(site),
+        back=f"{_path(site)}#retention",
+        title=f"Keep only {counted(days, 'day')} of {site.domain}?",
+        says=(deleted, later),
+        button=f"Delete {events}",
+        fields={"form": "retention", "days": str(days)},
+        state=str(site.retention_days),
     )
 
 
-async def _remove_person(ask: Ask, site: Site, form: FormData) -> Response:
-    email = str(form.get("email", ""))
-    if email == ask.owner().email:
-        raise Malformed("email", "You cannot remove your own account.")
-    await ask.deps.catalog.people.remove(email)
-    return redirect(f"{path_of(site.domain)}/settings?saved=person#person")
+def _first_kept(ask: Ask, site: Site, days: int) -> date:
+    today = localtime.day_of(site.timezone, ask.deps.clock())
+    return localtime.date_of(today) - timedelta(days)
 
 
-async def _remove_site(ask: Ask, site: Site, form: FormData) -> Response:
-    if str(form.get("domain", "")).strip().lower() != site.domain:
-        raise Malformed("domain", f"Type {site.domain} to remove the site.")
-    await service.remove_site(ask.deps.catalog, ask.deps.store, site.domain, erase=False)
-    return redirect("/")
+async def _older_events(ask: Ask, site: Site, days: int) -> int:
+    """How many events lie before the first day that a retention of *days* keeps."""
+    zone = site.timezone
+    cut = localtime.day_start(zone, localtime.day_number(_first_kept(ask, site, days)))
+    first = await ask.deps.store.first_event(site.domain)
+    if first is None or first >= cut:
+        return 0
+    since = localtime.day_start(zone, localtime.day_of(zone, first))
+    found = await ask.deps.store.query(
+        Query(
+            site=site.domain, metrics=(Metric.EVENTS,), period=Period(since, cut, zone), bots=True
+        )
+    )
+    return count_of(found)
+
+
+def _days(text: str) -> int | None:
+    text = text.strip()
+    return whole_number(text, "days", least=1, most=MAX_RETENTION_DAYS) if text else None
+
+
+def _path(site: Site) -> str:
+    return f"{path_of(site.domain)}/settings"
+
+
+def _saved(ask: Ask, site: Site, where: str) -> Response:
+    return ask.done(_path(site), "Saved.", where=where)
 
 
 _CHANGES: Final[dict[str, Change]] = {
@@ -156,9 +186,15 @@ _CHANGES: Final[dict[str, Change]] = {
     "privacy": _privacy,
     "shields": _shields,
     "retention": _retention,
-    "key": _key,
-    "revoke": _revoke,
-    "person": _person,
-    "remove-person": _remove_person,
-    "remove-site": _remove_site,
+    "key": site_access.add_key,
+    "revoke": site_access.revoke_key,
+    "person": site_access.add_person,
+    "remove-person": site_access.remove_person,
+    "remove-site": site_access.remove_site,
+}
+
+_QUESTIONS: Final[dict[str, Callable[[Ask, Site, dict[str, str]], Awaitable[Question]]]] = {
+    "retention": _retention_question,
+    "revoke": site_access.revoke_question,
+    "remove-person": site_access.remove_person_question,
 }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
-from analytics import zones
-from analytics.dashboard import figures, setup, sparkline
+from analytics.dashboard import figures, names, setup, sparkline
 from analytics.dashboard.ask import Ask, redirect
+from analytics.dashboard.date_range import local
 from analytics.dashboard.figures import Change
+from analytics.dashboard.span import day_name
 from analytics.dashboard.sparkline import Sparkline
 from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed
@@ -19,18 +19,6 @@ from analytics.site import Site
 from analytics.store.catalog import service
 
 _QUIET: Final = Recent(visitors=0, before=0, current=0, hours=(0,) * 24)
-_AREAS: Final = (
-    "Africa/",
-    "America/",
-    "Antarctica/",
-    "Arctic/",
-    "Asia/",
-    "Atlantic/",
-    "Australia/",
-    "Europe/",
-    "Indian/",
-    "Pacific/",
-)
 
 
 class SiteCard(NamedTuple):
@@ -41,12 +29,6 @@ class SiteCard(NamedTuple):
     change: Change | None
     current: int
     line: Sparkline
-
-
-@cache
-def timezones() -> tuple[str, ...]:
-    """The time zones to choose from: UTC, then the places of the tz database."""
-    return ("Etc/UTC", *sorted(z for z in zones.names() if z.startswith(_AREAS)))
 
 
 async def show(ask: Ask) -> Response:
@@ -84,12 +66,21 @@ async def add(ask: Ask) -> Response:
     ask.owner()
     form = await ask.form()
     domain, timezone = form.get("domain", "").strip(), form.get("timezone", "Etc/UTC")
+    timezone = names.timezone_of(timezone)
     try:
         added = await service.add_site(ask.deps.catalog, ask.deps.store, domain, timezone=timezone)
     except (Malformed, Conflict) as error:
         problem = error.reason if isinstance(error, Malformed) else str(error)
         return _form(ask, domain=domain, timezone=timezone, problem=problem, status=400)
-    return redirect(f"{path_of(added.site.domain)}/start")
+    start_page = f"{path_of(added.site.domain)}/start"
+    if added.since is None:
+        return redirect(start_page)
+    day = day_name(local(added.since, added.site.timezone).date(), with_year=True)
+    return ask.done(
+        start_page,
+        f"{added.site.domain} was a site here before: its events since {day} are shown again. To"
+        " be rid of them, remove the site under Settings, and choose to delete its events.",
+    )
 
 
 def _form(ask: Ask, *, domain: str, timezone: str, problem: str, status: int = 200) -> Response:
@@ -98,7 +89,7 @@ def _form(ask: Ask, *, domain: str, timezone: str, problem: str, status: int = 2
         status=status,
         domain=domain,
         timezone=timezone,
-        timezones=timezones(),
+        timezones=names.timezones(),
         problem=problem,
         first=not ask.sites(),
     )

@@ -10,8 +10,10 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analytics.dashboard import figures, filters
+from analytics.dashboard import figures, filters, names
 from analytics.dashboard.date_range import local
+from analytics.dashboard.span import day_name
+from analytics.store.catalog import domain as domains
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -53,6 +55,11 @@ def clock(at_ms: int, timezone: str) -> str:
     return f"{at:%H:%M} on {at.day} {at:%B}"
 
 
+def day(at_ms: int) -> str:
+    """A day in UTC, as `25 Nov 2026`."""
+    return day_name(local(at_ms, "Etc/UTC").date(), with_year=True)
+
+
 @cache
 def environment() -> Environment:
     """The one Jinja environment: autoescape on, and an unknown name is an error."""
@@ -67,7 +74,11 @@ def environment() -> Environment:
     env.globals.update(column_labels=figures.SHORT_LABELS)
     env.filters.update(
         clock=clock,
+        day=day,
         flag=flag,
+        site_name=domains.shown,
+        country_name=names.country,
+        language_name=names.language,
         short=figures.short,
         filter_label=filters.label,
         seconds=figures.duration,

@@ -217,6 +217,8 @@ class PeopleContract:
         with pytest.raises(Unauthenticated):
             await catalog.people.log_in("ada@x.example", PASSWORD)
         assert await catalog.people.log_in("ada@x.example", "another long one")
+        await catalog.people.set_password("ada@x.example", PASSWORD, must_change=True)
+        assert await catalog.people.all() == (ada,)
         with pytest.raises(Malformed):
             await catalog.people.set_password("ada@x.example", "short")
         with pytest.raises(NotFound):

@@ -60,10 +60,12 @@ class People(Protocol):
         Raises `Conflict` when that would leave people without an owner.
         """
 
-    async def set_password(self, email: str, password: str, *, keep: str = "") -> None:
+    async def set_password(
+        self, email: str, password: str, *, keep: str = "", must_change: bool = False
+    ) -> None:
         """Replace the password, and end every session except that of the token *keep*.
 
-        Raises `NotFound`.
+        *must_change* as in `add`. Raises `NotFound`.
         """
 
     async def remove(self, email: str) -> None:

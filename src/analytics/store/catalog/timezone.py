@@ -18,4 +18,4 @@ def checked(name: str) -> str:
     known = {zone.lower(): zone for zone in zones.names() - {_NO_PLACE}}
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     hint = f"; the nearest is {known[near[0]]}" if near else "; give one such as Europe/Berlin"
-    raise Malformed("timezone", f"{name!r} is no IANA time zone{hint}")
+    raise Malformed("timezone", f"{name!r} is not a time zone{hint}")

@@ -1,6 +1,6 @@
-// Selects the time zone that the browser is in.
+// Fills in the time zone that the browser is in, where nobody has chosen one.
 export function zone(root) {
-  const select = root.querySelector("select[data-zone]");
+  const field = root.querySelector("input[data-zone]");
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (select && [...select.options].some((option) => option.value === here)) select.value = here;
+  if (field && [...field.list.options].some((option) => option.value === here)) field.value = here;
 }

@@ -85,14 +85,16 @@ class SqlitePeople:
 
         await self._database.run(update)
 
-    async def set_password(self, email: str, password: str, *, keep: str = "") -> None:
+    async def set_password(
+        self, email: str, password: str, *, keep: str = "", must_change: bool = False
+    ) -> None:
         email = email.strip().lower()
         hashed = await self._passwords.hashed(password)
 
         def update(connection: sqlite3.Connection) -> None:
             changed = connection.execute(
-                "UPDATE people SET password = ?, must_change = 0 WHERE email = ? RETURNING id",
-                (hashed, email),
+                "UPDATE people SET password = ?, must_change = ? WHERE email = ? RETURNING id",
+                (hashed, must_change, email),
             ).fetchone()
             if changed is None:
                 raise _unknown(email)

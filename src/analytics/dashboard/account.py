@@ -1,0 +1,47 @@
+"""One's own account: what it may see, and its password."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from analytics.dashboard.ask import ACCOUNT, Ask
+from analytics.dashboard.setup import check_password
+from analytics.dashboard.throttle import Throttle
+from analytics.errors import Malformed, TooMany, Unauthenticated
+
+
+class Account:
+    """The page /account."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+
+    async def show(self, ask: Ask) -> Response:
+        """The form for another password."""
+        ask.someone()
+        return ask.page("account.html", problem="")
+
+    async def change(self, ask: Ask) -> Response:
+        """Replace the password, and end every other session."""
+        person = ask.someone()
+        form = await ask.form()
+        name = f"email {person.email}"
+        people = ask.deps.catalog.people
+        current, password = form.get("current", ""), form.get("password", "")
+        try:
+            check_password(password, form.get("again", ""), before=current)
+            self._throttle.take(name)
+            # The session that this opens ends with the others.
+            await people.log_in(person.email, current)
+            await people.set_password(person.email, password, keep=ask.session)
+        except TooMany as error:
+            response: Response = ask.page("account.html", status=429, problem=str(error))
+            response.headers["Retry-After"] = str(int(error.retry_after))
+            return response
+        except Unauthenticated:
+            problem = "The current password is not right."
+            return ask.page("account.html", status=400, problem=problem)
+        except Malformed as error:
+            return ask.page("account.html", status=400, problem=error.reason)
+        self._throttle.forgive(name)
+        return ask.done(ACCOUNT, "Your password is changed. Other sessions have ended.")

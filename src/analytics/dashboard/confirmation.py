@@ -1,0 +1,58 @@
+"""A page between a button and something that cannot be undone: it says what will be destroyed."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from analytics.dashboard.ask import Ask, redirect
+from analytics.errors import Conflict
+from analytics.site import Site
+
+FIELD: Final = "confirmed"
+
+
+class Question(NamedTuple):
+    """What the page asks."""
+
+    page: str
+    """Its path."""
+    action: str
+    """Where the answer is posted to."""
+    back: str
+    title: str
+    says: tuple[str, ...]
+    """What will happen, a paragraph each."""
+    button: str
+    fields: Mapping[str, str]
+    """What the answer must name again."""
+    state: str = ""
+    """What must not have changed meanwhile."""
+
+
+def first(ask: Ask, question: Question, form: Mapping[str, object]) -> Response | None:
+    """The way to the page while nobody has said yes to it; None when somebody has.
+
+    Raises `Conflict` for a yes to something else, or to what has changed since.
+    """
+    answer = form.get(FIELD)
+    if answer is None:
+        return redirect(f"{question.page}?{urlencode(question.fields)}")
+    if not hmac.compare_digest(str(answer).encode(), _token(ask, question).encode()):
+        raise Conflict("This has changed since it was asked. Look again, and confirm once more.")
+    return None
+
+
+def show(ask: Ask, question: Question, *, site: Site | None = None) -> Response:
+    """The page itself."""
+    return ask.page("confirm.html", question=question, token=_token(ask, question), site=site)
+
+
+def _token(ask: Ask, question: Question) -> str:
+    said = json.dumps([question.action, sorted(question.fields.items()), question.state])
+    return hmac.digest(ask.session.encode(), b"confirm " + said.encode(), "sha256").hex()

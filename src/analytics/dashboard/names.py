@@ -1,0 +1,75 @@
+"""What people call the codes in the rows: countries, languages, time zones.
+
+Countries and time zones are those of the tz database that the program carries; names are CLDR's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+
+_ENGLISH: Final = Locale("en")
+_WITHOUT_ISO: Final = ("XK",)
+"""Kosovo has no ISO code; this one is what everybody uses."""
+
+
+@cache
+def countries() -> Mapping[str, str]:
+    """Each country's code with its name."""
+    codes = [line.split("\t")[0] for line in _table("iso3166.tab")]
+    return {code: _ENGLISH.territories.get(code, code) for code in (*codes, *_WITHOUT_ISO)}
+
+
+def country(code: str) -> str:
+    """The name of the country *code*, which is its own name where nobody knows it."""
+    return countries().get(code, code)
+
+
+def countries_like(text: str) -> tuple[str, ...]:
+    """The codes of the countries whose name has *text* in it, or which *text* is the code of."""
+    wanted = text.strip().casefold()
+    return tuple(
+        code
+        for code, name in countries().items()
+        if wanted == code.casefold() or (len(wanted) > 2 and wanted in name.casefold())
+    )
+
+
+@cache
+def language(code: str) -> str:
+    """The name of the language *code* (`pt-BR`: Brazilian Portuguese)."""
+    try:
+        return Locale.parse(code, sep="-").get_display_name(_ENGLISH) or code
+    except (ValueError, UnknownLocaleError):
+        return code
+
+
+@cache
+def timezones() -> Sequence[str]:
+    """The time zones to choose from: UTC, then one name for each zone of each country."""
+    places = sorted({line.split("\t")[2] for line in _table("zone.tab")})
+    return ("Etc/UTC", *places)
+
+
+def timezone_of(text: str) -> str:
+    """The time zone that *text* means: its name in any case, or the city in it alone.
+
+    What means none is given back as it is.
+    """
+    wanted = "_".join(text.split()).casefold()
+    if wanted in ("utc", "etc/utc"):
+        return "Etc/UTC"
+    same = [zone for zone in timezones() if zone.casefold() == wanted]
+    ending = [zone for zone in timezones() if zone.casefold().endswith(f"/{wanted}")]
+    meant = same or ending
+    return meant[0] if len(meant) == 1 else text.strip()
+
+
+def _table(name: str) -> list[str]:
+    text = files("tzdata.zoneinfo").joinpath(name).read_text("utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -1,0 +1,128 @@
+"""Who and what may reach the whole server, as an owner changes it on the server's page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from analytics.dashboard import confirmation
+from analytics.dashboard.ask import Ask
+from analytics.dashboard.confirmation import Question
+from analytics.dashboard.setup import check_password
+from analytics.dashboard.site_access import NEW_KEY, label_of, scopes_of
+from analytics.errors import Malformed, NotFound
+from analytics.store.catalog import service
+
+PAGE: Final = "/admin"
+Change = Callable[[Ask, FormData], Awaitable[Response]]
+
+
+async def change(ask: Ask, form: FormData) -> Response:
+    """Do what the posted form asks for; `form` names which of the page's forms it is."""
+    name = str(form.get("form", ""))
+    if name not in _CHANGES:
+        raise Malformed("form", f"there is no form {name[:40]!r}")
+    return await _CHANGES[name](ask, form)
+
+
+async def question(ask: Ask, given: Mapping[str, str]) -> Question:
+    """The question before one of the changes that cannot be undone."""
+    name = given.get("form", "")
+    if name not in _QUESTIONS:
+        raise NotFound("There is nothing to confirm here.")
+    return await _QUESTIONS[name](ask, given)
+
+
+async def _add_key(ask: Ask, form: FormData) -> Response:
+    _, secret = await service.create_key(
+        ask.deps.catalog, scopes=scopes_of(form), site=None, label=label_of(form)
+    )
+    return ask.done(PAGE, NEW_KEY, where="keys", secret=secret)
+
+
+async def _revoke(ask: Ask, form: FormData) -> Response:
+    asked = await _revoke_question(ask, form)
+    if answer := confirmation.first(ask, asked, form):
+        return answer
+    key = await service.revoke_key(ask.deps.catalog, asked.fields["key"])
+    return ask.done(PAGE, f"{key.label or 'The key'} is revoked.", where="keys")
+
+
+async def _revoke_question(ask: Ask, given: Mapping[str, object]) -> Question:
+    key = await service.find_key(ask.deps.catalog, str(given.get("key", "")))
+    return Question(
+        page=f"{PAGE}/confirm",
+        action=PAGE,
+        back=f"{PAGE}#keys",
+        title=f"Revoke {key.label or 'the unnamed key'}?",
+        says=(
+            f"It may do this on {key.site or 'all sites'}: {', '.join(key.scopes)}.",
+            "Every program that uses it is refused from now on. A revoked key cannot be restored.",
+        ),
+        button="Revoke the key",
+        fields={"form": "revoke", "key": key.id},
+    )
+
+
+async def _role(ask: Ask, form: FormData) -> Response:
+    email = str(form.get("email", ""))
+    if email == ask.owner().email:
+        raise Malformed("email", "You cannot change your own role.")
+    person = await service.change_person(ask.deps.catalog, email, owner=form.get("role") == "owner")
+    sees = "owns this server" if person.owner else f"sees {', '.join(person.sites)}"
+    return ask.done(PAGE, f"{person.email} {sees} now.", where="people")
+
+
+async def _password(ask: Ask, form: FormData) -> Response:
+    person = await service.person(ask.deps.catalog, str(form.get("email", "")))
+    if person.email == ask.owner().email:
+        raise Malformed("email", "Your own password is changed under Account.")
+    password = str(form.get("password", ""))
+    check_password(password, password)
+    await ask.deps.catalog.people.set_password(person.email, password, must_change=True)
+    text = (
+        f"{person.email} is logged out everywhere. Give them the new password: they choose their"
+        " own when they log in."
+    )
+    return ask.done(PAGE, text, where="people")
+
+
+async def _remove_person(ask: Ask, form: FormData) -> Response:
+    if str(form.get("email", "")) == ask.owner().email:
+        raise Malformed("email", "You cannot remove your own account.")
+    asked = await _remove_person_question(ask, form)
+    if answer := confirmation.first(ask, asked, form):
+        return answer
+    await ask.deps.catalog.people.remove(asked.fields["email"])
+    return ask.done(PAGE, f"{asked.fields['email']} can no longer log in.", where="people")
+
+
+async def _remove_person_question(ask: Ask, given: Mapping[str, object]) -> Question:
+    person = await service.person(ask.deps.catalog, str(given.get("email", "")))
+    sees = "everything, as an owner" if person.owner else ", ".join(person.sites) or "no site"
+    return Question(
+        page=f"{PAGE}/confirm",
+        action=PAGE,
+        back=f"{PAGE}#people",
+        title=f"Remove {person.email}?",
+        says=(f"They see {sees}. Their account and their sessions go.",),
+        button="Remove the account",
+        fields={"form": "remove-person", "email": person.email},
+        state=f"{person.owner} {','.join(person.sites)}",
+    )
+
+
+_CHANGES: Final[dict[str, Change]] = {
+    "key": _add_key,
+    "revoke": _revoke,
+    "role": _role,
+    "password": _password,
+    "remove-person": _remove_person,
+}
+_QUESTIONS: Final[dict[str, Callable[[Ask, Mapping[str, object]], Awaitable[Question]]]] = {
+    "revoke": _revoke_question,
+    "remove-person": _remove_person_question,
+}

@@ -1,0 +1,180 @@
+"""Who and what may reach one site, and the end of it: keys, people, removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from analytics.dashboard import confirmation
+from analytics.dashboard.ask import Ask
+from analytics.dashboard.confirmation import Question
+from analytics.dashboard.setup import check_password
+from analytics.dashboard.templates import path_of
+from analytics.errors import Malformed
+from analytics.person import Scope
+from analytics.site import Site
+from analytics.store.catalog import domain as domains
+from analytics.store.catalog import service
+
+SCOPES: Final[dict[Scope, str]] = {
+    Scope.STATS_READ: "Read figures",
+    Scope.EVENTS_WRITE: "Send events from a server",
+}
+"""What a key is offered for: nothing asks for the other scopes yet."""
+
+NEW_KEY: Final = "Copy the key now. It is stored as a hash and cannot be shown again."
+
+
+def counted(number: int, one: str) -> str:
+    """`1 event`, `312,004 events`."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def scopes_of(form: FormData) -> list[Scope]:
+    """The scopes that are ticked. Raises `Malformed` when none is."""
+    wanted = {str(value) for value in form.getlist("scope")}
+    scopes = [scope for scope in SCOPES if scope.value in wanted]
+    if not scopes:
+        raise Malformed("scope", "Choose at least one thing that the key may do.")
+    return scopes
+
+
+async def add_key(ask: Ask, site: Site, form: FormData) -> Response:
+    """Create a key for this site alone, and show its secret once."""
+    _, secret = await service.create_key(
+        ask.deps.catalog, scopes=scopes_of(form), site=site.domain, label=label_of(form)
+    )
+    return ask.done(_settings(site), NEW_KEY, where="key", secret=secret)
+
+
+def label_of(form: FormData) -> str:
+    """What the key is for."""
+    return str(form.get("label", "")).strip()[:100]
+
+
+async def revoke_key(ask: Ask, site: Site, form: FormData) -> Response:
+    """Revoke a key of this site, after the question."""
+    question = await revoke_question(ask, site, form)
+    if answer := confirmation.first(ask, question, form):
+        return answer
+    key = await service.revoke_key(ask.deps.catalog, question.fields["key"], of=site.domain)
+    return ask.done(_settings(site), f"{key.label or 'The key'} is revoked.", where="key")
+
+
+async def revoke_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Question:
+    """What stops when the key is revoked."""
+    key = await service.find_key(ask.deps.catalog, str(given.get("key", "")), of=site.domain)
+    name = key.label or "the unnamed key"
+    return Question(
+        page=f"{_settings(site)}/confirm",
+        action=_settings(site),
+        back=f"{_settings(site)}#key",
+        title=f"Revoke {name}?",
+        says=(
+            f"It may do this on {site.domain}: {', '.join(key.scopes)}.",
+            "Every program that uses it is refused from now on. A revoked key cannot be restored.",
+        ),
+        button="Revoke the key",
+        fields={"form": "revoke", "key": key.id},
+    )
+
+
+async def add_person(ask: Ask, site: Site, form: FormData) -> Response:
+    """Let somebody see this site, or everything: with a new account or the one that they have."""
+    email = str(form.get("email", "")).strip()
+    owner = form.get("role") == "owner"
+    known = await service.find_person(ask.deps.catalog, email)
+    if known is None:
+        password = str(form.get("password", ""))
+        if not password:
+            raise Malformed("password", f"Give a first password: there is no account of {email}.")
+        check_password(password, password)
+        added = await service.add_person(
+            ask.deps.catalog,
+            email,
+            password,
+            owner=owner,
+            sites=(site.domain,),
+            must_change=True,
+        )
+        text = (
+            f"{added.email} may see {'everything' if owner else site.domain} now. Give them the"
+            " first password: they choose their own when they log in."
+        )
+    elif known.owner or (known.sees(site.domain) and not owner):
+        text = f"{known.email} may see {site.domain} already."
+    else:
+        await service.change_person(
+            ask.deps.catalog, email, owner=owner or None, add=(site.domain,)
+        )
+        what = "is an owner of this server" if owner else f"may see {site.domain}, too"
+        text = f"{known.email} has an account already, and {what} now. The password is unchanged."
+    return ask.done(_settings(site), text, where="person")
+
+
+async def remove_person(ask: Ask, site: Site, form: FormData) -> Response:
+    """Take this site away from somebody, after the question."""
+    if str(form.get("email", "")) == ask.owner().email:
+        raise Malformed("email", "You cannot remove your own account.")
+    question = await remove_person_question(ask, site, form)
+    if answer := confirmation.first(ask, question, form):
+        return answer
+    email = question.fields["email"]
+    gone = await service.withdraw(ask.deps.catalog, email, site.domain)
+    text = f"{email} can no longer log in." if gone else f"{email} no longer sees {site.domain}."
+    return ask.done(_settings(site), text, where="person")
+
+
+async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Question:
+    """What somebody loses."""
+    person = await service.person(ask.deps.catalog, str(given.get("email", "")))
+    if person.owner:
+        raise Malformed("email", f"{person.email} is an owner; the page of the server has owners.")
+    others = [site_ for site_ in person.sites if site_ != site.domain]
+    if others:
+        says = f"They keep their account, and see {', '.join(others)} as before."
+    else:
+        says = "It is the only site that they see, so their account and their sessions go, too."
+    return Question(
+        page=f"{_settings(site)}/confirm",
+        action=_settings(site),
+        back=f"{_settings(site)}#person",
+        title=f"Take {site.domain} away from {person.email}?",
+        says=(says,),
+        button="Take it away",
+        fields={"form": "remove-person", "email": person.email},
+        state=",".join(person.sites),
+    )
+
+
+async def show_removal(ask: Ask, site: Site, *, problem: str = "", status: int = 200) -> Response:
+    """What goes with the site, and the form that removes it."""
+    await ask.deps.settle()
+    going = await service.attached(ask.deps.catalog, ask.deps.store, site.domain)
+    return ask.page("remove_site.html", status=status, site=site, going=going, problem=problem)
+
+
+async def remove_site(ask: Ask, site: Site, form: FormData) -> Response:
+    """Remove the site whose name was typed, with or without its events."""
+    typed = str(form.get("domain", "")).strip().lower()
+    if typed not in (site.domain, domains.shown(site.domain)):
+        message = f"Type {site.domain} to remove the site."
+        return await show_removal(ask, site, problem=message, status=400)
+    erase = form.get("events") == "delete"
+    if erase:
+        await ask.deps.settle()
+    removed = await service.remove_site(ask.deps.catalog, ask.deps.store, site.domain, erase=erase)
+    events = (
+        f"{counted(removed.rows, 'stored event')} deleted"
+        if erase
+        else "its events are kept, and come back when it is added again"
+    )
+    text = f"{site.domain} is removed; {counted(removed.keys, 'key')} revoked; {events}."
+    return ask.done("/" if ask.sites() else "/sites/new", text)
+
+
+def _settings(site: Site) -> str:
+    return f"{path_of(site.domain)}/settings"
