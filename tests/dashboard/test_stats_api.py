@@ -34,7 +34,7 @@ Ask = Callable[..., Any]
 def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AnalyticsError)
     field = getattr(error, "field", None)
-    return JSONResponse({"code": error.code, "field": field}, error.status)
+    return JSONResponse({"code": error.code, "field": field, "reason": str(error)}, error.status)
 
 
 class Waiting:
@@ -133,6 +133,21 @@ async def test_time_labels_name_the_empty_days_too(api: httpx2.AsyncClient) -> N
     assert reply["meta"]["time_labels"] == [f"2026-11-{day}" for day in range(17, 24)]
 
 
+@pytest.mark.parametrize("time_labels", [False, True])
+async def test_a_series_of_too_many_buckets_is_refused_by_the_bound(
+    api: httpx2.AsyncClient, time_labels: bool
+) -> None:
+    asked = {
+        "date_range": ["1996-01-01", "2026-01-01"],
+        "dimensions": ["time:hour", "visit:country"],
+        "include": {"time_labels": time_labels},
+    }
+    reply = await ask(api, asked)
+    assert reply.status_code == 400
+    assert reply.json()["field"] == "date_range"
+    assert "10,000 hours" in reply.json()["reason"]
+
+
 @pytest.mark.usefixtures("visited")
 async def test_time_is_hours_within_a_day(api: httpx2.AsyncClient) -> None:
     reply = (await ask(api, {"date_range": "day", "dimensions": ["time"]})).json()
@@ -187,7 +202,11 @@ async def test_what_is_wrong_is_named(
     api: httpx2.AsyncClient, changed: Mapping[str, object], field: str
 ) -> None:
     reply = await ask(api, changed)
-    assert (reply.status_code, reply.json()) == (400, {"code": "malformed", "field": field})
+    assert (reply.status_code, reply.json()["code"], reply.json()["field"]) == (
+        400,
+        "malformed",
+        field,
+    )
 
 
 async def test_filters_that_lie_too_deep_are_refused(api: httpx2.AsyncClient) -> None:

@@ -120,3 +120,13 @@ async def test_a_month_is_counted_to_its_end_whatever_day_of_it_is_named(
         for period in ("month", "6mo", "12mo", "year"):
             reply = await ask(api, "aggregate", period=period, date=on, metrics="pageviews")
             assert reply.json() == {"results": {"pageviews": {"value": 3}}}, (period, on)
+
+
+async def test_thirty_years_of_hours_are_refused_by_the_bound(api: httpx2.AsyncClient) -> None:  # noqa: F811
+    asked = {"period": "custom", "date": "1996-01-01,2026-01-01", "interval": "hour"}
+    reply = await ask(api, "timeseries", **asked)
+    assert reply.status_code == 400
+    assert reply.json()["field"] == "interval"
+    assert "10,000 hours" in reply.json()["reason"]
+    months = (await ask(api, "timeseries", **{**asked, "interval": "month"})).json()["results"]
+    assert len(months) == 361

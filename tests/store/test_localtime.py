@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.errors import Malformed
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.store import localtime
-from analytics.store.buckets import time_labels
+from analytics.store.buckets import MAX_BUCKETS, time_labels
 
 BERLIN = "Europe/Berlin"
 
@@ -90,3 +91,43 @@ def test_every_bucket_has_its_name_and_the_hour_that_is_skipped_has_none() -> No
         "2026-02-28",
         "2026-03-01",
     ]
+
+
+def by_quarter_hours(period: Period) -> list[str]:
+    """The hours of *period* as a clock on the wall would show them one after the other."""
+    zone = ZoneInfo(period.timezone)
+    steps = range(period.start, period.end, 900_000)
+    shown = (f"{datetime.fromtimestamp(at / 1000, zone):%Y-%m-%d %H:00:00}" for at in steps)
+    return [*dict.fromkeys(shown)]
+
+
+@pytest.mark.parametrize(
+    "zone", [BERLIN, "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Cairo"]
+)
+def test_a_year_of_hours_is_what_a_clock_on_the_wall_shows(zone: str) -> None:
+    start, end = (
+        round(datetime(year, 1, 1, tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+        for year in (2026, 2027)
+    )
+    period = Period(start, end, zone)
+    query = Query(
+        site="a.example", metrics=(Metric.VISITORS,), period=period, dimensions=(Dimension.HOUR,)
+    )
+    assert list(time_labels(query)) == by_quarter_hours(period)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "longest", "too_long"),
+    [
+        (Dimension.HOUR, ("2026-01-01", "2027-02-01"), ("2026-01-01", "2027-03-01")),
+        (Dimension.DAY, ("2000-01-01", "2027-01-01"), ("2000-01-01", "2028-01-01")),
+        (Dimension.WEEK, ("1970-01-01", "2160-01-01"), ("1970-01-01", "2162-01-01")),
+        (Dimension.MONTH, ("1970-01-01", "2200-01-01"), ("0202-01-01", "9999-01-01")),
+    ],
+)
+def test_a_series_has_a_bound_which_the_error_names(
+    dimension: Dimension, longest: tuple[str, str], too_long: tuple[str, str]
+) -> None:
+    assert len(labels(*longest, dimension)) <= MAX_BUCKETS
+    with pytest.raises(Malformed, match=f"{MAX_BUCKETS:,} {dimension.removeprefix('time:')}s"):
+        labels(*too_long, dimension)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
@@ -127,6 +128,10 @@ class Ask:
         said = flash.Flash(path=path, text=text, where=where, secret=secret)
         flash.attach(response, said, session=self.session, secure=self.scheme() == "https")
         return response
+
+    async def long_page(self, name: str, **values: Any) -> HTMLResponse:
+        """The template *name* as a reply, made off the event loop: for pages of many rows."""
+        return await asyncio.to_thread(self.page, name, **values)
 
 
 Handler = Callable[[Ask], Awaitable[Response]]

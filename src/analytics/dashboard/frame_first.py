@@ -37,7 +37,7 @@ async def page(
         task.cancel()
         raise
     if done:
-        return ask.page(name, **known, **task.result())
+        return await ask.long_page(name, **known, **task.result())
     frame = _text(ask.page("frame.html", page=name, **known))
     return StreamingResponse(
         _parts(ask, name, frame, task, known), media_type="text/html", headers=PAGE_HEADERS
@@ -49,7 +49,7 @@ async def _parts(
 ) -> AsyncIterator[str]:
     yield frame.partition(MAIN)[0] + MAIN + _waiting()
     try:
-        whole: Response = ask.page(name, **known, **await task)
+        whole: Response = await ask.long_page(name, **known, **await task)
     except AnalyticsError as error:
         # The status is sent already: the page itself must say that it failed.
         whole = error_page(ask.request, error, ask.person)

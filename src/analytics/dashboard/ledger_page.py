@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ from analytics.dashboard.ask import Ask
 from analytics.dashboard.date_range import local
 from analytics.dashboard.span import day_name
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.site import Site
 
 DAYS: Final = 91
 
@@ -55,6 +57,13 @@ async def show(ask: Ask) -> Response:
     text = ask.request.query_params.get("day", "")
     day = parsing.day(text, "day") if text else None
     ledger = await ask.deps.store.ledger(site.domain)
+    return await asyncio.to_thread(_page, ask, site, text, day, ledger)
+
+
+def _page(
+    ask: Ask, site: Site, text: str, day: date | None, ledger: Mapping[LedgerKey, LedgerLine]
+) -> Response:
+    """The page; years of hours, added up, are not for the event loop."""
     days, hours = by_day(ledger, site.timezone), by_hour(ledger, site.timezone, text) if day else []
     return ask.page(
         "ledger.html",

@@ -107,34 +107,40 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
         ask(current_visitors(site.domain, now)),
         *(_list(deps, address, tab, covered.period) for tab in tabs),
     )
-    current = plot.buckets(site.domain, covered.period, interval)
-    earlier = plot.buckets(site.domain, covered.before, interval) if compare else []
-    visitors = figures.number(_first(totals)[0]) or 0
-    return Report(
-        address=address,
-        compare=compare,
-        span=covered,
-        interval=interval,
-        intervals=offered,
-        cards=_cards(address, _first(totals), _first(before) if compare else None),
-        points=plot.points(
-            address.metric,
-            current,
-            plot.values_of(line),
-            earlier,
-            plot.values_of(before_line),
-            local(now, site.timezone).replace(tzinfo=None),
-            running=covered.period.end > deps.clock(),
-        ),
-        boxes=[
-            _box(address, panel, tab, result, visitors)
-            for panel, tab, result in zip(PANELS.values(), tabs, lists, strict=True)
-        ],
-        current_visitors=count_of(live),
-        empty=not visitors and not figures.number(_first(totals)[2]),
-        visitor_days=totals.visitor_days,
-        as_of=min([r.as_of for r in (totals, line, *lists) if r.as_of is not None], default=None),
-    )
+
+    def assembled() -> Report:
+        current = plot.buckets(site.domain, covered.period, interval)
+        earlier = plot.buckets(site.domain, covered.before, interval) if compare else []
+        visitors = figures.number(_first(totals)[0]) or 0
+        known = [r.as_of for r in (totals, line, *lists) if r.as_of is not None]
+        return Report(
+            address=address,
+            compare=compare,
+            span=covered,
+            interval=interval,
+            intervals=offered,
+            cards=_cards(address, _first(totals), _first(before) if compare else None),
+            points=plot.points(
+                address.metric,
+                current,
+                plot.values_of(line),
+                earlier,
+                plot.values_of(before_line),
+                local(now, site.timezone).replace(tzinfo=None),
+                running=covered.period.end > now,
+            ),
+            boxes=[
+                _box(address, panel, tab, result, visitors)
+                for panel, tab, result in zip(PANELS.values(), tabs, lists, strict=True)
+            ],
+            current_visitors=count_of(live),
+            empty=not visitors and not figures.number(_first(totals)[2]),
+            visitor_days=totals.visitor_days,
+            as_of=min(known, default=None),
+        )
+
+    # Hundreds of buckets by name, twice, take a while, and events have to be answered meanwhile.
+    return await asyncio.to_thread(assembled)
 
 
 async def _last_days(deps: Dashboard, site: Site, address: Address, within: Period) -> Address:

@@ -95,7 +95,7 @@ async def full_list(ask: Ask) -> Response:
     )
     visitors = figures.number(totals.rows[0].metrics[0]) if totals.rows else 0
     total = result.total_rows if result.total_rows is not None else len(result.rows)
-    return ask.page(
+    return await ask.long_page(
         "list.html",
         site=site,
         address=address,

@@ -40,7 +40,7 @@ async def show(ask: Ask) -> Response:
     if person.owner and not sites:
         return redirect("/sites/new")
     recent = await ask.deps.store.recent([site.domain for site in sites], ask.deps.clock())
-    return ask.page(
+    return await ask.long_page(
         "sites.html", cards=[_card(site.domain, recent.get(site.domain, _QUIET)) for site in sites]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from analytics.dashboard.stats_query import Asked
 from analytics.errors import TooLarge
 from analytics.query import Metric, Order, Period, Query, Result
 from analytics.site import Site
-from analytics.store.buckets import time_labels
+from analytics.store import buckets
 from analytics.store.catalog.base import Catalog
 
 REALTIME_MS: Final = 5 * 60_000
@@ -48,23 +49,9 @@ class StatsApi:
         await self._access.settled(request)
         period = await self._period(asked, site)
         query = asked.query(site.domain, period)
+        buckets.check(query)
         result = await self._access.store.query(query)
-        return JSONResponse(
-            {
-                "results": [
-                    {
-                        "dimensions": row.dimensions,
-                        "metrics": [
-                            shown(metric, value)
-                            for metric, value in zip(query.metrics, row.metrics, strict=True)
-                        ],
-                    }
-                    for row in result.rows
-                ],
-                "meta": _meta(asked, query, result),
-                "query": _as_understood(asked, query),
-            }
-        )
+        return await asyncio.to_thread(_reply, asked, query, result)
 
     async def realtime_visitors(self, request: Request) -> Response:
         """`GET /api/v1/stats/realtime/visitors`: who had an event in the last five minutes."""
@@ -94,10 +81,30 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _reply(asked: Asked, query: Query, result: Result) -> Response:
+    """The answer as JSON; of thousands of rows, so it is not for the event loop."""
+    return JSONResponse(
+        {
+            "results": [
+                {
+                    "dimensions": row.dimensions,
+                    "metrics": [
+                        shown(metric, value)
+                        for metric, value in zip(query.metrics, row.metrics, strict=True)
+                    ],
+                }
+                for row in result.rows
+            ],
+            "meta": _meta(asked, query, result),
+            "query": _as_understood(asked, query),
+        }
+    )
+
+
 def _meta(asked: Asked, query: Query, result: Result) -> dict[str, object]:
     meta: dict[str, object] = {}
     if asked.time_labels:
-        meta["time_labels"] = time_labels(query)
+        meta["time_labels"] = buckets.time_labels(query)
     if result.total_rows is not None:
         meta["total_rows"] = result.total_rows
     if asked.imports:

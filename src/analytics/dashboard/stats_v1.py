@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ from analytics.dashboard.stats_access import StatsAccess
 from analytics.dashboard.stats_figure import shown
 from analytics.errors import Malformed
 from analytics.parsing import whole_number
-from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query
+from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query, Result
 from analytics.site import Site
-from analytics.store.buckets import time_labels
+from analytics.store import buckets
 
 _MAX_LIMIT: Final = 1_000
 _MAX_PAGE: Final = 1_000_000
@@ -78,16 +79,9 @@ class StatsV1:
         if interval not in _INTERVALS:
             raise Malformed("interval", f"is one of {', '.join(_INTERVALS)}")
         query = await self._query(request, _INTERVALS[interval])
-        found = {r.dimensions[0]: r.metrics for r in (await self._access.store.query(query)).rows}
-        nothing = [0 if m in _COUNTS else None for m in query.metrics]
-        return JSONResponse(
-            {
-                "results": [
-                    {"date": bucket, **_named(query, found.get(bucket, nothing))}
-                    for bucket in time_labels(query)
-                ]
-            }
-        )
+        buckets.check(query, "interval")
+        result = await self._access.store.query(query)
+        return await asyncio.to_thread(_series, query, result)
 
     async def breakdown(self, request: Request) -> Response:
         """The figures of each value of `property`, the largest first."""
@@ -158,6 +152,20 @@ def _named_as(field: str) -> Iterator[None]:
         yield
     except Malformed as error:
         raise Malformed(field, error.reason) from None
+
+
+def _series(query: Query, result: Result) -> Response:
+    """Every bucket of the series as JSON; of thousands, so it is not for the event loop."""
+    figures = {row.dimensions[0]: row.metrics for row in result.rows}
+    nothing = [0 if metric in _COUNTS else None for metric in query.metrics]
+    return JSONResponse(
+        {
+            "results": [
+                {"date": bucket, **_named(query, figures.get(bucket, nothing))}
+                for bucket in buckets.time_labels(query)
+            ]
+        }
+    )
 
 
 _COUNTS: Final = frozenset({Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.EVENTS})

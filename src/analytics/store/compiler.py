@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from analytics.errors import Malformed
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Order, Query
-from analytics.store import columns, measures
+from analytics.store import buckets, columns, measures
 from analytics.store.filters import Bound, Conditions
 from analytics.store.parts import RowParts
 
@@ -56,6 +56,7 @@ def check(query: Query) -> None:
     for order in query.order_by:
         if order.key not in known:
             raise Malformed("order_by", f"{order.key} is neither a metric nor a dimension here")
+    buckets.check(query)
     _check_metrics(query)
 
 
