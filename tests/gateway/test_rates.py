@@ -10,7 +10,7 @@ from starlette.types import Scope
 from analytics.errors import TooMany
 from analytics.gateway.rates import Rates
 from analytics.ingest.client import Trust
-from analytics.ingest.limiter import Limiter, Limits
+from analytics.limiter import Limiter, Limits
 from analytics.person import Scope as Right
 from analytics.store.catalog.sqlite import SqliteCatalog
 

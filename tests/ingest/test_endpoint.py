@@ -9,7 +9,7 @@ import pytest
 from tests.ingest.world import ADDRESS, NOW, SITE, Ingesting, event, ingesting
 
 from analytics.event import Hit
-from analytics.ingest.limiter import Limiter
+from analytics.limiter import Limiter
 from analytics.person import Scope
 
 

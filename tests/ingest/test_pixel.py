@@ -9,7 +9,7 @@ import pytest
 from tests.ingest.world import SITE, Answer, Ingesting, ingesting
 
 from analytics.event import Hit
-from analytics.ingest.limiter import Limiter
+from analytics.limiter import Limiter
 
 GIF = b"GIF89a"
 

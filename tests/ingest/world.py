@@ -16,10 +16,10 @@ from analytics import assets
 from analytics.event import Drop, Hit, LogRecord
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Client, Trust
-from analytics.ingest.limiter import Limiter, Limits
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.place import CountryPlaces
 from analytics.ingest.wire.sent import Sent
+from analytics.limiter import Limiter, Limits
 from analytics.person import Key, Scope
 from analytics.site import Site
 from analytics.store.catalog.sqlite import SqliteCatalog

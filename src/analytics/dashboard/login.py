@@ -10,6 +10,7 @@ from analytics import problem
 from analytics.dashboard.ask import COOKIE, Ask, redirect
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import TooMany, Unauthenticated
+from analytics.limiter import sender
 
 SESSION_SECONDS: Final = 30 * 24 * 3600
 
@@ -34,7 +35,7 @@ class Login:
         form = await ask.form()
         email = form.get("email", "").strip().lower()
         after = local_path(form.get("next", "/"))
-        names = (f"address {ask.deps.client(ask.request)}", f"email {email}")
+        names = (f"address {sender(ask.deps.client(ask.request))}", f"email {email}")
         try:
             for name in names:
                 self._throttle.take(name)

@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from analytics import access
 from analytics.ingest.client import Trust
-from analytics.ingest.limiter import Limits
+from analytics.limiter import Limits
 from analytics.store.catalog.base import Keys
 
 

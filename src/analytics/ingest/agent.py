@@ -10,6 +10,7 @@ from ua_parser import Parser
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
+from analytics.bounded_cache import bounded_cache
 from analytics.ingest import bots
 from analytics.ingest.text import clean
 
@@ -52,7 +53,7 @@ def warm() -> None:
     parse("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 
 
-@lru_cache(maxsize=10_000)
+@bounded_cache(10_000)
 def parse(user_agent: str) -> Agent:
     """Understand *user_agent*; what it does not say is ""."""
     text = clean(user_agent, _LIMIT)

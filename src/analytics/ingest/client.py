@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
+from analytics.bounded_cache import bounded_cache
 from analytics.errors import Misconfigured
 
 Network = IPv4Network | IPv6Network
@@ -43,7 +43,7 @@ class Trust:
             self._networks = tuple(ip_network(proxy, strict=False) for proxy in proxies)
         except ValueError as exc:
             raise Misconfigured(f"ingest.trusted_proxies: {exc}") from exc
-        self._trusted = lru_cache(maxsize=4096)(self._is_trusted)
+        self._trusted = bounded_cache(4096)(self._is_trusted)
 
     def client(self, scope: Scope) -> Client:
         """Read the sender off an ASGI *scope*."""
@@ -105,11 +105,11 @@ def parse_address(text: str) -> str | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    parsed = _parsed(text)
+    parsed = _parsed(text.partition("%")[0])  # the rest is the name of an interface there
     return None if parsed is None else str(parsed)
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(4096)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(text)
@@ -123,6 +123,6 @@ def _is_internal(address: str) -> bool:
     return parsed is not None and any(parsed in network for network in _INTERNAL)
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(1024)
 def _first_language(header: bytes) -> str:
     return header.decode("latin-1").partition(",")[0].partition(";")[0].strip().lower()[:35]

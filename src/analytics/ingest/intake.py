@@ -9,7 +9,7 @@ from starlette.types import Scope
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Client, Trust
 from analytics.ingest.counts import Counts
-from analytics.ingest.limiter import Limits
+from analytics.limiter import Limits
 from analytics.person import Key
 from analytics.stream.base import EventLog
 

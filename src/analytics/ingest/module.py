@@ -14,11 +14,11 @@ from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 from analytics.ingest.endpoint import EventEndpoint
 from analytics.ingest.intake import Intake
-from analytics.ingest.limiter import Limits
 from analytics.ingest.pixel import PixelEndpoint
 from analytics.ingest.place import Places
 from analytics.ingest.script import ScriptEndpoint
 from analytics.ingest.whoami import WhoamiEndpoint
+from analytics.limiter import Limits
 from analytics.stream.base import EventLog
 
 Endpoint = EventEndpoint | BatchEndpoint | PixelEndpoint | ScriptEndpoint | WhoamiEndpoint

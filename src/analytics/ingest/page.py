@@ -7,12 +7,12 @@ rules that browsers follow (WHATWG).
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import can_ada
 
+from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
 from analytics.ingest.text import clean
 
@@ -50,7 +50,7 @@ class Page(NamedTuple):
     click_id: str
 
 
-@lru_cache(maxsize=8192)
+@bounded_cache(8192)
 def parse(url: str, *, hash_mode: bool = False) -> Page:
     """Take *url* apart. Raises `Malformed` naming `url` when it is no page's address."""
     match = _URL.fullmatch(_bare(url))
@@ -82,7 +82,7 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
     )
 
 
-@lru_cache(maxsize=8192)
+@bounded_cache(8192)
 def referrer(sent: str, hostname: str, domain: str) -> str:
     """*sent* as we show it: host/path without scheme, `www.` and query.
 
@@ -103,7 +103,7 @@ def _bare(url: str) -> str:
     return clean(url, len(url)).strip()
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(4096)
 def _hostname(authority: str) -> str | None:
     """The normalised host of *authority*, without port and `www.`; None if it is none."""
     try:

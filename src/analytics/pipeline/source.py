@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
 import msgspec
 
+from analytics.bounded_cache import bounded_cache
 from analytics.pipeline.channel import Category, channel_of
 
 CACHED: Final = 16_384
@@ -59,7 +59,7 @@ class Sources:
         self._fill(table, extra)
         self._with_path = frozenset(a.partition("/")[0] for a in self._addresses if "/" in a)
         self._clicks = {kind: self._names[name.lower()] for kind, name in extra.click_ids.items()}
-        self.resolve = lru_cache(CACHED)(self._resolve)
+        self.resolve = bounded_cache(CACHED)(self._resolve)
         """(referrer, utm_source, utm_medium, utm_campaign, click_id) to (source, channel)."""
 
     def _resolve(

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import uuid
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
+from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
 from analytics.event import ENGAGEMENT
 from analytics.ingest.text import clean
@@ -127,7 +127,7 @@ def sent(body: Body) -> Sent:
 # What repeats from event to event is understood once: on the hot path every microsecond counts.
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(1024)
 def _name(text: str) -> str:
     name = clean(text, NAME_LIMIT + 1)
     if not name:
@@ -137,17 +137,17 @@ def _name(text: str) -> str:
     return name
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(1024)
 def _language(text: str) -> str:
     return clean(text, _LANGUAGE_LIMIT).lower()
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(1024)
 def _screen(text: str) -> str:
     return text if _SCREEN.fullmatch(text) else ""
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(1024)
 def _domains(text: str) -> tuple[str, ...]:
     parts = text.split(",") if "," in text else (text,)
     domains = tuple(dict.fromkeys(part for part in map(str.strip, parts) if part))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.errors import TooMany
-from analytics.ingest.limiter import Limiter, Limits
+from analytics.limiter import Limiter, Limits
 from analytics.person import Key, Scope
 
 
@@ -90,8 +90,7 @@ def test_this_machine_knows_no_limit(address: str) -> None:
 
 def test_it_remembers_no_more_addresses_than_it_has_room_for() -> None:
     clock = Clock()
-    limiter = Limiter(1, 1, clock)
-    limiter._names = 10
+    limiter = Limiter(1, 1, clock, names=10)
     for number in range(10):
         assert not limiter.wait(f"10.0.0.{number}")
     clock.now += 0.5
@@ -99,6 +98,42 @@ def test_it_remembers_no_more_addresses_than_it_has_room_for() -> None:
     for number in range(10, 40):
         assert not limiter.wait(f"10.0.0.{number}")
         assert len(limiter._due) <= 10
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("2001:db8::1", "2001:0DB8:0:0:5::%eth0", True),
+        ("::ffff:203.0.113.1", "203.0.113.1", True),
+        ("::ffff:203.0.113.1", "::ffff:203.0.113.2", False),
+        ("203.0.113.1", "203.0.113.2", False),
+    ],
+)
+def test_a_customer_of_ipv6_is_one_sender(one: str, other: str, *, same: bool) -> None:
+    both = limits(1, 1)
+    both.check_address(one)
+    if same:
+        with pytest.raises(TooMany):
+            both.check_address(other)
+    else:
+        both.check_address(other)
+
+
+def test_of_too_many_names_the_one_that_came_longest_ago_is_forgotten() -> None:
+    limiter = Limiter(1, 2, Clock(), names=3)
+    for name in ("a", "b", "c", "a", "d"):  # b goes
+        assert not limiter.wait(name)
+    assert limiter.wait("a")
+    assert not limiter.wait("b")
+
+
+def test_names_of_any_length_take_little_room() -> None:
+    limiter = Limiter(1, 1, Clock())
+    assert not limiter.wait("x" * 60_000)
+    assert limiter.wait("x" * 60_000)
+    assert max(map(len, limiter._due)) < 300
 
 
 @given(

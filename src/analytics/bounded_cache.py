@@ -1,0 +1,40 @@
+"""A memory of answers whose size is bounded in bytes too, for text that strangers choose.
+
+`functools.lru_cache` bounds how many answers it keeps, not how large their keys are: ten thousand
+headers of 60 kB are 600 MB. Long text is rare, so its answer is found anew each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T", str, bytes)
+
+LONGEST: Final = 1024
+"""Longest text of which an answer is kept."""
+
+
+def bounded_cache(
+    entries: int, longest: int = LONGEST
+) -> Callable[[Callable[Concatenate[T, P], R]], Callable[Concatenate[T, P], R]]:
+    """Keep the last *entries* answers to calls whose first argument is not over *longest*.
+
+    The other arguments are part of the key too: they must be bounded already.
+    """
+
+    def decorate(function: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[T, P], R]:
+        cached: Callable[..., R] = lru_cache(entries)(function)
+
+        @wraps(function)
+        def call(text: T, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if len(text) > longest:
+                return function(text, *args, **kwargs)
+            return cached(text, *args, **kwargs)
+
+        return cast("Callable[Concatenate[T, P], R]", call)
+
+    return decorate
