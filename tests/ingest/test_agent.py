@@ -88,8 +88,9 @@ def test_a_machine_is_known_as_one(text: str, why: str) -> None:
 
 
 def test_what_uap_core_calls_a_spider_is_a_crawler() -> None:
-    assert bots.why(PEOPLE[0][0], spider=True) == "crawler"
-    assert bots.why(PEOPLE[0][0], spider=False) is None
+    text = PEOPLE[0][0] + " Acme/1.0"
+    assert bots.why(text, spider=True, system=True) == "crawler"
+    assert bots.why(text, spider=False, system=True) is None
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=700))

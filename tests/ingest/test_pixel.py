@@ -71,6 +71,34 @@ async def test_hostile_text_is_kept_harmless_or_refused(world: Ingesting, u: str
     assert (await only(world)).path.startswith("/")
 
 
+MAIL_PROXIES = [
+    "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+    "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
+    "Mozilla/5.0",
+]
+
+
+@pytest.mark.parametrize("proxy", MAIL_PROXIES)
+async def test_a_mails_picture_that_a_proxy_loads_is_an_opened_mail(
+    world: Ingesting, proxy: str
+) -> None:
+    await fetched(world, f"d={SITE}&u=/letter", user_agent=proxy)
+    hit = await only(world)
+    assert (hit.bot, hit.device, hit.os) == (None, "Other", "")
+
+
+@pytest.mark.parametrize("proxy", MAIL_PROXIES)
+async def test_elsewhere_such_a_proxy_is_a_machine(world: Ingesting, proxy: str) -> None:
+    body = f'{{"n":"pageview","u":"https://{SITE}/","d":"{SITE}"}}'.encode()
+    await world.ask("POST", "/api/event", body=body, user_agent=proxy)
+    assert (await only(world)).bot is not None
+
+
+async def test_a_crawler_opens_no_mail(world: Ingesting) -> None:
+    await fetched(world, f"d={SITE}&u=/letter", user_agent="Googlebot-Image/1.0")
+    assert (await only(world)).bot == "crawler"
+
+
 async def test_a_drop_says_why(world: Ingesting) -> None:
     answer = await fetched(world, "d=nobody.example&u=/")
     assert (answer.status, answer.headers["x-analytics-dropped"]) == (200, "unknown-site")

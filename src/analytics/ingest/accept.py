@@ -163,7 +163,7 @@ class Acceptance:
             scroll_depth=sent.scroll_depth,
             engaged_ms=sent.engaged_ms,
             interactive=sent.interactive,
-            bot=looks.bot,
+            bot=None if sent.picture and looks.shows_mail else looks.bot,
             skew_ms=0 if sent.ts is None else max(0, sent.ts - now),
         )
 

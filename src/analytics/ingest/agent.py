@@ -40,6 +40,8 @@ class Agent(NamedTuple):
     os_version: str
     bot: str | None
     """Why we hold it for a machine; None for a person's browser."""
+    shows_mail: bool = False
+    """Whether it loads the pictures of a mail for the person who reads it."""
 
 
 @lru_cache(maxsize=1)
@@ -59,15 +61,25 @@ def parse(user_agent: str) -> Agent:
     text = clean(user_agent, _LIMIT)
     result = _parser().parse(text)
     browser, system, device = result.user_agent, result.os, result.device
-    family = system.family if system else ""
     spider = device is not None and device.family == "Spider"
+    if spider and (said := bots.without_devices(text)) != text:
+        named = _parser().parse_device(said)
+        spider = named is not None and named.family == "Spider"
+    made = device is not None and device.brand not in (None, "Spider", "Generic")
+    bot = bots.why(text, spider=spider, system=system is not None or made)
+    shows_mail = bots.shows_mail(text)
+    proxy = shows_mail and bot is not None
+    if proxy:
+        system = None  # what a proxy says of a system is nobody's
+    family = system.family if system else ""
     return Agent(
-        device=_device(text, family, "" if device is None else device.family),
+        device="Other" if proxy else _device(text, family, "" if device is None else device.family),
         browser=browser.family if browser else "",
         browser_version=_version(browser.major, browser.minor) if browser else "",
         os=family,
         os_version=_version(system.major, system.minor) if system else "",
-        bot=bots.why(text, spider=spider),
+        bot=bot,
+        shows_mail=shows_mail,
     )
 
 

@@ -6,6 +6,7 @@ from base64 import b64decode
 from typing import Final
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from analytics.errors import AnalyticsError, Malformed
@@ -43,7 +44,7 @@ class PixelEndpoint:
             return await http.answer(send, 200, _GIF, _HEADERS)
         try:
             client = self._intake.client(scope)
-            sent = plausible.sent(_body(scope))
+            sent = replace(plausible.sent(_body(scope)), picture=True)
             records = self._intake.acceptance.accept(sent, client)
             positions = await self._intake.log.append(records)
         except AnalyticsError as error:

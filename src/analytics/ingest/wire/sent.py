@@ -21,6 +21,8 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     interactive: bool = True
     hash_mode: bool = False
     """Whether the `#fragment` belongs to the path."""
+    picture: bool = False
+    """Whether it was loaded as a picture, as the proxies of mail programs load them."""
     scroll_depth: int | None = None
     engaged_ms: int = 0
     id: str | None = None
