@@ -22,7 +22,7 @@ ALLOWED = {
     ("dashboard/live.py", "ensure_future"): "awaited by the stream that began it",
     ("guest.py", "ensure_future"): "ends with the request whose reader it looks after",
     ("job/spark.py", "Timer"): "fires once, at the time limit of a question under way",
-    ("job/status.py", "Thread"): "the standard library's server, which survives its handlers",
+    ("job/port.py", "Thread"): "uvicorn's server, which survives its handlers; the job awaits it",
     ("registry/membership.py", "create_task"): "withdraws once; the block's end awaits it",
     ("store/threads.py", "Thread"): "fires once, at the time limit of a query under way",
     ("store/threads.py", "ensure_future"): "awaited by the call that began it",

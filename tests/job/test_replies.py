@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from tests.store.rows import NOON, SITE
 
-from analytics.errors import AnalyticsError, Malformed, QueryTooLong, StoreUnavailable
-from analytics.job.replies import MAX_QUESTION_BYTES, Asked, Replies
-from analytics.job.status import Figures, told
+from analytics.errors import AnalyticsError, Forbidden, Malformed, QueryTooLong, StoreUnavailable
+from analytics.job.port import serving
+from analytics.job.replies import MAX_QUESTION_BYTES, Replies
+from analytics.job.status import Figures
 from analytics.query import Metric, Period, Query, Result, ResultRow
 from analytics.settings import Spark
-from analytics.store.question import Question, encode
+from analytics.store.question import Question
 from analytics.store.replica.history import PATH, SparkHistory
 
 QUESTION = Question(
@@ -37,7 +41,7 @@ def replies() -> Replies:
 
 @pytest.fixture
 def port(replies: Replies) -> Iterator[int]:
-    with told("127.0.0.1", 0, Figures(), fault=lambda: None, alarms={}, replies=replies) as port:
+    with serving("127.0.0.1", 0, Figures(), fault=lambda: None, alarms={}, replies=replies) as port:
         yield port
 
 
@@ -88,9 +92,11 @@ async def test_who_does_not_know_the_secret_is_told_nothing(replies: Replies, po
 def test_without_a_secret_only_this_machine_is_answered() -> None:
     replies = Replies("")
     replies.begin(lambda _: ANSWER)
-    body = encode(QUESTION)
-    statuses = [replies(Asked(peer, "", body)).status for peer in ("127.0.0.1", "::1", "10.0.0.7")]
-    assert statuses == [200, 200, 403]
+    for peer in ("127.0.0.1", "::1"):
+        replies.check(peer, "")
+    for peer in ("10.0.0.7", "fe80::1%eth0"):
+        with pytest.raises(Forbidden, match="set it for the job"):
+            replies.check(peer, "")
 
 
 def test_what_is_no_question_is_refused(replies: Replies, port: int) -> None:
@@ -98,11 +104,69 @@ def test_what_is_no_question_is_refused(replies: Replies, port: int) -> None:
     for path, body, status in (
         (PATH, b"\xc1", 400),
         (PATH, bytes(MAX_QUESTION_BYTES + 1), 413),
-        ("/metrics", b"", 404),
+        ("/metrics", b"", 405),
+        ("/nothing", b"", 404),
     ):
         connection = HTTPConnection("127.0.0.1", port, timeout=9)
         connection.request("POST", path, body, {"authorization": "Bearer secret"})
         assert connection.getresponse().status == status
+        connection.close()
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def connected(port: int, head: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=9)
+    connection.sendall(b"POST " + PATH.encode() + b" HTTP/1.1\r\nhost: job\r\n" + head)
+    return connection
+
+
+def test_a_stranger_is_refused_before_his_body_is_read(replies: Replies, port: int) -> None:
+    replies.begin(lambda _: ANSWER)
+    for head in (
+        b"content-length: 209715200\r\n\r\n",
+        b"transfer-encoding: chunked\r\n\r\n",
+        b"authorization: Bearer wrong\r\ncontent-length: 209715200\r\n\r\n",
+    ):
+        with connected(port, head) as connection:
+            assert connection.recv(100).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize("length", [b"-1", b"+1", b"9" * 5000, b"0x10", b"\xb2", b"1, 2", b""])
+def test_a_length_that_is_none_is_refused(replies: Replies, port: int, length: bytes) -> None:
+    replies.begin(lambda _: ANSWER)
+    head = b"authorization: Bearer secret\r\ncontent-length: " + length + b"\r\n\r\n"
+    with connected(port, head) as connection:
+        assert connection.recv(100).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 413 "))
+
+
+def test_what_a_stranger_sends_fills_no_memory(replies: Replies, port: int) -> None:
+    replies.begin(lambda _: ANSWER)
+    piece, sent, before = bytes(1 << 20), 0, resident_bytes()
+    for head in (b"", b"authorization: Bearer secret\r\n"):
+        with connected(port, head + b"content-length: 209715200\r\n\r\n") as connection:
+            with suppress(ConnectionError):
+                for _ in range(200):
+                    connection.sendall(piece)
+                    sent += len(piece)
+            with suppress(ConnectionError):
+                assert connection.recv(100).startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 413 "))
+    assert sent > 0
+    assert resident_bytes() - before < 64 << 20
+
+
+def test_the_job_is_answered_for_while_strangers_hold_connections(
+    replies: Replies, port: int
+) -> None:
+    replies.begin(lambda _: ANSWER)
+    with ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(connected(port, b"content-length: 9\r\n"))
+        connection = HTTPConnection("127.0.0.1", port, timeout=9)
+        connection.request("GET", "/health/ready")
+        assert connection.getresponse().status == 200
         connection.close()
 
 

@@ -18,13 +18,13 @@ from analytics import logs
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.event import Erasure
 from analytics.gateway.metrics import Breakers, Loops
-from analytics.job import spark
+from analytics.job import port, spark
 from analytics.job.asking import Asking, Room
 from analytics.job.courier import Courier
 from analytics.job.memories import Memories
 from analytics.job.replies import Replies
 from analytics.job.retention import Retention
-from analytics.job.status import Figures, told
+from analytics.job.status import Figures
 from analytics.job.worker import Task
 from analytics.query import Result
 from analytics.settings import Settings
@@ -45,7 +45,7 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
     job = Job(settings, jars, stop)
     _stopped_by_signals(stop)
     replies = Replies(settings.spark.secret.get_secret_value())
-    with told(
+    with port.serving(
         settings.spark.host,
         settings.spark.port,
         job.figures,
@@ -56,8 +56,8 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
         },
         loops=job.loops,
         replies=replies,
-    ) as port:
-        log.info("job_starting", port=port, master=settings.spark.master)
+    ) as number:
+        log.info("job_starting", port=number, master=settings.spark.master)
         with spark.running(job.plan) as session:
             _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
             with job.courier, job.retention, closing(_archive(settings)) as archive:

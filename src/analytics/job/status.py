@@ -1,19 +1,8 @@
-"""The job's port: how it is, and what it answers replicas."""
+"""What the job counts, for its `/metrics`."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
-from analytics.background import LoopState
-from analytics.errors import Misconfigured
-from analytics.job.replies import MAX_QUESTION_BYTES, Asked, Reply
-from analytics.store.replica.history import PATH
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class Figures:
@@ -80,80 +69,3 @@ class Figures:
             "Orders to erase that have not reached every chunk, in all partitions.",
             registry=self.registry,
         )
-
-
-Fault = Callable[[], str | None]
-
-
-@contextmanager
-def told(
-    host: str,
-    port: int,
-    figures: Figures,
-    *,
-    fault: Fault,
-    alarms: Mapping[str, Fault],
-    loops: Sequence[LoopState] = (),
-    replies: Callable[[Asked], Reply],
-) -> Iterator[int]:
-    """While the block runs, whoever asks is told; the port at which.
-
-    With a *fault* the job is not ready. With one of the *alarms* it is, for it must be let work.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._reply(200, generate_latest(figures.registry), "text/plain; version=0.0.4")
-            elif self.path == "/health/live":
-                self._reply(200, b'{"status": "live"}', "application/json")
-            elif self.path == "/health/ready":
-                wrong = fault()
-                body = {
-                    "status": "unready" if wrong else "ready",
-                    "checks": {
-                        "job": wrong or "ok",
-                        **{name: alarm() or "ok" for name, alarm in alarms.items()},
-                    },
-                    "degraded": {each.name: each.meanwhile for each in loops if each.error},
-                    "background": {each.name: each.shown() for each in loops},
-                }
-                self._reply(503 if wrong else 200, json.dumps(body).encode(), "application/json")
-            else:
-                self._reply(404, b"", "text/plain")
-
-        def do_POST(self) -> None:
-            if self.path != PATH:
-                self._reply(404, b"", "text/plain")
-                return
-            length = int(self.headers.get("content-length") or 0)
-            body = self.rfile.read(min(length, MAX_QUESTION_BYTES + 1))
-            authorization = self.headers.get("authorization", "")
-            self._reply(*replies(Asked(self.client_address[0], authorization, body)))
-
-        def _reply(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nobody needs to know."""
-
-    try:
-        server = ThreadingHTTPServer((host, port), Handler)
-    except OSError as exc:
-        raise Misconfigured(
-            f"port {port} on {host} can't be listened on: {exc.strerror or exc}; choose another"
-            " with spark.port"
-        ) from exc
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="status", daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
