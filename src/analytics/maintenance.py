@@ -1,4 +1,4 @@
-"""The upkeep of a running server: cells, retention, and the salts that are to be forgotten.
+"""The upkeep of a running server: cells, retention, and the salts of each day.
 
 Each duty is a background loop of its own, so that none waits for another or fails with it.
 """
@@ -13,6 +13,7 @@ import structlog
 
 from analytics.app import Parts
 from analytics.background import BackgroundLoop, is_expected
+from analytics.ingest.accept import salts_needed
 
 log = structlog.get_logger()
 
@@ -26,9 +27,10 @@ def duties(parts: Parts) -> Sequence[BackgroundLoop]:
     return (
         BackgroundLoop(
             "salts",
-            partial(forget_salts, parts),
+            partial(make_salts, parts),
             every_s=_EVERY_S,
-            meanwhile="Salts of past days are kept for longer than they should be.",
+            meanwhile="Salts of past days are not deleted, and none are made for days to come: "
+            "hits without a cookie will be refused from the day after tomorrow on.",
         ),
         BackgroundLoop(
             "retention",
@@ -47,10 +49,10 @@ def duties(parts: Parts) -> Sequence[BackgroundLoop]:
     )
 
 
-async def forget_salts(parts: Parts) -> None:
-    """Drop the salts of days that are over."""
+async def make_salts(parts: Parts) -> None:
+    """Make the salts of the days to come, and drop those of the days that are over."""
     today = parts.clock() // _DAY_MS
-    parts.catalog.salts.of(today, today=today)
+    await parts.catalog.salts.make(salts_needed(today), today=today)
 
 
 async def apply_retention(parts: Parts) -> None:

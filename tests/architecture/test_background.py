@@ -21,6 +21,7 @@ ALLOWED = {
     ("dashboard/frame_first.py", "ensure_future"): "awaited by the page that began it",
     ("dashboard/live.py", "ensure_future"): "awaited by the stream that began it",
     ("guest.py", "ensure_future"): "ends with the request whose reader it looks after",
+    ("gateway/direct.py", "create_task"): "makes a salt for one request, which is then answered",
     ("job/spark.py", "Timer"): "fires once, at the time limit of a question under way",
     ("job/port.py", "Thread"): "uvicorn's server, which survives its handlers; the job awaits it",
     ("registry/membership.py", "create_task"): "withdraws once; the block's end awaits it",

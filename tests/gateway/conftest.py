@@ -51,4 +51,4 @@ async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
             running(gate, direct.protocol(module.event)) as other,
             running(gate, BoundedProtocol) as bounded,
         ):
-            yield Answers(module, {"uvicorn": one, "direct": other, "bounded": bounded})
+            yield Answers(module, {"uvicorn": one, "direct": other, "bounded": bounded}, catalog)

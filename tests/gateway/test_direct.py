@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from tests.gateway.ways import GOOD, Answers, post
+from tests.gateway.ways import GOOD, NOW, Answers, post
 
 
 def same(one: bytes, other: bytes) -> None:
@@ -112,3 +112,14 @@ async def test_a_client_that_goes_away_harms_nobody(answers: Answers) -> None:
     writer.write(post(GOOD))
     writer.transport.abort()
     assert (await answers.of("direct", post(GOOD))).startswith(b"HTTP/1.1 202")
+
+
+async def test_a_day_whose_salt_can_be_made_or_not_is_answered_alike(answers: Answers) -> None:
+    one, other = await answers.both(post(GOOD))  # the first event makes the salt
+    assert one.startswith(b"HTTP/1.1 202")
+    same(one, other)
+    await answers.catalog.salts.make([], today=NOW // 86_400_000 + 9)  # which drops it
+    await answers.catalog.__aexit__()  # and now there can be no other
+    one, other = await answers.both(post(GOOD))
+    assert one.startswith(b"HTTP/1.1 503")
+    same(one, other)

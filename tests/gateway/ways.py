@@ -11,6 +11,7 @@ import uvicorn
 
 from analytics.gateway.gate import Gate
 from analytics.ingest.module import Ingest
+from analytics.store.catalog.sqlite import SqliteCatalog
 
 NOW = 1_764_000_000_000
 GOOD = b'{"n":"pageview","u":"https://example.com/a","d":"example.com"}'
@@ -19,8 +20,9 @@ GOOD = b'{"n":"pageview","u":"https://example.com/a","d":"example.com"}'
 class Answers:
     """The same ingest module behind uvicorn's protocol, and behind ours."""
 
-    def __init__(self, module: Ingest, ports: dict[str, int]) -> None:
+    def __init__(self, module: Ingest, ports: dict[str, int], catalog: SqliteCatalog) -> None:
         self.module = module
+        self.catalog = catalog
         self.ports = ports
 
     def url(self, way: str) -> str:

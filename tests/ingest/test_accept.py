@@ -14,6 +14,7 @@ from analytics.ingest.accept import MAX_UNKNOWN_SITES
 from analytics.ingest.visitor import is_cookieless
 from analytics.person import Key, Scope
 from analytics.site import Shields
+from analytics.store.catalog.base import SaltMissing
 from analytics.stream import record
 
 HOUR = 3_600_000
@@ -110,6 +111,7 @@ async def test_an_older_event_needs_a_key(world: Ingesting) -> None:
     old = sent(ts=NOW - 72 * HOUR - 1)
     with pytest.raises(Forbidden, match=r"ts:.*72 hours.*events:write"):
         world.accepted(old)
+    await world.salted(old.ts or 0, 0)
     assert world.hit(old, key=WRITER).ts == NOW - 72 * HOUR - 1
     assert world.hit(sent(ts=0), key=WRITER).ts == 0
 
@@ -224,6 +226,9 @@ async def test_a_late_event_belongs_to_the_visitor_of_its_own_day(world: Ingesti
     world.now = NOW + DAY
     assert world.hit(sent(ts=NOW)).visitor == yesterday
     world.now = NOW + 3 * DAY
+    with pytest.raises(SaltMissing):
+        world.hit(sent(ts=NOW))
+    await world.salted()
     assert world.hit(sent(ts=NOW)).visitor != yesterday  # that day's salt is gone
 
 

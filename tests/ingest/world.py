@@ -14,10 +14,11 @@ from starlette.types import Message
 
 from analytics import assets
 from analytics.event import Drop, Hit, LogRecord
-from analytics.ingest.accept import Acceptance
+from analytics.ingest.accept import Acceptance, salts_needed
 from analytics.ingest.client import Client, Trust
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.place import CountryPlaces
+from analytics.ingest.visitor import DAY_MS
 from analytics.ingest.wire.sent import Sent
 from analytics.limiter import Limiter, Limits
 from analytics.person import Key, Scope
@@ -82,6 +83,12 @@ class Ingesting:
         changed = msgspec.structs.replace(site, **changes)
         await self.catalog.sites.change(changed)
         return changed
+
+    async def salted(self, *moments: int) -> None:
+        """Make the salts that a server has made before its day begins, and those of *moments*."""
+        today = self.now // DAY_MS
+        days = [*salts_needed(today), *(moment // DAY_MS for moment in moments)]
+        await self.catalog.salts.make(days, today=today)
 
     async def key(self, *scopes: Scope, site: str | None = None) -> str:
         _key, secret = await self.catalog.keys.create(scopes=scopes, site=site)
@@ -162,7 +169,9 @@ async def ingesting(folder: Path, **changes: Any) -> AsyncIterator[Ingesting]:
         Journal(folder / "journal", JournalLimits(1 << 20, min_free_bytes=0)) as journal,
     ):
         await catalog.sites.add(SITE, timezone="Etc/UTC")
-        yield Ingesting(catalog, journal, **changes)
+        world = Ingesting(catalog, journal, **changes)
+        await world.salted()
+        yield world
 
 
 def visitor(**changes: object) -> Client:

@@ -106,7 +106,7 @@ async def run(workspace: Workspace, asked: ImportPast, job: Job) -> Imported:
     async for line in lines(_counted(job.input, count)):
         count.lines += 1
         try:
-            record = past.read(line)
+            record = await past.read(line)
         except Malformed as exc:
             count.add_unreadable(line, str(exc))
         else:

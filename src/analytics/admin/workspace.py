@@ -35,7 +35,7 @@ class WholeStore(SeriesStore, Exports, Erases, Audits, Snapshots, Protocol):
 class PastRequests(Protocol):
     """Turns a file of some format into records of one site, line by line."""
 
-    def read(self, line: bytes) -> LogRecord:
+    async def read(self, line: bytes) -> LogRecord:
         """The record of *line*. Raises `Malformed` when it can't be read."""
 
 

@@ -9,6 +9,7 @@ from here is the same, byte for byte (tests/gateway/test_direct.py).
 
 from __future__ import annotations
 
+import asyncio
 import http
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ from analytics.event import LogRecord
 from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol
 from analytics.ingest import receive
 from analytics.ingest.endpoint import ACCEPTED, EventEndpoint, receipt
+from analytics.store.catalog.base import SaltMissing
 from analytics.stream.base import Appending
 
 log = structlog.get_logger()
@@ -103,9 +105,14 @@ class DirectProtocol(BoundedProtocol):
         if not cycle.response_complete:
             self._take(cycle)
 
-    def _take(self, cycle: Exchange) -> None:
+    def _take(self, cycle: Exchange, *, again: bool = False) -> None:
         try:
             records, appending = self.endpoint.take(cycle.scope, cycle.body)
+        except SaltMissing as missing:
+            if again:
+                self._refuse(cycle, missing)
+            else:
+                self._take_with_salt(cycle, missing)
         except AnalyticsError as error:
             self._refuse(cycle, error)
         except Exception as error:
@@ -114,6 +121,24 @@ class DirectProtocol(BoundedProtocol):
             self._answer(cycle, problem.status(error), content, receive.JSON_HEADERS)
         else:
             appending.then(partial(self._appended, cycle, records))
+
+    def _take_with_salt(self, cycle: Exchange, missing: SaltMissing) -> None:
+        """Take an event whose day has no salt yet: one of long ago, say."""
+
+        def made(making: asyncio.Task[None]) -> None:
+            self.tasks.discard(making)
+            error = missing if making.cancelled() else making.exception()
+            if error is None:
+                self._take(cycle, again=True)
+            elif isinstance(error, AnalyticsError):
+                self._refuse(cycle, error)
+            else:
+                log.error("salt_not_made", exc_info=error)
+                self._refuse(cycle, missing)
+
+        making = self.loop.create_task(self.endpoint.make_salt(missing))
+        self.tasks.add(making)  # a server that stops waits for these
+        making.add_done_callback(made)
 
     def _appended(
         self, cycle: Exchange, records: Sequence[LogRecord], appending: Appending

@@ -19,15 +19,24 @@ from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 from analytics.person import Key, Scope
 from analytics.site import Shields, Site
-from analytics.store.catalog.base import Keys, Salts, Sites
+from analytics.store.catalog.base import Keys, SaltMissing, Salts, Sites
 
 MAX_AGE_MS: Final = 72 * 3_600_000
 """How old an event may be that comes without a key."""
+_AHEAD_DAYS: Final = 2
+"""So many days' salts are made ahead: so long may the catalog be away."""
+_AROUND: Final = 15
 _NO_SHIELDS: Final = Shields()
 _UNKNOWN_SITE: Final = 253
 """How much of an unknown site's name the ledger keeps: a domain's greatest length."""
 MAX_UNKNOWN_SITES: Final = 500
 """How many unknown sites have lines of their own: made-up names must not fill the ledger."""
+
+
+def salts_needed(today: int) -> range:
+    """Return the days of which events without a key and without a cookie may come, or soon will."""
+    oldest = -(-MAX_AGE_MS // visitor.DAY_MS)
+    return range(today - oldest, today + _AHEAD_DAYS + 1)
 
 
 class Acceptance:
@@ -79,6 +88,31 @@ class Acceptance:
                 self._check_rights(sent, site, key, now)
             records.append(self._hit(sent, parts, origin, site, now))
         return records
+
+    async def accept_any_day(
+        self, sent: Sent, client: Client, key: Key | None = None
+    ) -> Sequence[Hit | Drop]:
+        """As `accept`, after making the salt of a day that has none.
+
+        Raises `StoreUnavailable` where it cannot be made.
+        """
+        try:
+            return self.accept(sent, client, key)
+        except SaltMissing as missing:
+            await self.make_salt(missing)
+        return self.accept(sent, client, key)
+
+    async def make_salt(self, missing: SaltMissing) -> None:
+        """Make the salt that is missing; of days long ago, those around it too.
+
+        Whoever sends old events sends those of many days, and each making is a change of the
+        catalog, which a cluster shares.
+        """
+        today = self.clock() // visitor.DAY_MS
+        day = missing.day
+        around = _AROUND if day < min(salts_needed(today)) else 0
+        last = min(day + around, max(salts_needed(today)))
+        await self._salts.make(range(day - around, last + 1), today=today)
 
     def _unknown(self, name: str) -> str:
         """Under which name the ledger counts what was sent to the unknown site *name*."""

@@ -68,7 +68,8 @@ class BatchEndpoint:
         told: list[tuple[Item, int]] = []
         for raw in items:
             try:
-                records = self._intake.acceptance.accept(plausible.decode(bytes(raw)), client, key)
+                sent = plausible.decode(bytes(raw))
+                records = await self._intake.acceptance.accept_any_day(sent, client, key)
             except Invalid as error:
                 self._intake.counts.refused(error)
                 refusal = msgspec.to_builtins(problem.describe(error))

@@ -17,6 +17,7 @@ from analytics.ingest import encoding
 from analytics.ingest import receive as http
 from analytics.ingest.intake import Intake
 from analytics.ingest.wire import plausible
+from analytics.store.catalog.base import SaltMissing
 from analytics.stream.base import Appending, Position
 
 ACCEPTED: Final = b"ok"
@@ -40,7 +41,11 @@ class EventEndpoint:
             return await http.refuse(scope, send, http.wrong_method(self.method))
         try:
             body = await http.body(receive, self.max_body_bytes)
-            records, appending = self.take(scope, body)
+            try:
+                records, appending = self.take(scope, body)
+            except SaltMissing as missing:
+                await self.make_salt(missing)
+                records, appending = self.take(scope, body)
             positions = await appending
         except AnalyticsError as error:
             self.counts.refused(error)
@@ -49,12 +54,19 @@ class EventEndpoint:
         return await http.text(send, 202, ACCEPTED, receipt(records, positions))
 
     def take(self, scope: Scope, body: bytes) -> tuple[Sequence[LogRecord], Appending]:
-        """Understand the event and begin to append it. Raises what the sender is to be told."""
+        """Understand the event and begin to append it. Raises what the sender is to be told.
+
+        After `SaltMissing`, `make_salt` may help.
+        """
         client = self._intake.client(scope)
         sent = plausible.decode(encoding.plain(scope, body, self.max_body_bytes))
         key = self._intake.key(client) if client.authorization else None
         records = self._intake.acceptance.accept(sent, client, key)
         return records, self._intake.log.append(records)
+
+    async def make_salt(self, missing: SaltMissing) -> None:
+        """Make the salt for want of which `take` failed. Raises `StoreUnavailable`."""
+        await self._intake.acceptance.make_salt(missing)
 
 
 def receipt(records: Sequence[LogRecord], positions: Sequence[Position]) -> list[http.Header]:

@@ -32,7 +32,7 @@ class AccessLog:
         # Who may import may write what happened long ago.
         self._key = Key(id="import", scopes=(Scope.EVENTS_WRITE,), site=site.domain, created_at=0)
 
-    def read(self, line: bytes) -> LogRecord:
+    async def read(self, line: bytes) -> LogRecord:
         """The record of *line*. Raises `Malformed` when it can't be read."""
         parsed = access_log.parse(line)
         reason = access_log.refusal(parsed, self._site.domain)
@@ -47,7 +47,7 @@ class AccessLog:
         )
         address = _address(self._trust.visitor(parsed.senders))
         client = Client(address, parsed.user_agent, "", opted_out=False, authorization="")
-        (record,) = self._acceptance.accept(sent, client, self._key)
+        (record,) = await self._acceptance.accept_any_day(sent, client, self._key)
         return record
 
 

@@ -45,7 +45,7 @@ class PixelEndpoint:
         try:
             client = self._intake.client(scope)
             sent = replace(plausible.sent(_body(scope)), picture=True)
-            records = self._intake.acceptance.accept(sent, client)
+            records = await self._intake.acceptance.accept_any_day(sent, client)
             positions = await self._intake.log.append(records)
         except AnalyticsError as error:
             self._intake.counts.refused(error)

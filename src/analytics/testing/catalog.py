@@ -11,7 +11,7 @@ import pytest
 from analytics.errors import Conflict, Malformed, NotFound, Unauthenticated
 from analytics.person import Scope
 from analytics.site import Shields
-from analytics.store.catalog.base import Catalog
+from analytics.store.catalog.base import Catalog, SaltMissing
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 PASSWORD: Final = "correct horse battery"  # noqa: S105 - not a secret
@@ -295,22 +295,41 @@ class SaltsContract:
     """The tests of `Salts`."""
 
     async def test_a_day_has_one_salt_of_its_own(self, catalog: Catalog) -> None:
+        await catalog.salts.make([100, 101], today=100)
         salt = catalog.salts.of(100, today=100)
         assert len(salt) == 16
+        await catalog.salts.make([100, 101, 102], today=101)
         assert catalog.salts.of(100, today=101) == salt
         assert catalog.salts.of(101, today=101) != salt
 
-    async def test_a_salt_is_gone_after_two_more_days(self, catalog: Catalog) -> None:
+    async def test_a_day_without_a_salt_is_named(self, catalog: Catalog) -> None:
+        await catalog.salts.make([100], today=100)
+        with pytest.raises(SaltMissing) as raised:
+            catalog.salts.of(101, today=101)
+        assert raised.value.day == 101
+
+    async def test_a_salt_is_over_after_two_days(self, catalog: Catalog) -> None:
+        await catalog.salts.make([100, 101], today=99)
         salt = catalog.salts.of(100, today=100)
+        await catalog.salts.make([101, 102], today=102)
         assert catalog.salts.of(100, today=102) == salt
-        assert catalog.salts.of(103, today=103)
+        with pytest.raises(SaltMissing):
+            catalog.salts.of(100, today=103)  # though nobody has dropped it yet
+        await catalog.salts.make([103], today=103)
+        with pytest.raises(SaltMissing):
+            catalog.salts.of(100, today=102)
+        await catalog.salts.make([100], today=103)
         assert catalog.salts.of(100, today=103) != salt
 
-    async def test_a_back_dated_day_keeps_the_salt_made_anew(self, catalog: Catalog) -> None:
+    async def test_a_back_dated_day_keeps_its_salt_as_long(self, catalog: Catalog) -> None:
+        await catalog.salts.make([5], today=100)
         salt = catalog.salts.of(5, today=100)
-        catalog.salts.of(6, today=100)
-        catalog.salts.of(101, today=101)
+        await catalog.salts.make([6, 100], today=100)
+        await catalog.salts.make([101], today=101)
         assert catalog.salts.of(5, today=102) == salt
+        with pytest.raises(SaltMissing):
+            catalog.salts.of(5, today=103)
+        await catalog.salts.make([5], today=103)
         assert catalog.salts.of(5, today=103) != salt
 
 

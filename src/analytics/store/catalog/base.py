@@ -6,10 +6,11 @@ and the keys in memory and follows changes, so that ingest may ask for every hit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, Self
 
+from analytics.errors import StoreUnavailable
 from analytics.person import Key, Person, Scope
 from analytics.site import Site
 
@@ -103,14 +104,36 @@ class Keys(Protocol):
         """Raises `NotFound`."""
 
 
+class SaltMissing(StoreUnavailable):
+    """A day has no salt: `Salts.make` makes one, where it can."""
+
+    def __init__(self, day: int) -> None:
+        super().__init__(
+            "a visitor without a cookie cannot be told from others on this day yet; send it again"
+        )
+        self.day = day
+
+
 class Salts(Protocol):
-    """The keys of the cookieless visitor hash: one per UTC day, gone after 48 hours."""
+    """The keys of the cookieless visitor hash: one per UTC day, gone after 48 hours.
+
+    They are made ahead, so that a day begins with its salt in every process's memory. A salt is
+    over when its day and the day on which it was made lie before today - 2: so a back-dated day
+    keeps its own for as long as any other day does, and an import that is taken up again finds
+    the same visitors.
+    """
 
     def of(self, day: int, *, today: int) -> bytes:
-        """16 random bytes for *day* (days since 1970), the same for every call and process;
-        made anew when it is unknown or dropped. Drops every salt of days before today - 2 that
-        was also made before today - 2: so a back-dated day keeps its own for as long as any
-        other day does, and an import that is taken up again finds the same visitors."""
+        """Return the 16 random bytes of *day* (days since 1970), the same in every process.
+
+        It looks into memory only. Raises `SaltMissing` for a day whose salt is over or not made.
+        """
+
+    async def make(self, days: Collection[int], *, today: int) -> None:
+        """Return when each of *days* has a salt in every process, and no salt is left that is over.
+
+        Raises `StoreUnavailable` when that cannot be: then no salt was made.
+        """
 
 
 class Catalog(AbstractAsyncContextManager["Catalog"], Protocol):

@@ -9,49 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.store.catalog.shelf import Shelf, ShelfDocument
 
 from analytics.errors import Conflict, StoreUnavailable
 from analytics.store.catalog.base import Catalog
 from analytics.store.catalog.shared import SharedCatalog
 from analytics.testing.catalog import PASSWORD, CatalogContract, HandClock
-
-
-class Shelf:
-    """Where documents lie; several processes have it."""
-
-    def __init__(self) -> None:
-        self.there: tuple[int, bytes] | None = None
-        self.away = False
-
-
-class ShelfDocument:
-    """One process's view of it."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._known: tuple[int, bytes] | None = None
-
-    def _reach(self) -> Shelf:
-        if self._shelf.away:
-            raise StoreUnavailable("away")
-        return self._shelf
-
-    def revision(self) -> int | None:
-        there = self._reach().there
-        return None if there is None else there[0]
-
-    def load(self) -> tuple[int, bytes] | None:
-        self._known = self._reach().there
-        return self._known
-
-    def replace(self, revision: int, body: bytes) -> bool:
-        if self._reach().there != self._known:
-            return False
-        self._known = self._shelf.there = (revision, body)
-        return True
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -86,6 +49,8 @@ async def test_what_one_changes_the_other_knows(shelf: Shelf, tmp_path: Path) ->
         assert other.sites.all() == (site,)
         with pytest.raises(Conflict):
             await other.sites.add("a.example", timezone="Etc/UTC")
+        for each in (one, other):
+            await each.salts.make([20_000], today=20_000)
         assert one.salts.of(20_000, today=20_000) == other.salts.of(20_000, today=20_000)
 
 

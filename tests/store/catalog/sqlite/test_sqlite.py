@@ -41,6 +41,7 @@ async def test_everything_is_still_there_after_a_restart(tmp_path: Path) -> None
         person = await catalog.people.add("ada@example.com", PASSWORD, owner=True)
         token = await catalog.people.log_in("ada@example.com", PASSWORD)
         key, secret = await catalog.keys.create(scopes=[*Scope], site=None)
+        await catalog.salts.make([100], today=100)
         salt = catalog.salts.of(100, today=100)
     async with SqliteCatalog(path) as catalog:
         assert catalog.sites.get("1") == site
@@ -64,10 +65,13 @@ async def test_no_secret_lies_in_the_file(tmp_path: Path) -> None:
 async def test_a_dropped_salt_is_gone_from_the_file(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite"
     async with SqliteCatalog(path) as catalog:
-        catalog.salts.of(100, today=100)
-        catalog.salts.of(103, today=103)
+        await catalog.salts.make([100], today=100)
+        salt = catalog.salts.of(100, today=100)
+        assert any(salt in file.read_bytes() for file in tmp_path.iterdir())
+        await catalog.salts.make([103], today=103)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT day FROM salts").fetchall() == [(103,)]
+    assert not any(salt in file.read_bytes() for file in tmp_path.iterdir())
 
 
 async def test_a_catalog_of_a_newer_version_is_refused_with_both_numbers(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ class SharedDatabase(Database):
         self._connection = sqlite3.connect(
             ":memory:", isolation_level=None, check_same_thread=False
         )
-        self._connection.execute("PRAGMA foreign_keys = ON")
+        for pragma in ("foreign_keys", "secure_delete"):
+            self._connection.execute(f"PRAGMA {pragma} = ON").fetchall()
         try:
             self._begin()
         except BaseException:

@@ -33,7 +33,8 @@ class SqliteCatalog:
         self.sites: Sites = self._sites
         self.people: People = SqlitePeople(self._database, now_ms)
         self.keys: Keys = self._keys
-        self.salts: Salts = SqliteSalts(self._database)
+        self._salts = SqliteSalts(self._database)
+        self.salts: Salts = self._salts
         self.loops: Sequence[LoopState] = ()
         """It has no background loop."""
 
@@ -46,6 +47,7 @@ class SqliteCatalog:
         """Read what is asked for from memory."""
         self._sites.load()
         self._keys.load()
+        self._salts.load()
 
     async def __aexit__(self, *_: object) -> None:
         self._database.close()

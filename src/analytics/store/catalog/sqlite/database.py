@@ -39,7 +39,12 @@ class Database:
                 self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
             # WAL lets a backup read while we write; FULL because what people set is not sent twice.
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            for pragma in (
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "foreign_keys = ON",
+                "secure_delete = ON",  # a salt that was deleted must not be found in the file
+            ):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
             self.transact(self._upgrade)
         except sqlite3.OperationalError as exc:

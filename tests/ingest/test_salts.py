@@ -1,0 +1,172 @@
+"""A visitor without a cookie is counted at 00:00 UTC too, whoever is away, and on the same salt."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from tests.ingest.world import DAY_MS, NOW, SITE, ingesting, visitor
+from tests.store.catalog.shelf import Shelf, ShelfDocument
+
+from analytics.errors import StoreUnavailable
+from analytics.event import Hit
+from analytics.ingest.accept import Acceptance, salts_needed
+from analytics.ingest.place import open_places
+from analytics.ingest.wire.sent import Sent
+from analytics.person import Scope
+from analytics.store.catalog.base import SaltMissing
+from analytics.store.catalog.shared import SharedCatalog
+
+TODAY = NOW // DAY_MS
+EVENT = Sent(domains=(SITE,), url=f"https://{SITE}/")
+WITH_COOKIE = Sent(domains=(SITE,), url=f"https://{SITE}/", vid="ada")
+
+
+class Cluster:
+    """Two replicas' ways from an event to a record, over one shared catalog, and the time."""
+
+    def __init__(self, shelf: Shelf, catalogs: list[SharedCatalog]) -> None:
+        self.now = NOW
+        self.shelf = shelf
+        self.catalogs = catalogs
+        self.acceptances = [
+            Acceptance(
+                sites=catalog.sites,
+                keys=catalog.keys,
+                salts=catalog.salts,
+                places=open_places(None),
+                clock=lambda: self.now,
+            )
+            for catalog in catalogs
+        ]
+
+    async def keep_in_order(self) -> None:
+        """Do what the upkeep of each replica does now and then."""
+        today = self.now // DAY_MS
+        for catalog in self.catalogs:
+            await catalog.salts.make(salts_needed(today), today=today)
+
+    def midnight(self, days: int = 1) -> None:
+        self.now = (NOW // DAY_MS + days) * DAY_MS
+
+    def visitors(self) -> list[int]:
+        """Who the same person without a cookie is, for each replica, now."""
+        found = []
+        for acceptance in self.acceptances:
+            (hit,) = acceptance.accept(EVENT, visitor())
+            assert isinstance(hit, Hit)
+            found.append(hit.visitor)
+        return found
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    shelf = Shelf()
+    async with AsyncExitStack() as stack:
+        catalogs = [
+            await stack.enter_async_context(
+                SharedCatalog(ShelfDocument(shelf), tmp_path / f"{number}", first_s=0)
+            )
+            for number in range(2)
+        ]
+        await catalogs[0].sites.add(SITE, timezone="Etc/UTC")
+        await catalogs[1].people.all()  # which looks for the newest
+        yield Cluster(shelf, catalogs)
+
+
+async def test_a_new_day_begins_without_whoever_keeps_the_catalog(cluster: Cluster) -> None:
+    await cluster.keep_in_order()
+    before = cluster.visitors()
+    assert len({*before}) == 1
+    cluster.shelf.away = True
+    seen = {before[0]}
+    for days in (1, 2):
+        cluster.midnight(days)
+        one, other = cluster.visitors()
+        assert one == other, "replicas agree"
+        seen.add(one)
+    assert len(seen) == 3, "and each day has a salt of its own"
+
+
+async def test_no_event_waits_for_whoever_keeps_the_catalog(cluster: Cluster) -> None:
+    await cluster.keep_in_order()
+    cluster.shelf.asked_by.clear()
+    for days in range(3):
+        cluster.midnight(days)
+        cluster.visitors()
+    assert threading.current_thread().name not in cluster.shelf.asked_by
+
+
+async def test_where_nobody_could_make_a_days_salt_no_replica_makes_up_one(
+    cluster: Cluster,
+) -> None:
+    """Two would make up two, and a visitor of both would count twice: the sender keeps the hit."""
+    await cluster.keep_in_order()
+    cluster.shelf.away = True
+    cluster.midnight(3)
+    for acceptance in cluster.acceptances:
+        with pytest.raises(StoreUnavailable):
+            await acceptance.accept_any_day(EVENT, visitor())
+        (hit,) = acceptance.accept(WITH_COOKIE, visitor())
+        assert isinstance(hit, Hit)
+    cluster.shelf.away = False
+    await asyncio.sleep(1.1)  # a failure is remembered for a moment
+    one, other = [await each.accept_any_day(EVENT, visitor()) for each in cluster.acceptances]
+    assert isinstance(one[0], Hit)
+    assert isinstance(other[0], Hit)
+    assert one[0].visitor == other[0].visitor
+
+
+async def test_many_events_at_once_ask_for_a_missing_salt_once(cluster: Cluster) -> None:
+    acceptance = cluster.acceptances[0]
+    revision = cluster.shelf.there
+    made = await asyncio.gather(*(acceptance.accept_any_day(EVENT, visitor()) for _ in range(50)))
+    assert len({hit.visitor for (hit,) in made if isinstance(hit, Hit)}) == 1
+    assert revision is not None
+    assert cluster.shelf.there is not None
+    assert cluster.shelf.there[0] == revision[0] + 1
+
+
+async def test_events_of_long_ago_change_the_catalog_once_a_month_of_theirs(
+    cluster: Cluster,
+) -> None:
+    acceptance, (catalog, _) = cluster.acceptances[0], cluster.catalogs
+    key, _secret = await catalog.keys.create(scopes=[Scope.EVENTS_WRITE], site=None)
+    await cluster.keep_in_order()
+    assert cluster.shelf.there is not None
+    revision = cluster.shelf.there[0]
+    visitors = set()
+    for day in range(TODAY - 365, TODAY + 1):
+        sent = Sent(domains=(SITE,), url=f"https://{SITE}/", ts=day * DAY_MS)
+        (hit,) = await acceptance.accept_any_day(sent, visitor(), key)
+        assert isinstance(hit, Hit)
+        visitors.add(hit.visitor)
+    assert len(visitors) == 366
+    assert cluster.shelf.there[0] - revision <= 24
+
+
+@pytest.mark.parametrize("path", ["/api/event", "/api/events", "/pixel.gif"])
+async def test_a_day_without_a_salt_is_given_one_wherever_its_event_arrives(
+    path: str, tmp_path: Path
+) -> None:
+    """As after a laptop has slept for days, and the hit comes before the upkeep."""
+    async with ingesting(tmp_path) as world:
+        world.now += 10 * DAY_MS
+        with pytest.raises(SaltMissing):
+            world.accepted(EVENT)
+        event = {"n": "pageview", "u": EVENT.url, "d": SITE}
+        for _ in range(2):
+            if path == "/pixel.gif":
+                query = f"u={EVENT.url}&d={SITE}"
+                answer = await world.ask("GET", path, query=query, user_agent="Mozilla/5.0")
+            else:
+                answer = await world.post(event, path=path, user_agent="Mozilla/5.0")
+            assert answer.status in (200, 202)
+        one, other = await world.records()
+        assert isinstance(one, Hit)
+        assert isinstance(other, Hit)
+        assert one.visitor == other.visitor
