@@ -65,7 +65,7 @@ class History:
         asked = Question(query=query, ends=self._ends, kept_since=self._kept_since)
         return await self.ask(asked)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
     async def ask(self, asked: Question) -> Result:
@@ -137,6 +137,28 @@ async def test_days_that_are_known_not_to_be_in_a_chunk_are_not_looked_for_there
             assert read == sum(len(chunks) for chunks in cluster.shared.chunks.values())
         else:
             assert 0 < read < sum(len(chunks) for chunks in cluster.shared.chunks.values()) / 2
+
+
+async def test_chunks_that_were_merged_away_are_forgotten(
+    cluster: Cluster, asking: Asking, embedded: DuckDBStore
+) -> None:
+    records = traffic.records(400)
+    await fold_into(embedded, records)
+    cluster.take(records, at_once=20)
+    history = History(asking, cluster.ends)
+    query = Query(
+        site="a.example",
+        metrics=(Metric.VISITORS,),
+        period=Period(0, traffic.UNTIL, "Etc/UTC"),
+    )
+    answer = await history.query(query)
+    for _ in range(2):
+        there = {each.chunk_id for chunks in cluster.shared.chunks.values() for each in chunks}
+        assert await history.query(query) == answer
+        assert {*asking._known} <= there
+        assert len(asking._known) > 0
+        for partition, chunks in cluster.shared.chunks.items():
+            cluster.shared.chunks[partition] = [*sealing.merge(chunks)]
 
 
 async def test_only_records_before_the_ends_count(cluster: Cluster, asking: Asking) -> None:

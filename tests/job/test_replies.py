@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
@@ -168,6 +170,41 @@ def test_the_job_is_answered_for_while_strangers_hold_connections(
         connection.request("GET", "/health/ready")
         assert connection.getresponse().status == 200
         connection.close()
+
+
+async def test_a_stop_gives_up_a_question_under_way_and_holds_up_nobody(
+    replies: Replies, port: int
+) -> None:
+    begun, answered = threading.Event(), threading.Event()
+
+    def answer(_: Question) -> Result:
+        begun.set()
+        answered.wait()
+        return ANSWER
+
+    replies.begin(answer)
+    history = history_at(port)
+    asking = [asyncio.create_task(history.ask(QUESTION)) for _ in range(3)]
+    try:
+        await asyncio.to_thread(begun.wait)
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while not all(each.done() for each in asking):
+                turns += 1
+                await asyncio.sleep(0.001)
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(history.close(), others())
+        for each in asking:
+            with pytest.raises(StoreUnavailable):
+                await each
+        assert turns > 0
+        with pytest.raises(StoreUnavailable):
+            await history.ask(QUESTION)
+    finally:
+        answered.set()
 
 
 async def test_nobody_there_is_said(unused_port: int) -> None:

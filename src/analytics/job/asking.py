@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure
+from analytics.job.known_chunks import KnownChunks
 from analytics.job.share import Known, Reach, Reckoned, Share
 from analytics.query import Period, Result
 from analytics.settings import Cassandra, Ignite
@@ -60,7 +61,7 @@ class Asking:
         self._spread = spread
         self._room = room
         self._lock = threading.Lock()
-        self._known: dict[str, Known] = {}
+        self._known = KnownChunks()
 
     def answer(self, question: Question) -> Result:
         """The answer of all rows before the question's ends, as if they were in one place.
@@ -79,10 +80,12 @@ class Asking:
                 ]
             to_read = [each for each in shares if each.ids]
             reckoned = self._spread(to_read) if to_read else ()
-            for each in reckoned:
-                self._known.update(each.known)
+            with self._lock:
+                for share, each in zip(to_read, reckoned, strict=True):
+                    self._known.learn(share.partition, each.known)
             if not any(each.missing for each in reckoned):
-                self._check_beginnings(shares)
+                for share, each in zip(to_read, reckoned, strict=True):
+                    _check_beginning(share.partition, share.first, each.known)
                 return _merged(question, reckoned)
             with self._lock:  # they were merged, or have left Ignite's memory, a moment ago
                 self._index.look_again()
@@ -90,16 +93,20 @@ class Asking:
         raise StoreUnavailable(f"chunk {missing} is neither in Ignite nor in Cassandra")
 
     def _share(self, question: Question, partition: int, end: int) -> Share:
-        heads = _covering(self._index.heads(partition), end)
+        every = self._index.heads(partition)
+        heads = _covering(every, end)
         if heads is None:
             self._index.look_again()
-            heads = _covering(self._index.heads(partition), end)
+            every = self._index.heads(partition)
+            heads = _covering(every, end)
+        self._known.keep(partition, {each.chunk_id for each in every})
         if heads is None:
             raise StoreUnavailable(
                 f"the chunks of partition {partition} have a gap before record {end}: see"
                 " `analytics audit`"
             )
         first = heads[0].chunk_id
+        _check_beginning(partition, first, self._known)
         ids = needed(heads, self._known, question)
         if first not in self._known and first not in ids:
             ids.insert(0, first)
@@ -114,14 +121,13 @@ class Asking:
             self._room.memory_mib,
         )
 
-    def _check_beginnings(self, shares: Sequence[Share]) -> None:
-        for each in shares:
-            known = self._known.get(each.first)
-            if known is not None and not known.begins:
-                raise StoreUnavailable(
-                    f"chunks of partition {each.partition} are missing before {each.first}: see"
-                    " `analytics audit`"
-                )
+
+def _check_beginning(partition: int, first: str, known: Mapping[str, Known]) -> None:
+    """Raise `StoreUnavailable` if the *first* chunk is among the *known*, and is not the first."""
+    if first in known and not known[first].begins:
+        raise StoreUnavailable(
+            f"chunks of partition {partition} are missing before {first}: see `analytics audit`"
+        )
 
 
 def needed(heads: Sequence[Head], known: Mapping[str, Known], question: Question) -> list[str]:

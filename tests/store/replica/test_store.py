@@ -134,7 +134,7 @@ class Nobody:
     async def ask(self, asked: Question) -> Result:
         raise StoreUnavailable("nobody answers")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -24,6 +27,7 @@ _MOST_BYTES: Final = 64 << 20
 _AT_ONCE: Final = 8
 _GRACE_S: Final = 5.0
 """The job gives up a question before we give up the job."""
+_CONNECT_S: Final = 5.0
 
 
 class History(Protocol):
@@ -32,8 +36,8 @@ class History(Protocol):
     async def ask(self, asked: Question) -> Result:
         """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
 
-    def close(self) -> None:
-        """Nothing more is asked."""
+    async def close(self) -> None:
+        """Give up what is asked now; nothing more is."""
 
 
 class SparkHistory:
@@ -49,14 +53,21 @@ class SparkHistory:
         if secret := settings.secret.get_secret_value():
             self._headers["authorization"] = f"Bearer {secret}"
         self._timeout_s = settings.question_timeout_s + _GRACE_S
+        self._connections: set[HTTPConnection] = set()
+        """Those of the questions under way."""
+        self._closed = False
 
     async def ask(self, asked: Question) -> Result:
         """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
         return await self._room.run(partial(self._ask, question.encode(asked)))
 
-    def close(self) -> None:
-        """Nothing more is asked."""
-        self._room.close()
+    async def close(self) -> None:
+        """Give up what is asked now: its answer could take longer than a stop may."""
+        self._closed = True
+        for connection in [*self._connections]:
+            with suppress(AttributeError, OSError):  # it is not connected, or not any more
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        await asyncio.to_thread(self._room.close)
 
     def _ask(self, body: bytes) -> Result:
         with self._guard.call():
@@ -65,15 +76,24 @@ class SparkHistory:
             raise _refused(reply)
         return question.result(reply)
 
+    def _connect(self, connection: HTTPConnection) -> None:
+        connection.connect()
+        connection.sock.settimeout(self._timeout_s)
+        if self._closed:  # meanwhile
+            raise StoreUnavailable("this server is stopping")
+
     def _exchanged(self, body: bytes) -> tuple[int, bytes]:
-        connection = HTTPConnection(self._address, timeout=self._timeout_s)
+        connection = HTTPConnection(self._address, timeout=_CONNECT_S)
+        self._connections.add(connection)
         try:
+            self._connect(connection)
             connection.request("POST", PATH, body, self._headers)
             response = connection.getresponse()
             reply = response.read(_MOST_BYTES + 1)
         except (OSError, HTTPException) as exc:
             raise StoreUnavailable(f"at {self._address} nobody answers: {exc!r}") from exc
         finally:
+            self._connections.discard(connection)
             connection.close()
         if len(reply) > _MOST_BYTES:
             raise StoreUnavailable("the answer is too large; ask for fewer rows, with a limit")

@@ -67,7 +67,7 @@ class ReplicaStore:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            stack.callback(self._history.close)
+            stack.push_async_callback(self._history.close)
             await stack.enter_async_context(self._engine)
             await stack.enter_async_context(self.follower)
             if self._freshness is not None:
