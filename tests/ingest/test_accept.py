@@ -232,6 +232,16 @@ async def test_a_late_event_belongs_to_the_visitor_of_its_own_day(world: Ingesti
     assert world.hit(sent(ts=NOW)).visitor != yesterday  # that day's salt is gone
 
 
+async def test_a_reading_of_a_sitting_over_midnight_belongs_to_who_began_it(
+    world: Ingesting,
+) -> None:
+    midnight = NOW // DAY * DAY
+    evening = world.hit(sent(ts=midnight - 60_000)).visitor
+    reading = world.hit(sent(name="engagement", ts=midnight + 600_000, engaged_ms=660_000))
+    assert reading.visitor == evening
+    assert world.hit(sent(ts=midnight + 600_000)).visitor != evening
+
+
 async def test_a_cookieless_site_ignores_cookies(world: Ingesting) -> None:
     await world.site(cookieless=True)
     assert world.hit(sent(vid="ada")).visitor == world.hit(sent(vid="bob")).visitor

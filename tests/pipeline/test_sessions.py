@@ -39,6 +39,17 @@ class Told:
     entry_path: str
 
 
+@dataclass(frozen=True)
+class Idle:
+    """Stands in a visit for a reading of a page that lay idle: no part of the visit's extent."""
+
+    reading: Hit
+
+
+def extent(events: Sequence[tuple[int, Hit | Idle]]) -> list[tuple[int, Hit]]:
+    return [(offset, hit) for offset, hit in events if isinstance(hit, Hit)]
+
+
 def duration(events: list[tuple[int, Hit]]) -> int:
     times = [hit.ts for _, hit in events]
     return max(times) - min(times) if times else 0
@@ -55,49 +66,70 @@ def exit_page(events: list[tuple[int, Hit]]) -> tuple[str, str] | None:
     return (views[-1][2].hostname, views[-1][2].path) if views else None
 
 
-def joins(events: list[tuple[int, Hit]], hit: Hit) -> bool:
-    near = any(abs(hit.ts - other.ts) <= 30 * MINUTE for _, other in events)
-    within = min(o.ts for _, o in events) <= hit.ts <= max(o.ts for _, o in events)
-    fresh = hit.received_at <= max(o.received_at for _, o in events) + 72 * HOUR + 30 * MINUTE
-    return (near or within) and fresh
+def joins(events: list[tuple[int, Hit | Idle]], hit: Hit) -> bool:
+    times = [other.ts for _, other in extent(events)]
+    begin = hit.ts - hit.engaged_ms if hit.name == ENGAGEMENT else hit.ts
+    near = any(time - 30 * MINUTE <= hit.ts and begin <= time + 30 * MINUTE for time in times)
+    return (near or min(times) <= hit.ts <= max(times)) and is_fresh(events, hit)
 
 
-def tell(log: Sequence[tuple[int, Hit]]) -> tuple[dict[int, Told], list[list[tuple[int, Hit]]]]:
+def is_fresh(events: list[tuple[int, Hit | Idle]], hit: Hit) -> bool:
+    received = (h.reading.received_at if isinstance(h, Idle) else h.received_at for _, h in events)
+    return hit.received_at <= max(received) + 72 * HOUR + 30 * MINUTE
+
+
+def tell(
+    log: Sequence[tuple[int, Hit]],
+) -> tuple[dict[int, Told], list[list[tuple[int, Hit]]]]:
     """The columns by offset, and the visits as lists of events; *log* is free of copies."""
     told: dict[int, Told] = {}
-    visits: list[list[tuple[int, Hit]]] = []
+    visits: list[list[tuple[int, Hit | Idle]]] = []
     for offset, hit in log:
         own = [
             v
             for v in visits
-            if (v[0][1].site, v[0][1].visitor, v[0][1].bot is None)
-            == (hit.site, hit.visitor, hit.bot is None)
+            if (e := extent(v)[0][1])
+            and (e.site, e.visitor, e.bot is None) == (hit.site, hit.visitor, hit.bot is None)
         ]
-        fitting = sorted((v for v in own if joins(v, hit)), key=lambda v: v[-1][0])
+        own.sort(key=lambda v: v[-1][0])
+        fitting = [v for v in own if joins(v, hit)]
         if not fitting and hit.name == ENGAGEMENT:
-            told[offset] = Told(0, hit.ts, 0, 0, 0, None, hit.path)
+            began = [
+                v for v in own if min(h.ts for _, h in extent(v)) <= hit.ts and is_fresh(v, hit)
+            ]
+            if not began:
+                told[offset] = Told(0, hit.ts, 0, 0, 0, None, hit.path)
+                continue
+            began[-1].append((offset, Idle(hit)))
+            opener = extent(began[-1])[0][1]
+            told[offset] = Told(session(opener), opener.ts, 0, 0, 0, None, opener.path)
             continue
         if fitting:
             visit = fitting[-1]
         else:
             visit = []
             visits.append(visit)
-        before = list(visit)
+        before = extent(visit)
         visit.append((offset, hit))
-        opener = visit[0][1]
+        after = extent(visit)
+        opener = after[0][1]
         prev = exit_page(before) if hit.name == PAGEVIEW else None
         if prev is not None and any(h.ts > hit.ts for _, h in before if h.name == PAGEVIEW):
             prev = (hit.hostname, hit.path)
         told[offset] = Told(
-            hash64(opener.site, opener.visitor.to_bytes(8, "little"), opener.event_id),
+            session(opener),
             opener.ts,
             int(not before),
-            int(engaged(visit)) - int(engaged(before)),
-            duration(visit) - duration(before),
+            int(engaged(after)) - int(engaged(before)),
+            duration(after) - duration(before),
             prev,
             opener.path,
         )
-    return told, visits
+    return told, [extent(visit) for visit in visits]
+
+
+def session(opener: Hit) -> int:
+    return hash64(opener.site, opener.visitor.to_bytes(8, "little"), opener.event_id)
 
 
 # --- the caller, with a store that is a list of rows -----------------------------------------
@@ -161,6 +193,7 @@ LATENESS = st.one_of(
     st.sampled_from([24 * HOUR, 24 * HOUR + 1, 72 * HOUR, 72 * HOUR + 31 * MINUTE]),
     st.integers(0, 80).map(lambda n: n * 10 * MINUTE),
 )
+ENGAGED = st.sampled_from([0, 0, MINUTE, 29 * MINUTE, 45 * MINUTE, 3 * HOUR, 24 * HOUR])
 EDGES = st.sampled_from([0, 1, 30 * MINUTE, 30 * MINUTE + 1, HOUR]).flatmap(
     lambda edge: st.sampled_from([-edge, edge])
 )
@@ -195,6 +228,7 @@ def logs(draw: st.DrawFn) -> list[tuple[int, Hit]]:
                 hostname=draw(st.sampled_from(["a.org", "b.org"])),
                 path=draw(st.sampled_from(["/", "/x", "/y"])),
                 interactive=draw(st.booleans()),
+                engaged_ms=draw(ENGAGED),
                 bot=draw(st.sampled_from([None, None, None, "spider"])),
             )
         )
@@ -233,6 +267,7 @@ def crowded(chance: Random) -> list[tuple[int, Hit]]:
                 visitor=chance.choice([1, 1, 1, 2]),
                 name=chance.choice([PAGEVIEW, PAGEVIEW, ENGAGEMENT, "signup"]),
                 path=chance.choice(["/", "/x"]),
+                engaged_ms=chance.choice([0, 0, MINUTE, 30 * MINUTE, 45 * MINUTE, 3 * HOUR]),
             )
         )
     return list(enumerate(hits))
@@ -362,6 +397,34 @@ def test_a_ping_with_no_visit_open_opens_none() -> None:
     ping, view = rows_of([hit(START, name=ENGAGEMENT, path="/p"), hit(START + 1)])
     assert (ping.session, ping.opens, ping.session_start, ping.entry_path) == (0, 0, START, "/p")
     assert view.opens == 1
+
+
+def test_a_reading_of_a_long_sitting_belongs_to_its_visit_and_lengthens_it() -> None:
+    reading = hit(START + 45 * MINUTE, name=ENGAGEMENT, engaged_ms=45 * MINUTE)
+    rows = rows_of([hit(START), reading, hit(START + 70 * MINUTE, path="/next")])
+    assert {row.session for row in rows} == {rows[0].session}
+    assert [row.gap_ms for row in rows] == [0, 45 * MINUTE, 25 * MINUTE]
+
+
+@pytest.mark.parametrize("later", [31 * MINUTE, 5 * HOUR, 71 * HOUR])
+@pytest.mark.parametrize("keep_ms", [0, MINUTE, 100 * HOUR])
+def test_a_reading_of_a_page_that_lay_idle_belongs_to_its_visit_and_does_not_lengthen_it(
+    later: int, keep_ms: int
+) -> None:
+    caller = Caller(keep_ms)
+    reading = hit(START + later, name=ENGAGEMENT, engaged_ms=10_000)
+    others = [hit(START + 90 * HOUR + n * HOUR, visitor=8, event_id=f"o{n}") for n in (0, 1, 2)]
+    back = hit(START + later + MINUTE, path="/next")
+    for offset, one in enumerate([hit(START), reading, back, *others]):
+        caller.take([(offset, one)])
+    view, ping, again, *_ = caller.rows
+    assert (ping.session, ping.session_start, ping.gap_ms) == (view.session, view.ts, 0)
+    assert (again.opens, again.session == view.session) == (1, False)
+
+
+def test_a_reading_from_before_its_visitors_first_visit_stays_outside() -> None:
+    early = hit(START - 31 * MINUTE, received_at=START, name=ENGAGEMENT)
+    assert [row.session == 0 for row in rows_of([hit(START), early])] == [False, True]
 
 
 def test_a_ping_keeps_a_visit_alive() -> None:

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -145,6 +146,45 @@ def test_cells_and_rows_together_give_the_oracles_figures(
         site.build(zone, now, meanwhile=data.draw(hits(site, start)))
         for _ in range(3):
             site.ask(data.draw(queries(site.name, zone, first)))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "engaged_ms"), [(45, 2_700_000), (45, 10_000), (45, 0), (3 * 24 * 60, 1)]
+)
+def test_a_reading_belongs_to_the_view_that_it_measures_however_late_it_comes(
+    connection: Connection, folder: Path, minutes: int, engaged_ms: int
+) -> None:
+    site, start = Site(connection, folder), 1_795_720_000_000
+    view = Hit(
+        event_id="00000000-0000-0000-0000-000000000001",
+        site=site.name,
+        ts=start,
+        received_at=start,
+        visitor=1,
+        hostname="x.example",
+        path="/long",
+    )
+    site.write([view])
+    reading = msgspec.structs.replace(
+        view,
+        event_id="00000000-0000-0000-0000-000000000002",
+        name=ENGAGEMENT,
+        ts=start + minutes * 60_000,
+        received_at=start + minutes * 60_000,
+        scroll_depth=100,
+        engaged_ms=engaged_ms,
+    )
+    site.write([reading])
+    query = Query(
+        site=site.name,
+        metrics=(Metric.VISITS, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH),
+        period=Period(start - 10 * DAY, start + 10 * DAY, "Etc/UTC"),
+        dimensions=(Dimension.PAGE,),
+    )
+    (row,) = answering.answer(connection, query).rows
+    seconds = (engaged_ms + 500) // 1000
+    assert (row.dimensions, row.metrics) == (("/long",), (1, seconds, 100))
+    assert oracle.answer(site.hits, query) == (row,)
 
 
 def test_cells_made_by_other_rules_of_the_zone_are_made_anew(

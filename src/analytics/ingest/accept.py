@@ -204,7 +204,9 @@ class Acceptance:
     def _visitor(self, sent: Sent, origin: Client, site: Site, ts: int, now: int) -> int:
         if sent.vid is not None and not site.cookieless:
             return visitor.from_cookie(site.domain, sent.vid)
-        salt = self._salts.of(ts // visitor.DAY_MS, today=now // visitor.DAY_MS)
+        # A reading belongs to whoever viewed the page, though midnight has passed meanwhile.
+        day = max(0, ts - sent.engaged_ms) // visitor.DAY_MS
+        salt = self._salts.of(day, today=now // visitor.DAY_MS)
         return visitor.hashed(salt, site.domain, origin.address, origin.user_agent)
 
     def new_id(self, now: int) -> str:

@@ -7,17 +7,24 @@ nothing depends on batches, on other visitors, or on what has left the memory.
 by 30 minutes on both sides, holds its `ts` (exactly 30:00 still joins), unless nothing touched
 that visit in the 72.5 hours before the event was received. Otherwise it opens another.
 
+**Readings.** An engagement ping speaks of the time in which its page was used, from `engaged_ms`
+before its `ts` on: it joins the visit touched last whose widened extent meets that time, and
+lengthens it to its `ts`. A reading of a page that then lay idle for longer belongs to its visit
+too: it joins the one touched last of those that began before it, and leaves its extent as it is.
+Only a reading without any such visit stays outside, and it never opens one.
+
 **Forgetting cannot be seen.** `Sessions` keeps every visit whose `touched` is `horizon` or later
 (log time: the latest `received_at` so far; `horizon` lags it by one to two times *keep_ms*). No
 event happens after it was received, so `last <= touched`, and a forgotten visit has
 last + 30:00 <= touched + 30:00 < horizon + 30:00. An event with ts >= horizon + 30:00 is past
-the reach of every forgotten visit. For the others, `absent` names the visitors whose stored
-visits the caller hands to `load` first; from then until the next `forget` theirs are complete.
+the reach of every forgotten visit, and so is a reading whose time begins then, if a visit that is
+here meets that time. For the others, `absent` names the visitors whose stored visits the
+caller hands to `load` first; from then until the next `forget` theirs are complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from sys import intern
 from typing import Any, Final
 
@@ -60,14 +67,27 @@ class Sessions:
         self._whole: set[Visitor] = set()
         self.load(visits)
 
-    def absent(self, hits: Iterable[Hit]) -> set[Visitor]:
+    def absent(self, hits: Iterable[Hit], is_new: Callable[[Hit], bool]) -> set[Visitor]:
         """The visitors whose stored visits `load` needs before *hits* are placed.
 
         The rows of every earlier `place` must be in the store by the time it is read. Visits
-        not touched for `REACH_MS` may be left out, and visits that we have do no harm.
+        not touched for `REACH_MS` may be left out, and visits that we have do no harm. *is_new*
+        says whether a hit is surely no copy of an earlier one.
         """
         limit = self.horizon + INACTIVITY_MS
-        self._asked = {(hit.site, hit.visitor) for hit in hits if hit.ts < limit} - self._whole
+        asked: set[Visitor] = set()
+        events: dict[_Key, Hit] = {}
+        for hit in hits:
+            key = (hit.site, hit.visitor, hit.bot is not None)
+            if hit.name != ENGAGEMENT:
+                events[key] = hit
+                if hit.ts < limit:
+                    asked.add(key[:2])
+            elif hit.ts - hit.engaged_ms < limit or not (
+                self._has_visit_of(hit, key) or _is_near(hit, events.get(key), is_new)
+            ):
+                asked.add(key[:2])
+        self._asked = asked - self._whole
         return self._asked
 
     def load(self, visits: Iterable[Visit]) -> None:
@@ -93,11 +113,11 @@ class Sessions:
         visits = self._young.get(key)
         if visits is None:
             visits = self._recall(key)
-        visit = _joinable(visits, hit.ts, hit.received_at)
+        visit = _joinable(visits, hit)
         opens = 0
         gap_ms = 0
         if visit is not None:
-            gap_ms = _touch(visit, hit.ts, hit.received_at, offset)
+            gap_ms = _touch(visit, hit, offset)
         elif hit.name == ENGAGEMENT:
             return (0, hit.ts, 0, 0, 0, None, None, *astuple(_entry(hit, source, channel)))
         else:
@@ -140,6 +160,15 @@ class Sessions:
             self._young = {}
             self._whole.clear()
 
+    def _has_visit_of(self, reading: Hit, key: _Key) -> bool:
+        """Whether a visit in memory meets the time that *reading* speaks of."""
+        visits = self._young.get(key)
+        if visits is None:
+            visits = self._old.get(key, [])
+            if key[:2] not in self._whole:
+                visits = [visit for visit in visits if visit.touched >= self.horizon]
+        return any(_meets(visit, reading) for visit in visits)
+
     def _recall(self, key: _Key) -> list[Visit]:
         """The visitor's list, in the young generation from now on."""
         visits = self._young.get(key)
@@ -156,24 +185,60 @@ def _log_order(visit: Visit) -> int:
     return visit.offset
 
 
-def _joinable(visits: list[Visit], ts: int, received_at: int) -> Visit | None:
-    """The visit touched last of those that *ts* joins, moved to the end of *visits*."""
+def _begin(hit: Hit) -> int:
+    """The beginning of the time that *hit* speaks of, which ends with its `ts`."""
+    return hit.ts - hit.engaged_ms if hit.name == ENGAGEMENT else hit.ts
+
+
+def _is_near(reading: Hit, event: Hit | None, is_new: Callable[[Hit], bool]) -> bool:
+    """Whether *reading* surely meets the visit that *event* is going to be in."""
+    return (
+        event is not None
+        and event.ts - INACTIVITY_MS <= reading.ts
+        and _begin(reading) <= event.ts + INACTIVITY_MS
+        and reading.received_at <= event.received_at + REACH_MS
+        and is_new(event)
+    )
+
+
+def _meets(visit: Visit, hit: Hit) -> bool:
+    return (
+        visit.first - INACTIVITY_MS <= hit.ts
+        and _begin(hit) <= visit.last + INACTIVITY_MS
+        and hit.received_at <= visit.touched + REACH_MS
+    )
+
+
+def _joinable(visits: list[Visit], hit: Hit) -> Visit | None:
+    """The visit that *hit* joins, moved to the end of *visits*."""
+    for index in range(len(visits) - 1, -1, -1):
+        if _meets(visits[index], hit):
+            break
+    else:
+        index = _idle(visits, hit) if hit.name == ENGAGEMENT else -1
+        if index < 0:
+            return None
+    if index != len(visits) - 1:
+        visits.append(visits.pop(index))
+    return visits[-1]
+
+
+def _idle(visits: list[Visit], reading: Hit) -> int:
+    """The index of the visit touched last of those that began before *reading*; -1 if none did."""
     for index in range(len(visits) - 1, -1, -1):
         visit = visits[index]
-        if (
-            visit.first - INACTIVITY_MS <= ts <= visit.last + INACTIVITY_MS
-            and received_at <= visit.touched + REACH_MS
-        ):
-            if index != len(visits) - 1:
-                visits.append(visits.pop(index))
-            return visit
-    return None
+        if visit.first <= reading.ts and reading.received_at <= visit.touched + REACH_MS:
+            return index
+    return -1
 
 
-def _touch(visit: Visit, ts: int, received_at: int, offset: int) -> int:
-    """Stretch *visit* to *ts*; by how much it grew."""
+def _touch(visit: Visit, hit: Hit, offset: int) -> int:
+    """Stretch *visit* to *hit*, unless its page lay idle before it; by how much it grew."""
     visit.offset = offset
-    visit.touched = max(visit.touched, received_at)
+    visit.touched = max(visit.touched, hit.received_at)
+    ts = hit.ts
+    if _begin(hit) > visit.last + INACTIVITY_MS:
+        return 0
     if ts > visit.last:
         gap_ms = ts - visit.last
         visit.last = ts

@@ -82,7 +82,11 @@ class State:
 
     def absent(self, records: Records) -> set[Visitor]:
         """The (site, visitor) pairs whose stored visits `load` needs before the fold."""
-        return self.sessions.absent(hit for _, hit in records if type(hit) is Hit)
+        surely_new = self.seen.surely_new
+        return self.sessions.absent(
+            (hit for _, hit in records if type(hit) is Hit),
+            lambda hit: surely_new(hit.site, hit.event_id, hit.ts, hit.received_at),
+        )
 
     def load(self, visits: Iterable[Visit]) -> None:
         """Take in the stored visits of the visitors that `absent` named."""

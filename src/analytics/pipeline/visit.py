@@ -47,7 +47,8 @@ class Visit(msgspec.Struct, kw_only=True, gc=False):
     first: int
     """The earliest `ts` so far: at or before `session_start`, because events come late."""
     last: int
-    """The latest `ts` so far. last - first is the visit's duration."""
+    """The latest `ts` so far, but for readings of a page that lay idle before. last - first is the
+    visit's duration."""
     touched: int
     """The latest `received_at` so far."""
     offset: int
@@ -76,6 +77,8 @@ def visits_from_rows(rows: Iterable[Row]) -> list[Visit]:
 
 def _visit(rows: list[Row]) -> Visit:
     one = rows[0]
+    # Where it reaches to, the one row said that opened it, or those that lengthened it.
+    extent = [row.ts for row in rows if row.opens or row.gap_ms] or [one.session_start]
     views = [row for row in rows if row.name == PAGEVIEW]
     last = max(views, key=lambda row: (row.ts, row.log_offset), default=None)
     return Visit(
@@ -84,8 +87,8 @@ def _visit(rows: list[Row]) -> Visit:
         bot=one.bot is not None,
         session=one.session,
         session_start=one.session_start,
-        first=min(row.ts for row in rows),
-        last=max(row.ts for row in rows),
+        first=min(extent),
+        last=max(extent),
         touched=max(row.received_at for row in rows),
         offset=max(row.log_offset for row in rows),
         pageviews=len(views),

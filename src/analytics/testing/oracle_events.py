@@ -28,6 +28,8 @@ class Visit:
 
     touched: int
     events: list[Event] = field(default_factory=list)
+    idle: list[Event] = field(default_factory=list)
+    """Those of its events that are readings of a page that lay idle: no part of its extent."""
 
     @property
     def start(self) -> int:
@@ -35,11 +37,11 @@ class Visit:
 
     @property
     def first(self) -> int:
-        return min(e.hit.ts for e in self.events)
+        return min(e.hit.ts for e in self.events if e not in self.idle)
 
     @property
     def last(self) -> int:
-        return max(e.hit.ts for e in self.events)
+        return max(e.hit.ts for e in self.events if e not in self.idle)
 
     @property
     def views(self) -> list[Event]:
@@ -80,6 +82,11 @@ def visits_of(hits: Sequence[Hit]) -> list[Event]:
         if visit is None and event.counts:
             visit = Visit(hit.received_at)
             mine.append(visit)
+        if visit is None:
+            began = (v for v in reversed(mine) if v.first <= hit.ts and _is_open(v, hit))
+            visit = next(began, None)
+            if visit is not None:
+                visit.idle.append(event)
         if visit is not None:
             mine.remove(visit)
             mine.append(visit)
@@ -90,8 +97,13 @@ def visits_of(hits: Sequence[Hit]) -> list[Event]:
 
 
 def _joins(visit: Visit, hit: Hit) -> bool:
-    near = visit.first - INACTIVITY_MS <= hit.ts <= visit.last + INACTIVITY_MS
-    return near and hit.received_at <= visit.touched + REACH_MS
+    begin = hit.ts - hit.engaged_ms if hit.name == ENGAGEMENT else hit.ts
+    near = visit.first - INACTIVITY_MS <= hit.ts and begin <= visit.last + INACTIVITY_MS
+    return near and _is_open(visit, hit)
+
+
+def _is_open(visit: Visit, hit: Hit) -> bool:
+    return hit.received_at <= visit.touched + REACH_MS
 
 
 # ---- values of dimensions
