@@ -69,6 +69,39 @@ async def test_an_old_time_is_403_and_an_unknown_key_401(world: Ingesting) -> No
     assert (await world.post(event(), authorization="Bearer no")).status == 401
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/api/event", "/api/events", "/pixel.gif", "/tracker.js", "/js/script.js", "/api/whoami"],
+)
+async def test_a_preflight_allows_the_headers_that_it_asks_for(world: Ingesting, path: str) -> None:
+    asked = "baggage,content-type,sentry-trace,traceparent,x-b3-traceid"
+    answer = await world.ask("OPTIONS", path, access_control_request_headers=asked)
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-headers"] == asked
+    assert answer.headers["access-control-max-age"] == "86400"
+
+
+@pytest.mark.parametrize("asked", ["a\r\nset-cookie: b", "a" * 5000, "a;b", "\x00", ""])
+async def test_a_preflight_repeats_nothing_but_names(world: Ingesting, asked: str) -> None:
+    answer = await world.ask("OPTIONS", "/api/event", access_control_request_headers=asked)
+    allowed = answer.headers["access-control-allow-headers"]
+    assert allowed == "content-type, authorization, x-debug-request"
+
+
+@pytest.mark.parametrize("header", ["dnt", "sec_gpc"])
+async def test_a_tag_may_ask_to_honour_who_opts_out(world: Ingesting, header: str) -> None:
+    """Some browsers send the header, and tell the tag's script nothing of it."""
+    dropped = await world.post(event(dnt=1), **{header: "1"})
+    assert dropped.headers["x-analytics-dropped"] == "opted-out"
+    for kept in (
+        await world.post(event(dnt=1)),
+        await world.post(event(dnt=1), **{header: "0"}),
+        await world.post(event(), **{header: "1"}),
+    ):
+        assert "x-analytics-dropped" not in kept.headers
+
+
 async def test_a_preflight_is_answered_and_another_method_refused(world: Ingesting) -> None:
     preflight = await world.ask("OPTIONS", "/api/event")
     assert preflight.status == 204

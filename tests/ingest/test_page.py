@@ -55,10 +55,41 @@ def test_a_path_has_at_most_2000_characters() -> None:
     assert page.parse("https://e.com/" + "x" * 5000).path == "/" + "x" * 1999
 
 
+@pytest.mark.parametrize(
+    ("fragment", "path"),
+    [
+        ("/shop?utm_source=news&token=s3cret", "/#/shop"),
+        ("!/shop?utm_source=news&token=s3cret", "/#!/shop"),
+        ("/shop&token=s3cret&utm_source=news", "/#/shop"),
+        ("access_token=s3cret&utm_source=news", "/"),
+        ("/access_token=s3cret&utm_source=news", "/#/"),
+        ("?utm_source=news&token=s3cret", "/"),
+        ("utm_source=news", "/"),
+        ("/a&b/c?utm_source=news", "/#/a&b/c"),
+        ("section-2?utm_source=news", "/#section-2"),
+        ("/shop?a=b?token=s3cret&utm_source=news", "/#/shop"),
+        ("/shop#top?utm_source=news&token=s3cret", "/#/shop#top"),
+    ],
+)
+def test_a_query_behind_the_hash_is_read_for_its_tags_and_forgotten(
+    fragment: str, path: str
+) -> None:
+    parts = page.parse(f"https://h.example/#{fragment}", hash_mode=True)
+    assert (parts.path, parts.utm_source) == (path, "news")
+    assert "s3cret" not in "".join(parts)
+
+
+def test_tags_in_front_of_the_hash_come_first() -> None:
+    url = "https://h.example/?utm_source=a#/x?utm_source=b&utm_medium=c&gclid=s3cret"
+    parts = page.parse(url, hash_mode=True)
+    assert (parts.path, parts.utm_source, parts.utm_medium) == ("/#/x", "a", "c")
+    assert parts.click_id == "gclid"
+
+
 def test_the_fragment_belongs_to_the_path_in_hash_mode_only() -> None:
     url = "https://e.com/app?x=1#/inbox?a"
     assert page.parse(url).path == "/app"
-    assert page.parse(url, hash_mode=True).path == "/app#/inbox?a"
+    assert page.parse(url, hash_mode=True).path == "/app#/inbox"
     assert page.parse("https://e.com/app#", hash_mode=True).path == "/app"
 
 

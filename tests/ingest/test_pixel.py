@@ -41,6 +41,45 @@ async def test_the_page_is_the_referer_when_it_is_not_named(world: Ingesting) ->
     assert (await only(world)).path == "/b"
 
 
+@pytest.mark.parametrize(
+    ("referer", "host"),
+    [
+        ("http://127.0.0.1:8000/", "127.0.0.1:8000"),
+        ("http://STATS.example.com/", "stats.example.com"),
+        ("https://stats.example.com:443/login", "stats.example.com"),
+        ("https://user:x@stats.example.com/", "stats.example.com:443"),
+        ("http://[::1]:8000/", "[::1]:8000"),
+    ],
+)
+async def test_this_server_itself_is_never_the_page(
+    world: Ingesting, referer: str, host: str
+) -> None:
+    answer = await fetched(world, {"d": SITE}, referer=referer, host=host)
+    assert (answer.status, answer.json["field"]) == (400, "u")
+    assert await world.records() == []
+
+
+@pytest.mark.parametrize(
+    ("referer", "host"),
+    [
+        ("http://localhost:3000/a", "localhost:8000"),
+        (f"https://{SITE}/a", SITE),  # the site's own server hands the path on to us
+        (f"https://www.{SITE}/a", f"www.{SITE}"),
+        (f"https://blog.{SITE}/a", f"stats.{SITE}"),
+    ],
+)
+async def test_a_page_beside_this_server_is_one(world: Ingesting, referer: str, host: str) -> None:
+    assert (await fetched(world, {"d": SITE}, referer=referer, host=host)).status == 200
+    assert (await only(world)).path == "/a"
+
+
+@pytest.mark.parametrize("asked", ["1", "0"])
+async def test_a_picture_may_ask_to_honour_who_opts_out(world: Ingesting, asked: str) -> None:
+    query = {"d": SITE, "u": f"https://{SITE}/", "dnt": asked}
+    answer = await fetched(world, query, sec_gpc="1")
+    assert answer.headers.get("x-analytics-dropped") == ("opted-out" if asked == "1" else None)
+
+
 async def test_name_title_and_referrer_may_be_given(world: Ingesting) -> None:
     given = {"name": "opened", "title": "Létter", "referrer": "https://t.co/x"}
     await fetched(world, {"domain": SITE, "url": f"https://{SITE}/", **given})

@@ -149,7 +149,7 @@ class Acceptance:
         self, sent: Sent, parts: page.Page, origin: Client, site: Site, now: int
     ) -> Hit | Drop:
         place = self.places.of(origin.address)
-        if site.honour_dnt and origin.opted_out:
+        if origin.opted_out and (site.honour_dnt or sent.honours_opt_out):
             return Drop(site=site.domain, received_at=now, reason=DropReason.OPTED_OUT)
         if site.shields != _NO_SHIELDS:
             reason = shields.rules(site.shields).refuses(

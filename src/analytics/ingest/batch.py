@@ -39,7 +39,7 @@ class BatchEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept a batch; one bad item refuses only itself."""
         if scope["method"] == "OPTIONS":
-            return await http.preflight(send)
+            return await http.preflight(scope, send)
         if scope["method"] != "POST":
             return await http.refuse(scope, send, http.wrong_method(self.method))
         try:

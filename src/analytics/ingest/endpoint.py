@@ -36,7 +36,7 @@ class EventEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept one event."""
         if scope["method"] == "OPTIONS":
-            return await http.preflight(send)
+            return await http.preflight(scope, send)
         if scope["method"] != "POST":
             return await http.refuse(scope, send, http.wrong_method(self.method))
         try:

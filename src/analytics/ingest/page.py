@@ -23,6 +23,10 @@ _NO_HOST: Final = "(none)"
 _URL: Final = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://([^/?#\\]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
 )
+_USUAL_PORT: Final = re.compile(":(?:80|443)$")
+# Where the query of a `#fragment` begins: with its `?`, else with its first name=value, as
+# `#access_token=…` and `#/shop&token=…` have it.
+_FRAGMENT_QUERY: Final = re.compile(r"^(!?/?)(?=[^=&?/]+=)|\?|&(?=[^=&?/]+=)")
 _CLICK_IDS: Final = (
     "gclid",
     "gbraid",
@@ -67,9 +71,11 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
         hostname = found
     if not path.startswith("/"):
         path = "/" + path
-    if hash_mode and fragment:
-        path = f"{path}#{fragment}"
     tags = _tags(query) if query else {}
+    if hash_mode and fragment:
+        route, query = _routed(fragment)
+        path = f"{path}#{route}" if route else path
+        tags = {**_tags(query), **tags}
     return Page(
         hostname=hostname,
         path=clean(path, _PATH_LIMIT),
@@ -96,6 +102,22 @@ def referrer(sent: str, hostname: str, domain: str) -> str:
     if host is None or host in (hostname, domain) or host.endswith("." + domain):
         return ""
     return clean(host + match[3].rstrip("/"), _PATH_LIMIT)
+
+
+def host_and_port(url: str) -> str:
+    """The host of *url* in lower case, with its port unless that is a usual one; "" without one."""
+    match = _URL.fullmatch(_bare(url))
+    if match is None or not match[2]:
+        return ""
+    return _USUAL_PORT.sub("", match[2].rpartition("@")[2].lower())
+
+
+def _routed(fragment: str) -> tuple[str, str]:
+    """The path and the query of *fragment*: what holds for those of an address holds for them."""
+    begin = _FRAGMENT_QUERY.search(fragment)
+    if begin is None:
+        return fragment, ""
+    return fragment[: begin.start()] + (begin[1] or ""), fragment[begin.end() :]
 
 
 def _bare(url: str) -> str:

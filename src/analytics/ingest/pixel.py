@@ -13,6 +13,7 @@ from analytics.errors import AnalyticsError, Malformed
 from analytics.ingest import receive as http
 from analytics.ingest.endpoint import receipt
 from analytics.ingest.intake import Intake
+from analytics.ingest.page import host_and_port
 from analytics.ingest.wire import plausible
 
 _GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -37,6 +38,8 @@ class PixelEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record the view, and show a transparent pixel."""
+        if scope["method"] == "OPTIONS":
+            return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(scope, send, http.wrong_method(self.method))
         if scope["method"] == "HEAD":
@@ -56,22 +59,31 @@ class PixelEndpoint:
 
 def _body(scope: Scope) -> plausible.Body:
     given = dict(parse_qsl(scope["query_string"].decode("latin-1"), errors="replace"))
-    page = given.get("u") or given.get("url") or _referer(scope)
+    site = given.get("d") or given.get("domain") or ""
+    page = given.get("u") or given.get("url") or _referer(scope, site)
     if not page:
         raise Malformed("u", "it is missing, and no Referer says which page this is")
     return plausible.Body(
         n=given.get("n") or given.get("name") or "pageview",
         u=page,
-        d=given.get("d") or given.get("domain"),
+        d=site or None,
         r=given.get("r") or given.get("referrer"),
         t=given.get("t") or given.get("title"),
+        dnt=given.get("dnt"),
         id=given.get("id"),
         vid=given.get("vid"),
     )
 
 
-def _referer(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"referer":
-            return str(value.decode("latin-1"))
-    return ""
+def _referer(scope: Scope, site: str) -> str:
+    """The page that asks, by its Referer; "" when that is no page but this server.
+
+    Dillo sends the origin of what it asks for. A site that has this server under its own name
+    sends that origin, too, and means a page.
+    """
+    headers = dict(scope["headers"])
+    referer: str = headers.get(b"referer", b"").decode("latin-1")
+    host = host_and_port(referer)
+    if host != host_and_port(f"//{headers.get(b'host', b'').decode('latin-1')}"):
+        return referer
+    return referer if host.removeprefix("www.") in site.lower().split(",") else ""

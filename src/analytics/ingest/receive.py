@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,18 +14,22 @@ from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, TooLarge
 
 Header = tuple[bytes, bytes]
 
-# Any page may send to us, without cookies: that is what a tracker does.
+# Any page may send to us, without cookies: that is what a tracker does. Nor does it matter what a
+# page does to isolate itself: what we answer is for every origin.
 CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
     (b"access-control-expose-headers", b"x-analytics-receipt, x-analytics-dropped, x-request-id"),
 )
 _PREFLIGHT: Final[tuple[Header, ...]] = (
     *CORS,
     (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
-    (b"access-control-allow-headers", b"content-type, authorization, x-debug-request"),
     (b"access-control-max-age", b"86400"),
+    (b"vary", b"access-control-request-headers"),
     (b"content-length", b"0"),
 )
+_USUAL_HEADERS: Final = b"content-type, authorization, x-debug-request"
+_HEADERS_ASKED_FOR: Final = re.compile(rb"[\w!#$%&'*+.^`|~, -]{1,4096}")
 TEXT_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-type", b"text/plain; charset=utf-8"),
     *CORS,
@@ -74,9 +79,17 @@ async def json(send: Send, status: int, content: object, headers: Iterable[Heade
     await answer(send, status, msgspec.json.encode(content), (*JSON_HEADERS, *headers))
 
 
-async def preflight(send: Send) -> None:
-    """Answer the question of a browser whether it may send."""
-    await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
+async def preflight(scope: Scope, send: Send) -> None:
+    """Answer the question of a browser whether it may send: it may, with whatever headers.
+
+    Monitoring adds its own (`traceparent`, `sentry-trace`) to every request of a page.
+    """
+    allowed = _USUAL_HEADERS
+    for name, value in scope["headers"]:
+        if name == b"access-control-request-headers" and _HEADERS_ASKED_FOR.fullmatch(value):
+            allowed = value
+    headers = [*_PREFLIGHT, (b"access-control-allow-headers", allowed)]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 

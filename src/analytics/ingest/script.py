@@ -25,13 +25,14 @@ class ScriptEndpoint:
             (b"cache-control", _MAX_AGE),
             (b"etag", self._file.etag),
             (b"vary", b"accept-encoding"),
-            (b"cross-origin-resource-policy", b"cross-origin"),
             (b"x-content-type-options", b"nosniff"),
             *http.CORS,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the script, or 304 where the browser's copy is still good."""
+        if scope["method"] == "OPTIONS":
+            return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(scope, send, http.wrong_method(self.method))
         known = any(

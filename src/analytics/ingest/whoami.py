@@ -23,6 +23,8 @@ class WhoamiEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Say which address we see, by whom it came, and what we make of it."""
+        if scope["method"] == "OPTIONS":
+            return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(scope, send, http.wrong_method(self.method))
         client = self._trust.client(scope)

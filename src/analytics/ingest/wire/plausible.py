@@ -54,6 +54,7 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     i: bool | None = None
     hashMode: Any = None  # noqa: N815 - the wire's name
     h: Any = None
+    dnt: Any = None
     sd: float | None = None
     e: float | None = None
     id: str | None = None
@@ -111,6 +112,7 @@ def sent(body: Body) -> Sent:
         currency=currency,
         interactive=interactive is not False,
         hash_mode=_flag(body.hashMode) or _flag(body.h),
+        honours_opt_out=_flag(body.dnt),
         scroll_depth=_scroll(body.sd) if engagement else None,
         engaged_ms=_engaged(body.e) if engagement else 0,
         id=None if body.id is None else _uuid(body.id),
