@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from analytics.pipeline.source import Sources
@@ -34,6 +36,13 @@ SOURCES = Sources()
         ("youtube/cpv/", "", "", "Paid Video"),
         ("youtube/cpm/", "", "", "Paid Video"),
         ("yt/ppc/", "", "", "Paid Video"),
+        ("tiktok/paid/", "", "", "Paid Social"),
+        ("TikTok/paid_video/", "", "", "Paid Social"),
+        ("shopify.com/paid/", "", "", "Paid Shopping"),
+        ("shopify/cpc/", "", "", "Paid Shopping"),
+        ("netflix/cpv/", "", "", "Paid Video"),
+        ("ntp.msn.com/paid/", "", "", "Paid Search"),
+        ("docs.google.com/paid/", "", "", "Paid Other"),
         ("acme/display/", "", "", "Display"),
         ("acme/banner/", "", "", "Display"),
         ("acme/cpm/", "", "", "Display"),
@@ -86,3 +95,16 @@ SOURCES = Sources()
 def test_channel(utm: str, referrer: str, click: str, channel: str) -> None:
     source, medium, campaign = (utm or "//").split("/")
     assert SOURCES.resolve(referrer, source, medium, campaign, click)[1] == channel
+
+
+def corpus() -> list[tuple[str, str, str]]:
+    """Referrers with their source and channel, decided one by one; the last column says why."""
+    path = Path(__file__).parent / "corpus" / "referrers.tsv"
+    rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()[1:]]
+    assert len(rows) >= 400
+    return [(referrer, source, channel) for referrer, source, channel, _ in rows]
+
+
+@pytest.mark.parametrize(("referrer", "source", "channel"), corpus())
+def test_the_source_and_the_channel_of_a_referrer(referrer: str, source: str, channel: str) -> None:
+    assert SOURCES.resolve(referrer, "", "", "", "") == (source, channel)

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from analytics.pipeline.source import CACHED, Sources
+from analytics.pipeline.source import Sources
 
 SOURCES = Sources()
 
@@ -33,7 +33,10 @@ def source(referrer: str = "", utm_source: str = "", click_id: str = "") -> str:
         ("Example.COM/", "example.com"),
         ("claude.ai/chat", "Claude"),
         ("youtu.be/x", "YouTube"),
-        ("localhost", "localhost"),
+        ("localhost", ""),
+        ("localhost:3000/a", ""),
+        ("192.168.1.5/", ""),
+        ("com.acme.reader/", "com.acme.reader"),
         ("", ""),
     ],
 )
@@ -57,8 +60,9 @@ def test_a_referrer_is_known_by_its_host(referrer: str, name: str) -> None:
         ("hackernews", "Hacker News"),
         ("Threads", "Threads"),
         ("linkedin_ads", "LinkedIn"),
-        ("Newsletter", "newsletter"),
-        ("NEWSLETTER", "newsletter"),
+        ("Newsletter-UK", "Newsletter-UK"),
+        (" NEWSLETTER ", "NEWSLETTER"),
+        ("v1.2", "v1.2"),
         ("www.partner.example", "partner.example"),
     ],
 )
@@ -85,8 +89,12 @@ def test_the_vendored_table_keeps_its_licence_beside_it() -> None:
     assert "Copyright (c) 2013-2026 Ghost Foundation" in notice.read_text("utf-8")
 
 
-def test_the_memory_is_bounded() -> None:
-    sources = Sources()
-    for number in range(CACHED + 10):
-        sources.resolve(f"host{number}.example", "", "", "", "")
-    assert sources.resolve.cache_info().currsize == CACHED
+@pytest.mark.parametrize("host", ["google", "yandex", "yahoo", "bing", "amazon", "pinterest"])
+@pytest.mark.parametrize("suffix", ["com", "fr", "co.uk", "com.tr", "co.nz", "ly"])
+def test_a_name_known_everywhere_is_known_in_every_country(host: str, suffix: str) -> None:
+    assert source(f"{host}.{suffix}/x").rstrip("!").lower() == host
+
+
+@pytest.mark.parametrize("host", ["google.dev", "google.example.com", "bing.org", "mygoogle.com"])
+def test_a_name_that_only_resembles_one_is_its_own(host: str) -> None:
+    assert source(f"{host}/x") == host

@@ -13,6 +13,7 @@ from ua_parser.regex import Resolver
 from analytics.bounded_cache import bounded_cache
 from analytics.ingest import bots
 from analytics.ingest.text import clean
+from analytics.pipeline import suffix
 
 _LIMIT: Final = 512
 _TABLET: Final = re.compile(r"ipad|tablet|kindle|silk/|playbook|nexus (7|9|10)", re.IGNORECASE)
@@ -51,7 +52,8 @@ def _parser() -> Parser:
 
 
 def warm() -> None:
-    """Build the matchers now, so that the first hit needs not wait for them."""
+    """Build the matchers and tables now, so that the first hit needs not wait for them."""
+    suffix.registered("example.com")
     parse("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 
 

@@ -15,6 +15,7 @@ import can_ada
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
 from analytics.ingest.text import clean
+from analytics.pipeline import suffix
 
 _PATH_LIMIT: Final = 2000
 _TAG_LIMIT: Final = 255
@@ -27,6 +28,8 @@ _USUAL_PORT: Final = re.compile(":(?:80|443)$")
 # Where the query of a `#fragment` begins: with its `?`, else with its first name=value, as
 # `#access_token=…` and `#/shop&token=…` have it.
 _FRAGMENT_QUERY: Final = re.compile(r"^(!?/?)(?=[^=&?/]+=)|\?|&(?=[^=&?/]+=)")
+_WEB: Final = frozenset({"http", "https"})
+_APPS: Final = frozenset({"android-app", "ios-app"})
 _CLICK_IDS: Final = (
     "gclid",
     "gbraid",
@@ -92,14 +95,18 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
 def referrer(sent: str, hostname: str, domain: str) -> str:
     """*sent* as we show it: host/path without scheme, `www.` and query.
 
-    "" when there is none, when it can't be read, or when it is the site itself: *hostname* is
-    that of the page, *domain* the site's.
+    "" when there is none, when it can't be read, when it is no place on the internet (`localhost`,
+    an address, a file), or when it is the site itself: *hostname* is that of the page, *domain*
+    the site's. Apps name themselves as `android-app://com.example`.
     """
     match = _URL.fullmatch(_bare(sent))
     if match is None or not match[2]:
         return ""
+    scheme = (match[1] or "https").lower()
     host = _hostname(match[2])
     if host is None or host in (hostname, domain) or host.endswith("." + domain):
+        return ""
+    if scheme not in _APPS and (scheme not in _WEB or suffix.registered(host) is None):
         return ""
     return clean(host + match[3].rstrip("/"), _PATH_LIMIT)
 

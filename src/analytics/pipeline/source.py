@@ -1,4 +1,9 @@
-"""Where a visit came from: the name of its source, found in tables of known referrers."""
+"""Where a visit came from: the name of its source, found in tables of known referrers.
+
+A host inherits what its parent domain is only where that is the same place by another door
+(`m.`, `de.`): `docs.google.com` is no search engine, and `aws.amazon.com` no shop. Social networks
+and videos are where their users are, on any subdomain.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +16,27 @@ from typing import Final, NamedTuple
 import msgspec
 
 from analytics.bounded_cache import bounded_cache
+from analytics.pipeline import suffix
 from analytics.pipeline.channel import Category, channel_of
 
 CACHED: Final = 16_384
 """How many different origins are remembered; beyond that, those unused for longest go."""
 
 _DATA: Final = files("analytics.pipeline") / "data"
+_DOOR: Final = (
+    r"(?:(?!(?:id|my|tv|ad|me|tr|ai)\.)[a-z]{2}(?:-[a-z]{2})?|m|mobile?|touch|wap|www\d*|web|lite|amp|html"
+    r"|start|safe|global|r|noai|images?|img|lens|cse|encrypted|(?:[\w-]+\.)*search|suche)\."
+)
+_SHOP_DOOR: Final = (
+    r"(?:apps|partners|checkout|store|order|offer|message|seller|smile|one|click|s)\."
+)
+_DOORS: Final = {
+    Category.SEARCH: re.compile(f"(?:{_DOOR})+"),
+    Category.AI: re.compile(rf"(?:{_DOOR}|(?:chat|app)\.)+"),
+    Category.SHOPPING: re.compile(f"(?:{_DOOR}|{_SHOP_DOOR})+"),
+}
+"""By category, the subdomains that are the same place."""
+_MAIL: Final = re.compile(r"(?:e|e?mail|webmail)\.")
 _ADS: Final = re.compile(r"[-_. ]?ads?$")
 
 
@@ -40,6 +60,8 @@ class _Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paid: str
     """Shorthands that mean an advertisement."""
     categories: dict[str, str]
+    national: dict[str, str]
+    """Who has a host in many countries: the name that is registered there, to the source."""
     click_ids: dict[str, str]
 
 
@@ -47,8 +69,8 @@ class Sources:
     """The tables, and a bounded memory of what was found in them.
 
     Precedence: utm_source, then the referrer, then the kind of click id. A source is known by
-    one name however its sender writes it; what is in no table goes by its lower-case text, a
-    referrer by its host.
+    one name however its sender writes it; a tag that is in no table is kept as it was written, and
+    a referrer goes by its host.
     """
 
     def __init__(self) -> None:
@@ -57,6 +79,9 @@ class Sources:
         self._addresses: dict[str, Found] = {}
         self._names: dict[str, Found] = {}
         self._fill(table, extra)
+        self._national = {
+            registered: self._names[name.lower()] for registered, name in extra.national.items()
+        }
         self._with_path = frozenset(a.partition("/")[0] for a in self._addresses if "/" in a)
         self._clicks = {kind: self._names[name.lower()] for kind, name in extra.click_ids.items()}
         self.resolve = bounded_cache(CACHED)(self._resolve)
@@ -66,9 +91,10 @@ class Sources:
         self, referrer: str, utm_source: str, utm_medium: str, utm_campaign: str, click_id: str
     ) -> tuple[str, str]:
         click = click_id.lower()
-        tagged = utm_source.strip().lower()
+        written = utm_source.strip()
+        tagged = written.lower()
         if tagged:
-            found = self._tagged(tagged)
+            found = self._tagged(tagged, written)
         elif referrer:
             found = self._referring(referrer.lower())
         else:
@@ -84,27 +110,35 @@ class Sources:
         )
         return found.name, str(channel)
 
-    def _tagged(self, text: str) -> Found:
+    def _tagged(self, text: str, written: str) -> Found:
         known = self._names.get(text)
         if known is not None:
             return known
-        if "." in text:
-            return self._referring(text.removeprefix("https://").removeprefix("http://"))
+        address = text.removeprefix("https://").removeprefix("http://")
+        if suffix.registered(_host(address)):
+            return self._referring(address)
         advertiser = self._names.get(_ADS.sub("", text))
-        return advertiser._replace(paid=True) if advertiser is not None else Found(text)
+        return advertiser._replace(paid=True) if advertiser is not None else Found(written)
 
     def _referring(self, address: str) -> Found:
-        host, _, path = address.removeprefix("www.").partition("/")
-        host = host.partition(":")[0]
+        host, path = _host(address), address.removeprefix("www.").partition("/")[2]
         if host in self._with_path:
             for end in range(len(path), 0, -1):
                 found = self._addresses.get(f"{host}/{path[:end]}")
                 if found is not None and path[end : end + 1] in ("", "/"):
                     return found
-        for suffix in _suffixes(host):
-            found = self._addresses.get(suffix)
+        for parent in _suffixes(host):
+            found = self._addresses.get(parent)
             if found is not None:
-                return found
+                return _within(found, host, parent)
+        registered = suffix.registered(host)
+        if registered is None:
+            return Found(host) if host.count(".") > 1 and not host[-1].isdigit() else _NOBODY
+        name, public = registered
+        found = self._national.get(name)
+        # Beside `com`, only the suffixes of countries: `google.dev` is a site of its own.
+        if found is not None and (public == "com" or len(public.rpartition(".")[2]) == 2):
+            return _within(found, host, f"{name}.{public}")
         return Found(host)
 
     def _fill(self, table: dict[str, dict[str, str]], extra: _Extra) -> None:
@@ -114,11 +148,11 @@ class Sources:
             for name in names.split("|")
         }
         # In this order, so that a name which searches and mails (Yandex) counts as a search.
-        for medium in ("unknown", "referral", "paid", "email", "social", "search"):
+        for medium in ("referral", "paid", "email", "social", "search"):
             own = Category(medium) if medium in ("email", "social", "search") else None
             for name, addresses in table[medium].items():
                 general = listed.get(name, own)
-                found = Found(name, own if medium in ("email", "unknown") else general)
+                found = Found(name, own if medium == "email" else general)
                 for address in addresses.split():
                     self._addresses[address] = found._replace(paid=medium == "paid")
                 # As a tag, "free" or "orange" is hardly the forgotten engine of that name.
@@ -138,6 +172,19 @@ class Sources:
         for address, found in self._addresses.items():
             spelled = self._names[found.name.lower()].name
             self._addresses[address] = found._replace(name=spelled)
+
+
+def _within(found: Found, host: str, parent: str) -> Found:
+    """What *host* is, where *found* is its *parent* domain."""
+    below = host.removesuffix(parent)
+    door = None if found.category is None else _DOORS.get(found.category)
+    if not below or door is None or door.fullmatch(below):
+        return found
+    return Found(host, Category.EMAIL if _MAIL.fullmatch(below) else None)
+
+
+def _host(address: str) -> str:
+    return address.removeprefix("www.").partition("/")[0].partition(":")[0]
 
 
 def _suffixes(host: str) -> Iterator[str]:
