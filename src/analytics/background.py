@@ -18,7 +18,7 @@ from typing import Final, Self
 
 import structlog
 
-from analytics.errors import AnalyticsError
+from analytics.errors import AnalyticsError, Unavailable
 
 log = structlog.get_logger()
 
@@ -282,9 +282,18 @@ class BackgroundThread(_Supervised):
 
 def is_expected(error: BaseException) -> bool:
     """Return whether *error* is one that this program raises on purpose, or a group of such."""
+    return _consists_of(error, AnalyticsError)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Return whether *error*, or all of a group, says that a backend cannot be used now."""
+    return _consists_of(error, Unavailable)
+
+
+def _consists_of(error: BaseException, kind: type[AnalyticsError]) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return all(is_expected(each) for each in error.exceptions)
-    return isinstance(error, AnalyticsError)
+        return all(_consists_of(each, kind) for each in error.exceptions)
+    return isinstance(error, kind)
 
 
 def _summary(error: BaseException) -> str:

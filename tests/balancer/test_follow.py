@@ -219,12 +219,9 @@ async def test_a_reload_of_haproxy_costs_no_request(
     await haproxy.start(ready=False)
     for each in upstreams[:2]:
         await book.announce(each.replica(*plan.MODULES))
-    following = asyncio.create_task(
-        Follower(book, runtime, Discover(), lease_s=LEASE_S).run(), name="discover"
-    )
     paths = ("/api/event", "/", "/admin/")
     sending: list[asyncio.Task[httpx2.Response]] = []
-    try:
+    async with Follower(book, runtime, Discover(), lease_s=LEASE_S):
         for backend in plan.MODULES:
             while len(await working(runtime, backend)) < 2:
                 await asyncio.sleep(0.05)
@@ -234,8 +231,6 @@ async def test_a_reload_of_haproxy_costs_no_request(
             sending.append(asyncio.create_task(client.post(paths[number % 3])))
             await asyncio.sleep(0.01)
         answers = await asyncio.gather(*sending)
-    finally:
-        following.cancel()
     assert Counter(each.status_code for each in answers) == {200: 600}
     assert {each.text for each in answers} == {each.address for each in upstreams[:2]}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import httpx2
 
+from analytics.background import LoopState
 from analytics.breaker import Breaker
+from analytics.errors import StoreUnavailable
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
 from analytics.gateway.own import Own
@@ -63,3 +65,47 @@ async def test_who_stops_is_not_ready_and_still_alive() -> None:
     assert answer.status_code == 503
     assert answer.json()["checks"] == {"server": "it is stopping"}
     assert (await asked(health, "/health/live")).json() == {"status": "live"}
+
+
+def failing(name: str, error: Exception, *, essential: bool = False) -> LoopState:
+    state = LoopState(name, meanwhile=f"No {name}.", essential=essential)
+    state.failed(error)
+    return state
+
+
+async def test_a_loop_that_fails_makes_a_server_degraded_or_unready_by_what_it_is_for() -> None:
+    states = [
+        failing("retention", OverflowError("10.0.0.7")),
+        failing("follower", StoreUnavailable("10.0.0.7")),
+    ]
+    answer = await asked(Health({"log": lambda: None}, loops=states), "/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["degraded"] == {"retention": "No retention.", "follower": "No follower."}
+    assert answer.json()["background"]["retention"] == {
+        "last_success": None,
+        "failures_in_a_row": 1,
+        "error": "OverflowError",
+    }
+    assert "10.0.0.7" not in answer.text
+    states.append(failing("projector", StoreUnavailable("no room"), essential=True))
+    answer = await asked(Health({"log": lambda: None}, loops=states), "/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"log": "ok", "projector": "no room"}
+    states[-1].succeeded()
+    answer = await asked(Health({"log": lambda: None}, loops=states), "/health/ready")
+    assert (answer.status_code, answer.json()["checks"]["projector"]) == (200, "ok")
+
+
+async def test_what_a_backend_that_is_away_explains_is_not_said_twice() -> None:
+    ignite = Breaker("ignite", "Figures are old.")
+    ignite.trip("it refused")
+    away = StoreUnavailable("away")
+    states = [
+        failing("follower", away),
+        failing("retention", ExceptionGroup("2 of 3 sites", [away, away])),
+        failing("catalog", ExceptionGroup("2 of 3 sites", [away, KeyError("x")])),
+        failing("cells", ValueError("x")),
+    ]
+    answer = await asked(Health({}, [ignite], states), "/health/ready")
+    assert answer.json()["degraded"].keys() == {"ignite", "catalog", "cells"}
+    assert answer.json()["background"]["follower"]["error"] == "store_unavailable"

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from analytics.background import LoopState
+from analytics.background import LoopState, is_unavailable
 from analytics.breaker import Breaker, State
 
 Check = Callable[[], str | None]
@@ -57,10 +57,14 @@ class Health:
             for breaker in self._breakers
             if breaker.state is not State.CLOSED
         }
+        explained = bool(degraded)
         degraded |= {
             loop.name: loop.meanwhile
             for loop in self._loops
-            if loop.error is not None and not loop.essential
+            if loop.error is not None
+            and not loop.essential
+            # Of a backend that is left alone, its own line says what that means.
+            and not (explained and is_unavailable(loop.error))
         }
         body: dict[str, object] = {
             "status": "unready" if faults else "ready",
