@@ -161,7 +161,8 @@ class ResultRow(msgspec.Struct, frozen=True):
     """Values in the order of the query's `dimensions` and `metrics`."""
 
     dimensions: tuple[str, ...]
-    """Blank source and referrer read `Direct / None`; other blanks `(not set)`."""
+    """Blank source and referrer read `Direct / None`, a missing property `(none)`, and other blanks
+    `(not set)`."""
     metrics: tuple[Figure, ...]
 
 

@@ -275,3 +275,31 @@ async def test_a_question_waits_for_a_receipt(api: httpx2.AsyncClient, waiting: 
 async def test_current_visitors_are_those_of_five_minutes(api: httpx2.AsyncClient) -> None:
     reply = await api.get("/api/v1/stats/realtime/visitors", params={"site_id": SITE})
     assert (reply.status_code, reply.json()) == (200, 1)
+
+
+async def test_a_missing_property_is_none_in_rows_and_in_filters(
+    api: httpx2.AsyncClient, store: DuckDBStore
+) -> None:
+    at = berlin("2026-11-23 11:00")
+    plans: list[dict[str, str]] = [{"plan": "pro"}, {"plan": "free"}, {}, {"other": "x"}]
+    await store.write(batch([hit(at, visitor=9, name="signup", props=p) for p in plans]))
+
+    async def counted(*filters: object) -> dict[str, int]:
+        question = {
+            "site_id": SITE, "metrics": ["events"], "date_range": "7d",
+            "dimensions": ["event:props:plan"],
+            "filters": [["is", "event:name", ["signup"]], *filters],
+        }  # fmt: skip
+        rows = (await api.post("/api/v2/query", json=question)).json()["results"]
+        return {row["dimensions"][0]: row["metrics"][0] for row in rows}
+
+    assert await counted() == {"pro": 1, "free": 1, "(none)": 2}
+    assert await counted(["is", "event:props:plan", ["(none)"]]) == {"(none)": 2}
+    assert await counted(["is", "event:props:plan", ["(none)", "pro"]]) == {"(none)": 2, "pro": 1}
+    assert await counted(["is_not", "event:props:plan", ["(none)"]]) == {"pro": 1, "free": 1}
+    old = {
+        "site_id": SITE, "period": "7d", "property": "event:props:plan", "metrics": "events",
+        "filters": "event:name==signup;event:props:plan==(none)",
+    }  # fmt: skip
+    reply = await api.get("/api/v1/stats/breakdown", params=old)
+    assert reply.json() == {"results": [{"plan": "(none)", "events": 2}]}

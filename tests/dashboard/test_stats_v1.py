@@ -8,7 +8,11 @@ from tests.dashboard.test_stats_api import api, visited, waiting  # noqa: F401 (
 from tests.dashboard.world import SITE
 
 from analytics.dashboard.stats_v1 import _filters
-from analytics.query import Compare, Op
+from analytics.errors import Malformed
+from analytics.query import Compare, Metric, Op
+
+PAGE_ONLY = (Metric.EXITS, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH)
+"""Metrics that are asked for by page."""
 
 pytestmark = pytest.mark.usefixtures("visited")
 
@@ -85,6 +89,29 @@ def test_filters_read_as_they_were_written() -> None:
         Compare(Op.MATCHES_NOT, "event:page", ("^/blog/.*$",)),
         Compare(Op.CONTAINS, "event:props:a b", ("x|y",)),
     ]
+
+
+def test_blanks_around_an_operator_and_its_values_mean_nothing() -> None:
+    assert _filters(" visit:country == DE | FR ; event:page !=  /blog/** ;; event:name~ a b ") == [
+        Compare(Op.IS, "visit:country", ("DE", "FR")),
+        Compare(Op.MATCHES_NOT, "event:page", ("^/blog/.*$",)),
+        Compare(Op.CONTAINS, "event:name", ("a b",)),
+    ]
+
+
+@pytest.mark.parametrize("text", ["visit:country==", "visit:country== ", "==DE", "a" * 100_000])
+def test_half_a_filter_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        _filters(text)
+
+
+async def test_an_empty_bucket_has_what_an_empty_period_has(api: httpx2.AsyncClient) -> None:  # noqa: F811
+    metrics = [m for m in Metric if m not in PAGE_ONLY]
+    asked = {"metrics": ",".join(metrics), "period": "custom", "date": "2026-11-01,2026-11-01"}
+    whole = (await ask(api, "aggregate", **asked)).json()["results"]
+    (bucket,) = (await ask(api, "timeseries", **asked)).json()["results"]
+    assert bucket == {"date": "2026-11-01"} | {name: whole[name]["value"] for name in metrics}
+    assert bucket["bounce_rate"] == bucket["views_per_visit"] == bucket["visitors"] == 0
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def hits(draw: st.DrawFn, site: str, midnight: int) -> list[Hit]:
 
 def compares() -> st.SearchStrategy[Filter]:
     texts = st.tuples(
-        TEXTS | st.sampled_from(["(not set)", "Direct / None", "google", "DE", "pro"])
+        TEXTS | st.sampled_from(["(not set)", "(none)", "Direct / None", "google", "DE", "pro"])
     )
     patterns = st.sampled_from([("^/",), ("a$", "b$"), ("(?s).",)])
     dimensions = st.sampled_from(

@@ -20,6 +20,7 @@ from analytics.query import (
     Query,
     Result,
 )
+from analytics.store import columns
 
 
 class ListRow(NamedTuple):
@@ -38,9 +39,6 @@ class ListRow(NamedTuple):
     chosen: bool
     """Whether the report is filtered by this value already."""
 
-
-NOT_SET: Final = "(not set)"
-"""How a store names the blank; a filter by it means the blank."""
 
 _KINDS: Final = {"country": "country", "region": "region", "language": "language"}
 
@@ -70,7 +68,7 @@ def query(
     if tab.key == "event":
         conditions += (Compare(Op.IS_NOT, Dimension.NAME, (PAGEVIEW, ENGAGEMENT)),)
     if tab.key == "props":
-        conditions += (Compare(Op.IS_NOT, dimension, (NOT_SET,)),)
+        conditions += (Compare(Op.IS_NOT, dimension, (columns.blank(dimension),)),)
     if search:
         conditions += (Compare(Op.CONTAINS, dimension, (search,), case_sensitive=False),)
     return Query(

@@ -21,11 +21,11 @@ from analytics.errors import Malformed
 from analytics.parsing import whole_number
 from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query, Result
 from analytics.site import Site
-from analytics.store import buckets
+from analytics.store import buckets, columns
 
 _MAX_LIMIT: Final = 1_000
 _MAX_PAGE: Final = 1_000_000
-_FILTER: Final = re.compile(r"(?P<dimension>[a-z_:]+(?::[^=!~]+)?)(?P<op>==|!=|~)(?P<values>.+)")
+_OPERATOR: Final = re.compile("==|!=|~")
 _INTERVALS: Final = {
     "hour": Dimension.HOUR,
     "date": Dimension.DAY,
@@ -91,7 +91,7 @@ class StatsV1:
         page = whole_number(params.get("page", "1"), "page", least=1, most=_MAX_PAGE)
         dimension = stats_query.dimension(params.get("property"), "property")
         query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
-        name = dimension.rpartition(":")[2]
+        name = columns.property_key(dimension) or dimension.rpartition(":")[2]
         return JSONResponse(
             {
                 "results": [
@@ -111,7 +111,7 @@ class StatsV1:
         params = request.query_params
         site = self._access.site(request, params.get("site_id", ""))
         await self._access.settled(request)
-        names = params.get("metrics", "visitors").split(",")
+        names = [name.strip() for name in params.get("metrics", "visitors").split(",")]
         return Query(
             site=site.domain,
             metrics=tuple(stats_query.metric(name, "metrics") for name in names),
@@ -157,7 +157,7 @@ def _named_as(field: str) -> Iterator[None]:
 def _series(query: Query, result: Result) -> Response:
     """Every bucket of the series as JSON; of thousands, so it is not for the event loop."""
     figures = {row.dimensions[0]: row.metrics for row in result.rows}
-    nothing = [0 if metric in _COUNTS else None for metric in query.metrics]
+    nothing = [None if metric in _EMPTY else 0 for metric in query.metrics]
     return JSONResponse(
         {
             "results": [
@@ -168,7 +168,16 @@ def _series(query: Query, result: Result) -> Response:
     )
 
 
-_COUNTS: Final = frozenset({Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.EVENTS})
+_EMPTY: Final = frozenset(
+    {
+        Metric.VISIT_DURATION,
+        Metric.TIME_ON_PAGE,
+        Metric.SCROLL_DEPTH,
+        Metric.TOTAL_REVENUE,
+        Metric.AVERAGE_REVENUE,
+    }
+)
+"""Metrics that have no value where nothing was counted; the others are 0 there."""
 
 
 def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:
@@ -192,17 +201,20 @@ def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
 
 def _filters(text: str) -> list[Compare]:
     """`visit:country==DE|FR;event:page==/blog/**`: all hold, and of each any value."""
-    return [_filter(part) for part in re.split(r"(?<!\\);", text) if part]
+    return [_filter(part) for part in re.split(r"(?<!\\);", text) if part.strip()]
 
 
 def _filter(part: str) -> Compare:
-    found = _FILTER.fullmatch(part)
-    if found is None:
-        raise Malformed("filters", f"{part!r} is not <dimension>==<value>, != or ~")
-    name = stats_query.dimension(found["dimension"], "filters")
-    texts = [re.sub(r"\\([|;])", r"\1", v) for v in re.split(r"(?<!\\)\|", found["values"])]
-    negated = found["op"] == "!="
-    if found["op"] == "~":
+    operator = _OPERATOR.search(part)
+    if operator is None or not part[operator.end() :].strip():
+        raise Malformed(
+            "filters", f"{part[:80]!r} is not <dimension>==<value>, <dimension>!=<value> or ~"
+        )
+    name = stats_query.dimension(part[: operator.start()].strip(), "filters")
+    values = re.split(r"(?<!\\)\|", part[operator.end() :])
+    texts = [re.sub(r"\\([|;])", r"\1", value.strip()) for value in values]
+    negated = operator[0] == "!="
+    if operator[0] == "~":
         return Compare(Op.CONTAINS, name, tuple(texts))
     if any("*" in text for text in texts):
         return Compare(

@@ -8,6 +8,7 @@ from analytics.errors import Malformed
 from analytics.query import PROPERTY_PREFIX, TIME_DIMENSIONS, Dimension
 
 NOT_SET: Final = "(not set)"
+NONE: Final = "(none)"
 DIRECT: Final = "Direct / None"
 
 TOTAL: Final = "total"
@@ -63,6 +64,8 @@ def is_event(dimension: str) -> bool:
 
 def blank(dimension: str) -> str:
     """How an empty value of *dimension* reads."""
+    if _is_property(dimension):
+        return NONE
     return DIRECT if dimension in (Dimension.SOURCE, Dimension.REFERRER) else NOT_SET
 
 

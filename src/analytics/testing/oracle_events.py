@@ -143,6 +143,8 @@ def _attribute(dimension: str, hit: Hit) -> str:
 def shown(dimension: str, value: str) -> str:
     if value or dimension in TIME_DIMENSIONS:
         return value
+    if dimension.startswith(PROPERTY_PREFIX):
+        return "(none)"
     direct = dimension in (Dimension.SOURCE, Dimension.REFERRER)
     return "Direct / None" if direct else "(not set)"
 

@@ -159,8 +159,9 @@ def test_properties_win_over_the_old_meta() -> None:
 
 
 @pytest.mark.parametrize("props", [5, ["x"], True, "5"])
-def test_properties_that_are_no_object_are_refused(props: object) -> None:
-    assert refused(props=props).field == "props"
+def test_properties_that_are_no_object_are_left_out_and_the_event_kept(props: object) -> None:
+    sent = decoded(name="signup", props=props)
+    assert (sent.name, sent.props) == ("signup", {})
 
 
 def test_numbers_beyond_every_measure_are_refused_and_not_our_fault() -> None:
@@ -227,13 +228,13 @@ def test_an_id_is_a_uuid_in_one_spelling() -> None:
         assert refused(id=text).field == "id"
 
 
-@pytest.mark.parametrize("ts", [0, 1_795_478_400_000, 1_795_478_400_000.7])
-def test_a_time_is_whole_milliseconds(ts: float) -> None:
+@pytest.mark.parametrize("ts", [0, 1_795_478_400_000, 1_795_478_400_000.7, "1795478400000"])
+def test_a_time_is_whole_milliseconds(ts: float | str) -> None:
     assert decoded(ts=ts).ts == int(ts)
 
 
-@pytest.mark.parametrize("ts", [-1, 1 << 47, 1e300, 1e308])
-def test_a_time_that_is_none_is_refused(ts: float) -> None:
+@pytest.mark.parametrize("ts", [-1, 1 << 47, 1e300, 1e308, "", "noon", "9" * 5000])
+def test_a_time_that_is_none_is_refused(ts: float | str) -> None:
     assert refused(ts=ts).field == "ts"
 
 
@@ -267,6 +268,31 @@ def test_a_depth_is_a_percentage_or_no_reading(sd: int, kept: int | None) -> Non
 )
 def test_attention_lasts_a_day_at_most(e: int, kept: int) -> None:
     assert decoded(name="engagement", e=e).engaged_ms == kept
+
+
+@pytest.mark.parametrize(
+    ("sd", "e", "kept"),
+    [
+        ("1", "789", (1, 789)),
+        ("80.9", "4000.5", (80, 4000)),
+        ("-1", "-5", (None, 0)),
+        ("", "", (None, 0)),
+        ("deep", "long", (None, 0)),
+        ("²", "1e5", (None, 0)),
+        ("9" * 5000, "9" * 5000, (None, 0)),
+    ],
+)
+def test_a_measurement_may_be_text_and_one_that_is_none_costs_no_event(
+    sd: str, e: str, kept: tuple[int | None, int]
+) -> None:
+    ping = decoded(name="engagement", sd=sd, e=e)
+    assert (ping.scroll_depth, ping.engaged_ms) == kept
+
+
+def test_what_is_no_interaction_may_say_so_in_text() -> None:
+    for text, interactive in (("false", False), ("true", True), ("", True)):
+        assert decoded(name="signup", interactive=text).interactive is interactive
+        assert decoded(name="signup", i=text).interactive is interactive
 
 
 def test_title_language_and_screen_are_cleaned() -> None:

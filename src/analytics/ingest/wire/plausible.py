@@ -30,7 +30,8 @@ _MAX_TS: Final = 1 << 47
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
-_SCREEN: Final = re.compile(r"\d{1,5}x\d{1,5}")
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+_SCREEN: Final = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
 
 
 class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
@@ -50,15 +51,15 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     m: Any = None
     revenue: Any = None
     revenue_short: Any = None
-    interactive: bool | None = None
-    i: bool | None = None
+    interactive: bool | str | None = None
+    i: bool | str | None = None
     hashMode: Any = None  # noqa: N815 - the wire's name
     h: Any = None
     dnt: Any = None
-    sd: float | None = None
-    e: float | None = None
+    sd: float | str | None = None
+    e: float | str | None = None
     id: str | None = None
-    ts: int | float | None = None
+    ts: int | float | str | None = None
     vid: str | None = None
     title: str | None = None
     t: str | None = None
@@ -110,11 +111,11 @@ def sent(body: Body) -> Sent:
         props=_props(body),
         revenue=revenue,
         currency=currency,
-        interactive=interactive is not False,
+        interactive=interactive not in (False, "false"),
         hash_mode=_flag(body.hashMode) or _flag(body.h),
         honours_opt_out=_flag(body.dnt),
-        scroll_depth=_scroll(body.sd) if engagement else None,
-        engaged_ms=_engaged(body.e) if engagement else 0,
+        scroll_depth=_scroll(_number(body.sd)) if engagement else None,
+        engaged_ms=_engaged(_number(body.e)) if engagement else 0,
         id=None if body.id is None else _uuid(body.id),
         ts=None if body.ts is None else _timestamp(body.ts),
         vid=None if body.vid is None else _vid(body.vid),
@@ -173,7 +174,7 @@ def _props(body: Body) -> dict[str, str]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return {}
     if not isinstance(given, dict):
-        raise Malformed("props", "it is no object of names and values")
+        return {}
     props: dict[str, str] = {}
     for key, value in given.items():
         name, text = clean(key, _KEY_LIMIT), clean(_scalar(value), _VALUE_LIMIT)
@@ -219,6 +220,13 @@ def _flag(value: object) -> bool:
     return value is not None and value in (1, True, "1", "true")
 
 
+def _number(value: float | str | None) -> float | None:
+    """Return a measurement, which some clients send as text; None for what is no number."""
+    if isinstance(value, str):
+        return float(value) if _DECIMAL.fullmatch(value) else None
+    return value
+
+
 def _scroll(depth: float | None) -> int | None:
     # Plausible's script sends 255 where it has no reading.
     return int(depth) if depth is not None and 0 <= depth <= 100 else None
@@ -237,8 +245,9 @@ def _uuid(text: str) -> str:
         raise Malformed("id", "it is no UUID") from None
 
 
-def _timestamp(ts: float) -> int:
-    if not 0 <= ts < _MAX_TS:
+def _timestamp(sent: float | str) -> int:
+    ts = _number(sent)
+    if ts is None or not 0 <= ts < _MAX_TS:
         raise Malformed("ts", "it is no time in milliseconds since 1970")
     return int(ts)
 
