@@ -303,3 +303,35 @@ async def test_a_missing_property_is_none_in_rows_and_in_filters(
     }  # fmt: skip
     reply = await api.get("/api/v1/stats/breakdown", params=old)
     assert reply.json() == {"results": [{"plan": "(none)", "events": 2}]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "words"),
+    [
+        ({"metrics": ["visitor"]}, "metrics[0]", ["did you mean visitors?", "pageviews", "exits"]),
+        ({"metrics": ["conversion_rate"]}, "metrics[0]", ["no metric 'conversion_rate'", "visits"]),
+        ({"metrics": "visitors"}, "metrics", ['must be a list: ["visitors"]']),
+        ({"dimensions": ["visit:contry"]}, "dimensions[0]", ["visit:country?", "props:<name>"]),
+        ({"dimensions": [["time"]]}, "dimensions[0]", ["choose from time, "]),
+        ({"date_range": "7days"}, "date_range", ["no range '7days'", "24h", "7d", "6mo", "all"]),
+        ({"limit": 5}, "limit", ["did you mean pagination.limit?"]),
+        ({"time_labels": True}, "time_labels", ["did you mean include.time_labels?"]),
+        ({"include": {"limit": 5}}, "include.limit", ["did you mean pagination.limit?"]),
+        ({"period": "7d"}, "period", ["did you mean date_range?"]),
+        ({"metric": []}, "metric", ["did you mean metrics?", "site_id"]),
+        ({"filters": [["is_like", "visit:country", ["DE"]]]}, "filters[0][0]",
+         ["no operator 'is_like'", "contains_not", "has_not_done"]),
+        ({"filters": [["is", "visit:country", "DE"]]}, "filters[0][2]", ['must be a list: ["DE"]']),
+        ({"filters": ["is", "visit:country", ["DE"]]}, "filters[0]", ['must be a list: ["is"]']),
+        ({"filters": [["is", "visit:country"]]}, "filters[0]", ['must be ["<operator>"']),
+        ({"pagination": {"limit": 10_001}}, "pagination.limit", ["from 1 to 10,000"]),
+        ({"order_by": [["visitors", "down"]]}, "order_by[0]", ['"asc" or "desc"']),
+    ],
+)  # fmt: skip
+async def test_who_asks_wrongly_is_told_what_may_stand_there(
+    api: httpx2.AsyncClient, changed: dict[str, object], field: str, words: list[str]
+) -> None:
+    reply = await ask(api, changed)
+    assert (reply.status_code, reply.json()["field"]) == (400, field)
+    for word in words:
+        assert word in reply.json()["reason"], reply.json()["reason"]

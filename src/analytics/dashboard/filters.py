@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from analytics.dashboard.choices import unknown
 from analytics.errors import Malformed
 from analytics.query import PROPERTY_PREFIX, TIME_DIMENSIONS, Compare, Dimension, Op
 
@@ -89,7 +90,7 @@ def dimension(name: str) -> str:
     if name.startswith(_PROPERTY) and len(name) > len(_PROPERTY):
         return PROPERTY_PREFIX + name.removeprefix(_PROPERTY)
     if name not in DIMENSIONS:
-        raise Malformed("f", f"there is no dimension {name!r}; known: {', '.join(DIMENSIONS)}")
+        raise Malformed("f", unknown("dimension", name, DIMENSIONS, f", {_PROPERTY}<name>"))
     return DIMENSIONS[name]
 
 
@@ -113,7 +114,7 @@ def _split(text: str) -> tuple[Op, str, str]:
     operator, name, value = parts
     known = [op for op in OPERATORS if op.value == operator]
     if not known:
-        raise Malformed("f", f"there is no operator {operator[:40]!r}")
+        raise Malformed("f", unknown("operator", operator, OPERATORS))
     if len(value) > MAX_VALUE_CHARS:
         raise Malformed("f", f"a value is longer than {MAX_VALUE_CHARS} characters")
     dimension(name)

@@ -11,6 +11,7 @@ from analytics.dashboard import address as addresses
 from analytics.dashboard import figures, filters, frame_first, listing, span
 from analytics.dashboard.address import DEFAULT_PERIOD, INTERVALS, PERIODS, Address
 from analytics.dashboard.ask import Ask, redirect
+from analytics.dashboard.choices import unknown
 from analytics.dashboard.panels import PANELS, Panel, Tab
 from analytics.dashboard.report import report
 from analytics.errors import Malformed, NotFound
@@ -51,7 +52,7 @@ async def _found(ask: Ask, site: Site, address: Address) -> dict[str, object]:
 
 def _filtered(address: Address, name: str, op: str, value: str) -> str:
     if op not in set(filters.OPERATORS):
-        raise Malformed("f_op", f"there is no operator {op[:40]!r}")
+        raise Malformed("f_op", unknown("operator", op, filters.OPERATORS))
     if not value.strip():
         return address.url()
     return address.with_condition(name, value.strip(), Op(op)).url()

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from analytics.dashboard import date_range
+from analytics.dashboard.choices import unknown
 from analytics.errors import Malformed
 from analytics.query import (
     PROPERTY_PREFIX,
@@ -45,6 +46,19 @@ _FIELDS: Final = (
 )
 _DIMENSIONS: Final = frozenset(Dimension)
 _METRICS: Final = frozenset(Metric)
+_OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done")
+_INCLUDE: Final = ("time_labels", "total_rows", "imports")
+_PAGINATION: Final = ("limit", "offset")
+_ELSEWHERE: Final = {
+    **{name: f"include.{name}" for name in _INCLUDE},
+    **{name: f"pagination.{name}" for name in _PAGINATION},
+    # The words of version 1.
+    "period": "date_range",
+    "property": "dimensions",
+    "interval": "dimensions",
+    "page": "pagination.offset",
+}
+"""Where a member belongs that was sent in another place."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,17 +106,15 @@ def parse(body: bytes) -> Asked:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise Malformed("", f"the body is not JSON: {exc}") from exc
     members = _members(sent, "", _FIELDS)
-    include = _members(
-        members.get("include", {}), "include", ("time_labels", "total_rows", "imports")
-    )
-    pagination = _members(members.get("pagination", {}), "pagination", ("limit", "offset"))
+    include = _members(members.get("include", {}), "include", _INCLUDE)
+    pagination = _members(members.get("pagination", {}), "pagination", _PAGINATION)
     filters = _list(members.get("filters", []), "filters")
     return Asked(
         site_id=_text(members.get("site_id"), "site_id"),
         metrics=_metrics(members.get("metrics")),
         date_range=members.get("date_range"),
         dimensions=tuple(
-            _dimension(d, f"dimensions[{i}]")
+            dimension(d, f"dimensions[{i}]", time=True)
             for i, d in enumerate(_list(members.get("dimensions", []), "dimensions"))
         ),
         filters=tuple(_filter(f, f"filters[{i}]", 0) for i, f in enumerate(filters)),
@@ -134,22 +146,19 @@ def metric(name: object, field: str) -> Metric:
     """The metric of that name. Raises `Malformed`."""
     if isinstance(name, str) and name in _METRICS:
         return Metric(name)
-    raise Malformed(field, f"there is no metric {name!r}")
+    raise Malformed(field, unknown("metric", name, Metric))
 
 
-def _dimension(name: object, field: str) -> str:
-    if name == _TIME:
-        return _TIME
-    return dimension(name, field)
-
-
-def dimension(name: object, field: str) -> str:
-    """The dimension of that name. Raises `Malformed`."""
+def dimension(name: object, field: str, *, time: bool = False) -> str:
+    """The dimension of that name, or `time` if that may stand there. Raises `Malformed`."""
     if isinstance(name, str):
+        if time and name == _TIME:
+            return name
         is_property = name.startswith(PROPERTY_PREFIX) and len(name) > len(PROPERTY_PREFIX)
         if name in _DIMENSIONS or is_property:
             return name
-    raise Malformed(field, f"there is no dimension {name!r}")
+    known = [*Dimension] if not time else [_TIME, *Dimension]
+    raise Malformed(field, unknown("dimension", name, known, f", {PROPERTY_PREFIX}<name>"))
 
 
 def _orders(sent: object) -> tuple[Order, ...]:
@@ -158,7 +167,7 @@ def _orders(sent: object) -> tuple[Order, ...]:
         field = f"order_by[{i}]"
         pair = _list(order, field)
         if len(pair) != 2 or pair[1] not in ("asc", "desc"):
-            raise Malformed(field, 'is ["<metric or dimension>", "asc" or "desc"]')
+            raise Malformed(field, 'must be ["<metric or dimension>", "asc" or "desc"]')
         orders.append(Order(_text(pair[0], field), descending=pair[1] == "desc"))
     return tuple(orders)
 
@@ -185,15 +194,19 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
                 _values(values, f"{field}[2]"),
                 _case_sensitive(parts[3] if len(parts) > 3 else {}, f"{field}[3]"),
             )
+    if parts and parts[0] not in _OPERATORS:
+        raise Malformed(f"{field}[0]", unknown("operator", parts[0], _OPERATORS))
     raise Malformed(
-        field, 'is ["<operator>", "<dimension>", ["<value>", …]], or and/or/not/has_done'
+        field,
+        'must be ["<operator>", "<dimension>", ["<value>", …]], ["not", <filter>] or'
+        ' ["and", [<filter>, …]]; has_done and has_not_done are written as not is, or as and is',
     )
 
 
 def _values(sent: object, field: str) -> tuple[str, ...]:
     values = _list(sent, field)
     if not values or len(values) > _MAX_VALUES:
-        raise Malformed(field, f"between 1 and {_MAX_VALUES} values")
+        raise Malformed(field, f"must have between 1 and {_MAX_VALUES:,} values")
     return tuple(_text(value, f"{field}[{i}]") for i, value in enumerate(values))
 
 
@@ -206,34 +219,39 @@ def _case_sensitive(sent: object, field: str) -> bool:
 
 def _members(sent: object, field: str, known: Sequence[str]) -> Mapping[str, object]:
     if not isinstance(sent, dict):
-        raise Malformed(field, "is an object")
+        raise Malformed(field, "must be an object")
     for name in sent:
         if name not in known:
-            raise Malformed(f"{field}.{name}" if field else name, "is not known here")
+            path = f"{field}.{name}" if field else name
+            elsewhere = _ELSEWHERE.get(name, "")
+            if elsewhere and elsewhere != path:
+                raise Malformed(path, f"is not known here; did you mean {elsewhere}?")
+            raise Malformed(path, unknown("member", name, known))
     return sent
 
 
 def _list(sent: object, field: str) -> list[object]:
     if not isinstance(sent, list):
-        raise Malformed(field, "is missing" if sent is None else "is a list")
+        example = msgspec.json.encode([sent]).decode() if isinstance(sent, str) else "[…]"
+        raise Malformed(field, "is missing" if sent is None else f"must be a list: {example[:80]}")
     return sent
 
 
 def _text(sent: object, field: str) -> str:
     if not isinstance(sent, str) or not sent:
-        raise Malformed(field, "is missing" if sent is None else "is a text")
+        raise Malformed(field, "is missing" if sent is None else "must be a text")
     return sent
 
 
 def _flag(members: Mapping[str, object], name: str, *, usual: bool = False) -> bool:
     value = members.get(name, usual)
     if not isinstance(value, bool):
-        raise Malformed(name, "is true or false")
+        raise Malformed(name, "must be true or false")
     return value
 
 
 def _whole(members: Mapping[str, object], name: str, usual: int, *, least: int, most: int) -> int:
     value = members.get(name, usual)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Malformed(f"pagination.{name}", f"is a whole number between {least} and {most}")
+        raise Malformed(f"pagination.{name}", f"must be a whole number from {least} to {most:,}")
     return value

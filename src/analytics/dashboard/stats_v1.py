@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from analytics import parsing
 from analytics.dashboard import date_range, stats_query
+from analytics.dashboard.choices import unknown
 from analytics.dashboard.stats_access import StatsAccess
 from analytics.dashboard.stats_figure import shown
 from analytics.errors import Malformed
@@ -57,7 +58,7 @@ class StatsV1:
         (now,) = (await self._access.store.query(query)).rows
         compare = request.query_params.get("compare")
         if compare not in (None, "previous_period"):
-            raise Malformed("compare", "is previous_period")
+            raise Malformed("compare", unknown("comparison", compare, ["previous_period"]))
         results: dict[str, dict[str, object]] = {
             metric.value: {"value": shown(metric, value)}
             for metric, value in zip(query.metrics, now.metrics, strict=True)
@@ -77,7 +78,7 @@ class StatsV1:
         usual = {"day": "hour", "24h": "hour", "6mo": "month", "12mo": "month"}.get(period, "date")
         interval = params.get("interval", usual)
         if interval not in _INTERVALS:
-            raise Malformed("interval", f"is one of {', '.join(_INTERVALS)}")
+            raise Malformed("interval", unknown("interval", interval, _INTERVALS))
         query = await self._query(request, _INTERVALS[interval])
         buckets.check(query, "interval")
         result = await self._access.store.query(query)
