@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -19,6 +20,8 @@ from analytics.site import Site
 LOOK_UP_S: Final = 0.5
 BEAT_S: Final = 10.0
 """Visitors stop being current without any event, so the stream also speaks by the clock."""
+RETRY_MS: Final = (2000, 5000)
+"""When a browser whose stream has ended asks for it again."""
 PAUSE_S: Final = 1.0
 """The least time between two messages, however much is stored."""
 
@@ -40,7 +43,8 @@ async def messages(
     changes = deps.changed()
     step = asyncio.ensure_future(_step(changes))
     try:
-        yield "retry: 3000\n\n"
+        # Not all at the same moment, when the server has come back.
+        yield f"retry: {random.randint(*RETRY_MS)}\n\n"  # noqa: S311
         stored, seen = False, False
         while True:
             try:

@@ -7,32 +7,49 @@ export function onSwap(enhance) { swapped = enhance; }
 export async function fetchPage(url, signal) {
   const answer = await fetch(url, { signal, headers: { Accept: "text/html" } });
   // A parsed document is inert: scripts in it never run.
-  return { url: answer.url, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  // A page whose frame was on its way when its figures failed has the status of a good one.
+  const ok = answer.ok && !page.querySelector("[data-error]");
+  return { url: answer.url, page, ok, retryAfterMs: 1000 * (Number(answer.headers.get("Retry-After")) || 0) };
 }
 
-// With *unless* the reader need not notice: it is left undone when that says so once the page is here.
+// With *unless* the reader need not notice: only a good page is shown, and not if that says so once it is here.
+// What came of it: shown, held back, failed, or gone elsewhere.
 export async function visit(url, { push = true, unless = null } = {}) {
   const quiet = unless !== null;
-  running?.abort();
-  const mine = running = new AbortController();
+  if (quiet && running && !running.quiet) return { outcome: "held" };
+  running?.abort.abort();
+  const mine = running = { abort: new AbortController(), quiet };
+  try {
+    return await exchange(url, mine.abort.signal, push, unless);
+  } finally {
+    if (running === mine) running = null;
+  }
+}
+
+async function exchange(url, signal, push, unless) {
+  const quiet = unless !== null;
   const main = document.querySelector("main");
   if (!quiet) main.setAttribute("aria-busy", "true");
   let found;
   try {
-    found = await fetchPage(url, mine.signal);
+    found = await fetchPage(url, signal);
   } catch {
-    if (mine.signal.aborted) return;
+    if (signal.aborted) return { outcome: "elsewhere" };
     main.removeAttribute("aria-busy");
     if (!quiet) location.assign(url);
-    return;
+    return { outcome: "failed" };
   }
-  if (unless?.()) return;
-  const { page } = found;
+  const { page, ok, retryAfterMs } = found;
   const next = page.querySelector("main");
+  const samePath = new URL(found.url).pathname === location.pathname;
+  if (quiet && !(ok && next && samePath)) return { outcome: "failed", retryAfterMs };
+  if (unless?.()) return { outcome: "held" };
   const same = page.documentElement.dataset.version === document.documentElement.dataset.version;
-  if (!next || !same || new URL(found.url).pathname !== location.pathname) {
-    if (!quiet || !same) location.assign(found.url);
-    return;
+  if (!next || !same || !samePath) {
+    if (quiet) location.reload();
+    else location.assign(found.url);
+    return { outcome: "elsewhere" };
   }
   const focused = main.contains(document.activeElement) ? document.activeElement.id : "";
   if (push) history.pushState(null, "", found.url);
@@ -41,6 +58,7 @@ export async function visit(url, { push = true, unless = null } = {}) {
   swapped(next);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   if (!quiet) document.getElementById("status").textContent = "The page was updated.";
+  return { outcome: "shown" };
 }
 
 export function samePage(url) {
