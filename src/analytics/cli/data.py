@@ -33,7 +33,8 @@ _MOST_WITHOUT_USER_AGENT: Final = 0.1
 def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
     """Bring in past visitors from FILE (- for standard input).
 
-    FORMAT is access-log: the combined log format of Apache and nginx, plain or gzipped. GETs of
+    FORMAT is access-log: the combined log format of Apache, nginx, lighttpd and Jetty, plain or
+    gzipped. GETs of
     pages answered with 200 or 304 become page views; everything else is dropped, and counted by
     reason. Importing the same lines again stores nothing twice.
     """
@@ -69,7 +70,8 @@ def export(
     """Write a site's events to a file.
 
     One row each, those of machines and the pings included. A date means the site's whole day,
-    and --to includes it; a moment as --to is exclusive.
+    and --to includes it; a moment as --to is exclusive. In csv, a text that a spreadsheet would run
+    as a formula has an apostrophe in front; ndjson and parquet hold it as it is.
     """
     if output is None and format_ == ExportFormat.PARQUET and sys.stdout.isatty():
         raise click.UsageError("parquet is not for a terminal; give --output FILE")

@@ -1,4 +1,9 @@
-"""An export: a site's rows as a file, under the names that the event itself has."""
+"""An export: a site's rows as a file, under the names that the event itself has.
+
+A spreadsheet runs a cell of CSV that looks like a formula, and visitors choose what is in cells. So
+such a text gets an apostrophe in front, as OWASP advises, and every text is quoted, so that no
+other separator than the comma can begin a cell. The other formats hold all as it is.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +22,19 @@ _NAMES: Final = [field.name for field in fields(Row)]
 COLUMNS: Final = tuple(_NAMES[: _NAMES.index("bot") + 1])
 """The event as it came; what the pipeline added is left out, for it can be made again."""
 
+_TEXTS: Final = tuple(
+    field.name
+    for field in fields(Row)
+    if field.name in COLUMNS
+    and field.type in (str, str | None)
+    and field.name not in ("event_id", "revenue")
+)
+_FORMULA: Final = r"^\s*[=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+"""The last four are the wide forms of the first, which spreadsheets take for the same."""
+_NUMBER: Final = "[+-]?[0-9]+([.][0-9]+)?"
 _OPTIONS: Final = {
     ExportFormat.NDJSON: "FORMAT json",
-    ExportFormat.CSV: "FORMAT csv, HEADER true",
+    ExportFormat.CSV: f"FORMAT csv, HEADER true, FORCE_QUOTE ({', '.join((*_TEXTS, 'props'))})",
     ExportFormat.PARQUET: "FORMAT parquet, COMPRESSION zstd",
 }
 _TIMES: Final = ("ts", "received_at")
@@ -54,6 +69,11 @@ def export(
 def _column(name: str, kind: ExportFormat) -> str:
     if name in _TIMES:
         return f"strftime(epoch_ms({name}), '%Y-%m-%dT%H:%M:%S.%gZ') AS {name}"
-    if name == "props" and kind is ExportFormat.CSV:
-        return "to_json(props) AS props"
+    if kind is ExportFormat.CSV:
+        if name == "props":
+            return "to_json(props) AS props"
+        if name in _TEXTS:
+            begins = f"regexp_matches({name}, '{_FORMULA}')"
+            formula = f"{begins} AND NOT regexp_full_match({name}, '{_NUMBER}')"
+            return f"CASE WHEN {formula} THEN chr(39) || {name} ELSE {name} END AS {name}"
     return name
