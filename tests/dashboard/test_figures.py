@@ -51,7 +51,7 @@ def test_a_figure_in_full_has_every_digit() -> None:
         (Metric.VISITORS, 120, 100, Change("20%", "up", "good")),
         (Metric.VISITORS, 80, 100, Change("20%", "down", "bad")),
         (Metric.VISITORS, 100, 100, Change("0%", "flat", "flat")),
-        (Metric.VISITORS, 5, 0, Change("new", "up", "good")),
+        (Metric.VISITORS, 5, 0, None),
         (Metric.VISITORS, 0, 0, None),
         (Metric.VISITORS, 5, None, None),
         (Metric.BOUNCE_RATE, 40, 43, Change("3 pts", "down", "good")),

@@ -97,3 +97,17 @@ async def test_it_lets_go_of_a_server_that_stops(followed: Dashboard) -> None:
     leaving = dataclasses.replace(followed, stopping=lambda: True)
     stream = messages(leaving, HERE, beat_s=FOREVER_S, pause_s=0)
     assert len([message async for message in stream]) == 2
+
+
+async def test_a_machine_is_not_the_first_pageview(
+    followed: Dashboard, signal: Signal, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(NOW - 1000, browser="curl", bot="tool")]))
+    stream = messages(followed, HERE, beat_s=FOREVER_S, pause_s=0)
+    await anext(stream)
+    first = await _next(stream)
+    assert (first["seen"], first["machine"]) == (False, "curl")
+    await store.write(batch([hit(NOW - 900)], start=1))
+    signal.said.put_nowait(True)
+    assert await _next(stream) == {"visitors": 1, "seen": True, "stored": True}
+    await stream.aclose()

@@ -180,3 +180,45 @@ async def test_visitors_over_days_without_cookies_are_called_visitor_days(
     page = (await owner.get(f"/{SITE}?period=month")).text
     assert re.search(r"Unique visitors <span[^>]*>visitor-days</span>", page)
     assert "visitor-days" not in (await owner.get(f"/{SITE}?period=day")).text
+
+
+@pytest.mark.usefixtures("filled")
+class TestNothing:
+    async def test_filters_that_match_nothing_say_so(self, deps: Dashboard, owner: Client) -> None:
+        found = await report(deps, BERLIN, _address().with_condition("page", "/nowhere"))
+        assert found.blank is not None
+        assert found.blank.reason == "filters"
+        page = (await owner.get(f"/{SITE}?period=day&f=is,page,/nowhere")).text
+        assert "Nothing matches these filters" in page
+        assert f'<a class="button" href="/{SITE}?period=day">Clear them</a>' in page
+        for other in ("No custom events", "snippet", 'class="panels"', 'class="cards"'):
+            assert other not in page
+
+    async def test_an_empty_past_does_not_speak_of_the_set_up(self, owner: Client) -> None:
+        past = "period=custom&from=2024-01-01&to=2024-01-31"
+        page = (await owner.get(f"/{SITE}?{past}")).text
+        assert "Nothing was counted in this period</h2>" in page
+        for other in ("yet", "snippet", 'class="cards"'):
+            assert other not in page
+
+    async def test_what_has_nothing_before_it_is_not_called_new(
+        self, deps: Dashboard, owner: Client
+    ) -> None:
+        found = await report(deps, BERLIN, _address(period="7d"))
+        assert found.nothing_before
+        assert not found.compare
+        assert {card.change for card in found.cards} == {None}
+        page = (await owner.get(f"/{SITE}?period=7d")).text
+        assert page.count(", no data before</span>") == len(found.cards)
+        assert "the period before</span>" not in page
+        assert not (await report(deps, BERLIN, _address())).nothing_before
+
+
+async def test_a_new_site_is_asked_about_its_snippet(
+    deps: Dashboard, owner: Client, viewer: Client
+) -> None:
+    found = await report(deps, BERLIN, _address())
+    assert found.blank is not None
+    assert found.blank.reason == "never"
+    assert "Is the snippet in place?" in (await owner.get(f"/{SITE}")).text
+    assert "Is the snippet in place?" not in (await viewer.get(f"/{SITE}")).text

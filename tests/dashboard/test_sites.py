@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, SITE, hit
 
+from analytics.event import Drop, DropReason
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
@@ -60,3 +62,90 @@ async def test_the_snippets_page_turns_green_with_the_first_event(
     assert waiting in (await owner.get(f"/{SITE}/start")).text
     await store.write(batch([hit(NOW)]))
     assert 'class="waiting seen"' in (await owner.get(f"/{SITE}/start")).text
+
+
+CURL = {"browser": "curl", "bot": "tool"}
+
+
+async def test_a_machines_hit_is_told_apart_from_the_first_pageview(
+    owner: Client, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(NOW - 2, **CURL)]))
+    page = (await owner.get(f"/{SITE}/start")).text
+    assert 'class="waiting machine"' in page
+    assert "from a machine (<span data-machine>curl</span>)" in page
+    report = (await owner.get(f"/{SITE}?period=day")).text
+    assert "1 event of machines is left out" in report
+    await store.write(batch([hit(NOW - 1)], start=1))
+    assert 'class="waiting seen"' in (await owner.get(f"/{SITE}/start")).text
+
+
+async def test_a_page_of_this_machine_is_told_how_to_count(owner: Client) -> None:
+    page = unescape((await owner.get(f"/{SITE}/start")).text)
+    assert f'data-domain="{SITE}" src="http://localhost/tracker.js"' in page
+    assert f'data-domain="{SITE}" data-allow-local src="http://localhost/tracker.js"' in page
+    assert "an address of this machine alone" in page
+    await owner.post("/sites/new", data={"domain": "localhost:3000", "timezone": "Etc/UTC"})
+    local = unescape((await owner.get("/localhost%3A3000/start")).text)
+    assert 'data-domain="localhost:3000" data-allow-local src=' in local
+    assert "Trying it on localhost?" not in local
+    assert "of this machine alone" not in local
+
+
+async def test_only_the_first_run_of_an_owner_is_a_set_up(
+    owner: Client, viewer: Client, store: DuckDBStore
+) -> None:
+    setup = 'aria-label="Setup"'
+    assert setup in (await owner.get(f"/{SITE}/start")).text
+    assert setup not in (await viewer.get(f"/{SITE}/start")).text
+    await store.write(batch([hit(NOW)]))
+    old = (await owner.get(f"/{SITE}/start")).text
+    assert setup not in old
+    assert "The snippet of" in old
+
+
+def lost(name: str, at: int = NOW) -> Drop:
+    return Drop(site=name, received_at=at, reason=DropReason.UNKNOWN_SITE)
+
+
+async def test_a_misspelt_site_is_named_where_its_owner_looks(
+    owner: Client, viewer: Client, store: DuckDBStore
+) -> None:
+    week = 7 * 24 * 3_600_000
+    drops = [
+        *[lost("shpo.example")] * 12,
+        lost("old.example", NOW - week - 3_600_000),
+        lost("other.example"),
+        lost("<b>x</b>"),
+        lost("Shop.Example"),
+        lost(""),
+        *[lost(f"junk{n}.test") for n in range(60)],
+    ]
+    await store.write(batch(drops))
+    for path in ("/", "/admin", f"/{SITE}/start"):
+        page = (await owner.get(path)).text
+        assert "<b>12</b> hits in the last 7 days for <b>shpo.example</b>" in page
+        assert "pages of shop.example?" in page
+        assert 'href="/sites/new?domain=shpo.example"' in page
+        assert page.count("which is not a site here") == 10
+        for hidden in ("old.example", "<b>x</b>", "for <b>other.example", "<b></b>"):
+            assert hidden not in page
+    assert 'value="shpo.example"' in (await owner.get("/sites/new?domain=shpo.example")).text
+    for path in ("/", f"/{SITE}/start"):
+        assert "shpo.example" not in (await viewer.get(path)).text
+    await owner.post("/sites/new", data={"domain": "shpo.example", "timezone": "Etc/UTC"})
+    assert "for <b>shpo.example</b>" not in (await owner.get("/admin")).text
+
+
+async def test_a_time_zone_is_found_by_its_city(owner: Client, peopled: SqliteCatalog) -> None:
+    page = (await owner.get("/sites/new")).text
+    assert '<option value="Asia/Kolkata">' in page
+    assert "Asia/Calcutta" not in page
+    for typed, meant in (("new york", "America/New_York"), ("ASIA/TEHRAN", "Asia/Tehran")):
+        form = {"domain": f"{typed[:3].lower()}.example", "timezone": typed}
+        assert (await owner.post("/sites/new", data=form)).status_code == 303
+        site = peopled.sites.get(form["domain"])
+        assert site is not None
+        assert site.timezone == meant
+    wrong = await owner.post("/sites/new", data={"domain": "x.example", "timezone": "Asia/Teheran"})
+    assert "the nearest is Asia/Tehran" in unescape(wrong.text)

@@ -16,6 +16,7 @@ from analytics.dashboard import confirmation, replica_list, server_access
 from analytics.dashboard.ask import Ask, endpoint
 from analytics.dashboard.deps import Dashboard, RouteLine
 from analytics.dashboard.site_access import SCOPES
+from analytics.dashboard.unknown_sites import unknown_sites
 from analytics.errors import Conflict, Malformed
 
 _WORDS: Final = {
@@ -97,6 +98,7 @@ async def _page(ask: Ask, *, error: Malformed | Conflict | None = None, form: st
         people=await ask.deps.catalog.people.all(),
         keys=await ask.deps.catalog.keys.all(),
         scopes=SCOPES,
+        unknown=await unknown_sites(ask.deps),
         version=__version__,
         replicas=await replica_list.asked(ask.deps),
         backends=[described(breaker) for breaker in ask.deps.breakers],

@@ -30,6 +30,9 @@ class Figures(Protocol):
     async def current(self, now: int) -> Mapping[str, int]:
         """As `Overviews.current`."""
 
+    async def unknown_sites(self, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """As `Overviews.unknown_sites`."""
+
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
 

@@ -44,7 +44,7 @@ class Change(NamedTuple):
     """A figure against the same one of the previous period."""
 
     text: str
-    """`12%`, `3 pts`, `new`; without a sign, which the arrow gives."""
+    """`12%`, `3 pts`; without a sign, which the arrow gives."""
     direction: Literal["up", "down", "flat"]
     tone: Tone
 
@@ -108,7 +108,7 @@ def change(metric: Metric, now: Figure, before: Figure) -> Change | None:
         return None
     difference = current - previous
     if previous == 0 and metric not in _PERCENT:
-        return Change("new", "up", "good")
+        return None  # no percentage of nothing says anything
     points = metric in _PERCENT
     size = abs(difference) if points else abs(difference) / previous * 100
     rounded = int(size + 0.5)

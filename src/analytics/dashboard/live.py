@@ -11,6 +11,7 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 
 from analytics import guest
+from analytics.dashboard.arrival import arrival
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS
@@ -45,14 +46,17 @@ async def messages(
     try:
         # Not all at the same moment, when the server has come back.
         yield f"retry: {random.randint(*RETRY_MS)}\n\n"  # noqa: S311
-        stored, seen = False, False
+        stored, seen, machine = False, False, ""
         while True:
             try:
                 visitors = await deps.current.of(site.domain)
                 if not seen:
                     with guest.asking(None):  # a page that lies open has no turn among readers
-                        seen = await deps.store.first_event(site.domain) is not None
-                data = {"visitors": visitors, "seen": seen, "stored": stored}
+                        came = await arrival(deps, site)
+                        seen, machine = came.seen, came.machine
+                data: dict[str, object] = {"visitors": visitors, "seen": seen, "stored": stored}
+                if machine and not seen:
+                    data["machine"] = machine
                 yield f"event: now\ndata: {json.dumps(data)}\n\n"
             except Unavailable:
                 yield ": the store cannot answer now\n\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from analytics.dashboard import figures, listing, plot, span
 from analytics.dashboard.address import DEFAULT_PERIOD, PLOTTED, Address
@@ -51,12 +51,23 @@ class Box(NamedTuple):
     more: bool
 
 
+class Blank(NamedTuple):
+    """Why a report has nothing to show."""
+
+    reason: Literal["filters", "never", "running", "over"]
+    """Nothing matches the filters; nothing was ever counted; nothing yet; nothing in the past."""
+    machines: int
+    """Events of machines, which are left out."""
+
+
 class Report(NamedTuple):
     """Everything that the page shows."""
 
     address: Address
     compare: bool
     """Whether the period before is shown."""
+    nothing_before: bool
+    """Whether it was asked for, and has nothing in it."""
     span: Span
     interval: str
     intervals: tuple[str, ...]
@@ -64,8 +75,8 @@ class Report(NamedTuple):
     points: Sequence[Point]
     boxes: Sequence[Box]
     current_visitors: int
-    empty: bool
-    """Whether nothing was counted in the period, whatever the filters."""
+    blank: Blank | None
+    """Why there is nothing to show, when there is not."""
     visitor_days: bool
     as_of: int | None
 
@@ -77,7 +88,7 @@ async def report(deps: Dashboard, site: Site, address: Address) -> Report:
     the last days that have any for one whose events are older.
     """
     found = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
-    if address.period or address.conditions or not found.empty:
+    if address.period or address.conditions or found.blank is None:
         return found
     start = found.span.period.start
     first = await deps.store.first_event(site.domain)
@@ -107,11 +118,16 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
         ask(current_visitors(site.domain, now)),
         *(_list(deps, address, tab, covered.period) for tab in tabs),
     )
+    # Nothing before is nothing to compare with: no arrows, no flat line.
+    unlike = compare and not any(figures.number(value) for value in _first(before))
+    compare = compare and not unlike
+    visitors = figures.number(_first(totals)[0]) or 0
+    some = visitors or figures.number(_first(totals)[2])
+    blank = None if some else await _blank(deps, address, covered.period, now)
 
     def assembled() -> Report:
         current = plot.buckets(site.domain, covered.period, interval)
         earlier = plot.buckets(site.domain, covered.before, interval) if compare else []
-        visitors = figures.number(_first(totals)[0]) or 0
         known = [r.as_of for r in (totals, line, *lists) if r.as_of is not None]
         return Report(
             address=address,
@@ -134,13 +150,27 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
                 for panel, tab, result in zip(PANELS.values(), tabs, lists, strict=True)
             ],
             current_visitors=count_of(live),
-            empty=not visitors and not figures.number(_first(totals)[2]),
+            nothing_before=unlike,
+            blank=blank,
             visitor_days=totals.visitor_days,
             as_of=min(known, default=None),
         )
 
     # Hundreds of buckets by name, twice, take a while, and events have to be answered meanwhile.
     return await asyncio.to_thread(assembled)
+
+
+async def _blank(deps: Dashboard, address: Address, period: Period, now: int) -> Blank:
+    if address.conditions:
+        return Blank("filters", 0)
+    first = await deps.store.first_event(address.site)
+    machines = 0
+    if not address.bots and first is not None and first < period.end:
+        everybody = Query(site=address.site, metrics=(Metric.EVENTS,), period=period, bots=True)
+        machines = count_of(await deps.store.query(everybody))
+    if period.end <= now:
+        return Blank("over", machines)
+    return Blank("never" if first is None else "running", machines)
 
 
 async def _last_days(deps: Dashboard, site: Site, address: Address, within: Period) -> Address:

@@ -7,12 +7,14 @@ from typing import Final, NamedTuple
 from starlette.responses import Response
 
 from analytics.dashboard import figures, names, setup, sparkline
+from analytics.dashboard.arrival import arrival
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.date_range import local
 from analytics.dashboard.figures import Change
 from analytics.dashboard.span import day_name
 from analytics.dashboard.sparkline import Sparkline
 from analytics.dashboard.templates import path_of
+from analytics.dashboard.unknown_sites import unknown_sites
 from analytics.errors import Conflict, Malformed
 from analytics.query import Metric, Recent
 from analytics.site import Site
@@ -40,8 +42,11 @@ async def show(ask: Ask) -> Response:
     if person.owner and not sites:
         return redirect("/sites/new")
     recent = await ask.deps.store.recent([site.domain for site in sites], ask.deps.clock())
+    unknown = await unknown_sites(ask.deps) if person.owner else ()
     return await ask.long_page(
-        "sites.html", cards=[_card(site.domain, recent.get(site.domain, _QUIET)) for site in sites]
+        "sites.html",
+        unknown=unknown,
+        cards=[_card(site.domain, recent.get(site.domain, _QUIET)) for site in sites],
     )
 
 
@@ -58,7 +63,8 @@ def _card(domain: str, recent: Recent) -> SiteCard:
 async def new(ask: Ask) -> Response:
     """The form for a new site."""
     ask.owner()
-    return _form(ask, domain="", timezone="", problem="")
+    domain = ask.request.query_params.get("domain", "")[:300]
+    return _form(ask, domain=domain, timezone="", problem="")
 
 
 async def add(ask: Ask) -> Response:
@@ -98,11 +104,30 @@ def _form(ask: Ask, *, domain: str, timezone: str, problem: str, status: int = 2
 async def start(ask: Ask) -> Response:
     """The snippet to paste, and whether the first pageview has come."""
     site = ask.site()
-    ask.someone()
-    seen = await ask.deps.store.first_event(site.domain) is not None
-    return ask.page("start.html", site=site, snippet=snippet(ask, site), seen=seen)
+    person = ask.someone()
+    came = await arrival(ask.deps, site)
+    unknown = await unknown_sites(ask.deps) if person.owner and not came.seen else ()
+    return ask.page(
+        "start.html",
+        site=site,
+        snippet=snippet(ask, site),
+        local=snippet(ask, site, on_this_machine=True),
+        server_is_local=_is_local(ask.request.url.hostname or "") and not _is_local(site.domain),
+        server=ask.origin().partition("://")[2],
+        came=came,
+        first_run=person.owner and not came.seen,
+        unknown=unknown,
+    )
 
 
-def snippet(ask: Ask, site: Site) -> str:
-    """The line of HTML that a page needs to be counted."""
-    return f'<script defer data-domain="{site.domain}" src="{ask.origin()}/tracker.js"></script>'
+def snippet(ask: Ask, site: Site, *, on_this_machine: bool = False) -> str:
+    """The line of HTML that a page needs to be counted; *on_this_machine* on localhost, too."""
+    local = " data-allow-local" if on_this_machine or _is_local(site.domain) else ""
+    source = f"{ask.origin()}/tracker.js"
+    return f'<script defer data-domain="{site.domain}"{local} src="{source}"></script>'
+
+
+def _is_local(host: str) -> bool:
+    """Whether the tracker ignores *host* unless it is told not to."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    return name == "localhost" or name.endswith(".localhost") or name.startswith("127.")

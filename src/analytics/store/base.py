@@ -107,6 +107,12 @@ class Overviews(Protocol):
     async def current(self, now: int) -> Mapping[str, int]:
         """Return how many visitors each site has now; sites without any are left out."""
 
+    async def unknown_sites(self, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """Return the names that hits received since then gave as a site, and that were none.
+
+        With how many hits there were, the *most* with most hits.
+        """
+
 
 class Builds(Protocol):
     """Prepares in the background what makes answers fast; answers are the same without."""

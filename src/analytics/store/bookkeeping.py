@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from analytics.event import DropReason
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.store.connection import Connection
 
@@ -54,3 +55,16 @@ def recount(connection: Connection, site: str | None) -> dict[LedgerKey, int]:
         LedgerKey(name, hour): count
         for name, hour, count in connection.rows(_RECOUNT, {"site": site})
     }
+
+
+_UNKNOWN: Final = """
+SELECT site, CAST(sum(count) AS BIGINT) AS hits FROM drops
+WHERE reason = $reason AND hour >= $since AND site <> ''
+GROUP BY site ORDER BY hits DESC, site LIMIT $most
+"""
+
+
+def unknown_sites(connection: Connection, since: int, most: int) -> list[tuple[str, int]]:
+    """The names that hits gave as their site and that were none, most hits first."""
+    values = {"reason": DropReason.UNKNOWN_SITE.value, "since": since, "most": most}
+    return [(name, hits) for name, hits in connection.rows(_UNKNOWN, values)]

@@ -347,6 +347,22 @@ class OverviewsContract:
         await taking.take(hits)
         assert await taking.store.current(NOON) == {SITE: 2}
 
+    async def test_names_that_are_no_site_are_counted_most_hits_first(self, taking: Taking) -> None:
+        unknown = DropReason.UNKNOWN_SITE
+        drops = [
+            *(Drop(site="b.example", received_at=NOON, reason=unknown) for _ in range(3)),
+            Drop(site="a.example", received_at=NOON - HOUR, reason=unknown),
+            Drop(site="a.example", received_at=NOON, reason=unknown),
+            Drop(site="old.example", received_at=NOON - 2 * DAY, reason=unknown),
+            Drop(site="", received_at=NOON, reason=unknown),
+            Drop(site=SITE, received_at=NOON, reason=DropReason.OPTED_OUT),
+        ]
+        await taking.take([*drops, hit(NOON)])
+        since = NOON - DAY
+        every = [*await taking.store.unknown_sites(since, 9)]
+        assert every == [("b.example", 3), ("a.example", 2)]
+        assert [*await taking.store.unknown_sites(since, 1)] == every[:1]
+
 
 class LookupsContract(FirstAndNewestContract):
     """The tests of `Lookups`."""

@@ -114,6 +114,10 @@ class DuckDBStore:
             partial(overview.current, now=now), at_most_s=self._query_timeout_s
         )
 
+    async def unknown_sites(self, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """Return the names that hits received since then gave as a site, and that were none."""
+        return await self._threads.read(partial(bookkeeping.unknown_sites, since=since, most=most))
+
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """The ledger of one site, or of all."""
         return await self._threads.read(partial(bookkeeping.ledger, site=site))

@@ -142,6 +142,10 @@ class ReplicaStore:
         """Return how many visitors each site has now; sites without any are left out."""
         return await self._engine.current(now)
 
+    async def unknown_sites(self, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """Return the names that hits received since then gave as a site, and that were none."""
+        return await self._engine.unknown_sites(since, most)
+
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """The ledger of one site, or of all."""
         return await self._engine.ledger(site)

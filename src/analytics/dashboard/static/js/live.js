@@ -44,7 +44,7 @@ async function refresh() {
 }
 
 function show(message) {
-  const { visitors, seen, stored: news } = JSON.parse(message.data);
+  const { visitors, seen, machine, stored: news } = JSON.parse(message.data);
   hangups = 0;
   const line = document.querySelector("[data-live]");
   if (line) {
@@ -53,7 +53,12 @@ function show(message) {
     line.querySelector("[data-current-noun]").textContent = visitors === 1 ? "current visitor" : "current visitors";
     if (news) soon();
   }
-  if (seen) document.querySelector("[data-waiting]")?.classList.add("seen");
+  const waiting = document.querySelector("[data-waiting]");
+  if (seen) waiting?.classList.add("seen");
+  if (waiting && machine) {
+    waiting.classList.add("machine");
+    waiting.querySelector("[data-machine]").textContent = machine;
+  }
 }
 
 // A browser comes back by itself when the connection ends, and not when the answer was no stream.
