@@ -287,3 +287,104 @@ async def test_the_owner_sees_how_the_server_is(
         await page.get_by_text("dashboard", exact=True).click()
         await expect(page.get_by_text("/{domain}/settings")).to_be_visible()
         await shoot(page, f"admin-{device}-{scheme}")
+
+
+async def test_going_back_closes_the_details_and_leaves_the_report(
+    browser: Browser, busy: Server
+) -> None:
+    async with reader(browser, busy) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}?period=7d")
+        await page.evaluate("window.stayed = true")
+        details = page.get_by_role("link", name="Details of Top pages")
+        dialog = page.get_by_role("dialog")
+        report, the_list = re.compile(rf"/{SITE}\?period=7d$"), re.compile(r"/list/top\?")
+        await details.click()
+        await expect(dialog).to_be_visible()
+        await expect(page).to_have_url(the_list)
+        await dialog.get_by_role("searchbox").fill("docs")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("search=docs"))
+        await expect(dialog.get_by_role("searchbox")).to_be_focused()
+        await dialog.get_by_role("link", name="Visitors").click()
+        await expect(dialog.locator("[aria-sort=ascending]")).to_contain_text("Visitors")
+        await page.go_back()
+        await expect(dialog).to_have_count(0)
+        await expect(page).to_have_url(report)
+        await page.go_forward()
+        await expect(dialog.get_by_role("searchbox")).to_have_value("docs")
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+        await expect(page).to_have_url(report)
+        await details.click()
+        await expect(dialog).to_be_visible()
+        await page.get_by_role("button", name="Close").click()
+        await expect(page).to_have_url(report)
+        await expect(details).to_be_focused()
+        assert await page.evaluate("window.stayed") is True
+        await details.click()
+        await expect(page).to_have_url(the_list)
+        await page.reload()  # it has an address of its own
+        await expect(page.get_by_role("heading", name="Top pages")).to_be_visible()
+        await page.go_back()
+        await expect(page.locator(figure(page, "visitors"))).to_be_visible()
+        await expect(page.locator(".plot canvas")).to_be_visible()
+
+
+async def test_the_keyboard_keeps_its_place(browser: Browser, busy: Server) -> None:
+    async with reader(browser, busy) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}?period=7d")
+        row = page.locator("#sources").get_by_role("link", name="Google", exact=True)
+        await row.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".chip")).to_contain_text("Source is Google")
+        await expect(row).to_be_focused()
+        await page.locator("#tab-browser").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#tab-browser")).to_have_attribute("aria-current", "true")
+        await expect(page.locator("#tab-browser")).to_be_focused()
+        await page.get_by_role("link", name="Remove the filter").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".chip")).to_have_count(0)
+        assert await page.evaluate("document.activeElement !== document.body")
+        await page.locator("#period-menu > summary").focus()
+        await page.keyboard.press("Enter")
+        await page.get_by_role("link", name="Yesterday").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#period-menu > summary")).to_have_text("Yesterday")
+        await expect(page.locator("#period-menu > summary")).to_be_focused()
+
+
+async def test_a_machine_turns_nothing_green(browser: Browser, server: Server) -> None:
+    await server.people_and_site()
+    async with reader(browser, server) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}/start")
+        await expect(page.get_by_text("Waiting for the first pageview")).to_be_visible()
+        await server.take([hit(bot="tool", browser="curl")])
+        await expect(page.get_by_text("A hit came, from a machine (curl)")).to_be_visible()
+        await expect(page.get_by_text("The first pageview has arrived")).not_to_be_visible()
+        await server.take([hit(2)])
+        await expect(page.get_by_text("The first pageview has arrived")).to_be_visible()
+        await expect(page.get_by_text("A hit came")).not_to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_long_and_many_names_fit(browser: Browser, server: Server, width: int) -> None:
+    await server.people_and_site()
+    long = f"{'a' * 60}.{'b' * 60}.{'c' * 50}.example.com"
+    for name in (long, "xn--bcher-kva.example", *(f"site-{n}.test" for n in range(20))):
+        await server.catalog.sites.add(name, timezone="Etc/UTC")
+    viewport = {"width": width, "height": 844}
+    async with reader(browser, server, viewport=viewport) as context:
+        page = await context.new_page()
+        for path in ("settings", "settings/confirm?form=remove-site", "start", "ledger", ""):
+            await page.goto(f"/{long}/{path}".rstrip("/"))
+            await shoot(page, f"long-{path.partition('/')[0] or 'report'}-{width}")
+            await page.locator(".switcher > summary").click()
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.get_by_role("searchbox", name="Find a site").fill("bücher")
+        await expect(page.locator("[data-site]:visible")).to_have_text(["bücher.example"])
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="bücher.example")).to_be_visible()

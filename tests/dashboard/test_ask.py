@@ -21,7 +21,7 @@ PAGES = ["", "/list/top", "/ledger", "/live", "/start"]
 async def test_a_viewer_sees_only_the_sites_given(viewer: Client, page: str) -> None:
     refused = await viewer.get(f"/other.example{page}")
     assert refused.status_code == 403
-    assert "not yours to see" in refused.text
+    assert "no access to this" in refused.text
     assert (await viewer.get("/nowhere.example" + page)).status_code == 404
 
 

@@ -63,3 +63,57 @@ class TestList:
 
     async def test_an_unknown_list_is_a_404(self, owner: Client) -> None:
         assert (await owner.get(f"/{SITE}/list/nothing")).status_code == 404
+
+
+async def test_a_page_behind_the_last_is_the_last(owner: Client, store: DuckDBStore) -> None:
+    await store.write(batch([hit(NOW - n, visitor=n, path=f"/{n:03}") for n in range(1, 121)]))
+    page = (await owner.get(f"/{SITE}/list/top?period=day&page=99")).text
+    assert "page 2 of 2" in page
+    assert page.count('<th scope="row">') == 20
+    assert "No pages were viewed" not in page
+
+
+async def test_countries_and_languages_are_found_by_their_names(
+    owner: Client, store: DuckDBStore
+) -> None:
+    hits = [
+        hit(NOW - 3, visitor=1, country="DE", language="de-AT"),
+        hit(NOW - 2, visitor=2, country="GB", language="en"),
+        hit(NOW - 1, visitor=3, country="", language=""),
+    ]
+    await store.write(batch(hits))
+
+    async def rows(tab: str, search: str) -> list[str]:
+        page = (await owner.get(f"/{SITE}/list/{tab}?period=day&search={search}")).text
+        return re.findall(r'<th scope="row">.*?title="([^"]*)"', page, re.DOTALL)
+
+    for search in ("germ", "Germany", "de", "DE"):
+        assert await rows("country", search) == ["DE"], search
+    assert await rows("country", "united") == ["GB"]
+    assert await rows("country", "france") == []
+    assert await rows("language", "german") == ["de-AT"]
+    assert await rows("language", "de-") == ["de-AT"]
+    page = (await owner.get(f"/{SITE}/list/country?period=day")).text
+    assert "<span>Germany</span>" in page
+    assert (
+        "<span>German (Austria)</span>"
+        in (await owner.get(f"/{SITE}/list/language?period=day")).text
+    )
+    filtered = await owner.get(f"/{SITE}?period=day&f_name=country&f_op=is&f_value=germany")
+    assert filtered.headers["location"] == f"/{SITE}?period=day&f=is%2Ccountry%2CDE"
+
+
+async def test_a_list_is_sorted_both_ways(owner: Client, store: DuckDBStore) -> None:
+    hits = [
+        hit(NOW - 9 + n, visitor=v, path=p)
+        for n, (v, p) in enumerate([(1, "/a"), (2, "/b"), (3, "/b")])
+    ]
+    await store.write(batch(hits))
+    url = f"/{SITE}/list/top?period=day&sort=visitors"
+
+    async def order(more: str) -> list[str]:
+        return re.findall(r'title="(/[ab])"', (await owner.get(url + more)).text)
+
+    assert await order("") == ["/b", "/a"]
+    assert await order("&dir=asc") == ["/a", "/b"]
+    assert 'aria-sort="ascending"' in (await owner.get(url + "&dir=asc")).text

@@ -90,3 +90,8 @@ async def test_of_days_to_come_nothing_has_passed(deps: Dashboard) -> None:
     found = await span.resolve(deps, address, "custom", ZONE)
     start = berlin("2026-11-29")
     assert found.before_so_far == Period(start, start + 1, ZONE)
+
+
+def test_a_range_that_has_not_begun_is_named_by_all_of_its_days() -> None:
+    start, end = berlin("2030-01-01 00:00"), berlin("2030-02-02 00:00")
+    assert span.dates_of(Period(start, end, "Europe/Berlin"), NOW) == "1 Jan – 1 Feb 2030"

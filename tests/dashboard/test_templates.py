@@ -48,3 +48,18 @@ def test_colours_are_named_in_one_place() -> None:
 )
 def test_only_a_country_code_has_a_flag(code: str, flag: str) -> None:
     assert templates.flag(code) == flag
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("give at least 1 day", "Give at least 1 day."),
+        ("new@shop.example has an account already", "new@shop.example has an account already."),
+        ("shop.example is a site already", "shop.example is a site already."),
+        ("'x' is not a date", "'x' is not a date."),
+        ("Try again!", "Try again!"),
+        ("", "."),
+    ],
+)
+def test_a_message_is_a_sentence_and_an_address_stays_one(text: str, read: str) -> None:
+    assert templates.sentence(text) == read

@@ -22,6 +22,7 @@ from analytics.errors import (
     Busy,
     Forbidden,
     Invalid,
+    Malformed,
     NotFound,
     QueryTooLong,
     TooLarge,
@@ -35,6 +36,8 @@ COOKIE: Final = "analytics_session"
 ACCOUNT: Final = "/account"
 _OPEN: Final = (ACCOUNT, "/logout")
 """What somebody can do whose password was chosen by somebody else."""
+_PARAMETERS: Final = {"f": "filter", "f_op": "comparison", "f_value": "value", "prop": "property"}
+"""What people call the parameters of an address whose own names say nothing."""
 MAX_FORM_BYTES: Final = 200_000
 
 
@@ -190,6 +193,9 @@ def error_page(request: Request, error: Exception, person: Person | None = None)
     status = error.status_code if isinstance(error, HTTPException) else problem.status(error)
     # What went wrong inside is for the log: a reader can do nothing with it, but ask for less.
     message = str(error) if isinstance(error, Invalid | QueryTooLong) else ""
+    if isinstance(error, Malformed):
+        name = _PARAMETERS.get(error.field, error.field)
+        message = f"{name}: {error.reason}" if name else error.reason
     if isinstance(error, Busy):
         message = (
             "Many reports are being read at this moment, and this one did not get its turn. Try"

@@ -110,7 +110,7 @@ def parse(texts: Sequence[str]) -> tuple[Condition, ...]:
 def _split(text: str) -> tuple[Op, str, str]:
     parts = text.split(",", 2)
     if len(parts) != 3:
-        raise Malformed("f", f"a filter reads operator,name,value; got {text[:80]!r}")
+        raise Malformed("f", f"the filter {text[:80]!r} is not of the form operator,name,value")
     operator, name, value = parts
     known = [op for op in OPERATORS if op.value == operator]
     if not known:

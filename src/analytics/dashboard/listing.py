@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from analytics.dashboard import figures, filters
+from analytics.dashboard import figures, filters, names
 from analytics.dashboard.address import Address
 from analytics.dashboard.panels import Tab
 from analytics.event import ENGAGEMENT, PAGEVIEW
@@ -60,6 +61,7 @@ def query(
     offset: int = 0,
     search: str = "",
     order: Metric | None = None,
+    ascending: bool = False,
     total_rows: bool = False,
 ) -> Query:
     """What to ask for the rows of *tab*."""
@@ -70,19 +72,32 @@ def query(
     if tab.key == "props":
         conditions += (Compare(Op.IS_NOT, dimension, (columns.blank(dimension),)),)
     if search:
-        conditions += (Compare(Op.CONTAINS, dimension, (search,), case_sensitive=False),)
+        conditions += (_search(tab, dimension, search),)
     return Query(
         site=address.site,
         metrics=tuple(metrics),
         period=period,
         dimensions=(dimension,),
         filters=conditions,
-        order_by=(Order(order.value), Order(dimension, descending=False)) if order else (),
+        order_by=(Order(order.value, descending=not ascending), Order(dimension, descending=False))
+        if order
+        else (),
         limit=limit,
         offset=offset,
         total_rows=total_rows,
         bots=address.bots,
     )
+
+
+def _search(tab: Tab, dimension: str, text: str) -> Filter:
+    """The rows whose text has *text* in it; countries and languages go by their names, too."""
+    if tab.name == "country" and (codes := names.countries_like(text)):
+        return Compare(Op.IS, dimension, codes)
+    if tab.name == "language" and (codes := names.languages_like(text)):
+        alike = "|".join(map(re.escape, codes))
+        pattern = f"(?i)^({alike})([-_].*)?$"
+        return Compare(Op.MATCHES, dimension, (pattern,))
+    return Compare(Op.CONTAINS, dimension, (text,), case_sensitive=False)
 
 
 def rows(

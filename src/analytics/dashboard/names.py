@@ -40,6 +40,25 @@ def countries_like(text: str) -> tuple[str, ...]:
     )
 
 
+def languages_like(text: str) -> tuple[str, ...]:
+    """The codes of the languages whose name has *text* in it."""
+    wanted = text.strip().casefold()
+    if len(wanted) < 3:
+        return ()
+    return tuple(
+        code for code, name in _ENGLISH.languages.items() if wanted in str(name).casefold()
+    )
+
+
+def country_code(text: str) -> str:
+    """The code of the country that *text* names, by its code or its name; else *text* itself."""
+    wanted = text.strip().casefold()
+    for code, name in countries().items():
+        if wanted in (code.casefold(), name.casefold()):
+            return code
+    return text
+
+
 @cache
 def language(code: str) -> str:
     """The name of the language *code* (`pt-BR`: Brazilian Portuguese)."""

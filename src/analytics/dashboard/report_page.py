@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from analytics.dashboard import address as addresses
-from analytics.dashboard import figures, filters, frame_first, listing, span
+from analytics.dashboard import figures, filters, frame_first, listing, names, span
 from analytics.dashboard.address import DEFAULT_PERIOD, INTERVALS, PERIODS, Address
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.choices import unknown
@@ -55,7 +55,10 @@ def _filtered(address: Address, name: str, op: str, value: str) -> str:
         raise Malformed("f_op", unknown("operator", op, filters.OPERATORS))
     if not value.strip():
         return address.url()
-    return address.with_condition(name, value.strip(), Op(op)).url()
+    value = value.strip()
+    if name == "country" and op in (Op.IS, Op.IS_NOT):
+        value = names.country_code(value)
+    return address.with_condition(name, value, Op(op)).url()
 
 
 async def full_list(ask: Ask) -> Response:
@@ -69,7 +72,23 @@ async def full_list(ask: Ask) -> Response:
     search = asked.get("search", "")[: filters.MAX_VALUE_CHARS]
     number = whole_number(asked.get("page", "1"), "page", least=1, most=_MAX_PAGE)
     order = _order(tab, asked.get("sort", tab.metrics[0].value))
+    ascending = asked.get("dir") == "asc"
     covered = await span.resolve(ask.deps, address, address.period or DEFAULT_PERIOD, site.timezone)
+
+    def of_page(number: int) -> Query:
+        return listing.query(
+            address,
+            tab,
+            covered.period,
+            tab.metrics,
+            limit=LIST_ROWS,
+            offset=(number - 1) * LIST_ROWS,
+            search=search,
+            order=order,
+            ascending=ascending,
+            total_rows=True,
+        )
+
     totals, result = await asyncio.gather(
         ask.deps.store.query(
             Query(
@@ -80,22 +99,14 @@ async def full_list(ask: Ask) -> Response:
                 bots=address.bots,
             )
         ),
-        ask.deps.store.query(
-            listing.query(
-                address,
-                tab,
-                covered.period,
-                tab.metrics,
-                limit=LIST_ROWS,
-                offset=(number - 1) * LIST_ROWS,
-                search=search,
-                order=order,
-                total_rows=True,
-            )
-        ),
+        ask.deps.store.query(of_page(number)),
     )
     visitors = figures.number(totals.rows[0].metrics[0]) if totals.rows else 0
     total = result.total_rows if result.total_rows is not None else len(result.rows)
+    pages = max(1, -(-total // LIST_ROWS))
+    if number > pages:  # rows have gone, or somebody typed the address
+        number = pages
+        result = await ask.deps.store.query(of_page(number))
     return await ask.long_page(
         "list.html",
         site=site,
@@ -107,7 +118,8 @@ async def full_list(ask: Ask) -> Response:
         search=search,
         sort=order,
         number=number,
-        pages=max(1, -(-total // LIST_ROWS)),
+        pages=pages,
+        ascending=ascending,
         total=total,
     )
 

@@ -55,7 +55,9 @@ def _so_far(period: Period, before: Period, now: int) -> Period:
 def dates_of(period: Period, now: int) -> str:
     """`24 Nov 2026`, or `18 – 24 Nov 2026`, with no more months and years than needed."""
     first = local(period.start, period.timezone).date()
-    last = local(max(period.start, min(period.end, now + 1) - 1), period.timezone).date()
+    # What still runs is named up to today; what has not begun by all of its days.
+    end = period.end if period.start > now else min(period.end, now + 1)
+    last = local(max(period.start, end - 1), period.timezone).date()
     if first == last:
         return day_name(first, with_year=True)
     if (first.year, first.month) == (last.year, last.month):

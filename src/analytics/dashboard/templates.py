@@ -60,6 +60,14 @@ def day(at_ms: int) -> str:
     return day_name(local(at_ms, "Etc/UTC").date(), with_year=True)
 
 
+def sentence(text: str) -> str:
+    """*text* with a capital and a full stop; an address, a name in quotes stay as they are."""
+    first = text.split(maxsplit=1)[0].rstrip(":") if text.strip() else ""
+    if first and not any(mark in first for mark in "@.'/:"):
+        text = text[0].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 @cache
 def environment() -> Environment:
     """The one Jinja environment: autoescape on, and an unknown name is an error."""
@@ -79,6 +87,7 @@ def environment() -> Environment:
         site_name=domains.shown,
         country_name=names.country,
         language_name=names.language,
+        sentence=sentence,
         short=figures.short,
         filter_label=filters.label,
         seconds=figures.duration,

@@ -6,6 +6,7 @@ export function copyButtons(root) {
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
       button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
   }
 }

@@ -1,6 +1,9 @@
 // Follows links and forms of the same page by exchanging <main>, with history.
+import { place, restore } from "./focus.js";
+
 let swapped = () => {};
 let running = null;
+const loaded = location.pathname;
 
 export function onSwap(enhance) { swapped = enhance; }
 
@@ -51,12 +54,12 @@ async function exchange(url, signal, push, unless) {
     else location.assign(found.url);
     return { outcome: "elsewhere" };
   }
-  const focused = main.contains(document.activeElement) ? document.activeElement.id : "";
+  const was = place(main);
   if (push) history.pushState(null, "", found.url);
   document.title = page.title;
   main.replaceWith(document.adoptNode(next));
   swapped(next);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  restore(next, was);
   if (!quiet) document.getElementById("status").textContent = "The page was updated.";
   return { outcome: "shown" };
 }
@@ -82,5 +85,9 @@ export function links() {
     event.preventDefault();
     visit(url.href);
   });
-  addEventListener("popstate", () => visit(location.href, { push: false }));
+  addEventListener("popstate", () => {
+    // After a reload of another page of the same history, this one lacks what that one needs.
+    if (location.pathname === loaded) visit(location.href, { push: false });
+    else location.reload();
+  });
 }
