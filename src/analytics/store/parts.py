@@ -26,6 +26,8 @@ _EXITS: Final = """exits AS (
         AND session_start <= (SELECT latest FROM span)
     GROUP BY session)"""
 
+_ONE_GROUP: Final = " GROUP BY 'all'"
+
 
 class RowParts:
     """The parts of *query* over its period, or what is left of it from *start* on.
@@ -121,7 +123,8 @@ class RowParts:
         if self._seen_since is not None:
             return [self._newcomers(())]
         where = self._events_where()
-        return [f"SELECT count(DISTINCT r.visitor) AS visitors FROM {self._rows()} WHERE {where}"]
+        distinct = f"SELECT DISTINCT r.visitor FROM {self._rows()} WHERE {where}"
+        return [f"SELECT count(*) AS visitors FROM ({distinct})"]
 
     def tables(self) -> list[str]:
         """What the parts refer to, in order."""
@@ -252,7 +255,9 @@ class RowParts:
             if name in self._wanted or name in always
         ]
         select = f"SELECT {', '.join([*keys, *shown])} FROM {self._rows(exits=exits)}"
-        return f"{select} WHERE {where}{_group_by(len(keys))}"
+        # In one group rather than in none: only what is grouped goes to disk when it outgrows
+        # memory. Without rows there is no group, and nothing to add.
+        return f"{select} WHERE {where}{_group_by(len(keys)) or _ONE_GROUP}"
 
     def _rows(self, *, exits: bool = False) -> str:
         if exits or self._exits_joined:
