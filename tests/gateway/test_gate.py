@@ -209,7 +209,10 @@ async def test_only_origins_that_are_named_may_call_the_api_from_a_browser() -> 
         said = (await asking.post("/api/echo", headers=page)).headers
         assert said["access-control-allow-origin"] == "https://a.example"
         assert "access-control-allow-credentials" not in said
-        assert (await asking.options("/api/echo", headers=ask)).status_code == 200
+        traced = {**ask, "access-control-request-headers": "authorization,traceparent"}
+        preflight = await asking.options("/api/echo", headers=traced)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-headers"] == "authorization,traceparent"
         other = {**ask, "origin": "https://b.example"}
         assert (await asking.options("/api/echo", headers=other)).status_code == 400
         on_page = (await asking.get("/page/invalid", headers=page)).headers

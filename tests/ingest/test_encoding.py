@@ -49,6 +49,12 @@ async def test_a_body_that_was_unpacked_on_its_way_is_read(world: Ingesting, pat
 
 
 @pytest.mark.parametrize("path", PATHS)
+async def test_a_mark_of_the_byte_order_is_passed_over(world: Ingesting, path: str) -> None:
+    assert (await posted(world, path, b"\xef\xbb\xbf" + ONE)).status in (200, 202)
+    assert len(await world.records()) == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, br"])
 async def test_another_coding_is_refused_by_its_name(
     world: Ingesting, path: str, coding: str

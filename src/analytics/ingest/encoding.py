@@ -7,6 +7,7 @@ codings begin. What names a coding and does not begin so is refused, never read 
 from __future__ import annotations
 
 import zlib
+from codecs import BOM_UTF8
 from typing import Final
 
 from starlette.types import Scope
@@ -30,7 +31,7 @@ def plain(scope: Scope, body: bytes, limit: int) -> bytes:
         return _inflated(body, limit)
     named = _named(scope)
     if named in _NONE:
-        return body
+        return body.removeprefix(BOM_UTF8)  # which RFC 8259 lets a reader ignore
     if named in _KNOWN:
         raise Malformed("", f"the body is not in the coding {named.decode()} that it names")
     raise UnsupportedCoding(

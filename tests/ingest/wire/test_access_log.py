@@ -167,6 +167,7 @@ BEHIND = ' [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0"
         "203.0.113.9 -  - ",  # Jetty
         "203.0.113.9 - ",
         " 203.0.113.9 - -",
+        "\ufeff203.0.113.9 - -",  # a first line that an editor has saved
         "203.0.113.9 bob -",
         "203.0.113.9 - bob smith",
         "203.0.113.9 bob frank the third",

@@ -9,6 +9,7 @@ only to tell the logs of two proxies that look like this format and leave the us
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from hashlib import blake2b
@@ -94,7 +95,7 @@ def parse(line: bytes) -> Line:
     seconds = _seconds(match["clock"]) if match else None
     if match is None or midnight is None or seconds is None:
         raise Malformed("", "it is not of the combined log format")
-    columns = log_columns.parse(match["columns"].decode("latin-1"))
+    columns = log_columns.parse(match["columns"].removeprefix(BOM_UTF8).decode("latin-1"))
     # The pattern's unnamed groups: the three quoted texts.
     request, referrer, user_agent = (_text(match[number]) for number in (5, 7, 8))
     if user_agent in _NOTHING and match["more"]:
