@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -198,6 +199,9 @@ def test_a_doctor_shows_what_is_in_force_and_from_where(command: Command) -> Non
     checks = {check["name"]: check for check in found["checks"]}
     assert checks["contents"]["ok"], checks
     assert checks["contents"]["detail"].startswith("1 sites, 0 people, 0 keys")
+    assert re.match(
+        r"the countries .*, made on \d{4}-\d\d-\d\d, \d+ days ago;", checks["places"]["detail"]
+    )
 
 
 def test_a_name_that_is_not_there_is_one_line_and_exit_2(command: Command) -> None:

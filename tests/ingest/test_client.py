@@ -58,6 +58,10 @@ def test_a_trusted_peer_may_come_in_ipv4_clothes_of_ipv6() -> None:
     assert address("203.0.113.9", peer="::ffff:10.0.0.1") == "203.0.113.9"
 
 
+def test_a_sender_has_one_address_on_a_socket_of_either_family() -> None:
+    assert address(peer="::ffff:203.0.113.9") == "203.0.113.9"
+
+
 def test_who_comes_by_a_unix_socket_is_on_this_machine() -> None:
     assert client(peer=None).address == "127.0.0.1"
     assert client(peer="").address == "127.0.0.1"

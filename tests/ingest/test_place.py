@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,16 @@ from netaddr import IPSet
 
 from analytics.breaker import Breaker, Outcome, State
 from analytics.errors import Misconfigured
-from analytics.ingest.place import NOWHERE, CountryPlaces, Place, Places, open_places, opened
+from analytics.ingest.place import (
+    NOWHERE,
+    DatabasePlaces,
+    Place,
+    Places,
+    guard,
+    open_places,
+    opened,
+    table,
+)
 
 BERLIN = {
     "country": {"iso_code": "DE", "names": {"en": "Germany"}},
@@ -26,6 +36,9 @@ RECORDS: dict[str, object] = {
     "198.51.100.0/25": {"city": {"names": {"en": "No\x00where"}}, "subdivisions": [{}]},
     "198.51.100.128/25": STRANGE,
     "192.0.2.0/24": "text",
+    "198.18.0.0/24": {"country_code": "pt"},
+    "198.18.1.0/24": {"country": "JP", "city": "Kyoto", "continent": "AS"},
+    "198.18.2.0/24": {"country_code": "", "country": "Unknown"},
 }
 
 
@@ -55,6 +68,12 @@ def cities(tmp_path: Path) -> Places:
     [
         ("8.8.8.8", "US"),
         ("2a00:1450:4001:81b::200e", "IE"),
+        ("::ffff:8.8.8.8", "US"),
+        ("2002:0808:0808::1", "US"),
+        ("64:ff9b::8.8.8.8", "US"),
+        ("2001:0:4136:e378:8000:63bf:f7f7:f7f7", "US"),
+        ("193.0.6.139", "NL"),
+        ("2001:67c:2e8:22::c100:68b", "NL"),
         ("127.0.0.1", ""),
         ("10.0.0.1", ""),
         ("203.0.113.9", ""),
@@ -75,6 +94,10 @@ def test_countries_are_there_from_the_beginning(address: str, country: str) -> N
         ("198.51.100.1", Place(city="Nowhere")),
         ("198.51.100.200", NOWHERE),
         ("192.0.2.1", NOWHERE),
+        ("198.18.0.1", Place("PT")),
+        ("198.18.1.1", Place("JP", "", "Kyoto")),
+        ("198.18.2.1", NOWHERE),
+        ("::ffff:203.0.113.9", Place("DE", "DE-BE", "Berlin")),
         ("8.8.8.8", NOWHERE),
         ("fe80::1%eth0", NOWHERE),
         ("nonsense", NOWHERE),
@@ -130,5 +153,36 @@ def test_a_damaged_file_costs_places_and_nothing_else(tmp_path: Path) -> None:
 
 @given(st.ip_addresses().map(str))
 def test_every_address_is_somewhere_or_nowhere(address: str) -> None:
-    place = CountryPlaces().of(address)
+    place = open_places(None).of(address)
     assert place == NOWHERE or len(place.country) == 2
+
+
+def test_a_file_that_takes_anothers_name_is_in_force_without_a_restart(tmp_path: Path) -> None:
+    path, clock = tmp_path / "cities.mmdb", Clock()
+    write_cities(path)
+    places = DatabasePlaces(path, guard(), clock)
+    assert places.of("203.0.113.9").city == "Berlin"
+    newer = MMDBWriter(6, "Test-City", ipv4_compatible=True)
+    newer.insert_network(IPSet(["203.0.113.0/24"]), {"country_code": "AT"})
+    newer.to_db_file(str(tmp_path / "newer.mmdb"))
+    (tmp_path / "half.mmdb").write_bytes((tmp_path / "newer.mmdb").read_bytes()[:100])
+    (tmp_path / "half.mmdb").replace(path)
+    clock.now += 11
+    assert places.of("203.0.113.9").city == "Berlin", "a file that can't be read is none yet"
+    (tmp_path / "newer.mmdb").replace(path)
+    clock.now += 11
+    assert places.of("203.0.113.9") == Place("AT")
+
+
+def test_a_table_says_what_it_is_and_how_old(tmp_path: Path) -> None:
+    path = tmp_path / "cities.mmdb"
+    write_cities(path)
+    assert str(table(path)).startswith(str(path))
+    built_in = table(None)
+    assert "come with the package" in str(built_in)
+    assert str(built_in.made) in str(built_in)
+
+
+def test_the_built_in_table_keeps_its_licence_beside_it() -> None:
+    notice = files("analytics.ingest") / "data" / "countries.NOTICE.txt"
+    assert "CC BY 4.0" in notice.read_text("utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -65,8 +66,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield _room(settings)
     if folder.stamp_file.is_file():
         yield _tried("contents", lambda: _contents(settings))
-    if (mmdb := settings.ingest.mmdb) is not None:
-        yield _tried("places", lambda: _places(mmdb))
+    yield _tried("places", lambda: _places(settings.ingest.mmdb))
     yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
     yield _port(settings, folder)
@@ -115,12 +115,14 @@ def _contents(settings: Settings) -> str:
     )
 
 
-def _places(mmdb: Path) -> str:
+def _places(mmdb: Path | None) -> str:
     # Here, because it takes longer to load than all that `--help` needs.
     from analytics.ingest import place
 
-    place.opened(mmdb).close()
-    return f"{mmdb} can be read"
+    table = place.table(mmdb)
+    days = (datetime.now(UTC).date() - table.made).days
+    better = "" if mmdb else "; ingest.mmdb names a newer or better one"
+    return f"{table}, {days} days ago{better}"
 
 
 def _tracker(path: Path) -> str:

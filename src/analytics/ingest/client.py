@@ -64,6 +64,8 @@ class Trust:
         peer = scope.get("client")
         # A unix socket has no peer address; whoever may open it is on this machine.
         address = peer[0] if peer and peer[0] else "127.0.0.1"
+        # A socket that listens for both families shows an IPv4 sender as `::ffff:8.8.8.8`.
+        address = parse_address(address) or address
         if forwarded and self._trusted(address):
             address = self._forwarded(forwarded, address)
         return Client(address, user_agent, language, opted_out, authorization)

@@ -1,17 +1,32 @@
-"""Where an address is: country by default, region and city when the operator names a database."""
+"""Where an address is, as far as a table knows: country, and region and city if it has them.
+
+The table that comes with the package knows countries; the operator may name a better one. Either is
+a guess: docs/reference-data.md says how often it is wrong.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import lru_cache
+from importlib.resources import files
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-import iptocc
 import maxminddb
 
 from analytics.breaker import Breaker
 from analytics.errors import Misconfigured
 from analytics.ingest.text import clean
+
+BUILT_IN: Final = Path(str(files("analytics.ingest") / "data" / "countries.mmdb"))
+_CACHED: Final = 8192
+_LOOK_EVERY_S: Final = 10.0
+"""How often we look whether the file is another one."""
+_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
+"""Where RFC 6052 puts IPv4 addresses."""
 
 
 class Place(NamedTuple):
@@ -32,34 +47,53 @@ class Places(Protocol):
         """The place of an IPv4 or IPv6 address; `NOWHERE` for what is unknown or private."""
 
 
+class Table(NamedTuple):
+    """A file of places that can be read."""
+
+    path: Path
+    made: date
+
+    def __str__(self) -> str:
+        name = "the countries that come with the package" if self.path == BUILT_IN else self.path
+        return f"{name}, made on {self.made}"
+
+
 class CountryPlaces:
-    """The country to which a registry allocated the address: approximate, and always there."""
+    """The countries that come with the package: always there, and often right."""
+
+    def __init__(self) -> None:
+        self._reader = opened(BUILT_IN)
+        self._found = lru_cache(_CACHED)(self._look_up)
 
     def of(self, address: str) -> Place:
         """See `Places.of`."""
-        return _country(address)
+        return self._found(address)
 
-
-@lru_cache(maxsize=1024)
-def _country_place(code: str) -> Place:
-    return Place(country=code)
-
-
-def _country(address: str) -> Place:
-    code = iptocc.country_code(address)
-    return _country_place(code) if code else NOWHERE
+    def _look_up(self, address: str) -> Place:
+        try:
+            inside = _embedded(address)
+        except ValueError:
+            return NOWHERE  # no address
+        # The table says of some networks that nobody has, who is to give them away.
+        return _place(self._reader.get(inside)) if inside.is_global else NOWHERE
 
 
 class DatabasePlaces:
-    """A MaxMind-format city or country database that the operator names.
+    """A file in MaxMind's format, opened anew when another one has its name.
 
     While it can't be read, every address is `NOWHERE`: no event is worth less than its place.
     """
 
-    def __init__(self, path: Path, breaker: Breaker) -> None:
+    def __init__(
+        self, path: Path, breaker: Breaker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._path = path
         self._breaker = breaker
+        self._clock = clock
+        self._look_at = clock() + _LOOK_EVERY_S
+        self._identity = _identity(path)
         self._reader: maxminddb.Reader | None = None
+        self._found = lru_cache(_CACHED)(self._look_up)
         try:
             self._reader = opened(path)
         except Misconfigured as exc:
@@ -71,18 +105,41 @@ class DatabasePlaces:
         if call is None:
             return NOWHERE
         try:
-            if self._reader is None:
-                self._reader = opened(self._path)
-            found = self._reader.get(address)
+            self._refresh()
+            place = self._found(address)
         except (Misconfigured, OSError, maxminddb.InvalidDatabaseError) as exc:
             # Perhaps a better one lies there when we look again.
             self._reader = None
             call.failed(str(exc))
             return NOWHERE
-        except ValueError:
-            found = None  # no address
         call.succeeded()
-        return _place(found) if isinstance(found, dict) else NOWHERE
+        return place
+
+    def _refresh(self) -> None:
+        """Open the file if none is open, or if another one has its name by now."""
+        if self._reader is not None and self._clock() < self._look_at:
+            return
+        self._look_at = self._clock() + _LOOK_EVERY_S
+        identity = _identity(self._path)
+        if self._reader is not None and identity == self._identity:
+            return
+        try:
+            self._reader = opened(self._path)
+        except Misconfigured:
+            if self._reader is None:
+                raise
+            return  # perhaps it is only half there; what we have is better than nothing
+        self._identity = identity
+        self._found.cache_clear()
+
+    def _look_up(self, address: str) -> Place:
+        if self._reader is None:
+            return NOWHERE
+        try:
+            record = self._reader.get(_embedded(address))
+        except ValueError:
+            return NOWHERE  # no address
+        return _place(record)
 
 
 def opened(path: Path) -> maxminddb.Reader:
@@ -96,13 +153,50 @@ def opened(path: Path) -> maxminddb.Reader:
         ) from exc
 
 
-def _place(found: object) -> Place:
-    country = _text(found, "country", "iso_code")
-    division = _text(found, "subdivisions", 0, "iso_code")
+def table(path: Path | None) -> Table:
+    """What the file in force is: that at *path*, or the built-in one. Raises `Misconfigured`."""
+    with opened(path or BUILT_IN) as reader:
+        made = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date()
+    return Table(path or BUILT_IN, made)
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _embedded(address: str) -> IPv4Address | IPv6Address:
+    """*address*, or the IPv4 address that an IPv6 one of the known forms has in it."""
+    parsed = ip_address(address)
+    if not isinstance(parsed, IPv6Address):
+        return parsed
+    if inside := parsed.ipv4_mapped or parsed.sixtofour:
+        return inside
+    if parsed.teredo is not None:
+        return parsed.teredo[1]
+    if parsed in _TRANSLATED:
+        return IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    return parsed
+
+
+def _place(record: object) -> Place:
+    # MaxMind and DB-IP nest the code; ip-location-db and IPinfo have it as text.
+    country = (
+        _text(record, "country", "iso_code")
+        or _text(record, "country_code")
+        or _text(record, "country")
+    ).upper()
+    if len(country) != 2:
+        country = ""
+    division = _text(record, "subdivisions", 0, "iso_code")
+    city = _text(record, "city", "names", "en") or _text(record, "city")
     return Place(
-        country=country.upper()[:2],
+        country=country,
         region=f"{country}-{division}" if country and division else "",
-        city=clean(_text(found, "city", "names", "en"), 120),
+        city=clean(city, 120),
     )
 
 

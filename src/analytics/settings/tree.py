@@ -56,7 +56,9 @@ class Ingest(Section):
         "Addresses and networks whose X-Forwarded-For is believed.",
     )
     mmdb: Annotated[Path | None, BeforeValidator(absent)] = setting(
-        None, "A MaxMind-format file for country, region and city; without one, country only."
+        None,
+        "A .mmdb file for country, region and city, opened anew when another takes its name; "
+        "without one, the built-in countries.",
     )
     rate_per_s: float = setting(
         100, "Requests a second that one address may make; 0 for no limit.", ge=0
