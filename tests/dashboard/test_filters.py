@@ -26,14 +26,17 @@ def test_several_values_of_one_operator_and_name_mean_any_of_them() -> None:
     st.lists(
         st.tuples(
             st.sampled_from(list(filters.OPERATORS)),
-            st.sampled_from([*filters.DIMENSIONS, "props:plan", "props:a,b"[:7]]),
+            st.sampled_from(
+                [*filters.DIMENSIONS, "props:plan", "props:a,b", "props:100%", "props:%2C,%25"]
+            ),
             st.text(max_size=60),
         ),
         max_size=filters.MAX_FILTERS,
     )
 )
 def test_what_is_parsed_and_written_again_is_the_same(given: list[tuple[Op, str, str]]) -> None:
-    found = filters.parse([f"{op.value},{name},{value}" for op, name, value in given])
+    found = filters.parse([filters.text(op, name, value) for op, name, value in given])
+    assert {(each.op, each.name) for each in found} == {(op, name) for op, name, _ in given}
     assert filters.parse(filters.texts(found)) == found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from tests.dashboard.conftest import Client
@@ -222,3 +223,36 @@ async def test_a_new_site_is_asked_about_its_snippet(
     assert found.blank.reason == "never"
     assert "Is the snippet in place?" in (await owner.get(f"/{SITE}")).text
     assert "Is the snippet in place?" not in (await viewer.get(f"/{SITE}")).text
+
+
+@pytest.mark.usefixtures("filled")
+async def test_who_chooses_events_sees_how_many_there_are_beside_their_visits(
+    owner: Client,
+) -> None:
+    plain = (await owner.get(f"/{SITE}", params={"period": "day"})).text
+    assert ('id="card-pageviews"' in plain, 'id="card-events"' in plain) == (True, False)
+    for chosen in ("is,event,signup", "is,props:plan,team"):
+        text = (await owner.get(f"/{SITE}", params={"period": "day", "f": chosen})).text
+        assert 'id="card-pageviews"' not in text
+        assert re.search(r'id="card-events".{0,300}?>1</span>', text, re.DOTALL), chosen
+    for metric in ("pageviews", "events"):
+        for chosen in ("is,event,signup", "is,page,/pricing"):
+            query = {"period": "day", "f": chosen, "metric": metric}
+            assert (await owner.get(f"/{SITE}", params=query)).status_code == 200
+
+
+async def test_a_click_on_a_row_of_a_property_finds_it_whatever_the_property_is_called(
+    owner: Client, store: DuckDBStore
+) -> None:
+    names = ["a,b", "100%", "%2C", "q=1&r", "ü x", "n" * 300]
+    hits = [
+        hit(TEN + n, visitor=n, name="buy", props={name: f"{n}, value"})
+        for n, name in enumerate(names, 1)
+    ]
+    await store.write(batch(hits))
+    for n, name in enumerate(names, 1):
+        query = {"period": "day", "events": "props", "prop": name}
+        listed = (await owner.get(f"/{SITE}", params=query)).text
+        (link,) = re.findall(rf'<a[^>]*href="([^"]+)"[^>]*>{n}, value</a>', listed)
+        clicked = (await owner.get(unescape(link))).text
+        assert re.search(r">Unique visitors<.{0,200}?>1<", clicked, re.DOTALL), name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -29,6 +29,7 @@ PERIODS: Final[dict[str, str]] = {
     "12mo": "Last 12 months",
     "all": "All time",
 }
+_LONGEST_PROPERTY: Final = 300
 DEFAULT_PERIOD: Final = "28d"
 INTERVALS: Final = ("hour", "day", "week", "month")
 PLOTTED: Final = (
@@ -59,6 +60,13 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """The open tab of each panel whose first one is not."""
     prop: str = ""
     """The custom property whose values the events panel lists."""
+
+    def counted(self, metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+        """*metrics*, with events for pageviews where the filters choose events: none of those
+        may be a pageview, and 0 of them would say nothing of what was chosen."""
+        if not filters.is_about_events(self.conditions):
+            return tuple(metrics)
+        return tuple(Metric.EVENTS if m is Metric.PAGEVIEWS else m for m in metrics)
 
     def fields(self) -> list[tuple[str, str]]:
         """The query string's pairs; what is as usual is left out."""
@@ -101,7 +109,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_condition(self, name: str, value: str, op: Op = Op.IS) -> Address:
         """The same page, filtered further."""
-        added = filters.parse([*filters.texts(self.conditions), f"{op.value},{name},{value}"])
+        added = filters.parse([*filters.texts(self.conditions), filters.text(op, name, value)])
         return self.but(conditions=added)
 
     def without(self, condition: Condition) -> Address:
@@ -125,7 +133,7 @@ def parse(site: str, query: QueryParams) -> Address:
     interval = query.get("interval", "")
     if interval and interval not in INTERVALS:
         raise Malformed("interval", f"{interval[:40]!r} is not one of {', '.join(INTERVALS)}")
-    return Address(
+    address = Address(
         site=site,
         period=period,
         start=start if period == "custom" else "",
@@ -136,11 +144,15 @@ def parse(site: str, query: QueryParams) -> Address:
         conditions=filters.parse(query.getlist("f")),
         bots=query.get("bots") == "1",
         tabs=_tabs(query),
-        prop=query.get("prop", "")[:200],
+        prop=query.get("prop", "")[:_LONGEST_PROPERTY],
     )
+    (metric,) = address.counted([address.metric])
+    return address.but(metric=metric)
 
 
 def _metric(text: str) -> Metric:
+    if text == Metric.EVENTS:
+        return Metric.PAGEVIEWS  # what it stands for, without the filter that chose events
     for metric in PLOTTED:
         if metric.value == text:
             return metric

@@ -80,6 +80,14 @@ class Condition(NamedTuple):
         return OPERATORS[self.op]
 
 
+def is_about_events(conditions: Iterable[Condition]) -> bool:
+    """Whether events are chosen by what a plain pageview lacks: a name of their own, a property."""
+    return any(
+        each.name == _SPECIAL[Dimension.NAME] or each.name.startswith(_PROPERTY)
+        for each in conditions
+    )
+
+
 def label(name: str) -> str:
     """What people call the dimension *name*."""
     return LABELS.get(name, name.removeprefix(_PROPERTY))
@@ -107,11 +115,18 @@ def parse(texts: Sequence[str]) -> tuple[Condition, ...]:
     return tuple(Condition(op, name, tuple(values)) for (op, name), values in merged.items())
 
 
+def text(op: Op, name: str, value: str) -> str:
+    """The `f` value of one comparison; a comma in the *name* of a property is escaped."""
+    escaped = name.replace("%", "%25").replace(",", "%2C")
+    return f"{op.value},{escaped},{value}"
+
+
 def _split(text: str) -> tuple[Op, str, str]:
     parts = text.split(",", 2)
     if len(parts) != 3:
         raise Malformed("f", f"the filter {text[:80]!r} is not of the form operator,name,value")
-    operator, name, value = parts
+    operator, escaped, value = parts
+    name = escaped.replace("%2C", ",").replace("%25", "%")
     known = [op for op in OPERATORS if op.value == operator]
     if not known:
         raise Malformed("f", unknown("operator", operator, OPERATORS))
@@ -123,7 +138,7 @@ def _split(text: str) -> tuple[Op, str, str]:
 
 def texts(conditions: Iterable[Condition]) -> list[str]:
     """The `f` values of *conditions*."""
-    return [f"{each.op.value},{each.name},{value}" for each in conditions for value in each.values]
+    return [text(each.op, each.name, value) for each in conditions for value in each.values]
 
 
 def compile_filters(conditions: Iterable[Condition]) -> tuple[Compare, ...]:

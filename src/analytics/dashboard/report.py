@@ -25,7 +25,7 @@ LIVE_MS: Final = 5 * 60_000
 """Who was active in the last five minutes is a current visitor."""
 
 
-_COUNTS: Final = (Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS)
+_COUNTS: Final = (Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.EVENTS)
 
 
 class Card(NamedTuple):
@@ -208,7 +208,7 @@ def count_of(result: Result) -> int:
 def _headline(address: Address, period: Period) -> Query:
     return Query(
         site=address.site,
-        metrics=PLOTTED,
+        metrics=address.counted(PLOTTED),
         period=period,
         filters=compile_filters(address.conditions),
         bots=address.bots,
@@ -262,5 +262,5 @@ def _cards(
             url=address.but(metric=metric).url(),
             chosen=metric is address.metric,
         )
-        for index, metric in enumerate(PLOTTED)
+        for index, metric in enumerate(address.counted(PLOTTED))
     ]

@@ -67,6 +67,7 @@ async def full_list(ask: Ask) -> Response:
     asked = ask.request.query_params
     address = addresses.parse(site.domain, asked)
     panel, tab = _tab(ask.request.path_params["tab"])
+    tab = tab._replace(metrics=address.counted(tab.metrics))
     if not listing.name_of(tab, address):
         raise Malformed("prop", "name the property whose values you want to see")
     search = asked.get("search", "")[: filters.MAX_VALUE_CHARS]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
+from analytics.dashboard.currency import decimals, rounded
 from analytics.query import Figure, Metric
 
 _MONEY: Final = (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE)
@@ -17,6 +19,6 @@ def shown(metric: Metric, value: Figure) -> object:
     return {
         "value": float(amount),
         "currency": currency,
-        "short": f"{currency} {float(amount):,.0f}",
-        "long": f"{currency} {float(amount):,.2f}",
+        "short": f"{currency} {rounded(Decimal(amount), 0)}",
+        "long": f"{currency} {rounded(Decimal(amount), decimals(currency))}",
     }

@@ -181,7 +181,7 @@ def test_numbers_beyond_every_measure_are_refused_and_not_our_fault() -> None:
         ({"currency": "EUR", "amount": 12.5}, ("12.500", "EUR")),
         ({"currency": "eur", "amount": "12.50"}, ("12.500", "EUR")),
         ({"currency": "USD", "amount": -3}, ("-3.000", "USD")),
-        ({"currency": "USD", "amount": "0.0005"}, ("0.000", "USD")),
+        ({"currency": "USD", "amount": "0.0005"}, ("0.001", "USD")),
         ('{"currency": "USD", "amount": 1}', ("1.000", "USD")),
     ],
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -208,7 +208,7 @@ def _revenue(given: object) -> tuple[str | None, str]:
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return None, ""
     try:
-        value = Decimal(str(amount)).quantize(Decimal("0.001"))
+        value = Decimal(str(amount)).quantize(Decimal("0.001"), ROUND_HALF_UP)
     except InvalidOperation:
         return None, ""
     if not value.is_finite() or abs(value) >= Decimal(10) ** 14:

@@ -1,0 +1,29 @@
+"""Amounts of money as people write them: with as many decimals as the currency has, half up."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+_USUAL: Final = 2
+# ISO 4217, list one, as published on 1 January 2026: the currencies whose minor unit is not a
+# hundredth. Babel goes by what people use instead, and differs for 15 others (COP, HUF, IDR …).
+_DECIMALS: Final[dict[str, int]] = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND",
+         "VUV", "XAF", "XOF", "XPF"),
+        0,
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}  # fmt: skip
+
+
+def decimals(currency: str) -> int:
+    """Return how many decimals amounts of *currency*, an ISO 4217 code, have."""
+    return _DECIMALS.get(currency, _USUAL)
+
+
+def rounded(amount: Decimal, places: int) -> str:
+    """Return *amount* with that many decimals, half up, and its thousands apart."""
+    return f"{amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
