@@ -284,6 +284,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         settle=parts.settle,
         stopping=lambda: health.draining,
         breakers=parts.breakers,
+        loops=parts.loops,
         replicas=parts.registry.replicas,
         table=lambda: gate.table(),
         client=lambda request: trust.client(request.scope).address,

@@ -10,8 +10,10 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, VIEWER
 
+from analytics.background import LoopState
 from analytics.breaker import Breaker, BreakerLimits
 from analytics.dashboard import Dashboard
+from analytics.errors import StoreUnavailable
 from analytics.gateway.table import Line
 from analytics.store.catalog.sqlite import SqliteCatalog
 
@@ -45,8 +47,13 @@ def breakers(clock: Clock) -> list[Breaker]:
 
 
 @pytest.fixture
-def deps(deps: Dashboard, breakers: list[Breaker]) -> Dashboard:
-    return dataclasses.replace(deps, breakers=breakers, table=lambda: TABLE)
+def retention() -> LoopState:
+    return LoopState("retention", meanwhile="Some rows are kept for too long.")
+
+
+@pytest.fixture
+def deps(deps: Dashboard, breakers: list[Breaker], retention: LoopState) -> Dashboard:
+    return dataclasses.replace(deps, breakers=breakers, loops=[retention], table=lambda: TABLE)
 
 
 async def test_a_backend_that_is_away_is_shown_with_what_is_answered_meanwhile(
@@ -63,6 +70,20 @@ async def test_a_backend_that_is_away_is_shown_with_what_is_answered_meanwhile(
     assert "Hits are spooled." in text
     assert "&lt;10.0.0.7&gt; refused" in text
     assert "When it fails:</span> No places." in text
+
+
+async def test_background_work_that_fails_is_shown_with_what_is_missing_meanwhile(
+    owner: Client, retention: LoopState
+) -> None:
+    assert "All of it works" in (await owner.get("/admin")).text
+    for _ in range(3):
+        retention.failed(StoreUnavailable("<Kafka> is away"))
+    text = (await owner.get("/admin")).text
+    assert "3 times in a row" in text
+    assert "Some rows are kept for too long." in text
+    assert "&lt;Kafka&gt; is away" in text
+    retention.succeeded()
+    assert "All of it works" in (await owner.get("/admin")).text
 
 
 async def test_the_routes_are_shown_by_module(owner: Client) -> None:

@@ -102,6 +102,7 @@ async def _page(ask: Ask, *, error: Malformed | Conflict | None = None, form: st
         version=__version__,
         replicas=await replica_list.asked(ask.deps),
         backends=[described(breaker) for breaker in ask.deps.breakers],
+        failing=[loop for loop in ask.deps.loops if loop.error is not None],
         modules=by_module(lines),
     )
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
+from analytics.background import LoopState
 from analytics.breaker import Breaker
 from analytics.dashboard.current_visitors import CurrentVisitors
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
@@ -115,6 +116,8 @@ class Dashboard:
     """Whether the server is on its way out: live pages then let go of it."""
     breakers: Sequence[Breaker] = ()
     """What watches the servers behind this one."""
+    loops: Sequence[LoopState] = ()
+    """How the background work fares."""
     replicas: Callable[[], Awaitable[Sequence[Listed]]] = nobody
     """Who is there, this server included; raises `RegistryUnavailable`."""
     table: Callable[[], Sequence[RouteLine]] = no_table
