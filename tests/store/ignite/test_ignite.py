@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import pytest
 from tests.store.rows import NOON, hit
 
+from analytics.cluster.machine import Machine
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure
 from analytics.pipeline.fold import fold
@@ -85,8 +90,47 @@ def test_where_entries_lie_is_asked_once_for_many_calls(
     given = [made(partition, first, first) for first in range(10)]
     chunks.add(given)
     chunks.put(given)
-    assert chunks.fetch([each.chunk_id for each in given]) == given
+    assert chunks.recall([each.chunk_id for each in given]) == len(given)
     assert len(asked) == 1
+
+
+@pytest.fixture
+def hung(machine: Machine, chunks: ChunkStore) -> Iterator[Callable[[], None]]:
+    """Has the node hang: its kernel takes connections, and nobody answers them."""
+    node = machine.processes.find("ignite-1")
+    assert node is not None
+    try:
+        yield lambda: os.kill(node.pid, signal.SIGSTOP)
+    finally:
+        os.kill(node.pid, signal.SIGCONT)
+
+
+def test_no_call_takes_longer_than_it_may_while_a_node_hangs(
+    ignite: Settings, hung: Callable[[], None]
+) -> None:
+    """Were each step bounded alone, a call would take several times as long: a connection, what
+    is said when it begins, the question, and another connection."""
+    settings = ignite.ignite.model_copy(update={"timeout_s": 3.0, "retry_after_s": 0.01})
+    used, unused = ChunkStore(settings), ChunkStore(settings)
+    used.partitions()
+    hung()
+    for store in (used, used, unused, unused):
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="Ignite does not answer"):
+            store.partitions()
+        took = time.monotonic() - began
+        assert took < 2 * settings.timeout_s, "a bound, and no measurement"
+        store.close()
+
+
+def test_who_is_behind_a_node_that_hangs_is_asked_in_the_same_call(ignite: Settings) -> None:
+    (address,) = ignite.ignite.addresses
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        hanging = f"127.0.0.1:{silent.getsockname()[1]}"
+        settings = ignite.ignite.model_copy(update={"addresses": (hanging, address)})
+        store = ChunkStore(settings)
+        assert store.partitions() is not None
+        store.close()
 
 
 def test_what_left_ignites_memory_is_read_from_cassandra(
@@ -111,11 +155,11 @@ def test_what_left_ignites_memory_is_read_from_cassandra(
     chunks.evict(ids)
     assert partition in archive.partitions()
     assert archive.following(partition, 0, 2) == given[:2]
-    assert archive.following(partition, 5, 10) == given[1:2]
+    assert archive.following(partition, 5, 10) == given[1:]
     assert archive.following(partition, 10, 10) == given[2:]
-    assert chunks.rows(ids).keys() == set(ids)  # what was asked for is in memory again
-    chunks.evict(ids)
     assert archive.fetch([*reversed(ids), "none"]) == given
+    assert chunks.rows(ids) == {}, "to read it does not fill the memory again"
+    assert (chunks.recall([*ids, "none"]), chunks.rows(ids).keys()) == (3, set(ids))
     chunks.evict(ids)
     chunks.remove(ids)  # what is not in memory is removed all the same
     while kept.rows(ids):
@@ -168,7 +212,7 @@ def test_a_rewritten_chunk_takes_the_place_of_what_it_was_and_keeps_it(
             assert time.monotonic() < until
         chunks.evict([old.chunk_id])
         assert chunks.rows([old.chunk_id]) == {}
-        assert chunks.fetch([old.chunk_id]) == [new]
+        assert kept.fetch([old.chunk_id]) == [new]
     finally:
         kept.close()
 

@@ -110,6 +110,8 @@ class Client:
             if self._driver is None:
                 self._driver = self._connect()
                 self._worked = True
+            else:
+                self._driver.deadline.begin()
             yield self._driver
         except AuthenticationError as exc:
             self.close()
@@ -118,7 +120,7 @@ class Client:
             ) from exc
         except _FAULTS as exc:
             said = repr(exc)
-            if self._driver is None:
+            if self._driver is None and not isinstance(exc, TimeoutError):
                 said = self._why_unconnected() or said
             self.close()
             raise StoreUnavailable(f"Ignite does not answer: {said}") from exc
@@ -142,7 +144,7 @@ class Client:
                 "password": settings.password.get_secret_value(),
             }
         context = tls.context("ignite", settings) if settings.tls else None
-        driver = Driver(context, timeout=settings.timeout_s, **login)
+        driver = Driver(context, settings.timeout_s, **login)
         driver.connect([_address(each) for each in settings.addresses])
         return driver
 

@@ -1,4 +1,4 @@
-"""The driver, with what it lacks: TLS that looks at names, caches it knows, no socket left."""
+"""The driver, with what it lacks: TLS that looks at names, a bound on calls, caches it knows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from pyignite import Client
 from pyignite.connection import Connection
 from pyignite.exceptions import ReconnectError, connection_errors
 
+from analytics.store.ignite.deadline import BoundedSocket, Deadline
+
 
 class Driver(Client):  # type: ignore[misc]
     """A client that speaks TLS by *context*; without one, in the clear."""
 
-    def __init__(self, context: ssl.SSLContext | None, **options: Any) -> None:
+    def __init__(self, context: ssl.SSLContext | None, timeout_s: float, **options: Any) -> None:
         super().__init__(**options)
         self.context = context
+        self.deadline = Deadline(timeout_s)
+        """Of the call under way: the driver's own time-outs hold for one operation of it each."""
         self._caches: dict[tuple[str, int | None], Any] = {}
 
     def kept_cache(self, name: str, ttl_ms: int | None = None) -> Any:
@@ -46,7 +50,7 @@ class Driver(Client):  # type: ignore[misc]
             node = _Node(self, host, port, **self._connection_args)
             if self.protocol_context is None:
                 try:
-                    node.connect()
+                    node.connect_by(self.deadline.share(len(nodes) - number))
                     self._current_node = number
                 except connection_errors as exc:
                     fault = exc
@@ -59,23 +63,37 @@ class Driver(Client):  # type: ignore[misc]
 class _Node(Connection):  # type: ignore[misc]
     """A connection to a node, which wraps each socket that the driver opens for it."""
 
-    _channel: socket.socket | None = None
+    _channel: BoundedSocket | None = None
+    _deadline: Deadline | None = None
 
     @property
-    def _socket(self) -> socket.socket | None:
+    def _socket(self) -> BoundedSocket | None:
         return self._channel
 
     @_socket.setter
-    def _socket(self, opened: socket.socket | None) -> None:
+    def _socket(self, opened: socket.socket | BoundedSocket | None) -> None:
         context = self.client.context
         before = self._channel
-        if context is not None and type(opened) is socket.socket:
-            opened = context.wrap_socket(opened, server_hostname=self.host)
+        if isinstance(opened, socket.socket):
+            channel: socket.socket = opened
+            if context is not None:
+                channel = context.wrap_socket(channel, server_hostname=self.host)
+            opened = BoundedSocket(channel, self._deadline or self.client.deadline)
         self._channel = opened
         if before is not None and before is not opened:
             # The driver closes only what it could shut down, which a broken one can't be.
             with suppress(OSError):
                 before.close()
+
+    def connect_by(self, deadline: Deadline) -> None:
+        """Connect before *deadline*, which is earlier than that of the call."""
+        self._deadline = deadline
+        try:
+            self.connect()
+        finally:
+            self._deadline = None
+        if self._channel is not None:
+            self._channel.deadline = self.client.deadline
 
     def drop(self) -> None:
         """Let go what came to nothing."""
