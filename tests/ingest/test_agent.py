@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.ingest import corpus
 
 from analytics.ingest import agent, bots
 
 MOZ = "Mozilla/5.0"
 KIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 PEOPLE = [
     (f"{MOZ} (Windows NT 10.0; Win64; x64) {KIT} Chrome/140.0.0.0 Safari/537.36",
      "Desktop", "Chrome", "140.0", "Windows", "10"),
@@ -53,6 +55,70 @@ PEOPLE = [
     ("Opera/9.80 (J2ME/MIDP; Opera Mini/7.1/191.303; U; en) Presto/2.12.423 Version/12.16",
      "Mobile", "Opera Mini", "7.1", "", ""),
 ]  # fmt: skip
+RARE = [
+    ("NetSurf/3.10 (Linux)", "NetSurf", "3.10", "Linux"),
+    ("Mozilla/5.0 (X11; Linux) NetSurf/3.11", "NetSurf", "3.11", "Linux"),
+    ("w3m/0.5.3+git20230121", "w3m", "0.5", ""),
+    ("Emacs-w3m/1.4.632 w3m/0.5.3+git20230121", "w3m", "0.5", ""),
+    ("Lynx/2.9.0dev.12 libwww-FM/2.14 SSL-MM/1.4.1 GNUTLS/3.7.9", "Lynx", "2.9", ""),
+    ("Dillo/3.0.5", "Dillo", "3.0", ""),
+    ("Mozilla/5.0 (compatible; Dillo 3.2.0)", "Dillo", "3.2", ""),
+    ("edbrowse/3.8.0", "edbrowse", "3.8", ""),
+    (
+        (f"{MOZ} (X11; Linux x86_64) {APPLE} Version/60.5 Safari/605.1.15"),
+        "WebKitGTK",
+        "",
+        "Linux",
+    ),
+    (
+        (f"{MOZ} (X11; Ubuntu; Linux x86_64) {APPLE} Version/18.5 Safari/605.1.15"),
+        "WebKitGTK",
+        "",
+        "Ubuntu",
+    ),
+    (
+        (f"{MOZ} (X11; Debian; Linux x86_64) {APPLE} Version/16.5 Safari/605.1.15 Epiphany/43.1"),
+        "Epiphany",
+        "43.1",
+        "Debian",
+    ),
+    (
+        (f"{MOZ} (X11; Ubuntu; Linux x86_64) {APPLE} Version/11.0 Safari/605.1.15 Midori/6"),
+        "Midori",
+        "6",
+        "Ubuntu",
+    ),
+    (
+        (f"{MOZ} (PlayStation; PlayStation 5/9.60) {APPLE} Version/17.0 Safari/605.1.15"),
+        "PlayStation",
+        "",
+        "PlayStation",
+    ),
+    (
+        (
+            f"{MOZ} (Nintendo Switch; WifiWebAuthApplet) AppleWebKit/609.4 (KHTML, like Gecko)"
+            " NF/6.0.3.25.0 NintendoBrowser/5.1.0.32475"
+        ),
+        "Nintendo Browser",
+        "5.1",
+        "Nintendo Switch",
+    ),
+    (
+        (
+            f"{MOZ} (Phone; OpenHarmony 5.0) {KIT} Chrome/114.0.0.0 Safari/537.36 Mobile"
+            " HuaweiBrowser/5.0.4.300"
+        ),
+        "Huawei Browser",
+        "5.0",
+        "HarmonyOS",
+    ),
+    (
+        (f"{MOZ} (Haiku x86_64) {APPLE} WebPositive/1.3 Version/16.4 Safari/617.1.17"),
+        "WebPositive",
+        "1.3",
+        "Haiku",
+    ),
+]
 MACHINES = [
     ("", "no-user-agent"),
     ("   ", "no-user-agent"),
@@ -80,6 +146,19 @@ def test_a_persons_browser_is_named(
     assert agent.parse(text) == agent.Agent(
         device, browser, version, system, system_version, bot=None
     )
+
+
+@pytest.mark.parametrize(("text", "browser", "version", "system"), RARE)
+def test_a_rare_browser_is_named_too(text: str, browser: str, version: str, system: str) -> None:
+    looks = agent.parse(text)
+    assert (looks.browser, looks.browser_version, looks.os) == (browser, version, system)
+    assert looks.bot is None
+
+
+def test_few_browsers_and_systems_of_the_corpus_have_no_name() -> None:
+    looks = [agent.parse(each.agent) for each in corpus.read("people")]
+    assert sum(not each.browser for each in looks) <= 0.025 * len(looks)
+    assert sum(not each.os for each in looks) <= 0.05 * len(looks)
 
 
 @pytest.mark.parametrize(("text", "why"), MACHINES)

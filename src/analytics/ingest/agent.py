@@ -6,16 +6,18 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from ua_parser import Parser
+from ua_parser import OS, Parser, UserAgent
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
 from analytics.bounded_cache import bounded_cache
-from analytics.ingest import bots
+from analytics.ingest import bots, rare
+from analytics.ingest.rare import Named
 from analytics.ingest.text import clean
 from analytics.pipeline import suffix
 
 _LIMIT: Final = 512
+_CONSOLE: Final = re.compile(r"playstation|nintendo", re.IGNORECASE)
 _TABLET: Final = re.compile(r"ipad|tablet|kindle|silk/|playbook|nexus (7|9|10)", re.IGNORECASE)
 _TV: Final = re.compile(
     r"smart-?tv|hbbtv|apple ?tv|googletv|android ?tv|bravia|\btizen.*\btv|web0s|roku|crkey"
@@ -62,27 +64,41 @@ def parse(user_agent: str) -> Agent:
     """Understand *user_agent*; what it does not say is ""."""
     text = clean(user_agent, _LIMIT)
     result = _parser().parse(text)
-    browser, system, device = result.user_agent, result.os, result.device
+    device = result.device
     spider = device is not None and device.family == "Spider"
     if spider and (said := bots.without_devices(text)) != text:
         named = _parser().parse_device(said)
         spider = named is not None and named.family == "Spider"
     made = device is not None and device.brand not in (None, "Spider", "Generic")
-    bot = bots.why(text, spider=spider, system=system is not None or made)
+    bot = bots.why(text, spider=spider, system=result.os is not None or made)
     shows_mail = bots.shows_mail(text)
+    # What a proxy says of a system is nobody's.
     proxy = shows_mail and bot is not None
-    if proxy:
-        system = None  # what a proxy says of a system is nobody's
-    family = system.family if system else ""
+    system = Named("") if proxy else _system(text, result.os)
+    browser = _browser(text, result.user_agent, system.family)
+    family = "" if device is None else device.family
     return Agent(
-        device="Other" if proxy else _device(text, family, "" if device is None else device.family),
-        browser=browser.family if browser else "",
-        browser_version=_version(browser.major, browser.minor) if browser else "",
-        os=family,
-        os_version=_version(system.major, system.minor) if system else "",
+        device="Other" if proxy else _device(text, system.family, family),
+        browser=browser.family,
+        browser_version=browser.version,
+        os=system.family,
+        os_version=system.version,
         bot=bot,
         shows_mail=shows_mail,
     )
+
+
+def _system(text: str, known: OS | None) -> Named:
+    if known is None:
+        return rare.system(text) or Named("")
+    return Named(known.family, _version(known.major, known.minor))
+
+
+def _browser(text: str, known: UserAgent | None, system: str) -> Named:
+    better = rare.browser(text, known.family if known else "", system)
+    if better is not None or known is None:
+        return better or Named("")
+    return Named(known.family, _version(known.major, known.minor))
 
 
 def _version(major: str | None, minor: str | None) -> str:
@@ -94,6 +110,8 @@ def _version(major: str | None, minor: str | None) -> str:
 def _device(text: str, system: str, family: str) -> str:
     if _TV.search(text):
         return "TV"
+    if _CONSOLE.search(text):
+        return "Other"
     if _TABLET.search(text) or ("Android" in text and "Mobi" not in text) or family == "iPad":
         return "Tablet"
     if _MOBILE.search(text):
