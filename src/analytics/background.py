@@ -11,7 +11,7 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -278,6 +278,23 @@ class BackgroundThread(_Supervised):
             else:
                 self.state.succeeded()
                 pause = self._between_s
+
+
+def attempt_each(what: str, steps: Iterable[Callable[[], object]]) -> None:
+    """Run all *steps*, one after the other: one that fails holds up no other.
+
+    Raises at the end what a single one raised, or an `ExceptionGroup` named *what* of several.
+    """
+    errors: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as exc:  # noqa: BLE001 - raised below
+            errors.append(exc)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup(f"{len(errors)} of the {what} failed", errors)
 
 
 def is_expected(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from analytics.background import BackgroundThread, LoopState
+from analytics.background import BackgroundThread, LoopState, attempt_each
 from analytics.errors import StoreUnavailable
 from analytics.job import cooling, delivery, sealing
 from analytics.job.erasing import Eraser
@@ -82,18 +82,27 @@ class Courier:
         self._memory.close()
 
     def step(self) -> None:
-        """Do all that is to be done now. Raises `StoreUnavailable`: then the next step goes on."""
+        """Do all that is to be done now; what fails holds up nothing else that can be done.
+
+        So chunks go to Ignite though Cassandra is away. Raises `StoreUnavailable`, or a group of
+        several: then the next step goes on.
+        """
         before, lost = self._nodes, self.lost()
         if self._nodes != before:
             self._recall_at = 0.0
         if lost:
             self.send_again()
         self.headroom.keep(self._unconfirmed)
+        duties = (self._recall_if_due, self.round, self.erase, self._seal_if_due)
+        attempt_each("courier's duties", duties)
+
+    def _recall_if_due(self) -> None:
         if time.monotonic() >= self._recall_at:
-            pause = _RECALL_AGAIN_S if self.recall() else _RECALL_EVERY_S
-            self._recall_at = time.monotonic() + pause
-        self.round()
-        self.erase()
+            self._recall_at = time.monotonic() + _RECALL_AGAIN_S  # should it fail
+            if not self.recall():
+                self._recall_at = time.monotonic() + _RECALL_EVERY_S
+
+    def _seal_if_due(self) -> None:
         if time.monotonic() >= self._seal_at:
             self.seal(time.time_ns() // 1_000_000)
             self._seal_at = time.monotonic() + _SEAL_EVERY_S
