@@ -43,8 +43,8 @@ from analytics.settings import Cassandra, Discover, Ignite, Kafka, Settings
 from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.freshness import Freshness
 from analytics.store.replica.follower import Follower
-from analytics.store.replica.freshness import Freshness
 from analytics.stream.base import Appending
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.kafka.log import KafkaLog

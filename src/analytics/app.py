@@ -45,6 +45,8 @@ from analytics.store.base import Builds, Overviews
 from analytics.store.catalog.shared import SharedCatalog
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.freshness import Freshness
+from analytics.store.lag import Lag, LagGauge
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.projector import Projector
 
@@ -92,6 +94,8 @@ class Parts(Workspace):
     registry: Registry
     behind: Callable[[], int]
     """Records that are durable, and that somebody will still have to fold or to send on."""
+    lag: Callable[[], Lag | None]
+    """What the figures here lack, where it is worth a word."""
     loops: list[LoopState]
     """How its background loops fare; whoever starts another for the server adds it."""
     started_at: int = field(default_factory=clock)
@@ -175,6 +179,7 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
             threads=settings.store.threads or os.cpu_count() or 1,
             queue_timeout_s=settings.store.queue_timeout_s,
             query_timeout_s=settings.store.query_timeout_s,
+            lag=lambda: gauge.lag(),
         )
     )
     limits = JournalLimits(
@@ -184,6 +189,14 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
     )
     journal = await stack.enter_async_context(Journal(folder.journal, limits))
     projector = await stack.enter_async_context(Projector(journal, store, clock=clock))
+
+    async def ends() -> Mapping[int, int]:
+        return {0: journal.next_offset}
+
+    freshness = await stack.enter_async_context(
+        Freshness(ends, lambda: {0: projector.next_offset}, clock, every_s=1)
+    )
+    gauge = LagGauge(freshness, lambda: journal.next_offset - projector.next_offset, clock)
     return Parts(
         settings=settings,
         folder=folder,
@@ -199,11 +212,12 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
         checks={
             "journal": lambda: journal.fault,
         },
-        loops=[*projector.loops, *common.catalog.loops],
+        loops=[*projector.loops, freshness.loop, *common.catalog.loops],
         breakers=common.breakers,
         gauges=_gauges(journal, projector),
         registry=common.registry,
         behind=lambda: journal.next_offset - projector.next_offset,
+        lag=gauge.lag,
     )
 
 
@@ -239,6 +253,7 @@ async def _replica(common: Common, stack: AsyncExitStack, ignite: Guard) -> Part
         gauges=backends.gauges(),
         registry=common.registry,
         behind=lambda: backends.log.backlog,
+        lag=backends.store.lag,
     )
 
 
@@ -281,6 +296,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         clock=parts.clock,
         setup_token=setup_token,
         changed=parts.figures.changes,
+        lag=parts.lag,
         settle=parts.settle,
         stopping=lambda: health.draining,
         breakers=parts.breakers,
@@ -299,7 +315,10 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         [
             Own(routes=[*health.routes(), *figures]),
             taking,
-            admin(LedgerApi(parts.store, parts.catalog, COOKIE), admin_page.routes(pages)),
+            admin(
+                LedgerApi(parts.store, parts.catalog, COOKIE, lag=parts.lag),
+                admin_page.routes(pages),
+            ),
             # The pages of sites lie right below `/`, so they come last.
             dashboard.module(pages, parts.figures.visible),
         ],

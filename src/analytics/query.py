@@ -177,6 +177,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     cookie once a day each."""
     as_of: int | None = None
     """Set when the answer may lack what came after this moment (a degraded answer)."""
+    waiting: int = 0
+    """How many durable hits of all sites are not counted yet, where `as_of` is set and it is
+    known."""
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):

@@ -114,3 +114,22 @@ async def test_damage_in_the_log_is_found(data: Path, settings: Settings) -> Non
     segment.write_bytes(content)
     found = await audit(settings)
     assert not found.balanced
+
+
+async def test_hits_that_come_meanwhile_are_told_and_are_in_no_sum(
+    data: Path, settings: Settings
+) -> None:
+    async with open_workspace(settings) as workspace, workspace.paused():
+
+        async def as_it_is() -> None:
+            """Let what comes now wait, as hits do that come once an audit counts."""
+
+        @asynccontextmanager
+        async def paused() -> AsyncIterator[None]:
+            yield
+
+        await workspace.log.append([hit(100 + n) for n in range(7)])
+        still = dataclasses.replace(workspace, settle=as_it_is, paused=paused)
+        found = await auditing.run(still, Audit(), Job())
+    assert (found.balanced, found.waiting) == (True, 7)
+    assert found.sites[0].received == 12

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, SITE, berlin, hit
 
+from analytics.admin.ledger_api import describe
+from analytics.dashboard import Dashboard
 from analytics.dashboard.ledger_page import add, by_day, by_hour
 from analytics.event import Drop, DropReason
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.lag import Lag
 from analytics.testing.sample import batch
 
 LINE = LedgerLine(received=10, stored=6, duplicate=1, dropped={"shield-ip": 2}, dead=1)
@@ -54,3 +62,50 @@ async def test_a_hit_that_is_missing_is_not_hidden(owner: Client, store: DuckDBS
     lost = {key: line._replace(received=3) for key, line in given.ledger.items()}
     await store.write(given._replace(ledger=lost))
     assert "Out of balance by 2" in (await owner.get(f"/{SITE}/ledger")).text
+
+
+class TestBacklog:
+    """While acknowledged hits wait to be counted."""
+
+    @pytest.fixture
+    async def deps(self, deps: Dashboard, tmp_path: Path) -> AsyncIterator[Dashboard]:
+        lag = Lag(92_000, berlin("2026-11-24 11:55"))
+        async with DuckDBStore(tmp_path / "behind.duckdb", lag=lambda: lag) as behind:
+            await behind.write(batch([hit(berlin("2026-06-01 12:00"))]))
+            yield dataclasses.replace(deps, store=behind, lag=lambda: lag)
+
+    async def test_nothing_is_called_balanced(self, owner: Client) -> None:
+        page = (await owner.get(f"/{SITE}/ledger")).text
+        assert "92,000 hits are still being counted" in page
+        assert "Waiting, of all sites</dt><dd>92,000" in page
+        badge = page[page.index('class="badge') :].partition("</p>")[0]
+        assert "92,000 hits wait" in badge
+        assert "Balanced" not in badge
+
+    async def test_a_report_says_so_and_keeps_its_period(self, owner: Client) -> None:
+        page = (await owner.get(f"/{SITE}")).text
+        assert "92,000 hits are still being counted" in page
+        assert "11:55 on 24 November" in page
+        assert "<span>Last 28 days</span>" in page
+        assert "Is the snippet in place?" not in page
+
+    async def test_the_list_of_sites_says_so(self, owner: Client) -> None:
+        assert "92,000 hits are still being counted" in (await owner.get("/")).text
+
+
+def test_the_api_calls_nothing_balanced_while_hits_wait() -> None:
+    ledger = {LedgerKey(SITE, 0): LINE}
+    assert describe(ledger, None)["balanced"]
+    behind = describe(ledger, None, Lag(92_000, NOW))
+    assert (behind["balanced"], behind["waiting"], behind["as_of"]) == (False, 92_000, NOW)
+
+
+async def test_an_open_report_keeps_its_period_when_it_refreshes(
+    owner: Client, store: DuckDBStore
+) -> None:
+    """Chosen for an empty 28 days, the period is named in the address that a refresh asks for."""
+    await store.write(batch([hit(berlin("2026-06-01 12:00"))]))
+    page = (await owner.get(f"/{SITE}")).text
+    asked = page.partition('data-refresh="')[2].partition('"')[0]
+    assert "period=custom" in asked
+    assert "to=2026-06-01" in asked

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import httpx2
 import pytest
 from tests.dashboard.test_stats_api import api, visited, waiting  # noqa: F401 (fixtures)
@@ -10,10 +13,11 @@ from tests.dashboard.world import SITE
 from analytics.dashboard.stats_v1 import _filters
 from analytics.errors import Malformed
 from analytics.query import Compare, Metric, Op
+from analytics.store.duckdb import DuckDBStore
+from analytics.store.lag import Lag
 
 PAGE_ONLY = (Metric.EXITS, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH)
 """Metrics that are asked for by page."""
-
 pytestmark = pytest.mark.usefixtures("visited")
 
 
@@ -157,3 +161,23 @@ async def test_thirty_years_of_hours_are_refused_by_the_bound(api: httpx2.AsyncC
     assert "10,000 hours" in reply.json()["reason"]
     months = (await ask(api, "timeseries", **{**asked, "interval": "month"})).json()["results"]
     assert len(months) == 361
+
+
+class TestBacklog:
+    """While durable hits wait to be counted."""
+
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[DuckDBStore]:
+        async with DuckDBStore(tmp_path / "behind.duckdb", lag=lambda: Lag(92_000, 1_000)) as store:
+            yield store
+
+    async def test_figures_that_lack_something_say_so(
+        self,
+        api: httpx2.AsyncClient,  # noqa: F811
+    ) -> None:
+        lacking = {"as_of": 1_000, "waiting": 92_000}
+        for path in ("aggregate", "timeseries", "breakdown"):
+            reply = await ask(api, path, period="7d", property="event:page")
+            assert reply.json()["meta"] == lacking, path
+        query = {"site_id": SITE, "metrics": ["visitors"], "date_range": "7d"}
+        assert (await api.post("/api/v2/query", json=query)).json()["meta"] == lacking

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 from tests.server import Server
 
 from analytics.event import Hit
+from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.store.lag import MANY
 from analytics.stream.journal import Journal, JournalLimits
 
 SITE = "backlog.example"
@@ -87,3 +90,26 @@ async def test_a_start_does_not_wait_for_a_gigabyte_of_backlog(
             assert (line["received"], line["stored"]) == (count + 1, count + 1)
     finally:
         await server.kill()
+
+
+async def test_pages_say_how_much_is_still_being_counted(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    await server.command("site", "add", SITE)
+    async with SqliteCatalog(server.data / "catalog.sqlite") as catalog:
+        await catalog.sites.change(replace(catalog.sites.all()[0], public=True))
+    count = await backlog(server.data / "journal", 64 << 20)
+    await server.start()
+    try:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+            pages, left = [], count
+            while left:
+                page = (await client.get(f"/{SITE}")).text
+                left = await lag(client)
+                if left >= MANY:  # and more, when the page was made
+                    pages.append(page)
+            assert pages
+            assert all("hits are still being counted" in page for page in pages)
+            assert all(">Last 28 days<" in page for page in pages)
+            assert "still being counted" not in (await client.get(f"/{SITE}")).text
+    finally:
+        await server.stop()

@@ -41,6 +41,8 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     balanced: bool
     sites: list[SiteAudit]
     faults: list[str]
+    waiting: int = 0
+    """Hits that were acknowledged while it counted: they are in the log, and in none of these."""
 
 
 async def run(workspace: Workspace, asked: Audit, job: Job) -> Audited:
@@ -51,13 +53,15 @@ async def run(workspace: Workspace, asked: Audit, job: Job) -> Audited:
     async with workspace.paused():
         ledger = await workspace.store.ledger(site)
         faults = [*_unequal(ledger, await workspace.store.recount(site))]
+        offsets = await workspace.store.offsets()
+        ends = {end.partition: end.offset for _, end in await workspace.log.ends()}
+        waiting = sum(max(0, end - offsets.get(at, 0)) for at, end in ends.items())
         if site is None:
-            offsets = await workspace.store.offsets()
             faults += _uncounted(ledger, offsets)
             faults += [fault async for fault in _unreadable(workspace.log, offsets, job)]
             for audit in workspace.audits:
                 faults += await audit()
-    return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults)
+    return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults, waiting=waiting)
 
 
 def _unequal(

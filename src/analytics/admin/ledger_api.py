@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -14,15 +14,25 @@ from analytics import access
 from analytics.errors import Forbidden, NotFound, Unauthenticated
 from analytics.person import Scope
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.store import lag as lags
 from analytics.store.base import SeriesStore
 from analytics.store.catalog.base import Catalog
+from analytics.store.lag import Lag
 
 
 class LedgerApi:
     """Answers a key with the scope stats:read, or somebody who is logged in."""
 
-    def __init__(self, store: SeriesStore, catalog: Catalog, cookie: str) -> None:
+    def __init__(
+        self,
+        store: SeriesStore,
+        catalog: Catalog,
+        cookie: str,
+        *,
+        lag: Callable[[], Lag | None] = lags.none,
+    ) -> None:
         self._store = store
+        self._lag = lag
         self._catalog = catalog
         self._cookie = cookie
 
@@ -40,9 +50,10 @@ class LedgerApi:
             if allowed is not None and site.domain not in allowed:
                 raise Forbidden(f"you may not see {site.domain}")
             allowed = frozenset({site.domain})
+        lag = self._lag()
         ledger = await self._store.ledger()
         # Years of hours of many sites are not for the event loop.
-        return await asyncio.to_thread(lambda: JSONResponse(describe(ledger, allowed)))
+        return await asyncio.to_thread(lambda: JSONResponse(describe(ledger, allowed, lag)))
 
     async def _allowed(self, request: Request) -> frozenset[str] | None:
         """The domains that who asks may see; None for all, the unknown sites' lines included."""
@@ -58,15 +69,22 @@ class LedgerApi:
 
 
 def describe(
-    ledger: Mapping[LedgerKey, LedgerLine], allowed: frozenset[str] | None
+    ledger: Mapping[LedgerKey, LedgerLine],
+    allowed: frozenset[str] | None,
+    lag: Lag | None = None,
 ) -> dict[str, Any]:
-    """The reply: each site's sums, and its hours from the oldest on."""
+    """The reply: each site's sums, and its hours from the oldest on.
+
+    While acknowledged hits wait to be counted, nothing is called balanced.
+    """
     sites: dict[str, list[tuple[int, LedgerLine]]] = {}
     for key, line in sorted(ledger.items()):
         if allowed is None or key.site in allowed:
             sites.setdefault(key.site, []).append((key.hour, line))
     described = [_site(site, lines) for site, lines in sites.items()]
-    return {"balanced": all(site["balanced"] for site in described), "sites": described}
+    balanced = lag is None and all(site["balanced"] for site in described)
+    waiting = {} if lag is None else {"waiting": lag.records, "as_of": lag.as_of}
+    return {"balanced": balanced, **waiting, "sites": described}
 
 
 def _site(site: str, lines: list[tuple[int, LedgerLine]]) -> dict[str, Any]:

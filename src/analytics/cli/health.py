@@ -71,7 +71,10 @@ def _show(found: auditing.Audited) -> None:
             click.echo(f"{each.site}: {count:,} dropped: {reason}")
     for fault in found.faults:
         click.echo(f"FAULT  {fault}")
-    click.echo("Balanced: every hit is accounted for." if found.balanced else "NOT balanced.")
+    if found.waiting:
+        click.echo(f"{found.waiting:,} hits came during the audit, and wait to be counted.")
+    counted = "every hit counted so far" if found.waiting else "every hit"
+    click.echo(f"Balanced: {counted} is accounted for." if found.balanced else "NOT balanced.")
 
 
 def _show_checkup(found: checkup.Checkup) -> None:

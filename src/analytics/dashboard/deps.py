@@ -16,7 +16,9 @@ from analytics.dashboard.current_visitors import CurrentVisitors
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Recent, Result
 from analytics.registry.base import Listed
+from analytics.store import lag as lags
 from analytics.store.catalog.base import Catalog
+from analytics.store.lag import Lag
 
 
 class Figures(Protocol):
@@ -112,6 +114,8 @@ class Dashboard:
     step (many writes may count as one); the iteration ends when the program stops."""
     settle: Callable[[], Awaitable[None]] = settled
     """Returns when everything appended before the call is in the store."""
+    lag: Callable[[], Lag | None] = lags.none
+    """What the figures lack, where it is worth a word."""
     stopping: Callable[[], bool] = never
     """Whether the server is on its way out: live pages then let go of it."""
     breakers: Sequence[Breaker] = ()

@@ -16,6 +16,7 @@ from analytics.dashboard.date_range import local
 from analytics.dashboard.span import day_name
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.site import Site
+from analytics.store.lag import Lag
 
 DAYS: Final = 91
 
@@ -56,18 +57,25 @@ async def show(ask: Ask) -> Response:
     ask.someone()
     text = ask.request.query_params.get("day", "")
     day = parsing.day(text, "day") if text else None
+    lag = ask.deps.lag()
     ledger = await ask.deps.store.ledger(site.domain)
-    return await asyncio.to_thread(_page, ask, site, text, day, ledger)
+    return await asyncio.to_thread(_page, ask, site, text, day, ledger, lag)
 
 
 def _page(
-    ask: Ask, site: Site, text: str, day: date | None, ledger: Mapping[LedgerKey, LedgerLine]
+    ask: Ask,
+    site: Site,
+    text: str,
+    day: date | None,
+    ledger: Mapping[LedgerKey, LedgerLine],
+    lag: Lag | None,
 ) -> Response:
     """The page; years of hours, added up, are not for the event loop."""
     days, hours = by_day(ledger, site.timezone), by_hour(ledger, site.timezone, text) if day else []
     return ask.page(
         "ledger.html",
         site=site,
+        lag=lag,
         total=add("All time", ledger.values()),
         lines=hours if day else days[:DAYS],
         left_out=0 if day else max(0, len(days) - DAYS),

@@ -79,13 +79,16 @@ class Report(NamedTuple):
     """Why there is nothing to show, when there is not."""
     visitor_days: bool
     as_of: int | None
+    waiting: int
+    """How many hits of all sites are still being counted, where that is known."""
 
 
 async def report(deps: Dashboard, site: Site, address: Address) -> Report:
     """Ask and answer.
 
     Without a chosen period: the last 28 days; where those are empty, today for a new site, and
-    the last days that have any for one whose events are older.
+    the last days that have any for one whose events are older. While hits wait to be counted, the
+    period stays as it is.
     """
     found = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
     if address.period or address.conditions or found.blank is None:
@@ -123,7 +126,12 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
     compare = compare and not unlike
     visitors = figures.number(_first(totals)[0]) or 0
     some = visitors or figures.number(_first(totals)[2])
-    blank = None if some else await _blank(deps, address, covered.period, now)
+    # It may be empty only because its hits are still being counted.
+    blank = (
+        None
+        if some or totals.as_of is not None
+        else await _blank(deps, address, covered.period, now)
+    )
 
     def assembled() -> Report:
         current = plot.buckets(site.domain, covered.period, interval)
@@ -154,6 +162,7 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
             blank=blank,
             visitor_days=totals.visitor_days,
             as_of=min(known, default=None),
+            waiting=max(r.waiting for r in (totals, line, *lists)),
         )
 
     # Hundreds of buckets by name, twice, take a while, and events have to be answered meanwhile.

@@ -41,13 +41,11 @@ async def show(ask: Ask) -> Response:
     sites = ask.sites()
     if person.owner and not sites:
         return redirect("/sites/new")
+    lag = ask.deps.lag()
     recent = await ask.deps.store.recent([site.domain for site in sites], ask.deps.clock())
     unknown = await unknown_sites(ask.deps) if person.owner else ()
-    return await ask.long_page(
-        "sites.html",
-        unknown=unknown,
-        cards=[_card(site.domain, recent.get(site.domain, _QUIET)) for site in sites],
-    )
+    cards = [_card(site.domain, recent.get(site.domain, _QUIET)) for site in sites]
+    return await ask.long_page("sites.html", unknown=unknown, cards=cards, lag=lag)
 
 
 def _card(domain: str, recent: Recent) -> SiteCard:

@@ -113,6 +113,8 @@ def _meta(asked: Asked, query: Query, result: Result) -> dict[str, object]:
         meta["visitor_days"] = True
     if result.as_of is not None:
         meta["as_of"] = result.as_of
+        if result.waiting:
+            meta["waiting"] = result.waiting
     return meta
 
 

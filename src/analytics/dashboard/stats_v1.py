@@ -55,7 +55,8 @@ class StatsV1:
     async def aggregate(self, request: Request) -> Response:
         """One figure for each metric, and with `compare=previous_period` how it changed."""
         query = await self._query(request)
-        (now,) = (await self._access.store.query(query)).rows
+        result = await self._access.store.query(query)
+        (now,) = result.rows
         compare = request.query_params.get("compare")
         if compare not in (None, "previous_period"):
             raise Malformed("compare", unknown("comparison", compare, ["previous_period"]))
@@ -68,7 +69,7 @@ class StatsV1:
             (then,) = (await self._access.store.query(before)).rows
             for metric, new, old in zip(query.metrics, now.metrics, then.metrics, strict=True):
                 results[metric.value]["change"] = _change(metric, new, old)
-        return JSONResponse({"results": results})
+        return JSONResponse({"results": results, **_meta(result)})
 
     async def timeseries(self, request: Request) -> Response:
         """Every bucket of the period, those without events too."""
@@ -93,12 +94,13 @@ class StatsV1:
         dimension = stats_query.dimension(params.get("property"), "property")
         query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
         name = columns.property_key(dimension) or dimension.rpartition(":")[2]
+        result = await self._access.store.query(query)
         return JSONResponse(
             {
                 "results": [
-                    {name: row.dimensions[0], **_named(query, row.metrics)}
-                    for row in (await self._access.store.query(query)).rows
-                ]
+                    {name: row.dimensions[0], **_named(query, row.metrics)} for row in result.rows
+                ],
+                **_meta(result),
             }
         )
 
@@ -164,9 +166,18 @@ def _series(query: Query, result: Result) -> Response:
             "results": [
                 {"date": bucket, **_named(query, figures.get(bucket, nothing))}
                 for bucket in buckets.time_labels(query)
-            ]
+            ],
+            **_meta(result),
         }
     )
+
+
+def _meta(result: Result) -> Mapping[str, object]:
+    """What the figures may lack, as version 2 says it; nothing while they lack nothing."""
+    if result.as_of is None:
+        return {}
+    waiting = {"waiting": result.waiting} if result.waiting else {}
+    return {"meta": {"as_of": result.as_of, **waiting}}
 
 
 _EMPTY: Final = frozenset(

@@ -22,8 +22,8 @@ from analytics.query import Metric, Period, Query, Result
 from analytics.store import arrow, packing
 from analytics.store.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.freshness import Ends
 from analytics.store.question import Question
-from analytics.store.replica.freshness import Ends
 from analytics.store.replica.history import History
 from analytics.store.replica.store import ReplicaStore
 from analytics.store.rewriting import rewritten

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from msgspec import structs
+
 from analytics.errors import Conflict, StoreUnavailable
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
@@ -27,6 +29,7 @@ from analytics.store import (
     window,
     writing,
 )
+from analytics.store import lag as lags
 from analytics.store.base import (
     Absorbs,
     Audits,
@@ -45,6 +48,7 @@ from analytics.store.cell_building import Builder, Plan
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.erasing import Matching
+from analytics.store.lag import Lag
 from analytics.store.threads import Threads
 
 
@@ -61,6 +65,7 @@ class DuckDBStore:
         queue_timeout_s: float = 20,
         query_timeout_s: float = 30,
         timezones: Callable[[], Mapping[str, str]] = dict,
+        lag: Callable[[], Lag | None] = lags.none,
         rebuild_at_most_every_ms: int = 600_000,
         hot_days: int = 0,
     ) -> None:
@@ -70,6 +75,7 @@ class DuckDBStore:
             queue_timeout_s=queue_timeout_s,
         )
         self._query_timeout_s = query_timeout_s
+        self._lag = lag
         self._scratch = path.parent / "scratch"
         self._file: writing.RowFile | None = None
         self._timezones = timezones
@@ -98,9 +104,14 @@ class DuckDBStore:
 
     async def query(self, query: Query) -> Result:
         """Answer *query* from every row written before the call."""
-        return await self._threads.read(
+        lag = self._lag()  # before the answer, which may have more by then
+        result = await self._threads.read(
             partial(answering.answer, query=query), at_most_s=self._query_timeout_s
         )
+        if lag is None:
+            return result
+        as_of = lag.as_of or await self.newest() or 0
+        return structs.replace(result, as_of=as_of, waiting=lag.records)
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
         """Return the last 24 hours of each of *sites*; those without any event are left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from msgspec import structs
 
@@ -25,15 +25,13 @@ from analytics.store.base import (
     Snapshots,
 )
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.freshness import Ends, Freshness
+from analytics.store.lag import STALE_MS, Lag
 from analytics.store.question import Question
 from analytics.store.replica.erasing import Erasing, OrderLog
 from analytics.store.replica.follower import Follower, Source
-from analytics.store.replica.freshness import Ends, Freshness
 from analytics.store.replica.history import History
 from analytics.store.window import NotHere
-
-_STALE_MS: Final = 10_000
-"""An answer that may lack what is older than this says how old it is."""
 
 
 class ReplicaStore:
@@ -86,12 +84,15 @@ class ReplicaStore:
 
     async def query(self, query: Query) -> Result:
         """Answer *query* from what is here, and say as of when if that may be too little."""
-        as_of = await self._as_of()
+        lag = self.lag()
         try:
             result = await self._engine.query(query)
         except NotHere as gone:
             result = await self._from_history(gone)
-        return result if as_of is None else structs.replace(result, as_of=as_of)
+        if lag is None:
+            return result
+        as_of = lag.as_of or await self._engine.newest() or 0
+        return structs.replace(result, as_of=as_of, waiting=lag.records)
 
     @property
     def complete_at(self) -> int:
@@ -103,13 +104,14 @@ class ReplicaStore:
             moments.append(self._freshness.complete_at)
         return min(moments)
 
-    async def _as_of(self) -> int | None:
+    def lag(self) -> Lag | None:
+        """Return what the figures here lack, None when nothing is known to be missing for long."""
         complete_at, now = self.complete_at, self._clock()
         # The log is first asked after the start.
         known_at = complete_at if self.follower.fault else max(complete_at, self._opened_at)
-        if now - known_at <= _STALE_MS:
+        if now - known_at <= STALE_MS:
             return None
-        return complete_at or await self._engine.newest() or 0
+        return Lag(0 if self._freshness is None else self._freshness.missing, complete_at)
 
     async def _from_history(self, gone: NotHere) -> Result:
         """The answer of somebody who has the rows that were let go here."""

@@ -68,6 +68,14 @@ class Freshness:
                 break
         return self._complete_at
 
+    @property
+    def missing(self) -> int:
+        """How many records the figures lack of those that the log held when it was last asked."""
+        if not self._noted:
+            return 0
+        here, ends = self._here(), self._noted[-1][1]
+        return sum(max(0, end - here.get(partition, 0)) for partition, end in ends.items())
+
     async def look(self) -> None:
         """Note where the log ends now. Raises `AnalyticsError` when nobody can say."""
         asked_at = self._clock()

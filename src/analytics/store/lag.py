@@ -1,0 +1,50 @@
+"""How far the figures are behind the log, where that is far enough to say so.
+
+A hit is counted a moment after it is durable, so there is nearly always one that is not. Pages and
+answers speak of it when more wait than the figures take in at one step, or when one waits longer
+than a reader would expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from analytics.store.freshness import Freshness
+
+STALE_MS: Final = 10_000
+"""Figures that may lack what is older than this say how old they are."""
+MANY: Final = 5_000
+"""So many hits are one step of the projector: more of them are a backlog, however new."""
+
+
+class Lag(NamedTuple):
+    """What is durable, and not in the figures."""
+
+    records: int
+    """How many hits, of all sites; 0 where nobody can say."""
+    as_of: int
+    """The last moment (UTC ms) known of which nothing is missing; 0 without one."""
+
+
+class LagGauge:
+    """Looks at the log and at the figures of this process."""
+
+    def __init__(
+        self, freshness: Freshness, records: Callable[[], int], clock: Callable[[], int]
+    ) -> None:
+        self._freshness = freshness
+        self._records = records
+        self._clock = clock
+        self._opened_at = clock()
+
+    def lag(self) -> Lag | None:
+        """Return what the figures lack, None when that is not worth a word."""
+        records, complete_at = self._records(), self._freshness.complete_at
+        old = self._clock() - max(complete_at, self._opened_at) > STALE_MS
+        return Lag(records, complete_at) if records >= MANY or (records and old) else None
+
+
+def none() -> Lag | None:
+    """Return None: the figures of a store that nobody fills lack nothing."""
+    return None
