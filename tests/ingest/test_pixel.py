@@ -59,6 +59,12 @@ async def test_this_server_itself_is_never_the_page(
     assert await world.records() == []
 
 
+async def test_this_server_is_known_by_the_name_that_a_proxy_has_for_it(world: Ingesting) -> None:
+    names = {"host": "127.0.0.1:8000", "x_forwarded_host": "stats.example.com"}
+    answer = await fetched(world, {"d": SITE}, referer="https://stats.example.com/", **names)
+    assert (answer.status, answer.json["field"]) == (400, "u")
+
+
 @pytest.mark.parametrize(
     ("referer", "host"),
     [

@@ -84,6 +84,7 @@ def _referer(scope: Scope, site: str) -> str:
     headers = dict(scope["headers"])
     referer: str = headers.get(b"referer", b"").decode("latin-1")
     host = host_and_port(referer)
-    if host != host_and_port(f"//{headers.get(b'host', b'').decode('latin-1')}"):
+    own = (headers.get(name, b"").decode("latin-1") for name in (b"host", b"x-forwarded-host"))
+    if host not in map(host_and_port, (f"//{name}" for name in own)):
         return referer
     return referer if host.removeprefix("www.") in site.lower().split(",") else ""
