@@ -8,6 +8,7 @@ from typing import Any, Final, Self, TypeVar
 import httpx2
 import msgspec
 
+from analytics import parsing
 from analytics.errors import Misconfigured, RegistryUnavailable
 from analytics.registry.base import Listed, Registry, Replica
 from analytics.settings import Eureka
@@ -91,7 +92,11 @@ class EurekaRegistry:
         if not reply:
             return []
         found = _decoded(reply, _Reply).application.instance
-        listed = [_listed(each) for each in found if each.metadata.get("startedAt", "").isdecimal()]
+        listed = [
+            _listed(each)
+            for each in found
+            if parsing.digits(each.metadata.get("startedAt", "")) is not None
+        ]
         return sorted(listed, key=lambda each: each.replica.address)
 
     @property
