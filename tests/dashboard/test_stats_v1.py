@@ -49,6 +49,13 @@ async def test_a_timeseries_has_every_day(api: httpx2.AsyncClient) -> None:  # n
     }
 
 
+async def test_a_metric_that_is_asked_for_twice_is_answered_once(
+    api: httpx2.AsyncClient,  # noqa: F811
+) -> None:
+    reply = await ask(api, "aggregate", period="7d", metrics="visitors, visitors,visitors")
+    assert reply.json() == {"results": {"visitors": {"value": 2}}}
+
+
 async def test_a_day_has_hours(api: httpx2.AsyncClient) -> None:  # noqa: F811
     asked = {"period": "day", "date": "2026-11-23", "metrics": "pageviews"}
     results = (await ask(api, "timeseries", **asked)).json()["results"]

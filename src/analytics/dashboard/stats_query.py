@@ -46,6 +46,13 @@ _FIELDS: Final = (
 )
 _DIMENSIONS: Final = frozenset(Dimension)
 _METRICS: Final = frozenset(Metric)
+_PLAUSIBLE: Final = {
+    "event:goal": "event:name",
+    "visit:country_name": "visit:country",
+    "visit:region_name": "visit:region",
+    "visit:city_name": "visit:city",
+}
+"""Dimensions that Plausible has and we do not, and what comes nearest."""
 _OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done")
 _INCLUDE: Final = ("time_labels", "total_rows", "imports")
 _PAGINATION: Final = ("limit", "offset")
@@ -158,7 +165,10 @@ def dimension(name: object, field: str, *, time: bool = False) -> str:
         if name in _DIMENSIONS or is_property:
             return name
     known = [*Dimension] if not time else [_TIME, *Dimension]
-    raise Malformed(field, unknown("dimension", name, known, f", {PROPERTY_PREFIX}<name>"))
+    raise Malformed(
+        field,
+        unknown("dimension", name, known, f", {PROPERTY_PREFIX}<name>", elsewhere=_PLAUSIBLE),
+    )
 
 
 def _orders(sent: object) -> tuple[Order, ...]:

@@ -114,7 +114,7 @@ class StatsV1:
         params = request.query_params
         site = self._access.site(request, params.get("site_id", ""))
         await self._access.settled(request)
-        names = [name.strip() for name in params.get("metrics", "visitors").split(",")]
+        names = dict.fromkeys(map(str.strip, params.get("metrics", "visitors").split(",")))
         return Query(
             site=site.domain,
             metrics=tuple(stats_query.metric(name, "metrics") for name in names),
