@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -101,3 +101,33 @@ async def test_duties_go_on_while_another_fails(parts: Parts) -> None:
     assert store.built >= 2
     assert loops["salts"].state.successes >= 1
     assert loops["retention"].state.successes == 0
+
+
+async def test_no_cells_are_built_while_days_are_deleted(parts: Parts) -> None:
+    class Watched(Failing):
+        under_way: list[str] = []  # noqa: RUF012 - of this test alone
+
+        async def retain(self, site: str, before_ms: int) -> int:
+            return await self._alone("retain", lambda: super(Watched, self).retain(site, before_ms))
+
+        async def build_cells(self, now: int) -> int:
+            return await self._alone("cells", lambda: super(Watched, self).build_cells(now))
+
+        async def _alone(self, what: str, step: Callable[[], Awaitable[int]]) -> int:
+            assert self.under_way == []
+            self.under_way.append(what)
+            await asyncio.sleep(0.01)
+            result = await step()
+            self.under_way.remove(what)
+            return result
+
+    watched = replace(parts, store=cast("ServingStore", Watched(parts, {})))
+    loops = {loop.state.name: loop for loop in duties(watched)}
+    async with AsyncExitStack() as stack, asyncio.timeout(30):
+        for loop in loops.values():
+            await stack.enter_async_context(loop)
+        while min(loops[name].state.successes for name in ("retention", "cells")) < 3:
+            for loop in loops.values():
+                loop.wake()
+            await asyncio.sleep(0.005)
+    assert [loop.state.failures for loop in loops.values()] == [0, 0, 0]

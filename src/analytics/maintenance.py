@@ -1,11 +1,12 @@
 """The upkeep of a running server: cells, retention, and the salts of each day.
 
-Each duty is a background loop of its own, so that none waits for another or fails with it.
+Each duty is a background loop of its own, so that none fails with another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -24,6 +25,8 @@ _DAY_MS: Final = 86_400_000
 
 def duties(parts: Parts) -> Sequence[BackgroundLoop]:
     """Return the loops that keep *parts* in order; they run while their blocks do."""
+    # Cells that are built while their days are deleted would come back without them.
+    rows = asyncio.Lock()
     return (
         BackgroundLoop(
             "salts",
@@ -34,19 +37,24 @@ def duties(parts: Parts) -> Sequence[BackgroundLoop]:
         ),
         BackgroundLoop(
             "retention",
-            partial(apply_retention, parts),
+            partial(_holding, rows, partial(apply_retention, parts)),
             every_s=_EVERY_S,
             meanwhile="Some rows are kept for longer than their site's retention says.",
             longest_pause_s=_LONGEST_PAUSE_S,
         ),
         BackgroundLoop(
             "cells",
-            partial(build_cells, parts),
+            partial(_holding, rows, partial(build_cells, parts)),
             every_s=_EVERY_S,
             meanwhile="Questions about past days look at every row, which takes longer.",
             longest_pause_s=_LONGEST_PAUSE_S,
         ),
     )
+
+
+async def _holding(lock: asyncio.Lock, step: Callable[[], Awaitable[None]]) -> None:
+    async with lock:
+        await step()
 
 
 async def make_salts(parts: Parts) -> None:
