@@ -32,3 +32,20 @@ def zone(name: str) -> tzinfo:
         raise KeyError(name)
     with resources.files(tzdata).joinpath("zoneinfo", name).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
+
+
+@cache
+def places() -> tuple[str, ...]:
+    """One name for each zone of each country, without the aliases of former days."""
+    return tuple(sorted({line.split("\t")[2] for line in _lines("zone.tab")}))
+
+
+@cache
+def countries() -> tuple[str, ...]:
+    """The ISO 3166-1 code of every country, and the one that Kosovo goes by without having any."""
+    return (*(line.split("\t")[0] for line in _lines("iso3166.tab")), "XK")
+
+
+def _lines(name: str) -> list[str]:
+    text = resources.files(tzdata).joinpath("zoneinfo", name).read_text("utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 from babel import Locale
 from babel.core import UnknownLocaleError
 
+from analytics import zones
+
 _ENGLISH: Final = Locale("en")
-_WITHOUT_ISO: Final = ("XK",)
-"""Kosovo has no ISO code; this one is what everybody uses."""
 
 
 @cache
 def countries() -> Mapping[str, str]:
     """Each country's code with its name."""
-    codes = [line.split("\t")[0] for line in _table("iso3166.tab")]
-    return {code: _ENGLISH.territories.get(code, code) for code in (*codes, *_WITHOUT_ISO)}
+    return {code: _ENGLISH.territories.get(code, code) for code in zones.countries()}
 
 
 def country(code: str) -> str:
@@ -68,11 +66,9 @@ def language(code: str) -> str:
         return code
 
 
-@cache
 def timezones() -> Sequence[str]:
     """The time zones to choose from: UTC, then one name for each zone of each country."""
-    places = sorted({line.split("\t")[2] for line in _table("zone.tab")})
-    return ("Etc/UTC", *places)
+    return ("Etc/UTC", *zones.places())
 
 
 def timezone_of(text: str) -> str:
@@ -87,8 +83,3 @@ def timezone_of(text: str) -> str:
     ending = [zone for zone in timezones() if zone.casefold().endswith(f"/{wanted}")]
     meant = same or ending
     return meant[0] if len(meant) == 1 else text.strip()
-
-
-def _table(name: str) -> list[str]:
-    text = files("tzdata.zoneinfo").joinpath(name).read_text("utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]

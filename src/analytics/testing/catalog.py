@@ -100,6 +100,7 @@ class SitesContract:
             ("retention_days", 0),
             ("shields", Shields(addresses=("10.0.0",))),
             ("shields", Shields(countries=("germany",))),
+            ("shields", Shields(countries=("XX",))),
         ],
     )
     async def test_a_change_without_sense_is_refused(

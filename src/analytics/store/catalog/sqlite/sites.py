@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
+from analytics import zones
 from analytics.errors import Conflict, Malformed, NotFound
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
@@ -117,7 +118,5 @@ def _check(site: Site) -> None:
                 "shields.addresses", f"{address!r} is no address and no network"
             ) from None
     for country in site.shields.countries:
-        if not (
-            len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
-        ):
-            raise Malformed("shields.countries", f"{country!r} is no ISO 3166-1 code such as DE")
+        if country not in zones.countries():
+            raise Malformed("shields.countries", f"{country!r} is not a country; give a code: DE")

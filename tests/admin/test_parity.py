@@ -1,0 +1,211 @@
+"""What a page does, the command does: the same steps by both leave the same behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+
+from analytics import dashboard
+from analytics.admin import operations
+from analytics.admin.job import Job
+from analytics.app import Parts, open_parts
+from analytics.dashboard import admin_page
+from analytics.dashboard.ask import COOKIE
+from analytics.settings import load
+from analytics.store.catalog import password
+from analytics.testing import sample
+from analytics.testing.series_store import NOON, hit
+
+OWNER, VIEWER, PASSWORD = "ada@x.example", "bob@x.example", "long enough"
+A, B = "a.example", "b.example"
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a hash costs is the catalog's to test."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(password, "HASHER", cheap)
+
+
+async def filled(folder: Path, stack: AsyncExitStack) -> Parts:
+    """Two sites with an event each, an owner, a viewer of one site, and three keys."""
+    settings = load(None, {"data": folder}, environment={})
+    parts = await stack.enter_async_context(open_parts(settings))
+    for domain in (A, B):
+        await parts.catalog.sites.add(domain, timezone="Etc/UTC")
+    await parts.catalog.people.add(OWNER, PASSWORD, owner=True)
+    await parts.catalog.people.add(VIEWER, PASSWORD, owner=False, sites=(A,))
+    for site in (A, B, None):
+        await parts.catalog.keys.create(scopes=["stats:read"], site=site, label=f"of {site}")
+    await parts.store.write(sample.batch([hit(NOON, site=A), hit(NOON, site=B)]))
+    return parts
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[tuple[Parts, Parts]]:
+    async with AsyncExitStack() as stack:
+        yield await filled(tmp_path / "page", stack), await filled(tmp_path / "command", stack)
+
+
+async def left(parts: Parts) -> dict[str, Any]:
+    """Everything that an owner can change."""
+    catalog = parts.catalog
+    return {
+        "sites": [(s.domain, s.timezone, s.retention_days) for s in catalog.sites.all()],
+        "people": [(p.email, p.owner, p.sites, p.must_change) for p in await catalog.people.all()],
+        "keys": sorted((k.label, k.site, k.scopes) for k in await catalog.keys.all() if k.site),
+        "keys of all": [(k.label, k.scopes) for k in await catalog.keys.all() if not k.site],
+        "rows": [await parts.store.count_rows(domain) for domain in (A, B)],
+    }
+
+
+async def by_page(parts: Parts, path: str, form: Mapping[str, str]) -> None:
+    """Post *form*, and say yes when the page asks."""
+    deps = dashboard.Dashboard(catalog=parts.catalog, store=parts.store, clock=lambda: NOON)
+    app = Starlette(routes=[*admin_page.routes(deps), *dashboard.routes(deps)])
+    token = await parts.catalog.people.log_in(OWNER, PASSWORD)
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://localhost", cookies={COOKIE: token}
+    ) as client:
+        answer = await client.post(path, data=await named(parts, form))
+        assert answer.status_code == 303, answer.text
+        if "/confirm?" in answer.headers["location"]:
+            page = (await client.get(answer.headers["location"])).text
+            fields = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page)
+            done = await client.post(path, data={name: unescape(text) for name, text in fields})
+            assert done.status_code == 303, done.text
+
+
+async def by_command(parts: Parts, operation: str, asked: Mapping[str, Any]) -> None:
+    parameters = msgspec.json.encode(await named(parts, asked))
+    await operations.perform(parts, operation, parameters, Job())
+
+
+async def named(parts: Parts, values: Mapping[str, Any]) -> dict[str, Any]:
+    """*values* with the ids of keys for their labels."""
+    ids = {f"key {key.label}": key.id for key in await parts.catalog.keys.all()}
+    return {
+        name: ids.get(value, value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+SETTINGS = f"/{A}/settings"
+STEPS: dict[str, tuple[str, dict[str, str], str, dict[str, Any]]] = {
+    "a site is added": (
+        "/sites/new",
+        {"domain": "https://www.C.example/", "timezone": "Asia/Tehran"},
+        "site.add",
+        {"domain": "https://www.C.example/", "timezone": "Asia/Tehran"},
+    ),
+    "a site is removed": (
+        SETTINGS,
+        {"form": "remove-site", "domain": A},
+        "site.remove",
+        {"site": A},
+    ),
+    "a site is removed with its events": (
+        SETTINGS,
+        {"form": "remove-site", "domain": A, "events": "delete"},
+        "site.remove",
+        {"site": A, "erase": True},
+    ),
+    "a retention is set": (
+        SETTINGS,
+        {"form": "retention", "days": "30"},
+        "site.change",
+        {"site": A, "retention_days": 30},
+    ),
+    "a time zone is set": (
+        SETTINGS,
+        {"form": "general", "timezone": "Asia/Tehran"},
+        "site.change",
+        {"site": A, "timezone": "Asia/Tehran"},
+    ),
+    "a person is added": (
+        SETTINGS,
+        {"form": "person", "email": "eve@x.example", "password": PASSWORD},
+        "user.add",
+        {"email": "eve@x.example", "password": PASSWORD, "sites": [A], "must_change": True},
+    ),
+    "a person is given a second site": (
+        f"/{B}/settings",
+        {"form": "person", "email": VIEWER},
+        "user.change",
+        {"email": VIEWER, "add": [B]},
+    ),
+    "a person becomes an owner": (
+        "/admin",
+        {"form": "role", "email": VIEWER, "role": "owner"},
+        "user.change",
+        {"email": VIEWER, "owner": True},
+    ),
+    "a password is set": (
+        "/admin",
+        {"form": "password", "email": VIEWER, "password": "quite another"},
+        "user.password",
+        {"email": VIEWER, "password": "quite another", "must_change": True},
+    ),
+    "a person is removed": (
+        "/admin",
+        {"form": "remove-person", "email": VIEWER},
+        "user.remove",
+        {"email": VIEWER},
+    ),
+    "a key of a site is made": (
+        SETTINGS,
+        {"form": "key", "label": "new", "scope": "stats:read"},
+        "key.create",
+        {"scopes": ["stats:read"], "site": A, "label": "new"},
+    ),
+    "a key of all sites is made": (
+        "/admin",
+        {"form": "key", "label": "new", "scope": "events:write"},
+        "key.create",
+        {"scopes": ["events:write"], "site": None, "label": "new"},
+    ),
+    "a key is revoked": (
+        SETTINGS,
+        {"form": "revoke", "key": f"key of {A}"},
+        "key.revoke",
+        {"id": f"key of {A}"},
+    ),
+    "a key of all sites is revoked": (
+        "/admin",
+        {"form": "revoke", "key": "key of None"},
+        "key.revoke",
+        {"id": "key of None"},
+    ),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_page_and_a_command_leave_the_same_behind(
+    both: tuple[Parts, Parts], step: str
+) -> None:
+    page, command = both
+    before = await left(page)
+    assert before == await left(command)
+    path, form, operation, asked = STEPS[step]
+    await by_page(page, path, form)
+    await by_command(command, operation, asked)
+    assert await left(page) == await left(command)
+    assert (await left(page) != before) or step == "a password is set"
+
+
+def test_every_operation_that_changes_something_has_its_page() -> None:
+    elsewhere = {"import", "export", "erase", "erase.count", "backup", "audit", "status"}
+    reading = {"site.list", "site.attached", "user.list", "key.list"}
+    tried = {operation for _, _, operation, _ in STEPS.values()}
+    assert tried == set(operations.OPERATIONS) - elsewhere - reading
