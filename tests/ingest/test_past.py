@@ -136,6 +136,18 @@ async def test_of_several_addresses_the_first_from_outside_is_the_visitors(
     assert hit.hostname == "example.com"
 
 
+async def test_what_a_proxy_forwarded_is_read_behind_the_user_agent(catalog: Catalog) -> None:
+    """As nginx's `main` writes it: the proxy in front, X-Forwarded-For at the end."""
+    log = log_of(catalog)
+    alone = await read(log, line(address="203.0.113.77"))
+    for proxy in ("10.0.0.1", "198.51.100.7"):
+        behind = await read(log, line(address=proxy) + b' "203.0.113.77, 10.183.250.139"')
+        assert behind.visitor == alone.visitor
+    direct = await read(log, line(address="203.0.113.9"))
+    claimed = await read(log, line(address="203.0.113.9") + b' "203.0.113.77"')
+    assert claimed.visitor == direct.visitor
+
+
 async def test_inside_a_network_the_first_address_is_the_visitors(catalog: Catalog) -> None:
     log = log_of(catalog)
     alone = (await read(log, line(address="10.0.0.9"))).visitor

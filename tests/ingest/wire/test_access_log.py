@@ -57,7 +57,14 @@ def test_a_user_and_what_follows_the_user_agent_do_not_matter() -> None:
     bare = parse(PLAIN)
     assert parse(PLAIN.replace(b"- - [", b"- frank [")) == bare
     assert parse(PLAIN.replace(b"- - [", b"- frank the third [")) == bare
-    assert parse(PLAIN + b' "10.0.0.1" 0.003') == bare
+    assert parse(PLAIN + b' "-" 0.003 "10.0.0.1"') == bare
+    assert parse(PLAIN + b' "no address, 10.0.0.1"') == bare
+    assert parse(PLAIN + b' 0.003 "10.0.0.1:80"') == bare
+
+
+@pytest.mark.parametrize("more", [b' "198.51.100.7, 10.0.0.1"', b' "unknown,198.51.100.7" "x"'])
+def test_a_list_of_addresses_behind_the_user_agent_comes_after_those_in_front(more: bytes) -> None:
+    assert parse(PLAIN + more).senders[:2] == ("203.0.113.9", "198.51.100.7")
 
 
 def test_escapes_are_undone() -> None:

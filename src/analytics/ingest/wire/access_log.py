@@ -2,8 +2,9 @@
 
     203.0.113.9 - - [17/May/2015:10:05:03 +0000] "GET /blog HTTP/1.1" 200 512 "-" "Mozilla/5.0"
 
-`log_columns` says what may stand in front of the time; what follows behind the user agent is read
-only to tell the logs of two proxies that look like this format and leave the user agent out.
+`log_columns` says what may stand in front of the time. Behind the user agent, nginx's `main` has
+X-Forwarded-For; what else follows is read only to tell the logs of two proxies that look like this
+format and leave the user agent out.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _PROXIES: Final = (
 """What two proxies write behind the user agent in what they call the common log format."""
 _NOTHING: Final = ("-", "")
 _ABSOLUTE: Final = re.compile("https?://", re.IGNORECASE)
+_FORWARDED: Final = re.compile(rb'\s+"([^"]*)".*', re.DOTALL)
 _VERSION: Final = re.compile(r" HTTP/\d(?:\.\d)?$")
 _ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _MONTHS: Final = {
@@ -78,7 +80,7 @@ class Line(NamedTuple):
     host: str
     """The virtual host; "" when the format has none."""
     senders: tuple[str, ...]
-    """The addresses, or the one name, that it came by."""
+    """The addresses that it came by, those in front of the time first; or one name."""
     ts: int
     method: str
     target: str
@@ -100,10 +102,12 @@ def parse(line: bytes) -> Line:
     request, referrer, user_agent = (_text(match[number]) for number in (5, 7, 8))
     if user_agent in _NOTHING and match["more"]:
         _refuse_proxies(match["more"])
+    forwarded = _FORWARDED.fullmatch(match["more"] or b"")
+    behind = log_columns.forwarded(forwarded[1].decode("latin-1")) if forwarded else ()
     method, _, target = _VERSION.sub("", request).partition(" ")
     return Line(
         host=columns.host,
-        senders=columns.senders,
+        senders=columns.senders + behind,
         ts=midnight + seconds * 1000,
         method=method,
         target=target,

@@ -66,6 +66,13 @@ def parse(text: str) -> Columns:
     return Columns(host, tuple(address for addresses in lists[begin:end] for address in addresses))
 
 
+def forwarded(text: str) -> tuple[str, ...]:
+    """The addresses of an X-Forwarded-For that stands elsewhere in a line; none if it is none."""
+    parts = [part for part in re.split("[, ]+", text) if part not in _ABSENT]
+    addresses = tuple(address for part in parts if (address := parse_address(part)))
+    return addresses if len(addresses) == len(parts) else ()
+
+
 def _addresses(word: str) -> tuple[str, ...]:
     """The addresses in *word*, one or a list; what else is in a list was never verified."""
     return tuple(address for part in word.split(",") if (address := parse_address(part)))
