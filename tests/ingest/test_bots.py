@@ -70,6 +70,15 @@ def test_what_names_no_system_is_no_browser(program: str) -> None:
     assert agent.parse(program).bot is not None
 
 
+@pytest.mark.parametrize(
+    "check",
+    ["ELB-HealthChecker/2.0", "kube-probe/1.31", "GoogleHC/1.0", "Consul Health Check",
+     "Acme-HealthCheck/1.0", "check_http/v2.4.0 (nagios-plugins 2.4.0)", "Prometheus/3.4.2"],
+)  # fmt: skip
+def test_a_health_check_is_a_tool(check: str) -> None:
+    assert agent.parse(check).bot == "tool"
+
+
 def test_the_corpus_says_where_it_is_from_and_under_which_licence() -> None:
     permissive = {"MIT", "Apache-2.0", "BSD-2-Clause", "facts"}
     for path in Path(corpus.FOLDER).glob("*.tsv"):

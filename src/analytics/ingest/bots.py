@@ -17,13 +17,13 @@ from analytics.event import NO_USER_AGENT
 _AUTOMATED: Final = re.compile(
     r"headless|phantomjs|slimerjs|puppeteer|playwright|selenium|webdriver|cypress|testcafe"
     r"|nightmare|zombie\.js|jsdom|htmlunit|powershell|(?<![a-z])http[-_ ]?client|catchpoint"
-    r"|dejaclick|gomezagent|synthetics?\b|^\W*$"
+    r"|dejaclick|gomezagent|synthetics?\b|health[-_ ]?check|^\W*$"
     # Whatever runs on a server and is no browser.
     r"|^(?!mozilla|opera)(?!.*(?:android|tizen|web0s|tv\b|mobi|x11)).*\blinux\b",
     re.IGNORECASE,
 )
 _CLIENTS: Final = re.compile(
-    r"(?:aiohttp|ansible|apache-httpclient|apachebench|axios|bun|colly|curl|dart|deno|elb-health"
+    r"(?:aiohttp|ansible|apache-httpclient|apachebench|axios|bun|check_http|colly|curl|dart|deno|elb-health"
     r"|faraday|fasthttp|go-http|googlehc|got\b|grpc|guzzle|hackney|httpie|http_request2|httpunit"
     r"|httpx|hyper|insomnia|java\b|java/|jakarta|jetty|k6|kube-probe|ktor|libcurl|libwww|lua-resty"
     r"|mechanize|nginx|node|okhttp|perl|php|pip/|postman|prometheus|python|quic-go|reactornetty"
