@@ -122,7 +122,7 @@ def _refuse_proxies(more: bytes) -> None:
     for proxy, pattern in _PROXIES:
         if pattern.fullmatch(more):
             raise Malformed(
-                "", f"{proxy} wrote it without the user agent; see `import` in docs/cli.md"
+                "", f"{proxy} wrote it without the user agent: have it write the combined format"
             )
 
 
