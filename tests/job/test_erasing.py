@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from analytics.job import delivery, sealing
 from analytics.job.erasing import Eraser
 from analytics.job.folding import Raw, fold_batch
 from analytics.job.memory import PartitionMemory
+from analytics.job.rebuilding import rebuild
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.pipeline.source import Sources
 from analytics.store import chunk, packing
@@ -256,6 +260,68 @@ def test_a_worker_who_sends_a_chunk_late_does_not_bring_it_back(tmp_path: Path) 
         place.add(in_hand)
         memory.sent(in_hand, job.now)
     finished(job)
+
+
+def test_nothing_is_rewritten_while_it_is_on_its_way(tmp_path: Path) -> None:
+    """Sent late, it would take the place of what is rewritten, where that is on disk only."""
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place)
+    job.fold(list(payloads()))
+    done = threading.Event()
+
+    def rewrite() -> None:
+        with PartitionMemory(job.path) as memory:
+            memory.put_out_rewritten(memory.kept("", 1))
+        done.set()
+
+    rewriting = threading.Thread(target=rewrite)
+    add = place.add
+
+    def slow_add(chunks: Sequence[Chunk]) -> None:
+        if not rewriting.ident:
+            rewriting.start()
+            assert not done.wait(1), "it waits until what is on its way has arrived"
+        add(chunks)
+
+    place.add = slow_add
+    with PartitionMemory(job.path) as memory:
+        delivery.send(memory, place, job.now)
+    rewriting.join()
+    assert done.is_set()
+
+
+def test_an_old_copy_of_a_memory_does_not_bring_back_what_was_erased(tmp_path: Path) -> None:
+    place = Place()
+    job = Job(tmp_path / "p.sqlite", place)
+    records = list(payloads())
+    job.fold(records[:40])
+    with PartitionMemory(job.path) as memory:
+        old = memory.unsent(100)
+    copy = tmp_path / "copy.sqlite"
+    with closing(sqlite3.connect(job.path)) as db, closing(sqlite3.connect(copy)) as into:
+        db.backup(into)
+    job.fold(records[40:])
+    finished(job)
+    place.forget()  # it was all let go from memory; Cassandra has it
+    with PartitionMemory(copy) as memory:
+        rebuild(memory, 0, Shelf(place))
+        delivery.send(memory, place, job.now)
+        place.write_behind()
+    erased = {each.chunk_id for each in old if place.lasting[each.chunk_id].rows < each.rows}
+    assert erased
+    assert place.there == {}
+
+
+class Shelf:
+    """All chunks, as the archive has them."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
+        chunks = {**self._place.lasting, **self._place.there}.values()
+        mine = [e for e in chunks if e.partition == partition and e.first_offset >= offset]
+        return sorted(mine, key=lambda each: each.first_offset)[:limit]
 
 
 def test_what_is_sealed_is_rewritten_and_keeps_its_parts_content(tmp_path: Path) -> None:

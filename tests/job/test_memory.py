@@ -12,21 +12,27 @@ from analytics.event import Erasure
 from analytics.job.memories import Memories
 from analytics.job.memory import PartitionMemory, Waiting
 from analytics.job.orders import Orders
+from analytics.pipeline.ledger import DeadLetter
 from analytics.store.chunk import Chunk, Kind
 from analytics.testing.event_log import hit
 
 HIT = hit(1)
 ERASURE = Erasure(site=HIT.site, until=5, shard=0)
+LETTER = DeadLetter(3, 5, "it is garbage", b"?")
 CHUNK = Chunk("one", Kind.FRESH, "", 0, 0, 0, 9, 1, 1, b"payload" * 1000)
 
 USES: dict[str, Callable[[PartitionMemory], object]] = {
     "next_offset": lambda memory: memory.next_offset,
-    "advance": lambda memory: memory.advance(8),
+    "advance": lambda memory: memory.advance(8, b"fingerprint"),
+    "fingerprint": lambda memory: memory.fingerprint,
     "known": lambda memory: memory.known([HIT]),
     "remember_ids": lambda memory: memory.remember_ids([(HIT.site, HIT.event_id)], 5),
     "visits": lambda memory: memory.visits([HIT]),
     "remember_visits": lambda memory: memory.remember_visits([], 5),
     "end_visits": lambda memory: memory.end_visits(ERASURE),
+    "note_dead": lambda memory: memory.note_dead([LETTER]),
+    "dead_letters": lambda memory: memory.dead_letters(10),
+    "dead_letters_sent": lambda memory: memory.dead_letters_sent([LETTER]),
     "put_out": lambda memory: memory.put_out([CHUNK]),
     "put_out_rewritten": lambda memory: memory.put_out_rewritten([CHUNK]),
     "unsent": lambda memory: memory.unsent(10),
@@ -35,6 +41,7 @@ USES: dict[str, Callable[[PartitionMemory], object]] = {
     "waiting": lambda memory: memory.waiting(10, 10),
     "confirmed": lambda memory: memory.confirmed([Waiting("one", 1, 5, rewritten=False)]),
     "send_again": lambda memory: memory.send_again(["one"]),
+    "drop": lambda memory: memory.drop(["one"]),
     "unconfirmed": lambda memory: memory.unconfirmed(),
     "rewrites": lambda memory: memory.rewrites,
     "outbox_bytes": lambda memory: memory.outbox_bytes,

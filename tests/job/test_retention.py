@@ -97,7 +97,7 @@ async def test_what_is_forgotten_already_has_no_age(kafka: Settings) -> None:
     async with administration(settings) as admin:
         partition = TopicPartition(settings.topic, 0)
         await admin.delete_records({partition: RecordsToDelete(before_offset=5)})
-    assert await reader.appended_at(settings, [Position(0, 0)]) == {}
+    assert await reader.records_at(settings, [Position(0, 0)]) == {}
     late = await look(settings, {0: 0}, now() + HOUR)
     assert late.fault is not None
     assert "record 5 of partition 0" in late.fault

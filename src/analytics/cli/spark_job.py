@@ -20,8 +20,15 @@ from analytics.cli.options import common, settings
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A jar that Spark lacks to read Kafka; without any, they are fetched once.",
 )
+@click.option(
+    "--adopt-topic",
+    is_flag=True,
+    help="Let a topic that was deleted and made anew go on where the old one ended, and exit.",
+)
 @common
-def spark_job(master: str | None, port: str | None, jars: tuple[Path, ...]) -> None:
+def spark_job(
+    master: str | None, port: str | None, jars: tuple[Path, ...], *, adopt_topic: bool
+) -> None:
     """Fold a cluster's log into chunks, until SIGTERM."""
     in_force = settings(spark__master=master, spark__port=port)
     # Here, because they bring in Spark and what `serve` does without.
@@ -29,7 +36,12 @@ def spark_job(master: str | None, port: str | None, jars: tuple[Path, ...]) -> N
 
     extras.require("the stream job", "pyspark", "pyarrow", "pyignite", "cassandra", "cryptography")
     from analytics.cluster.jars import Jars
-    from analytics.job.run import run
+    from analytics.job.run import adopt, run
+
+    if adopt_topic:
+        count = adopt(in_force)
+        click.echo(f"{count} records of the topic will be counted when the job is started again")
+        return
 
     def say(text: str) -> None:
         click.echo(text, err=True)

@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from analytics.admin.auditing import Audited, SiteAudit
 from analytics.errors import StoreUnavailable
 from analytics.guard import Guard
+from analytics.job import continuity
+from analytics.job.continuity import Witness, witnesses_of
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.settings import Settings
 from analytics.store import chunk, packing
@@ -35,6 +39,9 @@ class Counted(NamedTuple):
     ledger: Mapping[LedgerKey, LedgerLine]
     rows: int
     faults: Sequence[str]
+    witnesses: Sequence[Witness]
+    end: int
+    """They cover the records before this offset."""
 
 
 async def run(
@@ -51,14 +58,30 @@ async def run(
     }
     shared = ChunkStore(settings.ignite, ignite)
     kept = KeptChunks(settings.cassandra, cassandra)
-    return await asyncio.to_thread(_compared, shared, kept, ends)
+    audited, counted = await asyncio.to_thread(_compared, shared, kept, ends)
+    uncounted = await continuity.uncounted(
+        settings.kafka,
+        {partition: each.witnesses for partition, each in counted.items()},
+        {partition: each.end for partition, each in counted.items()},
+    )
+    faults = [*audited.faults]
+    for partition, offsets in uncounted.items():
+        faults.append(
+            f"partition {partition}: {len(offsets)} records of the log, {offsets.start} to"
+            f" {offsets.stop - 1}, were never counted, as others had these numbers when they were:"
+            f" {continuity.WAY_OUT}"
+        )
+    return msgspec.structs.replace(audited, balanced=not faults, faults=faults)
 
 
-def _compared(shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int, int]]) -> Audited:
+def _compared(
+    shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int, int]]
+) -> tuple[Audited, Mapping[int, Counted]]:
     archive = Archive(shared, kept)
     try:
         faults: list[str] = []
         ledger: dict[LedgerKey, LedgerLine] = {}
+        counts: dict[int, Counted] = {}
         lasting = _lasting(kept, faults)
         for partition, (oldest, end) in sorted(ends.items()):
             places = []
@@ -75,12 +98,13 @@ def _compared(shared: ChunkStore, kept: KeptChunks, ends: Mapping[int, tuple[int
                     f"partition {partition}, in {where}: {fault}"
                     for fault in uncovered(spans, oldest, end)
                 ]
-            counted = _count(shared if lasting is None else archive, partition, end)
+            counted = _count(shared if lasting is None else archive, partition, range(oldest, end))
             ledger = add(ledger, counted.ledger)
             faults += counted.faults
+            counts[partition] = counted
     finally:
         archive.close()
-    return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults)
+    return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults), counts
 
 
 def _lasting(kept: KeptChunks, faults: list[str]) -> Mapping[int, list[Head]] | None:
@@ -115,19 +139,22 @@ def uncovered(spans: Sequence[Span], oldest: int, end: int) -> Iterator[str]:
         yield f"no chunk has the records {at} to {end - 1}"
 
 
-def _count(source: ChunkStore | Archive, partition: int, end: int) -> Counted:
+def _count(source: ChunkStore | Archive, partition: int, kept: range) -> Counted:
     ledger: dict[LedgerKey, LedgerLine] = {}
+    witnesses: list[Witness] = []
     rows = records = 0
     begun = source.following(partition, 0, 1)
-    at = begun[0].first_offset if begun else end
-    while at < end and (chunks := chunk.chain(source.following(partition, at, _AT_ONCE), at)):
+    at = begun[0].first_offset if begun else kept.stop
+    while at < kept.stop and (chunks := chunk.chain(source.following(partition, at, _AT_ONCE), at)):
         for each in chunks:
             content = packing.read(each.chunk_id, each.payload)
             ledger = add(ledger, content.ledger)
+            witnesses += witnesses_of(content, kept)
             rows += content.table.num_rows
             records += each.last_offset - each.first_offset + 1
         at = chunks[-1].last_offset + 1
-    return Counted(ledger, rows, list(_unbalanced(partition, ledger, rows, records)))
+    faults = list(_unbalanced(partition, ledger, rows, records))
+    return Counted(ledger, rows, faults, witnesses, at)
 
 
 def _unbalanced(

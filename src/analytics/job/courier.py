@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
 from analytics.background import BackgroundThread, LoopState, attempt_each
-from analytics.errors import StoreUnavailable
 from analytics.job import cooling, delivery, sealing
 from analytics.job.erasing import Eraser
 from analytics.job.headroom import Headroom
@@ -92,9 +92,17 @@ class Courier:
             self._recall_at = 0.0
         if lost:
             self.send_again()
-        self.headroom.keep(self._unconfirmed)
-        duties = (self._recall_if_due, self.round, self.erase, self._seal_if_due)
+        duties = (
+            self._keep_headroom,
+            self._recall_if_due,
+            self.round,
+            self.erase,
+            self._seal_if_due,
+        )
         attempt_each("courier's duties", duties)
+
+    def _keep_headroom(self) -> None:
+        self.headroom.keep(self._unconfirmed)
 
     def _recall_if_due(self) -> None:
         if time.monotonic() >= self._recall_at:
@@ -182,21 +190,26 @@ class Courier:
 
     def round(self) -> None:
         """Go once to every outbox. What one is refused keeps no other from being confirmed."""
-        size = 0
-        refused: StoreUnavailable | None = None
-        for partition in self._memories.partitions():
-            with self._memories.open(partition) as memory:
-                size += memory.outbox_bytes
-                self.outbox_bytes = max(self.outbox_bytes, size)
-                now = time.time_ns() // 1_000_000
-                try:
-                    delivery.confirm(memory, self._shared, self._kept, now)
-                    delivery.send(memory, self._shared, now)
-                except StoreUnavailable as exc:
-                    refused = exc
-        self.outbox_bytes = size
-        if refused is not None:
-            raise refused
+        sizes: list[int] = []
+        attempt_each(
+            "outboxes",
+            (partial(self._ship, partition, sizes) for partition in self._memories.partitions()),
+        )
+        self.outbox_bytes = sum(sizes)
+
+    def _ship(self, partition: int, sizes: list[int]) -> None:
+        with self._memories.open(partition) as memory:
+            sizes.append(memory.outbox_bytes)
+            self.outbox_bytes = max(self.outbox_bytes, sum(sizes))
+            now = time.time_ns() // 1_000_000
+            # What is confirmed can leave Ignite, and makes room for what is sent.
+            attempt_each(
+                "ways out of an outbox",
+                (
+                    partial(delivery.confirm, memory, self._shared, self._kept, now),
+                    partial(delivery.send, memory, self._shared, now),
+                ),
+            )
 
     def _unconfirmed(self) -> set[str]:
         """The ids of all chunks in the outboxes."""

@@ -13,6 +13,8 @@ from analytics.store.chunk import Chunk
 log = structlog.get_logger()
 
 _AT_ONCE: Final = 64
+_SENT_AT_ONCE: Final = 16
+"""Meanwhile the memory is locked."""
 _SETTLES_MS: Final = 3_000
 """How long Ignite has to write a chunk behind, before anybody asks for it."""
 _LOST_MS: Final = 30_000
@@ -45,14 +47,18 @@ class Kept(Protocol):
 def send(memory: PartitionMemory, shared: Shared, now: int) -> int:
     """Send what was not sent, in order; how many chunks. Raises `StoreUnavailable`.
 
-    Several may do so at once, and one of them late: what is there stays as it is.
+    Several may do so at once. Nobody rewrites a chunk meanwhile: come late, it would take the
+    place of the rewritten one wherever that is on disk only, and bring erased rows back.
     """
     sent = 0
-    while chunks := memory.unsent(_AT_ONCE):
-        shared.add(chunks)
-        memory.sent(chunks, now)
+    while True:
+        with memory.transaction():
+            chunks = memory.unsent(_SENT_AT_ONCE)
+            if not chunks:
+                return sent
+            shared.add(chunks)
+            memory.sent(chunks, now)
         sent += len(chunks)
-    return sent
 
 
 def replace(memory: PartitionMemory, shared: Shared, now: int) -> int:

@@ -15,7 +15,7 @@ from analytics.pipeline.source import Sources
 from analytics.pipeline.state import Recalled, Records
 from analytics.store import arrow, packing, rewriting
 from analytics.store.chunk import Content, Ordered, Span
-from analytics.stream.record import decode
+from analytics.stream.record import decode, fingerprint
 
 
 class Raw(NamedTuple):
@@ -52,7 +52,8 @@ def fold_batch(
             raise Corrupt(
                 f"partition {partition}: the log goes on at {first}, and {expected} was to come:"
                 f" {first - expected} records are gone. If the topic still has them, remove the"
-                " job's folder `checkpoint`: it then reads all of it, and skips what it has folded"
+                " job's folder `checkpoint`: it then reads all of it, and skips what it has folded."
+                " If it was deleted and made anew, run `analytics spark-job --adopt-topic`"
             )
         records, dead = _decoded(fresh)
         rows: list[Row] = []
@@ -72,7 +73,8 @@ def fold_batch(
         # What was erased before it came here, or in this very batch, is only counted.
         content = rewriting.without(folded, memory.orders.since(_earliest(rows)))
         memory.put_out(packing.chunks_of(partition, content))
-        memory.advance(last + 1)
+        memory.note_dead(dead)
+        memory.advance(last + 1, fingerprint(fresh[-1].payload))
     return Folded(len(fresh), len(rows), dead)
 
 

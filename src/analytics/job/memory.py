@@ -21,6 +21,7 @@ from analytics.event import Erasure, Hit, hash64
 from analytics.job import memory_file
 from analytics.job.orders import Orders
 from analytics.pipeline.dedupe import DAY_MS
+from analytics.pipeline.ledger import DeadLetter
 from analytics.pipeline.sessions import REACH_MS
 from analytics.pipeline.visit import Visit
 from analytics.store.chunk import Chunk, Kind
@@ -34,11 +35,14 @@ _AT_ONCE: Final = 500
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS progress (one INTEGER PRIMARY KEY CHECK (one = 1), next_offset INTEGER);
+CREATE TABLE IF NOT EXISTS last_folded (one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint BLOB);
 CREATE TABLE IF NOT EXISTS visits (visitor INTEGER PRIMARY KEY, touched INTEGER, body BLOB);
 CREATE TABLE IF NOT EXISTS outbox (
     chunk_id TEXT PRIMARY KEY, kind TEXT, site TEXT, hour INTEGER, log_partition INTEGER,
     first_offset INTEGER, last_offset INTEGER, row_count INTEGER, version INTEGER, payload BLOB,
     sent_at INTEGER);
+CREATE TABLE IF NOT EXISTS dead_letters (
+    log_offset INTEGER PRIMARY KEY, received_at INTEGER, reason TEXT, payload BLOB);
 CREATE TABLE IF NOT EXISTS rewrites (chunk_id TEXT PRIMARY KEY);
 """
 
@@ -82,7 +86,13 @@ class PartitionMemory:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the changes inside, or none; nobody else changes anything meanwhile."""
+        """All of the changes inside, or none; nobody else changes anything meanwhile.
+
+        One inside of another is a part of it.
+        """
+        if self._db.in_transaction:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -106,9 +116,19 @@ class PartitionMemory:
         row = self._db.execute("SELECT next_offset FROM progress").fetchone()
         return None if row is None else int(row[0])
 
-    def advance(self, next_offset: int) -> None:
-        """Everything before *next_offset* is folded."""
+    @property
+    def fingerprint(self) -> bytes | None:
+        """Of the last record that was folded; None when it is not known."""
+        row = self._db.execute("SELECT fingerprint FROM last_folded").fetchone()
+        return None if row is None else bytes(row[0])
+
+    def advance(self, next_offset: int, fingerprint: bytes | None = None) -> None:
+        """Everything before *next_offset* is folded; the last of it had that *fingerprint*."""
         self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (next_offset,))
+        if fingerprint is None:
+            self._db.execute("DELETE FROM last_folded")
+        else:
+            self._db.execute("INSERT OR REPLACE INTO last_folded VALUES (1, ?)", (fingerprint,))
 
     # Ids
 
@@ -182,6 +202,25 @@ class PartitionMemory:
                     "UPDATE visits SET body = ? WHERE visitor = ?", (_encode(left), key)
                 )
 
+    # Dead letters
+
+    def note_dead(self, letters: Iterable[DeadLetter]) -> None:
+        """Keep *letters* until their topic has them."""
+        self._db.executemany("INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)", letters)
+
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The first *limit* that wait, in the order of their offsets."""
+        rows = self._db.execute("SELECT * FROM dead_letters ORDER BY log_offset LIMIT ?", (limit,))
+        return [DeadLetter(*row) for row in rows]
+
+    def dead_letters_sent(self, letters: Iterable[DeadLetter]) -> None:
+        """Their topic has these."""
+        with self.transaction():
+            self._db.executemany(
+                "DELETE FROM dead_letters WHERE log_offset = ?",
+                ((each.offset,) for each in letters),
+            )
+
     # The outbox
 
     def put_out(self, chunks: Sequence[Chunk]) -> None:
@@ -252,6 +291,13 @@ class PartitionMemory:
             self._db.executemany(
                 "UPDATE outbox SET sent_at = NULL WHERE chunk_id = ?", ((each,) for each in ids)
             )
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """These are elsewhere, and maybe not as they are here: let them go."""
+        keys = [(each,) for each in ids]
+        with self.transaction():
+            self._db.executemany("DELETE FROM outbox WHERE chunk_id = ?", keys)
+            self._db.executemany("DELETE FROM rewrites WHERE chunk_id = ?", keys)
 
     def unconfirmed(self) -> set[str]:
         """The ids of all chunks in the outbox."""

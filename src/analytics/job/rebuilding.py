@@ -37,10 +37,12 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
     rows: list[Row] = []
     gone: list[Gone] = []
     orders: list[Erasure] = []
+    ids: list[str] = []
     newest = 0
     at: int | None = None
     while chunks := chunk.chain(shared.following(partition, at or 0, _AT_ONCE), at):
         for each in chunks:
+            ids.append(each.chunk_id)
             content = packing.read(each.chunk_id, each.payload)
             rows += arrow.to_rows(content.table)
             gone += content.gone
@@ -52,8 +54,9 @@ def rebuild(memory: PartitionMemory, partition: int, shared: Shared) -> int:
         return 0
     rows.sort(key=lambda row: row.log_offset)
     with memory.transaction():
-        for day, ids in sorted(_ids(rows, gone, newest).items()):
-            memory.remember_ids(ids, day * DAY_MS)
+        memory.drop(ids)  # an old copy has them as they were before they were rewritten
+        for day, events in sorted(_ids(rows, gone, newest).items()):
+            memory.remember_ids(events, day * DAY_MS)
         for erasure in merged(orders):
             memory.orders.note(erasure)  # it may not have reached every chunk yet
             memory.end_visits(erasure)  # an old copy has them

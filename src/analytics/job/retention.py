@@ -78,11 +78,11 @@ async def look(kafka: Kafka, next_offsets: Mapping[int, int], now: int) -> Laten
         for oldest, end in await reader.ends(kafka)
         if next_offsets.get(oldest.partition, 0) < end.offset
     ]
-    since = await reader.appended_at(kafka, waiting) if waiting else {}
+    since = await reader.records_at(kafka, waiting)
     if not since:
         return Lateness(0, kept_ms, None)
-    position, appended_at = min(since.items(), key=lambda each: each[1])
-    age_ms = max(0, now - appended_at)
+    position, oldest = min(since.items(), key=lambda each: each[1].at)
+    age_ms = max(0, now - oldest.at)
     if kept_ms is None or age_ms * _SHARE <= kept_ms:
         return Lateness(age_ms, kept_ms, None)
     return Lateness(

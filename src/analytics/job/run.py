@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -15,12 +17,13 @@ import structlog
 from pyspark.sql import SparkSession
 
 from analytics import logs
-from analytics.errors import Misconfigured, StoreUnavailable
+from analytics.errors import Misconfigured, StoreUnavailable, Unavailable
 from analytics.event import Erasure
 from analytics.gateway.metrics import Breakers, Loops
-from analytics.job import port, spark
+from analytics.job import continuity, port, spark
 from analytics.job.asking import Asking, Room
 from analytics.job.courier import Courier
+from analytics.job.dead_letters import DeadLetters
 from analytics.job.memories import Memories
 from analytics.job.replies import Replies
 from analytics.job.retention import Retention
@@ -36,6 +39,23 @@ from analytics.store.question import Question
 log = structlog.get_logger()
 
 _AGAIN_S: Final = 3.0
+_CHECKPOINT: Final = "checkpoint"
+
+
+def adopt(settings: Settings) -> int:
+    """Let a topic that was made anew go on where the old one was folded to.
+
+    Returns how many of its records are to be counted yet. Raises `Unavailable`.
+    """
+    logs.configure(settings.logs)
+    folder = settings.data.absolute()
+    with closing(_archive(settings)) as archive:
+        adopted = asyncio.run(
+            continuity.adopt(settings.kafka, _memories(settings).taken(), archive)
+        )
+    # What Spark has noted of the old topic would make it look for records that it never had.
+    shutil.rmtree(folder / _CHECKPOINT, ignore_errors=True)
+    return adopted
 
 
 def run(settings: Settings, jars: Sequence[Path]) -> None:
@@ -60,7 +80,12 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
         log.info("job_starting", port=number, master=settings.spark.master)
         with spark.running(job.plan) as session:
             _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
-            with job.courier, job.retention, closing(_archive(settings)) as archive:
+            with (
+                job.courier,
+                job.retention,
+                job.dead_letters,
+                closing(_archive(settings)) as archive,
+            ):
                 replies.begin(job.answers(session, archive, settings))
                 job.run(session)
     log.info("stopped")
@@ -75,7 +100,7 @@ class Job:
         memories = _memories(settings).taken()
         self.plan = spark.Plan(
             master=settings.spark.master,
-            checkpoint=folder / "checkpoint",
+            checkpoint=folder / _CHECKPOINT,
             jars=jars,
             memory_mib=settings.cluster.spark_memory >> 20,
             trigger_s=settings.spark.trigger_s,
@@ -85,7 +110,8 @@ class Job:
         self.courier = Courier(memories, settings.ignite, settings.cassandra)
         self.figures.registry.register(Breakers(self.courier.breakers))
         self.retention = Retention(memories, settings.kafka)
-        self.loops = (self.courier.loop, self.retention.loop)
+        self.dead_letters = DeadLetters(memories, settings.kafka)
+        self.loops = (self.courier.loop, self.retention.loop, self.dead_letters.loop)
         self.figures.registry.register(Loops(self.loops))
         self.fault: str | None = "it is starting"
         """Why nothing is folded now."""
@@ -96,8 +122,9 @@ class Job:
     def run(self, session: SparkSession) -> None:
         """Go on until it is stopped."""
         while not self._stop.is_set():
-            self.fault = None
             try:
+                self._check_log()
+                self.fault = None
                 spark.follow(
                     session,
                     self.plan,
@@ -105,12 +132,18 @@ class Job:
                     self._task,
                     spark.Watch(tally=self._count, lag=self._note_lag, stop=self._stop),
                 )
-            except StoreUnavailable as exc:
+            except Unavailable as exc:
                 # What was folded is remembered, so to begin again is always right.
                 log.error("query_ended", error=str(exc))  # noqa: TRY400 - the text says it all
                 self.fault = str(exc)
                 self._stop.wait(_AGAIN_S)
         self.fault = "it is stopping"
+
+    def _check_log(self) -> None:
+        """Raise `StoreUnavailable` when the log does not go on where it was folded to."""
+        found = asyncio.run(continuity.breaks(self._kafka, self._task.memories))
+        if found:
+            raise StoreUnavailable(continuity.said(found))
 
     def answers(
         self, session: SparkSession, archive: Archive, settings: Settings

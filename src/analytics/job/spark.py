@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-import msgspec
 import structlog
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
@@ -179,7 +178,7 @@ def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Wat
         records = records.coalesce(spark.sparkContext.defaultParallelism)
     query = (
         records.mapInArrow(lambda batches: task(batches), TALLY)
-        .writeStream.foreachBatch(_gathering(kafka, watch.tally))
+        .writeStream.foreachBatch(_gathering(watch.tally))
         .option("checkpointLocation", str(plan.checkpoint))
         .trigger(processingTime=f"{plan.trigger_s} seconds")
         .start()
@@ -232,23 +231,11 @@ def package(folder: Path) -> Path:
     return target
 
 
-def _gathering(
-    kafka: Kafka, tally: Callable[[Sequence[Any], float], None]
-) -> Callable[[DataFrame, int], None]:
+def _gathering(tally: Callable[[Sequence[Any], float], None]) -> Callable[[DataFrame, int], None]:
     def gather(batch: DataFrame, _number: int) -> None:
         began = time.monotonic()
-        told = batch.collect()
-        dead = [
-            (payload, f"{each.partition}-{offset}: {reason}".encode())
-            for each in told
-            if each.dead
-            for offset, _received_at, reason, payload in msgspec.msgpack.decode(each.dead)
-        ]
-        if dead:  # they are in the chunks too; here somebody may look at them, and send them again
-            writer = batch.sparkSession.createDataFrame(dead, "value binary, key binary").write
-            options = connection(kafka)
-            writer.format("kafka").options(**options).option("topic", kafka.dead_topic).save()
-        tally(told, time.monotonic() - began)
+        tasks = batch.collect()
+        tally(tasks, time.monotonic() - began)
 
     return gather
 

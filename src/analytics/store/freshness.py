@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Self
 
 from analytics.background import BackgroundLoop, LoopState
+from analytics.errors import LogUnavailable
 
 _LOOK_EVERY_S: Final = 4.0
 _NOTED: Final = 100
@@ -79,7 +80,13 @@ class Freshness:
     async def look(self) -> None:
         """Note where the log ends now. Raises `AnalyticsError` when nobody can say."""
         asked_at = self._clock()
+        here = dict(self._here())
         ends = await self._ends()
+        if any(end < here.get(partition, 0) for partition, end in ends.items()):
+            raise LogUnavailable(
+                "the log ends before what is in the figures: its topic was deleted and made anew,"
+                " or has lost its end; see the stream job's /health/ready"
+            )
         if len(self._noted) >= _NOTED:  # of a long standstill, every other will do
             self._noted = self._noted[::2]
         self._noted.append((asked_at, ends))

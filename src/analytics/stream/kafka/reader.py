@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Final
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
@@ -73,31 +74,55 @@ async def ends(settings: Kafka) -> Sequence[tuple[Position, Position]]:
     ]
 
 
-async def appended_at(settings: Kafka, positions: Sequence[Position]) -> Mapping[Position, int]:
-    """When the records at *positions*, one of a partition, were appended (UTC ms).
+class Appended(NamedTuple):
+    """A record as it lies in the topic."""
 
-    One that the topic has forgotten meanwhile is left out. Raises `LogUnavailable`.
+    at: int
+    """When it was appended (UTC ms)."""
+    payload: bytes
+
+
+async def records_at(settings: Kafka, positions: Iterable[Position]) -> Mapping[Position, Appended]:
+    """The records at *positions*. One that the topic does not have (any more) is left out.
+
+    Raises `LogUnavailable`.
     """
-    wanted = {TopicPartition(settings.topic, each.partition): each for each in positions}
-    found: dict[Position, int] = {}
+    wanted: dict[TopicPartition, deque[Position]] = {}
+    for each in sorted(positions):
+        partition = TopicPartition(settings.topic, each.partition)
+        wanted.setdefault(partition, deque()).append(each)
+    found: dict[Position, Appended] = {}
+    if not wanted:
+        return found
     consumer = _consumer(settings)
     try:
         await consumer.start()
-        consumer.assign([*wanted])
-        for partition, position in wanted.items():
-            consumer.seek(partition, position.offset)
+        first = await consumer.beginning_offsets([*wanted])
+        following = await consumer.end_offsets([*wanted])
+        for partition, waiting in [*wanted.items()]:
+            kept = range(first[partition], following[partition])
+            wanted[partition] = deque(each for each in waiting if each.offset in kept)
         async with asyncio.timeout(_LOOK_S):
-            while wanted:
-                try:
-                    records = await consumer.getmany(*wanted, timeout_ms=1000, max_records=1)
-                except OffsetOutOfRangeError as exc:
-                    for partition in exc.args[0]:
-                        wanted.pop(partition, None)
-                    continue
-                for partition, (first, *_) in records.items():
-                    found[wanted.pop(partition)] = first.timestamp
+            while wanted := {each: waiting for each, waiting in wanted.items() if waiting}:
+                consumer.assign([*wanted])
+                for partition, waiting in wanted.items():
+                    consumer.seek(partition, waiting[0].offset)
+                left = set(wanted)
+                while left:
+                    try:
+                        records = await consumer.getmany(*left, timeout_ms=1000, max_records=1)
+                    except OffsetOutOfRangeError as exc:  # forgotten meanwhile
+                        gone = left.intersection(exc.args[0])
+                        for partition in gone:
+                            wanted[partition].popleft()
+                        left -= gone
+                        continue
+                    for partition, (record, *_) in records.items():
+                        position = wanted[partition].popleft()
+                        found[position] = Appended(record.timestamp, record.value or b"")
+                        left.discard(partition)
     except (KafkaError, OSError, TimeoutError) as exc:
-        what = "Kafka does not tell how old its records are"
+        what = "Kafka does not tell what its topic has"
         raise await failure(settings, what, exc) from exc
     finally:
         await consumer.stop()

@@ -34,7 +34,7 @@ async def ensure(settings: Kafka) -> None:
 
     Raises `LogUnavailable` when no broker answers, `Misconfigured` when a topic can't be used.
     """
-    async with _administration(settings) as admin:
+    async with administration(settings) as admin:
         there = set(await admin.list_topics())
         if settings.topic not in there:
             await _create(admin, settings, settings.topic, settings.partitions)
@@ -45,7 +45,7 @@ async def ensure(settings: Kafka) -> None:
 
 async def brokers(settings: Kafka) -> Set[int]:
     """The numbers of the brokers that are there. Raises `LogUnavailable` when none answers."""
-    async with _administration(settings) as admin:
+    async with administration(settings) as admin:
         found = await admin.describe_cluster()
         return {broker["node_id"] for broker in found["brokers"]}
 
@@ -55,13 +55,13 @@ async def kept_ms(settings: Kafka) -> int | None:
 
     Raises `LogUnavailable` when no broker answers.
     """
-    async with _administration(settings) as admin:
+    async with administration(settings) as admin:
         kept = int((await _configuration(admin, settings.topic)).get("retention.ms", -1))
     return None if kept < 0 else kept
 
 
 @asynccontextmanager
-async def _administration(settings: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
+async def administration(settings: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(
         request_timeout_ms=_TIMEOUT_MS, **options(settings, client="analytics-topics")
     )
