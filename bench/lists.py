@@ -144,6 +144,7 @@ def cached_ns() -> float:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--isbot", type=Path, help="isbot's index.mjs")
+    options.add_argument("--people", type=Path, help="more agents of people, one a line")
     given = options.parse_args()
     sizes = {name: len(agents(name)) for name in SETS}
     table: dict[str, dict[str, float]] = {}
@@ -158,6 +159,11 @@ def main() -> None:
             table[name]["us an agent"] = uncached_us(judge)
         print(name, table[name])
     result = {"agents": sizes, "wrong": table, "ours, cached, ns": cached_ns()}
+    if given.people is not None:
+        texts = {line.strip() for line in given.people.read_text("utf-8").splitlines()} - {""}
+        taken = {judge.__name__: sum(map(judge(), texts)) for judge in (ours, ours_before)}
+        result["more people"] = {"agents": len(texts), **taken}
+        print(result["more people"])
     RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print(f"| list | {' | '.join(f'{name} ({size})' for name, size in sizes.items())} |")
     print("|---|" + "---|" * len(SETS))
