@@ -6,9 +6,11 @@
  * Every event lies in an outbox (localStorage) until the server has answered for it, and is sent
  * again under the same id when it has not; the server counts each id once. docs/tracker.md lists
  * the options. `npm run build` makes tracker.min.js, which is what is served.
+ *
+ * Pages and their libraries replace built-ins: what is used here is what they leave alone.
  */
 ;(function () {
-  'use strict'
+  const { document, location, navigator } = window
 
   const VERSION = 1
   const COOKIE = '_va'
@@ -17,128 +19,149 @@
   const OUTBOX_MS = 3 * 86400e3
   const FIRST_PAUSE_MS = 1000
   const LONGEST_PAUSE_MS = 300e3
-  const PATIENCE_MS = 20e3
+  const PROPS = 30
+  const TEXT_LENGTH = 3000
+  const KEEPALIVE_LENGTH = 20e3 // at three bytes a character, below the 64 KiB that browsers allow
   const ENGAGED_MS = 3000
+  const REPORT_MS = 300e3
   const TITLE_DELAY_MS = 100
+  const LOOK_MS = 500
   const DOWNLOADS =
-    /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|csv|txt|rtf|epub|zip|gz|tgz|7z|rar|dmg|pkg|exe|msi|apk|deb|rpm|iso|mp3|wav|mp4|mov|avi)$/i
-  // 64 symbols, of which the first 16 are the hexadecimal digits.
-  const SYMBOLS = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-'
-
-  const script = document.currentScript || document.querySelector('script[data-domain]') || {}
-  const options = script.dataset || {}
-  const endpoint = options.api || (script.src || '').replace(/^(\w+:\/\/[^/]+).*/, '$1/api/event')
-  const cookieless = 'cookieless' in options
-  const prefix = COOKIE + ' ' + endpoint + ' '
+    /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|csv|txt|rtf|epub|zip|t?gz|7z|rar|dmg|pkg|exe|msi|apk|deb|rpm|iso|mp[34]|wav|mov|avi)$/i
 
   /** Whatever goes wrong in here must not reach the page. */
-  const safe = (work) =>
-    function () {
-      try {
-        return work.apply(this, arguments)
-      } catch (error) {}
-    }
-  const listen = (target, types, handler, capture) =>
-    types.split(' ').forEach((type) => target.addEventListener(type, safe(handler), capture))
+  const safe = (work) => (...given) => {
+    try {
+      return work(...given)
+    } catch (error) {}
+  }
+  const listen = (type, handler, target = window) => target.addEventListener(type, safe(handler), true)
+
+  // A module script has no `currentScript`; its address is in the stack.
+  const script =
+    document.currentScript ||
+    [...document.scripts].find(({ src }) => src && String(Error().stack).includes(src)) ||
+    {}
+  const has = (option) => script.hasAttribute('data-' + option)
+  const { domain, api } = script.dataset || {}
+  const server = /^https?:..[^/]+/.exec(script.src)
+  const endpoint = api || (server && server + '/api/event')
+  const prefix = COOKIE + ' ' + endpoint + ' '
 
   // ── Names ────────────────────────────────────────────────────────────────────────────────
 
-  const random = (length, radix) =>
-    Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => SYMBOLS[byte % radix]).join('')
-
-  /** A UUIDv7: ids sort by time, so the outbox is in order. */
-  const uuid = (ms) => {
-    const time = ms.toString(16).padStart(12, '0')
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${random(3, 16)}-a${random(3, 16)}-${random(12, 16)}`
+  function random(length) {
+    let digits = ''
+    for (const byte of crypto.getRandomValues(new Uint8Array(length))) digits += (byte & 15).toString(16)
+    return digits
   }
+
+  /** A UUIDv7, as digits alone: ids sort by time, so the outbox is in order. */
+  const uuid = (ms) => `0${ms.toString(16)}7${random(3)}a${random(15)}`
 
   /** The visitor's id: the cookie's, which is made if it is not there; undefined if it may not be. */
   function visitor() {
-    if (cookieless) return
-    const read = () => (document.cookie.match('(?:^|; )' + COOKIE + '=([\\w-]{1,64})(?:;|$)') || [])[1]
-    const attributes = `=${random(22, 64)};path=/;max-age=${THIRTEEN_MONTHS_S};samesite=lax${
-      location.protocol === 'https:' ? ';secure' : ''
-    }`
-    // The widest domain that the browser accepts: it refuses those that many sites share.
+    if (has('cookieless')) return
+    const read = () => (/(^| )_va=([\w-]{1,64})(;|$)/.exec(document.cookie) || [])[2]
+    const cookie = `${COOKIE}=${random(22)};path=/;max-age=${THIRTEEN_MONTHS_S};samesite=lax${/^https/.test(location) ? ';secure' : ''}`
+    // The widest domain that the browser accepts: it refuses those that many sites share. An
+    // address is in no domain, though some browsers accept the end of it as one.
     const labels = location.hostname.split('.')
-    for (let i = labels.length; !read() && i--; ) {
-      document.cookie = COOKIE + attributes + ';domain=' + labels.slice(i).join('.')
+    for (let i = labels[3] > -1 ? 0 : labels.length; !read() && i > -1; i--) {
+      document.cookie = cookie + (i ? ';domain=' + labels.slice(i - 1).join('.') : '')
     }
-    if (!read()) document.cookie = COOKIE + attributes
     return read()
   }
+
+  /**
+   * JSON, bounded to what the server keeps. Pages replace `JSON.stringify`, and old libraries give
+   * text and arrays a `toJSON` that spoils it.
+   */
+  const encode = (value, depth) =>
+    value && value.trim
+      ? `"${value
+          .slice(0, TEXT_LENGTH)
+          .replace(/[\0-\x1f]/g, ' ')
+          .replace(/["\\]/g, '\\$&')}"`
+      : depth && value === Object(value)
+        ? `{${Object.keys(value)
+            .slice(0, PROPS)
+            .map((key) => encode(key) + ':' + encode(value[key], depth - 1))}}`
+        : value === !!value || Number.isFinite(value)
+          ? value
+          : null
 
   // ── The outbox ───────────────────────────────────────────────────────────────────────────
   // One key for each event, so that two tabs never overwrite each other. With `data-cookieless`,
   // and where there is no storage, it lasts as long as the page.
 
   let box = {}
-  let sending = Promise.resolve()
+  let sending
+  let gone
   let pause = FIRST_PAUSE_MS
   let retry
-  const inFlight = {}
-  const own = {} // the events of this page: true until the first try
+  const own = {} // when this page made each of its events; 1 from the first try on
 
   function waiting() {
     const keys = Object.keys(box).filter((key) => key.startsWith(prefix)).sort()
     const tooOld = prefix + uuid(Date.now() - OUTBOX_MS)
-    while (keys.length > OUTBOX_EVENTS || keys[0] < tooOld) delete box[keys.shift()]
+    while (keys[OUTBOX_EVENTS] || keys[0] < tooOld) delete box[keys.shift()]
     return keys
   }
 
-  /** Send one event; true when it needs no more sending. */
-  async function post(key, leaving) {
-    let done = false
-    inFlight[key] = true
-    try {
-      const event = JSON.parse(box[key])
-      // Sent at once, the server's clock dates it best; sent late, only ours knows when it was.
-      if (own[key] && Date.now() - event.ts < 1000) delete event.ts
-      own[key] = false
-      const body = JSON.stringify(event)
-      if (leaving && !('keepalive' in Request.prototype)) {
-        navigator.sendBeacon(endpoint, body)
-      } else {
-        const patience = AbortSignal.timeout && AbortSignal.timeout(PATIENCE_MS)
-        const { status } = await fetch(endpoint, { method: 'POST', body, keepalive: true, signal: patience })
-        done = status < 500 && status !== 408 && status !== 429
+  /** The body to send. Sent at once, the server's clock dates it best; later, only ours knows. */
+  function take(key) {
+    const made = own[key]
+    own[key] = made && 1
+    return Date.now() - made < 1000 ? box[key].replace(/,"ts":\d+}$/, '}') : box[key]
+  }
+
+  /** Send a body unheard: what a page that ends, or a browser that quits, still gets done. */
+  const beacon = safe((body) => navigator.sendBeacon(endpoint, body))
+
+  /**
+   * Send what waits, oldest first. When one fails, the newest tells whether the server is away. If
+   * so, wait, twice as long as last time; else that one is at fault, and must not stop the others.
+   */
+  async function send() {
+    if (sending) return
+    let skipped = 0
+    let heard, keys
+    sending = true
+    while (!gone && (keys = waiting())[skipped]) {
+      const key = keys[skipped && !heard ? keys.length - 1 : skipped]
+      const body = take(key)
+      let status
+      try {
+        const answer = await fetch(endpoint, {
+          method: 'POST',
+          body,
+          keepalive: body.length < KEEPALIVE_LENGTH,
+        })
+        status = answer.status
+      } catch (error) {
+        beacon(body) // the server is away, or the page has spoilt `fetch`
       }
-    } catch (error) {
-      done = error instanceof SyntaxError
+      if (/^(?!408|429)[1-4]/.test(status)) {
+        heard = true
+        delete box[key]
+      } else if (skipped++ && !heard) break
     }
-    delete inFlight[key]
-    if (done) delete box[key]
-    return done
-  }
-
-  /** Send what waits, oldest first; at the first failure, wait twice as long as last time. */
-  async function drain() {
-    for (let key; !retry && (key = waiting().find((key) => !inFlight[key])); ) {
-      if (await post(key)) {
-        pause = FIRST_PAUSE_MS
-      } else {
-        retry = setTimeout(resume, pause * (0.5 + Math.random()))
-        pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
-      }
+    sending = false
+    clearTimeout(retry)
+    if (heard) pause = FIRST_PAUSE_MS
+    if (skipped) {
+      retry = setTimeout(send, pause * (0.5 + Math.random()))
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
     }
-  }
-
-  /** One tab drains at a time; where there are no locks to be had, the ids keep doubles out. */
-  function send() {
-    sending = sending
-      .then(() => navigator.locks.request(prefix, drain))
-      .catch(drain)
-      .catch(() => {})
-  }
-
-  function resume() {
-    retry = clearTimeout(retry)
-    send()
   }
 
   // ── Events ───────────────────────────────────────────────────────────────────────────────
 
-  let page
+  let url
+  let path
+  let referrer
+  let title
   let pending
   let latest = 0
 
@@ -147,57 +170,70 @@
     latest = Math.max(Date.now(), latest + 1)
     const id = uuid(latest)
     const key = prefix + id
-    const body = JSON.stringify({
-      n: name,
-      u: page.url,
-      d: options.domain || location.hostname.replace(/^www\./, ''),
-      r: page.referrer,
-      t: page.title,
-      l: navigator.language,
-      s: screen.width + 'x' + screen.height,
-      h: 'hash' in options ? 1 : undefined,
-      v: VERSION,
-      vid: safe(visitor)(),
-      id,
-      ts: latest,
-      ...fields,
-    })
+    const body = encode(
+      {
+        n: name,
+        u: url,
+        d: domain || location.hostname,
+        r: referrer,
+        t: title,
+        l: navigator.language,
+        s: screen.width + 'x' + screen.height,
+        h: has('hash'),
+        dnt: has('dnt'), // some browsers tell the server alone
+        v: VERSION,
+        vid: safe(visitor)(),
+        id,
+        ...fields,
+        ts: latest, // the last one: `take` cuts it off
+      },
+      2,
+    )
+    own[key] = latest
     try {
       box[key] = body
     } catch (error) {
       box = { [key]: body }
     }
-    own[key] = true
     send()
   }
 
   function track(name, choices) {
     const { props, revenue, interactive } = choices || {}
+    navigated()
     record(name, { p: props, $: revenue, i: interactive })
   }
 
-  function enter(referrer) {
-    page = { url: location.href, path: location.pathname, referrer }
-    if ('hash' in options) page.path += location.hash
-    else page.url = page.url.split('#')[0]
+  const fragment = () => (has('hash') ? location.hash : '')
+  const currentPath = () => location.pathname + fragment().split(/[?&=]/)[0]
+
+  function enter(from) {
+    url = location.href.split('#')[0] + fragment()
+    path = currentPath()
+    referrer = from
     reach = height = engaged = 0
     reported = -1
   }
 
+  /** The page is seen: for the first time, or again from the browser's cache. */
+  function arrive() {
+    sending = gone = false
+    enter(document.referrer)
+    view()
+    attend()
+  }
+
   function view() {
     pending = clearTimeout(pending)
-    page.title = document.title
+    title = document.title
     record('pageview')
   }
 
   /** The address changed without a load; the title mostly follows a moment later. */
   function navigated() {
-    const before = page
-    if (pending) view()
-    const path = location.pathname + ('hash' in options ? location.hash : '')
-    if (path === before.path) return
+    if (currentPath() === path) return
     leave()
-    enter(before.url)
+    enter(url)
     pending = setTimeout(safe(view), TITLE_DELAY_MS)
   }
 
@@ -209,9 +245,20 @@
   let engaged
   let since
 
+  /** Of the page; or, when it does not scroll, of what fills it and does. */
   function measure() {
-    reach = Math.max(reach, window.scrollY + window.innerHeight)
-    height = document.documentElement.scrollHeight
+    const root = document.scrollingElement || document.documentElement
+    const { clientWidth, clientHeight, scrollHeight } = root
+    const scrolls = (element) =>
+      element.scrollHeight > element.clientHeight &&
+      element.clientHeight * 2 > clientHeight &&
+      /o/.test(getComputedStyle(element).overflowY) // auto, scroll
+    const area =
+      (scrollHeight <= clientHeight &&
+        document.elementsFromPoint(clientWidth / 2, clientHeight / 2).find(scrolls)) ||
+      root
+    reach = Math.max(reach, area.scrollTop + area.clientHeight)
+    height = area.scrollHeight
   }
 
   function attend() {
@@ -221,112 +268,104 @@
   }
 
   function leave() {
+    measure()
     attend()
-    const depth = height && Math.min(100, Math.round((100 * reach) / height))
+    const depth = Math.min(100, Math.round((100 * reach) / height))
     if (depth <= reported && engaged < ENGAGED_MS) return
-    record('engagement', { sd: depth, e: Math.round(engaged) })
+    record('engagement', { sd: depth, e: engaged })
     reported = depth
     engaged = 0
   }
 
-  /** The page may never run again: send what this page recorded, without waiting for a turn. */
+  /** The page may never run again: what has no answer yet is sent at once. */
   function hide() {
-    measure()
+    gone = true
+    navigated()
     leave()
-    waiting().forEach((key) => key in own && !inFlight[key] && post(key, true))
+    waiting().forEach((key) => own[key] && beacon(take(key)))
   }
 
   // ── What visitors do ─────────────────────────────────────────────────────────────────────
 
-  const tagged = (element) => element.dataset && element.dataset.analyticsEvent
-
   /** `data-analytics-event="Signup" data-analytics-event-plan="pro"` → Signup {plan: "pro"} */
-  function trackTagged(element) {
+  function trackTagged({ attributes, dataset }) {
     const props = {}
-    for (const { name, value } of element.attributes) {
+    for (const { name, value } of attributes) {
       const key = name.split('data-analytics-event-')[1]
       if (key) props[key] = value
     }
-    track(tagged(element), { props })
+    track(dataset.analyticsEvent, { props })
   }
 
   function clicked(event) {
     if (event.button > 1) return
     const path = event.composedPath()
-    const element = path.find((element) => tagged(element) && element.tagName !== 'FORM')
-    const link = path.find((element) => element.tagName === 'A' && element.href)
-    const props = link && { url: link.href }
-    if (element) trackTagged(element)
-    else if (!link || !/^http/.test(link.protocol)) return
-    else if (DOWNLOADS.test(link.pathname) || link.hasAttribute('download')) track('File Download', { props })
-    else if (link.host !== location.host) track('Outbound Link: Click', { props })
+    const closest = (selector) => path.find((element) => element.matches && element.matches(selector))
+    const element = closest('[data-analytics-event]:not(form)')
+    if (element) return trackTagged(element)
+    const link = closest('a,area')
+    // The `href` of a link in a drawing is an object.
+    const target = document.createElement('a')
+    target.href = link.href.baseVal || link.href
+    const choices = { props: { url: target.href } }
+    if (!/^http/.test(target)) return
+    if (DOWNLOADS.test(target.pathname) || link.hasAttribute('download')) track('File Download', choices)
+    else if (target.host !== location.host) track('Outbound Link: Click', choices)
   }
 
-  function submitted(event) {
-    if (tagged(event.target)) trackTagged(event.target)
+  function submitted({ target }) {
+    if (target.dataset.analyticsEvent) trackTagged(target)
     else track('Form: Submission', { props: { path: location.pathname } })
   }
 
   // ── Start ────────────────────────────────────────────────────────────────────────────────
 
-  function refused() {
-    const local = /^$|^localhost$|\.localhost$|^127\.|^\[::1\]$/.test(location.hostname)
-    const automated = navigator.webdriver || window._phantom || window.__nightmare || window.Cypress
-    const unwilling = navigator.doNotTrack === '1' || navigator.globalPrivacyControl
-    return (
-      (local && !('allowLocal' in options)) ||
-      (automated && !('allowAutomation' in options)) ||
-      (unwilling && 'dnt' in options) ||
-      safe(() => localStorage.analytics_ignore === 'true')()
-    )
+  /** What the tag lacks for this page to be counted. */
+  function lacking() {
+    const unless = (option) => !has(option) && 'data-' + option
+    const local = /^($|127\.|\[::1|(.+\.)?localhost$)/.test(location.hostname)
+    const automated = navigator.webdriver || window.Cypress
+    return !endpoint ? 'src' : (local && unless('allow-local')) || (automated && unless('allow-automation'))
   }
+
+  const unwilling = () =>
+    (has('dnt') && (navigator.doNotTrack > 0 || navigator.globalPrivacyControl)) ||
+    localStorage.analytics_ignore === 'true'
+
+  let queue
 
   function start() {
-    const queue = window.analytics.q || []
-    const call = safe(track)
-    expose(call)
-    if (!cookieless) box = safe(() => localStorage)() || box
+    if (!has('cookieless')) box = safe(() => localStorage)() || box
+    arrive()
+    queue.forEach((given) => safe(track)(...given))
 
-    enter(document.referrer)
-    attend()
-    view()
-    queue.forEach((given) => call(...given))
-
-    listen(window, 'popstate hashchange', navigated)
-    listen(window, 'pageshow', (event) => event.persisted && (enter(document.referrer), view()))
-    listen(window, 'pagehide', hide)
-    listen(document, 'visibilitychange', () => (document.hidden ? hide() : (attend(), send())))
-    listen(window, 'focus blur', attend)
-    listen(window, 'online', resume)
-    listen(window, 'scroll', measure, { passive: true })
-    listen(document, 'click auxclick', clicked, true)
-    listen(document, 'submit', submitted, true)
-    for (const name of ['pushState', 'replaceState']) {
-      const original = history[name]
-      history[name] = function () {
-        safe(measure)()
-        const result = original.apply(this, arguments)
-        safe(navigated)()
-        return result
-      }
-    }
-  }
-
-  /** `window.analytics` is ours, unless another product of that name has it. */
-  function expose(call) {
-    if (!window.analytics || !window.analytics.track) window.analytics = call
+    listen('pageshow', ({ persisted }) => persisted && arrive())
+    listen('pagehide', hide)
+    listen('visibilitychange', leave)
+    listen('focus', attend)
+    listen('blur', attend)
+    listen('online', send)
+    listen('scroll', measure)
+    listen('click', clicked)
+    listen('auxclick', clicked)
+    listen('submit', submitted)
+    setInterval(safe(leave), REPORT_MS)
+    // Browsers without the Navigation API tell of no `pushState`, least of one kept from before.
+    setInterval(safe(navigated), LOOK_MS)
+    listen('currententrychange', navigated, window.navigation)
   }
 
   safe(() => {
-    if (window[COOKIE]) return // a second tag on the page
-    window[COOKIE] = true
-    if (refused()) return expose(() => {})
-    if (!window.analytics) {
-      expose(function () {
-        ;(window.analytics.q = window.analytics.q || []).push(arguments)
-      })
-    }
-    if (document.prerendering) listen(document, 'prerenderingchange', start)
+    if (window[COOKIE] === 1) return // a second tag on the page
+    window[COOKIE] = 1
+    // `window.analytics` is ours, unless another product of that name has it.
+    const before = window.analytics || {}
+    queue = before.q || []
+    if (!before.track) window.analytics = safe((...given) => (url ? track(...given) : queue.push(given)))
+    const lack = lacking()
+    if (lack) console.warn('Analytics is off: tag lacks ' + lack)
+    else if (safe(unwilling)()) return
+    else if (document.prerendering) listen('prerenderingchange', start)
     else start()
   })()
 })()

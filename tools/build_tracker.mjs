@@ -8,7 +8,18 @@ const target = new URL('../static/tracker.min.js', import.meta.url)
 
 const { code } = await minify(await readFile(source, 'utf8'), {
   ecma: 2018,
-  compress: { passes: 3, unsafe_arrows: true, booleans_as_integers: false },
+  compress: {
+    passes: 5,
+    unsafe_arrows: true,
+    unsafe_methods: true,
+    pure_getters: true,
+    keep_fargs: false,
+    // These make it smaller once it is packed, though longer.
+    conditionals: false,
+    hoist_funs: true,
+    lhs_constants: false,
+    reduce_funcs: false,
+  },
   format: { comments: false },
 })
 const built = code + '\n'

@@ -111,10 +111,9 @@ def test_every_word_of_a_query_is_documented(name: str) -> None:
 
 def test_every_option_of_the_tracker_is_documented() -> None:
     source = (ROOT / "static" / "tracker.js").read_text()
-    names = set(re.findall(r"'(\w+)' in options|\boptions\.(\w+)", source))
-    attributes = {
-        "data-" + re.sub("[A-Z]", lambda upper: "-" + upper[0].lower(), a or b) for a, b in names
-    }
+    names = re.findall(r"\b(?:has|unless)\('([\w-]+)'\)", source)
+    (pair,) = re.findall(r"const \{ ([\w, ]+) \} = script\.dataset", source)
+    attributes = {"data-" + name for name in [*names, *pair.split(", ")]}
     assert len(attributes) >= 7
     assert [name for name in attributes if f"`{name}`" not in page("tracker.md")] == []
 

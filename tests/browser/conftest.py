@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 from starlette.routing import Route
+from tests.browser.chromium import FLAGS, chromium
 from tests.browser.web import Collector, Pages, serving
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Every name is this machine: shop.test, stats.test, and wherever a link leads.
-    "--host-resolver-rules=MAP * 127.0.0.1",
-)
-
-
-def chromium() -> str:
-    """Where Chromium is, or the reason to stop."""
-    found = (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    )
-    if found is None:
-        pytest.fail("Chromium is missing: `apt-get install chromium`, or set CHROMIUM to its path")
-    return found
+# Every name is this machine: shop.test, stats.test, and wherever a link leads.
+LOCAL = "--host-resolver-rules=MAP * 127.0.0.1"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS])
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, LOCAL])
         yield browser
         await browser.close()
 

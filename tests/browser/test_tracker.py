@@ -10,7 +10,7 @@ from tests.browser.web import Collector, Pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
 async def opened(visitor: BrowserContext, url: str, referer: str | None = None) -> Page:
@@ -34,6 +34,8 @@ async def test_a_page_view_says_what_was_seen(
         "t": "Title of /a",
         "l": "en-US",
         "s": "1000x600",
+        "h": False,
+        "dnt": False,
         "v": 1,
     }
     assert collector.types == {"text/plain;charset=UTF-8"}, "anything else needs a preflight"
@@ -114,7 +116,7 @@ async def test_the_fragment_counts_when_asked(
     await page.evaluate("location.hash = '/two'")
     first, second = await collector.events(2, "pageview")
     assert (first["u"], second["u"]) == (pages.at("/#/one"), pages.at("/#/two"))
-    assert first["h"] == 1
+    assert first["h"] is True
 
 
 async def test_the_fragment_does_not_count_otherwise(
@@ -322,11 +324,12 @@ async def test_a_page_from_the_cache_of_the_browser_is_seen_again(
     await collector.events(2, "pageview")
 
 
-async def test_browsers_without_keepalive_send_a_beacon_when_they_leave(
+async def test_a_page_that_is_left_sends_a_beacon(
     visitor: BrowserContext, pages: Pages, collector: Collector
 ) -> None:
-    await visitor.add_init_script("delete Request.prototype.keepalive")
-    await visitor.add_init_script("onpagehide = () => { fetch = () => Promise.reject() }")
+    await visitor.add_init_script(
+        "addEventListener('pagehide', () => { fetch = () => new Promise(() => {}) })"
+    )
     page = await opened(visitor, pages.at("/"))
     await collector.events(1, "pageview")
     await page.goto("about:blank")
@@ -335,6 +338,15 @@ async def test_browsers_without_keepalive_send_a_beacon_when_they_leave(
 
 
 HOSTILE = {
+    "fetch is broken": "window.fetch = () => { throw 1 }",
+    "fetch is gone": "window.fetch = undefined",
+    "arrays and text have a toJSON": "for (const type of [Array, String, Object, Number])"
+    " type.prototype.toJSON = () => 'spoilt'",
+    "JSON is another": "JSON.stringify = () => 'spoilt'; JSON.parse = () => { throw 1 }",
+    "Array.from is another": "Array.from = given => [].concat(given)",
+    "bind is another": "Function.prototype.bind = function () { return this }",
+    "the cookie's name is an element's": "document.documentElement.id = '_va'",
+    "navigation is an element": "document.documentElement.id = 'navigation'",
     "storage is forbidden": "Object.defineProperty(window, 'localStorage', {get() { throw 1 }})",
     "storage is full": "for (let size = 1 << 23; size; size >>= 1)"
     " try { localStorage['fill' + size] = 'x'.repeat(size) } catch {}",
@@ -360,12 +372,7 @@ async def test_a_page_view_arrives_although(
 
 @pytest.mark.parametrize(
     "obstacle",
-    [
-        "crypto.getRandomValues = () => { throw 1 }",
-        "window.fetch = () => { throw 1 }",
-        "window.fetch = undefined",
-        "JSON.stringify = () => { throw 1 }",
-    ],
+    ["crypto.getRandomValues = () => { throw 1 }", "navigator.sendBeacon = fetch = undefined"],
 )
 async def test_nothing_is_thrown_on_the_page_when(
     visitor: BrowserContext, pages: Pages, obstacle: str
@@ -374,3 +381,205 @@ async def test_nothing_is_thrown_on_the_page_when(
     page = await opened(visitor, pages.at("/"))
     await page.evaluate("analytics('call', {props: 1}); history.pushState({}, '', '/next')")
     await page.goto("about:blank")
+
+
+MODULE = "<script type=module {attributes} src={tracker}></script>"
+
+
+async def test_a_module_script_finds_its_tag_by_its_address(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    pages.head = MODULE.format(
+        attributes="data-cookieless data-allow-automation", tracker=collector.tracker
+    )
+    pages.tracker = "data:text/javascript,"
+    page = await opened(visitor, pages.at("/"))
+    (view,) = await collector.events(1)
+    assert (view["d"], view["u"]) == ("shop.test", pages.at("/"))
+    assert "vid" not in view
+    assert await visitor.cookies() == []
+    assert await page.evaluate("localStorage.length") == 0
+
+
+async def warnings(visitor: BrowserContext, pages: Pages, host: str = "shop.test") -> list[str]:
+    """Return what a visit of `/` puts on the console, after it has called the tracker."""
+    page = await visitor.new_page()
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
+    await page.goto(pages.at("/", host))
+    await page.evaluate("analytics('call')")
+    await page.goto("about:blank")
+    return lines
+
+
+async def test_a_script_without_a_tag_does_nothing_and_says_so_once(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    address = collector.tracker
+    pages.tracker = "data:text/javascript,"
+    pages.head = f"""<script>
+        fetch('{address}').then(answer => answer.text()).then(eval)
+        window.analytics = window.analytics || (() => {{}})
+        addEventListener('load', () => fetch('{address}').then(answer => answer.text()).then(eval))
+    </script>"""
+    page = await visitor.new_page()
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
+    await page.goto(pages.at("/"))
+    await page.wait_for_function("window._va === 1")
+    await page.evaluate("analytics('call')")
+    await page.goto(pages.at("/next"))
+    await page.wait_for_function("window._va === 1")
+    assert lines == ["Analytics is off: tag lacks src"] * 2
+    assert collector.received == []
+    assert await visitor.cookies() == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "dev.localhost"])
+async def test_what_to_add_for_this_machine_stands_on_the_console(
+    visitor: BrowserContext, pages: Pages, host: str
+) -> None:
+    assert await warnings(visitor, pages, host) == ["Analytics is off: tag lacks data-allow-local"]
+
+
+async def test_what_to_add_for_automation_stands_on_the_console(
+    visitor: BrowserContext, pages: Pages
+) -> None:
+    pages.attributes = "data-domain=shop.test"
+    assert await warnings(visitor, pages) == ["Analytics is off: tag lacks data-allow-automation"]
+
+
+async def test_a_page_that_is_counted_says_nothing(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    assert await warnings(visitor, pages) == []
+    await collector.events(1, "call")
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "<section id=analytics></section>",
+        "<form id=analytics><input name=q><input name=track></form>",
+        "<a id=analytics></a><a id=analytics></a>",
+    ],
+)
+async def test_an_element_of_the_same_name_is_in_nobodys_way(
+    visitor: BrowserContext, pages: Pages, collector: Collector, element: str
+) -> None:
+    pages.body_first = element
+    pages.head = "<script>analytics('early')</script>"
+    page = await opened(visitor, pages.at("/"))
+    await page.evaluate("analytics('late')")
+    assert [e["n"] for e in await collector.events(3)] == ["pageview", "early", "late"]
+
+
+DRAWN = """
+<svg width=100 height=20>
+  <a id=svg href="http://elsewhere.test:{port}/there?x=1"><text y=15>out</text></a></svg>
+<svg width=100 height=20><a id=file href="files/report.pdf"><text y=15>file</text></a></svg>
+<svg width=100 height=20 xmlns:xlink="http://www.w3.org/1999/xlink">
+  <a id=old xlink:href="http://elsewhere.test:{port}/old"><text y=15>old</text></a></svg>
+<svg width=100 height=20><a id=in href="/inside"><text y=15>in</text></a></svg>
+<img usemap=#map width=50 height=50 src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">
+<map name=map><area id=area shape=rect coords=0,0,50,50 href="http://elsewhere.test:{port}/area"></map>
+"""
+
+
+@pytest.mark.parametrize(
+    ("selector", "name", "url"),
+    [
+        ("#svg text", "Outbound Link: Click", "http://elsewhere.test:{port}/there?x=1"),
+        ("#file text", "File Download", "http://shop.test:{port}/files/report.pdf"),
+        ("#old text", "Outbound Link: Click", "http://elsewhere.test:{port}/old"),
+        ("img", "Outbound Link: Click", "http://elsewhere.test:{port}/area"),
+    ],
+)
+async def test_links_in_drawings_and_maps_count(
+    visitor: BrowserContext,
+    pages: Pages,
+    collector: Collector,
+    selector: str,
+    name: str,
+    url: str,
+) -> None:
+    pages.bodies["/"] = DRAWN.format(port=pages.port)
+    page = await opened(visitor, pages.at("/"))
+    await collector.events(1)
+    await page.click(selector)
+    (event,) = await collector.events(1, name)
+    assert event["p"] == {"url": url.format(port=pages.port)}
+
+
+SHELL = """<style>html, body {{ height: 100%; margin: 0; overflow: hidden }}</style>
+<main style="height: 100%; {style}"><div style="height: 6000px">long</div></main>"""
+
+
+@pytest.mark.parametrize(
+    ("style", "scroll", "least", "most"),
+    [
+        ("overflow: auto", 0, 8, 12),
+        ("overflow-y: scroll", 2400, 45, 55),
+        ("overflow: hidden", 0, 100, 100),
+    ],
+)
+async def test_a_page_that_scrolls_inside_an_element_has_that_elements_depth(
+    visitor: BrowserContext,
+    pages: Pages,
+    collector: Collector,
+    style: str,
+    scroll: int,
+    least: int,
+    most: int,
+) -> None:
+    pages.bodies["/"] = SHELL.format(style=style)
+    page = await opened(visitor, pages.at("/"))
+    await collector.events(1)
+    if scroll:
+        await page.evaluate(
+            """top => new Promise(done => {
+                const main = document.querySelector('main')
+                main.onscroll = done
+                main.scrollTop = top
+            })""",
+            scroll,
+        )
+    await page.goto("about:blank")
+    (report,) = await collector.events(1, "engagement")
+    assert least <= report["sd"] <= most
+
+
+async def test_a_long_sitting_is_reported_now_and_then(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    page = await visitor.new_page()
+    await page.clock.install()
+    await page.goto(pages.at("/"))
+    await collector.events(1, "pageview")
+    await page.clock.run_for("45:00")
+    await collector.until(lambda: len(collector.named("engagement")) >= 9)
+    reports = collector.named("engagement")
+    assert {e["u"] for e in reports} == {pages.at("/")}
+    assert sum(e["e"] for e in reports) == pytest.approx(45 * 60_000, abs=60_000)
+    assert max(e["e"] for e in reports) < 30 * 60_000
+
+
+async def test_the_tag_hands_its_wish_to_honour_opt_outs_to_the_server(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    pages.attributes += " data-dnt"
+    await opened(visitor, pages.at("/"))
+    (view,) = await collector.events(1)
+    assert view["dnt"] is True
+
+
+async def test_a_query_behind_the_hash_is_not_another_page(
+    visitor: BrowserContext, pages: Pages, collector: Collector
+) -> None:
+    pages.attributes += " data-hash"
+    page = await opened(visitor, pages.at("/#/one?tab=1"))
+    await collector.events(1)
+    await page.evaluate("location.hash = '/one?tab=2'")
+    await page.evaluate("location.hash = '/two?tab=2'")
+    first, second = await collector.events(2, "pageview")
+    assert (first["u"], second["u"]) == (pages.at("/#/one?tab=1"), pages.at("/#/two?tab=2"))

@@ -19,10 +19,14 @@ from analytics import assets
 
 Event = dict[str, Any]
 
+LARGEST_EVENT = 64 * 1024
+"""What a server takes by default (`ingest.max_event_bytes`)."""
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <link rel="icon" href="data:,">
-<script>window.analytics = window.analytics || function () {{
+{first}
+<script>var analytics = analytics || function () {{
   (analytics.q = analytics.q || []).push(arguments) }}</script>
 {head}
 <script defer {attributes} src="{tracker}"></script>
@@ -37,6 +41,8 @@ class Pages:
     port: int = 0
     attributes: str = "data-domain=shop.test data-allow-automation"
     head: str = ""
+    body_first: str = ""
+    """What stands above the snippet."""
     bodies: dict[str, str] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
 
@@ -52,6 +58,7 @@ class Pages:
         return HTMLResponse(
             PAGE.format(
                 title=f"Title of {path}",
+                first=self.body_first,
                 head=self.head,
                 attributes=self.attributes,
                 tracker=self.tracker,
@@ -78,18 +85,24 @@ class Collector:
         return f"http://stats.test:{self.port}/tracker.js"
 
     async def event(self, request: Request) -> Response:
-        event = json.loads(await request.body())
+        body = await request.body()
+        status = self.status if len(body) <= LARGEST_EVENT else 413
+        event = {name: value for name, value in json.loads(body).items() if value is not None}
         async with self._news:
             self.types.add(request.headers["content-type"])
             self.received.append(event)
             known = {accepted["id"] for accepted in self.accepted}
-            if self.status < 300 and event["id"] not in known:
+            if status < 300 and event["id"] not in known:
                 self.accepted.append(event)
             self._news.notify_all()
-        return Response("ok", self.status, {"access-control-allow-origin": "*"})
+        return Response("ok", status, {"access-control-allow-origin": "*"})
 
     async def script(self, request: Request) -> Response:
-        return Response(assets.tracker().read_bytes(), media_type="text/javascript")
+        return Response(
+            assets.tracker().read_bytes(),
+            headers={"access-control-allow-origin": "*"},
+            media_type="text/javascript",
+        )
 
     async def until(self, enough: Callable[[], bool]) -> None:
         async with self._news:
@@ -110,10 +123,12 @@ class Collector:
 
 
 @asynccontextmanager
-async def serving(*routes: Route) -> AsyncIterator[int]:
-    """Serve *routes* on a free port of loopback; yields the port."""
+async def serving(*routes: Route, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """Serve *routes* on loopback, on a free port unless one is given; yields the port."""
     server = uvicorn.Server(
-        uvicorn.Config(Starlette(routes=list(routes)), port=0, lifespan="off", log_config=None)
+        uvicorn.Config(
+            Starlette(routes=list(routes)), host=host, port=port, lifespan="off", log_config=None
+        )
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve())
