@@ -19,8 +19,3 @@ def must_ask(*, yes: bool) -> bool:
 def ask(question: str) -> None:
     """Go on only after a yes."""
     click.confirm(question, abort=True, err=True)
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """`1 event`, `312,004 events`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

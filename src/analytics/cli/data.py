@@ -19,6 +19,7 @@ from analytics.cli.output import show_json
 from analytics.cli.run import run
 from analytics.errors import Conflict
 from analytics.store.base import ExportFormat
+from analytics.wording import counted
 
 _MOST_WITHOUT_USER_AGENT: Final = 0.1
 """The share of page views above which an import warns: a public site sees some 2 %."""
@@ -105,10 +106,10 @@ def erase(
         raise click.UsageError("give one of --visitor NUMBER, --cookie VALUE and --everything")
     asked = erasing.Erase(site=site, visitor=visitor, cookie=cookie)
     if consent.must_ask(yes=yes):
-        counted = run(settings(), "erase.count", asked, erasing.Erased)
+        matching = run(settings(), "erase.count", asked, erasing.Erased)
         whose = "of everybody" if everything else "of this visitor"
-        events = consent.count(counted.rows, "event")
-        consent.ask(f"This deletes {events} {whose} on {counted.site} for good. Go on?")
+        events = counted(matching.rows, "event")
+        consent.ask(f"This deletes {events} {whose} on {matching.site} for good. Go on?")
     done = run(settings(), "erase", asked, erasing.Erased)
     if as_json:
         show_json(done)
@@ -186,7 +187,7 @@ def _fetch(waiting: Path, output: Path | None) -> None:
 
 def _told(done: importing.Imported) -> str:
     lines = [
-        f"{consent.count(done.lines, 'line')} read for {done.site}",
+        f"{counted(done.lines, 'line')} read for {done.site}",
         f"  {done.pageviews:>9,} page views, {done.bots:,} of them by bots",
         f"  {done.stored:>9,} stored, {done.duplicate:,} were there already",
     ]

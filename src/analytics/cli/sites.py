@@ -9,6 +9,7 @@ from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import day, show_json
 from analytics.cli.run import run
+from analytics.wording import counted
 
 
 @click.group()
@@ -70,11 +71,11 @@ def remove(name: str, *, erase: bool, yes: bool, as_json: bool) -> None:
     """
     if consent.must_ask(yes=yes):
         going = run(settings(), "site.attached", sites.NamedSite(site=name), sites.SiteAttached)
-        events = consent.count(going.rows, "stored event")
+        events = counted(going.rows, "stored event")
         consent.ask(
             f"This stops the tracking of {going.site}, revokes"
-            f" {consent.count(going.keys, 'API key')}, takes it away from"
-            f" {consent.count(going.viewers, 'viewer')}, and"
+            f" {counted(going.keys, 'API key')}, takes it away from"
+            f" {counted(going.viewers, 'viewer')}, and"
             f" {'deletes' if erase else 'keeps'} {events}. Go on?"
         )
     asked = sites.RemoveSite(site=name, erase=erase)
@@ -82,9 +83,9 @@ def remove(name: str, *, erase: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         show_json(removed)
     else:
-        keys = consent.count(removed.keys_revoked, "key")
-        viewers = consent.count(removed.viewers_withdrawn, "viewer")
-        rows = consent.count(removed.rows_deleted, "event")
+        keys = counted(removed.keys_revoked, "key")
+        viewers = counted(removed.viewers_withdrawn, "viewer")
+        rows = counted(removed.rows_deleted, "event")
         click.echo(
             f"{removed.site} is no longer tracked; {keys} revoked, taken away from {viewers},"
             f" {rows} deleted."

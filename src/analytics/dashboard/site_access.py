@@ -18,6 +18,7 @@ from analytics.person import Scope
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
 from analytics.store.catalog import service
+from analytics.wording import counted
 
 SCOPES: Final[dict[Scope, str]] = {
     Scope.STATS_READ: "Read figures",
@@ -26,11 +27,6 @@ SCOPES: Final[dict[Scope, str]] = {
 """What a key is offered for: nothing asks for the other scopes yet."""
 
 NEW_KEY: Final = "Copy the key now. It is stored as a hash and cannot be shown again."
-
-
-def counted(number: int, one: str) -> str:
-    """`1 event`, `312,004 events`."""
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def scopes_of(form: FormData) -> list[Scope]:

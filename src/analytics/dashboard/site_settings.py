@@ -15,7 +15,6 @@ from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Question
 from analytics.dashboard.report import count_of
 from analytics.dashboard.shields_form import BadRules, read_shields
-from analytics.dashboard.site_access import counted
 from analytics.dashboard.sites import snippet
 from analytics.dashboard.span import day_name
 from analytics.dashboard.templates import path_of
@@ -25,6 +24,7 @@ from analytics.query import Metric, Period, Query
 from analytics.site import Site
 from analytics.store import localtime
 from analytics.store.catalog import timezone as timezones
+from analytics.wording import counted
 
 MAX_RETENTION_DAYS: Final = 36_500
 
