@@ -173,6 +173,7 @@ async def test_health_metrics_and_errors_have_their_shapes(journey: Journey) -> 
         "retention",
         "cells",
         "connections",
+        "freshness",
         "membership",
     }
     assert {*background} == loops
