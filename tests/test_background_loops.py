@@ -32,6 +32,7 @@ from analytics.gateway.own import Own
 from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 from analytics.job.courier import Courier
+from analytics.job.dead_letters import DeadLetters
 from analytics.job.memories import Memories
 from analytics.job.retention import Retention
 from analytics.maintenance import duties
@@ -295,6 +296,16 @@ async def lag_alarm(part: Part, folder: Path) -> AsyncIterator[Loop]:
 
 
 @asynccontextmanager
+async def dead_letters(part: Part, folder: Path) -> AsyncIterator[Loop]:
+    class Breaking(DeadLetters):
+        def step(self) -> None:
+            part.used()
+
+    with Breaking(Memories(folder), Kafka()) as letters:
+        yield letters._sending
+
+
+@asynccontextmanager
 async def kafka_connection(part: Part, _folder: Path) -> AsyncIterator[Loop]:
     class Breaking(KafkaLog):
         async def _connect(self) -> None:
@@ -321,6 +332,7 @@ BEGIN: Mapping[str, Callable[[Part, Path], Begun]] = {
     "cells": duty("cells"),
     "courier": courier,
     "lag-alarm": lag_alarm,
+    "dead-letters": dead_letters,
     "kafka-connection": kafka_connection,
 }
 

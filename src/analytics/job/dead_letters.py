@@ -29,7 +29,7 @@ class DeadLetters:
         self._memories = memories
         self._kafka = kafka
         self._sending = BackgroundThread(
-            "dead_letters",
+            "dead-letters",
             self.step,
             every_s=_EVERY_S,
             meanwhile=f"Records that no one understands wait; {kafka.dead_topic} lacks them.",
