@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,8 +18,11 @@ from tests.browser.firefox import Firefox
 from tests.browser.web import Collector, Pages, serving
 from tests.browser.webkit import WebKit
 
+from analytics import dashboard
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+DASHBOARD = Path(dashboard.__file__).parent
 HOST = "shop.localhost"
 LINKS = "<a id=next href={next}>next</a>"
 
@@ -208,3 +212,17 @@ async def test_the_cookie_of_an_address_belongs_to_that_address_alone(
         shop.attributes += " data-cookieless"
         await engine.open(f"http://127.1.0.1:{port}/one")
         assert await engine.evaluate("document.cookie") == ""
+
+
+async def test_the_plot_loads_whatever_the_browser_calls_its_language(
+    start: Start, shop: Pages, collector: Collector
+) -> None:
+    """WebKitGTK runs under `C.UTF-8` here, and names its language after that."""
+    report = (DASHBOARD / "templates" / "report.html").read_text()
+    names = re.findall(r"<script defer src=\"{{ static\('([^']+)'\)", report)
+    assert names[-1] == "vendor/uplot.js"
+    shop.scripts = {f"/{name}": (DASHBOARD / "static" / name).read_text() for name in names}
+    shop.head = "".join(f"<script defer src=/{name}></script>" for name in names)
+    engine = await start()
+    await engine.open(at(shop, "/one"))
+    assert await engine.evaluate("typeof window.uPlot") == "function"

@@ -329,3 +329,8 @@ def test_any_members_are_understood_or_refused(members: dict[str, object]) -> No
 def test_any_bytes_are_understood_or_refused(body: bytes) -> None:
     with suppress(Malformed):
         plausible.decode(body)
+
+
+@pytest.mark.parametrize("text", ["C", "C.UTF-8", "x", "*", "0", "POSIXPOSIX"])
+def test_what_is_no_language_is_left_out(text: str) -> None:
+    assert decoded(language=text).language == ""

@@ -31,6 +31,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,8}(?:[-_].*)?")
 _SCREEN: Final = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
 
 
@@ -142,7 +143,9 @@ def _name(text: str) -> str:
 
 @bounded_cache(1024)
 def _language(text: str) -> str:
-    return clean(text, _LANGUAGE_LIMIT).lower()
+    # The locale "C", which browsers under it call their language, is none.
+    language = clean(text, _LANGUAGE_LIMIT).lower()
+    return language if _LANGUAGE.fullmatch(language) else ""
 
 
 @bounded_cache(1024)
