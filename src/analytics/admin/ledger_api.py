@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import access
+from analytics.aside import aside
 from analytics.errors import Forbidden, NotFound, Unauthenticated
 from analytics.person import Scope
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
@@ -53,7 +53,7 @@ class LedgerApi:
         lag = self._lag()
         ledger = await self._store.ledger()
         # Years of hours of many sites are not for the event loop.
-        return await asyncio.to_thread(lambda: JSONResponse(describe(ledger, allowed, lag)))
+        return await aside(lambda: JSONResponse(describe(ledger, allowed, lag)))
 
     async def _allowed(self, request: Request) -> frozenset[str] | None:
         """The domains that who asks may see; None for all, the unknown sites' lines included."""

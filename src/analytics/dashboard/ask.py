@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from analytics import problem
+from analytics.aside import aside
 from analytics.dashboard import flash, templates
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
@@ -134,7 +134,7 @@ class Ask:
 
     async def long_page(self, name: str, **values: Any) -> HTMLResponse:
         """The template *name* as a reply, made off the event loop: for pages of many rows."""
-        return await asyncio.to_thread(self.page, name, **values)
+        return await aside(lambda: self.page(name, **values))
 
 
 Handler = Callable[[Ask], Awaitable[Response]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 from starlette.responses import Response
 
 from analytics import parsing
+from analytics.aside import aside
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.date_range import local
 from analytics.dashboard.span import day_name
@@ -59,7 +59,7 @@ async def show(ask: Ask) -> Response:
     day = parsing.day(text, "day") if text else None
     lag = ask.deps.lag()
     ledger = await ask.deps.store.ledger(site.domain)
-    return await asyncio.to_thread(_page, ask, site, text, day, ledger, lag)
+    return await aside(lambda: _page(ask, site, text, day, ledger, lag))
 
 
 def _page(

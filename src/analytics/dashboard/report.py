@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
+from analytics.aside import aside
 from analytics.dashboard import figures, listing, plot, span
 from analytics.dashboard.address import DEFAULT_PERIOD, PLOTTED, Address
 from analytics.dashboard.date_range import local
@@ -166,7 +167,7 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
         )
 
     # Hundreds of buckets by name, twice, take a while, and events have to be answered meanwhile.
-    return await asyncio.to_thread(assembled)
+    return await aside(assembled)
 
 
 async def _blank(deps: Dashboard, address: Address, period: Period, now: int) -> Blank:

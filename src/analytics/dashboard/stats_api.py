@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from analytics.aside import aside
 from analytics.dashboard import stats_query, stats_v1
 from analytics.dashboard.date_range import describe
 from analytics.dashboard.stats_access import Clock, Figures, StatsAccess, Wait
@@ -51,7 +51,7 @@ class StatsApi:
         query = asked.query(site.domain, period)
         buckets.check(query)
         result = await self._access.store.query(query)
-        return await asyncio.to_thread(_reply, asked, query, result)
+        return await aside(lambda: _reply(asked, query, result))
 
     async def realtime_visitors(self, request: Request) -> Response:
         """`GET /api/v1/stats/realtime/visitors`: who had an event in the last five minutes."""

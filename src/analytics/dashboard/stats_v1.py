@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import parsing
+from analytics.aside import aside
 from analytics.dashboard import date_range, stats_query
 from analytics.dashboard.choices import unknown
 from analytics.dashboard.stats_access import StatsAccess
@@ -83,7 +83,7 @@ class StatsV1:
         query = await self._query(request, _INTERVALS[interval])
         buckets.check(query, "interval")
         result = await self._access.store.query(query)
-        return await asyncio.to_thread(_series, query, result)
+        return await aside(lambda: _series(query, result))
 
     async def breakdown(self, request: Request) -> Response:
         """The figures of each value of `property`, the largest first."""
