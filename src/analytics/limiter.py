@@ -82,7 +82,7 @@ class Limits:
 
 
 def local(address: str) -> bool:
-    """Whether it is this machine."""
+    """Return whether *address* is this machine's own."""
     return address.startswith("127.") or address == "::1"
 
 

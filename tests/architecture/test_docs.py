@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import click
 import pytest
 from starlette.testclient import TestClient
-from tests.architecture.checkout import ROOT
+from tests.architecture.checkout import ROOT, files
 
 from analytics import __version__, app
 from analytics.cli.main import analytics
@@ -133,6 +134,55 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 def anchors(path: Path) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def named_tests(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each test that *text* names: its file, and what follows in it.
+
+    `::name` alone is in the file that was named last.
+    """
+    path = ""
+    for file, name in re.findall(r"(?<![\w/])(tests/[\w/-]+\.py)?((?:::\w+)*)", text):
+        path = file or path
+        if file or name:
+            yield path, name
+
+
+def test_every_test_that_the_table_of_faults_names_exists() -> None:
+    named = {*named_tests(page("testing.md"))}
+    assert len(named) > 100
+    missing = []
+    for path, name in named:
+        source = (ROOT / path).read_text() if (ROOT / path).is_file() else ""
+        parts = name.split("::")[1:]
+        if not source or not all(re.search(rf"\b(?:def|class) {part}\b", source) for part in parts):
+            missing.append(path + name)
+    assert missing == []
+
+
+def test_the_design_has_the_layers_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (each["layers"] for each in contracts["contracts"] if each["type"] == "layers")
+    line = " → ".join(layer.replace("analytics.", "") for layer in layers)
+    assert f"    {line}\n" in page("design.md")
+
+
+def test_the_design_says_where_every_module_is() -> None:
+    top = ROOT / "src" / "analytics"
+    modules = {path.name for path in top.glob("[!_]*.py")}
+    named = {*re.findall(r"`([\w/]+\.py)`", page("design.md"))}
+    assert modules - named == set()
+    assert {name for name in named if not {top / name, ROOT / name} & {*files()}} == set()
+
+
+def test_every_background_loop_is_documented() -> None:
+    begun = {
+        name
+        for path in (ROOT / "src").rglob("*.py")
+        for name in re.findall(r'Background(?:Loop|Thread)\(\s*"([\w-]+)"', path.read_text())
+    }
+    assert len(begun) > 10
+    assert {name for name in begun if f"`{name}`" not in page("operations.md")} == set()
 
 
 def test_the_changelog_speaks_of_this_version() -> None:

@@ -18,7 +18,7 @@ _PASSWORD_STDIN: Final = click.option(
 )
 
 _MUST_CHANGE: Final = click.option(
-    "--must-change", is_flag=True, help="It is only good for choosing another one."
+    "--must-change", is_flag=True, help="They choose their own password at the first login."
 )
 
 

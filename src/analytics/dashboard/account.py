@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from analytics import problem
 from analytics.dashboard.ask import ACCOUNT, Ask
 from analytics.dashboard.setup import check_password
 from analytics.dashboard.throttle import Throttle
@@ -36,11 +37,11 @@ class Account:
             await people.set_password(person.email, password, keep=ask.session)
         except TooMany as error:
             response: Response = ask.page("account.html", status=429, problem=str(error))
-            response.headers["Retry-After"] = str(int(error.retry_after))
+            response.headers.update(dict(problem.headers(error)))
             return response
         except Unauthenticated:
-            problem = "The current password is not right."
-            return ask.page("account.html", status=400, problem=problem)
+            fault = "The current password is not right."
+            return ask.page("account.html", status=400, problem=fault)
         except Malformed as error:
             return ask.page("account.html", status=400, problem=error.reason)
         self._throttle.forgive(name)

@@ -17,8 +17,8 @@ from analytics.site import Site
 FIELD: Final = "confirmed"
 
 
-class Question(NamedTuple):
-    """What the page asks."""
+class Confirmation(NamedTuple):
+    """One change that waits for a yes: what its page says, and where the answer goes."""
 
     page: str
     """Its path."""
@@ -35,7 +35,7 @@ class Question(NamedTuple):
     """What must not have changed meanwhile."""
 
 
-def first(ask: Ask, question: Question, form: Mapping[str, object]) -> Response | None:
+def first(ask: Ask, question: Confirmation, form: Mapping[str, object]) -> Response | None:
     """The way to the page while nobody has said yes to it; None when somebody has.
 
     Raises `Conflict` for a yes to something else, or to what has changed since.
@@ -48,11 +48,11 @@ def first(ask: Ask, question: Question, form: Mapping[str, object]) -> Response 
     return None
 
 
-def show(ask: Ask, question: Question, *, site: Site | None = None) -> Response:
+def show(ask: Ask, question: Confirmation, *, site: Site | None = None) -> Response:
     """The page itself."""
     return ask.page("confirm.html", question=question, token=_token(ask, question), site=site)
 
 
-def _token(ask: Ask, question: Question) -> str:
+def _token(ask: Ask, question: Confirmation) -> str:
     said = json.dumps([question.action, sorted(question.fields.items()), question.state])
     return hmac.digest(ask.session.encode(), b"confirm " + said.encode(), "sha256").hex()

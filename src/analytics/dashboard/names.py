@@ -13,6 +13,7 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 
 from analytics import zones
+from analytics.bounded_cache import bounded_cache
 
 _ENGLISH: Final = Locale("en")
 
@@ -57,7 +58,7 @@ def country_code(text: str) -> str:
     return text
 
 
-@cache
+@bounded_cache(1024)
 def language(code: str) -> str:
     """The name of the language *code* (`pt-BR`: Brazilian Portuguese)."""
     try:

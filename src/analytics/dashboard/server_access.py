@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from analytics.dashboard import confirmation
 from analytics.dashboard.ask import Ask
-from analytics.dashboard.confirmation import Question
+from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.setup import check_password
-from analytics.dashboard.site_access import NEW_KEY, label_of, scopes_of
+from analytics.dashboard.site_access import NEW_KEY, label_of, revocation, scopes_of
 from analytics.errors import Malformed, NotFound
 from analytics.store.catalog import service
 
@@ -28,7 +28,7 @@ async def change(ask: Ask, form: FormData) -> Response:
     return await _CHANGES[name](ask, form)
 
 
-async def question(ask: Ask, given: Mapping[str, str]) -> Question:
+async def question(ask: Ask, given: Mapping[str, str]) -> Confirmation:
     """The question before one of the changes that cannot be undone."""
     name = given.get("form", "")
     if name not in _QUESTIONS:
@@ -51,20 +51,9 @@ async def _revoke(ask: Ask, form: FormData) -> Response:
     return ask.done(PAGE, f"{key.label or 'The key'} is revoked.", where="keys")
 
 
-async def _revoke_question(ask: Ask, given: Mapping[str, object]) -> Question:
+async def _revoke_question(ask: Ask, given: Mapping[str, object]) -> Confirmation:
     key = await service.find_key(ask.deps.catalog, str(given.get("key", "")))
-    return Question(
-        page=f"{PAGE}/confirm",
-        action=PAGE,
-        back=f"{PAGE}#keys",
-        title=f"Revoke {key.label or 'the unnamed key'}?",
-        says=(
-            f"It may do this on {key.site or 'all sites'}: {', '.join(key.scopes)}.",
-            "Every program that uses it is refused from now on. A revoked key cannot be restored.",
-        ),
-        button="Revoke the key",
-        fields={"form": "revoke", "key": key.id},
-    )
+    return revocation(key, page=PAGE, part="keys")
 
 
 async def _role(ask: Ask, form: FormData) -> Response:
@@ -100,10 +89,10 @@ async def _remove_person(ask: Ask, form: FormData) -> Response:
     return ask.done(PAGE, f"{asked.fields['email']} can no longer log in.", where="people")
 
 
-async def _remove_person_question(ask: Ask, given: Mapping[str, object]) -> Question:
+async def _remove_person_question(ask: Ask, given: Mapping[str, object]) -> Confirmation:
     person = await service.person(ask.deps.catalog, str(given.get("email", "")))
     sees = "everything, as an owner" if person.owner else ", ".join(person.sites) or "no site"
-    return Question(
+    return Confirmation(
         page=f"{PAGE}/confirm",
         action=PAGE,
         back=f"{PAGE}#people",
@@ -122,7 +111,7 @@ _CHANGES: Final[dict[str, Change]] = {
     "password": _password,
     "remove-person": _remove_person,
 }
-_QUESTIONS: Final[dict[str, Callable[[Ask, Mapping[str, object]], Awaitable[Question]]]] = {
+_QUESTIONS: Final[dict[str, Callable[[Ask, Mapping[str, object]], Awaitable[Confirmation]]]] = {
     "revoke": _revoke_question,
     "remove-person": _remove_person_question,
 }

@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from analytics.dashboard import confirmation
 from analytics.dashboard.ask import Ask
-from analytics.dashboard.confirmation import Question
+from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.setup import check_password
 from analytics.dashboard.templates import path_of
 from analytics.errors import Malformed
-from analytics.person import Scope
+from analytics.person import Key, Scope
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
 from analytics.store.catalog import service
@@ -24,7 +24,7 @@ SCOPES: Final[dict[Scope, str]] = {
     Scope.STATS_READ: "Read figures",
     Scope.EVENTS_WRITE: "Send events from a server",
 }
-"""What a key is offered for: nothing asks for the other scopes yet."""
+"""The scopes that a form offers: nothing asks for the others yet."""
 
 NEW_KEY: Final = "Copy the key now. It is stored as a hash and cannot be shown again."
 
@@ -47,7 +47,7 @@ async def add_key(ask: Ask, site: Site, form: FormData) -> Response:
 
 
 def label_of(form: FormData) -> str:
-    """What the key is for."""
+    """Return the text by which the owner will know the key."""
     return str(form.get("label", "")).strip()[:100]
 
 
@@ -60,17 +60,21 @@ async def revoke_key(ask: Ask, site: Site, form: FormData) -> Response:
     return ask.done(_settings(site), f"{key.label or 'The key'} is revoked.", where="key")
 
 
-async def revoke_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Question:
-    """What stops when the key is revoked."""
+async def revoke_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Confirmation:
+    """Return what stops when the key is revoked."""
     key = await service.find_key(ask.deps.catalog, str(given.get("key", "")), of=site.domain)
-    name = key.label or "the unnamed key"
-    return Question(
-        page=f"{_settings(site)}/confirm",
-        action=_settings(site),
-        back=f"{_settings(site)}#key",
-        title=f"Revoke {name}?",
+    return revocation(key, page=_settings(site), part="key")
+
+
+def revocation(key: Key, *, page: str, part: str) -> Confirmation:
+    """Return the confirmation that revoking *key* needs, asked for in a *part* of *page*."""
+    return Confirmation(
+        page=f"{page}/confirm",
+        action=page,
+        back=f"{page}#{part}",
+        title=f"Revoke {key.label or 'the unnamed key'}?",
         says=(
-            f"It may do this on {site.domain}: {', '.join(key.scopes)}.",
+            f"It may do this on {key.site or 'all sites'}: {', '.join(key.scopes)}.",
             "Every program that uses it is refused from now on. A revoked key cannot be restored.",
         ),
         button="Revoke the key",
@@ -124,17 +128,17 @@ async def remove_person(ask: Ask, site: Site, form: FormData) -> Response:
     return ask.done(_settings(site), text, where="person")
 
 
-async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Question:
-    """What somebody loses."""
+async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Confirmation:
+    """Return what somebody loses without this site."""
     person = await service.person(ask.deps.catalog, str(given.get("email", "")))
     if person.owner:
         raise Malformed("email", f"{person.email} is an owner; the page of the server has owners.")
-    others = [site_ for site_ in person.sites if site_ != site.domain]
+    others = [name for name in person.sites if name != site.domain]
     if others:
         says = f"They keep their account, and see {', '.join(others)} as before."
     else:
         says = "It is the only site that they see, so their account and their sessions go, too."
-    return Question(
+    return Confirmation(
         page=f"{_settings(site)}/confirm",
         action=_settings(site),
         back=f"{_settings(site)}#person",
@@ -147,7 +151,7 @@ async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, objec
 
 
 async def show_removal(ask: Ask, site: Site, *, problem: str = "", status: int = 200) -> Response:
-    """What goes with the site, and the form that removes it."""
+    """Show what goes with the site, and the form that removes it."""
     await ask.deps.settle()
     going = await service.attached(ask.deps.catalog, ask.deps.store, site.domain)
     return ask.page("remove_site.html", status=status, site=site, going=going, problem=problem)

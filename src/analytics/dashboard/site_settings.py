@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from analytics.dashboard import confirmation, names, site_access
 from analytics.dashboard.ask import Ask
-from analytics.dashboard.confirmation import Question
+from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.report import count_of
 from analytics.dashboard.shields_form import BadRules, read_shields
 from analytics.dashboard.sites import snippet
@@ -124,7 +124,7 @@ async def _retention(ask: Ask, site: Site, form: FormData) -> Response:
     return ask.done(_path(site), f"Saved: events are kept {kept}.", where="retention")
 
 
-async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Question:
+async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Confirmation:
     """What a shorter retention deletes."""
     days = _days(given.get("days", ""))
     if days is None:
@@ -135,7 +135,7 @@ async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Qu
         " for good: page views and custom events, those of machines included."
     )
     later = f"From then on, each day deletes the day that has become {counted(days, 'day')} old."
-    return Question(
+    return Confirmation(
         page=f"{_path(site)}/confirm",
         action=_path(site),
         back=f"{_path(site)}#retention",
@@ -193,7 +193,7 @@ _CHANGES: Final[dict[str, Change]] = {
     "remove-site": site_access.remove_site,
 }
 
-_QUESTIONS: Final[dict[str, Callable[[Ask, Site, dict[str, str]], Awaitable[Question]]]] = {
+_QUESTIONS: Final[dict[str, Callable[[Ask, Site, dict[str, str]], Awaitable[Confirmation]]]] = {
     "retention": _retention_question,
     "revoke": site_access.revoke_question,
     "remove-person": site_access.remove_person_question,

@@ -23,8 +23,11 @@ _EITHER: Final = 47
 
 
 def plain(scope: Scope, body: bytes, limit: int) -> bytes:
-    """*body* without its coding. Raises `TooLarge` when that has more than *limit* bytes,
-    `UnsupportedCoding` for any other coding, `Malformed` when it is damaged."""
+    """Return *body* without its coding.
+
+    Raises `TooLarge` when that has more than *limit* bytes, `UnsupportedCoding` for any other
+    coding, `Malformed` for a damaged body.
+    """
     if not body or body[0] in _JSON:
         return body
     if body.startswith(_GZIP) or _is_zlib(body):

@@ -47,7 +47,7 @@ class Places(Protocol):
         """The place of an IPv4 or IPv6 address; `NOWHERE` for what is unknown or private."""
 
 
-class Table(NamedTuple):
+class PlaceTable(NamedTuple):
     """A file of places that can be read."""
 
     path: Path
@@ -153,11 +153,11 @@ def opened(path: Path) -> maxminddb.Reader:
         ) from exc
 
 
-def table(path: Path | None) -> Table:
+def table(path: Path | None) -> PlaceTable:
     """What the file in force is: that at *path*, or the built-in one. Raises `Misconfigured`."""
     with opened(path or BUILT_IN) as reader:
         made = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date()
-    return Table(path or BUILT_IN, made)
+    return PlaceTable(path or BUILT_IN, made)
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:

@@ -40,18 +40,18 @@ _UNIXES: Final = frozenset(
 
 
 def browser(user_agent: str, family: str, system: str) -> Named | None:
-    """The browser that uap-core calls *family* on *system*; None if it knows better."""
+    """Return the right name of what uap-core calls *family* on *system*; None if that is right."""
     if family and (family not in _SAFARIS or system in ("Mac OS X", "iOS", "Windows")):
         return None
-    found = _named(_BROWSERS, user_agent)
-    if found is None and family in _SAFARIS and system in _UNIXES:
+    rare = _named(_BROWSERS, user_agent)
+    if rare is None and family in _SAFARIS and system in _UNIXES:
         # No Safari runs there, and the version that WebKitGTK tells is the same for ever.
         return Named("WebKitGTK")
-    return found
+    return rare
 
 
 def system(user_agent: str) -> Named | None:
-    """The system of an agent of which uap-core knows none."""
+    """Return the system of an agent of which uap-core knows none; None if it has no name here."""
     return _named(_SYSTEMS, user_agent)
 
 
@@ -59,7 +59,7 @@ def _named(pattern: re.Pattern[str], user_agent: str) -> Named | None:
     match = pattern.search(user_agent)
     if match is None:
         return None
-    told = {name: text for name, text in match.groupdict().items() if text}
-    family = next(name for name in told if len(name) > 1)
-    version = next((text for name, text in told.items() if len(name) == 1), "")
+    groups = {name: text for name, text in match.groupdict().items() if text}
+    family = next(name for name in groups if len(name) > 1)
+    version = next((text for name, text in groups.items() if len(name) == 1), "")
     return Named(_SPELLED.get(family, family.replace("_", " ")), version)

@@ -20,7 +20,7 @@ _REMEMBERED_S: Final = 3600.0
 """How long after chunks had to leave early somebody is told of it."""
 
 
-class Shared(Protocol):
+class ChunksInMemory(Protocol):
     """Where chunks are shared, in that memory."""
 
     def partitions(self) -> Sequence[int]:
@@ -33,7 +33,7 @@ class Shared(Protocol):
         """Let these go from memory, and from nowhere else."""
 
 
-class Kept(Protocol):
+class ChunksOnDisk(Protocol):
     """Where chunks are kept, on disk."""
 
     def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
@@ -46,8 +46,8 @@ class Headroom:
     def __init__(
         self,
         memory: Measured,
-        shared: Shared,
-        kept: Kept,
+        shared: ChunksInMemory,
+        kept: ChunksOnDisk,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._memory = memory

@@ -73,7 +73,7 @@ class EurekaRegistry:
             self._changed_at = max(self._clock(), self._changed_at + 1)
             await self._ask("POST", self._app, json={"instance": self._described(replica)})
             reply = await self._ask("GET", self._instance(replica.address))
-            kept_at = int(_decoded(reply, _One).instance.last_dirty_timestamp) if reply else 0
+            kept_at = _decoded(reply, _One).instance.changed_at if reply else 0
             if kept_at <= self._changed_at:
                 return
             self._changed_at = kept_at
@@ -171,6 +171,11 @@ class _Instance(msgspec.Struct, rename="camel"):
     lease_info: _Lease
     metadata: dict[str, str] = {}
     last_dirty_timestamp: str = "0"
+
+    @property
+    def changed_at(self) -> int:
+        """When its sender last changed it, by that one's clock; 0 when it does not say."""
+        return parsing.digits(self.last_dirty_timestamp) or 0
 
 
 class _One(msgspec.Struct):
