@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from analytics.app import compose, open_parts
+from analytics.dashboard.ask import COOKIE
 from analytics.errors import QueryTooLong
 from analytics.query import Metric, Period, Query
 from analytics.settings import Settings, load
@@ -102,14 +103,43 @@ async def test_a_wrong_method_is_405_and_the_right_one_is_named(
     for method, path, allow in (
         ("GET", "/api/v2/query", "POST"),
         ("DELETE", "/api/event", "POST"),
-        ("POST", "/api/whoami", "GET"),
-        ("POST", "/pixel.gif", "GET"),
+        ("POST", "/api/whoami", "GET, HEAD"),
+        ("PUT", "/tracker.js", "GET, HEAD"),
+        ("POST", "/pixel.gif", "GET, HEAD"),
         ("POST", "/api/v1/stats/aggregate", "GET, HEAD"),
         ("PUT", "/api/ledger", "GET, HEAD"),
     ):
         answer = await server.request(method, path)
         assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed"), path
-        assert set(answer.headers["allow"].split(", ")) == set(allow.split(", "))
+        assert answer.headers["allow"] == allow, path
+    for method, path, allow in (
+        ("PUT", "/login", "GET, HEAD, POST"),
+        ("GET", "/logout", "POST"),
+        ("DELETE", "/a.example", "GET, HEAD"),
+        ("PUT", "/a.example/settings", "GET, HEAD, POST"),
+        ("POST", "/favicon.ico", "GET, HEAD"),
+    ):
+        answer = await server.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allow), path
+        assert answer.headers["content-type"].startswith("text/html")
+
+
+async def test_a_password_that_somebody_else_chose_opens_no_ledger(tmp_path: Path) -> None:
+    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+        await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
+        people, email = parts.catalog.people, "ada@a.example"
+        await people.add(email, "chosen for her", owner=True, must_change=True)
+        cookies = {COOKIE: await people.log_in(email, "chosen for her") or ""}
+        transport = httpx2.ASGITransport(compose(parts, setup_token=None).gate)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://a.example", cookies=cookies
+        ) as client:
+            refused = await client.get("/api/ledger")
+            await people.set_password(email, "chosen by her", keep=cookies[COOKIE])
+            answer = await client.get("/api/ledger")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "/account" in refused.json()["error"]
+    assert answer.status_code == 200
 
 
 async def test_no_head_and_no_options_counts(server: httpx2.AsyncClient) -> None:

@@ -35,10 +35,12 @@ def test_a_no_leaves_the_key_and_the_site(tmp_path: Path) -> None:
     key = called("key", "create", "--site", "a.example", *scope, "--json", "--data", data).json
     asked = at_a_terminal(data, "key", "revoke", key["id"], typed=b"n\n")
     assert "This revokes the key Nightly (stats:read; a.example)" in asked.err
-    assert asked.code != 0
+    assert asked.err.endswith("analytics: nothing was changed\n")
+    assert asked.code == 1
     asked = at_a_terminal(data, "site", "remove", "a.example", typed=b"n\n")
     assert "revokes 1 API key, takes it away from 0 viewers, and keeps 0 stored events" in asked.err
-    assert asked.code != 0
+    assert asked.err.endswith("analytics: nothing was changed\n")
+    assert asked.code == 1
     assert [each["id"] for each in called("key", "list", "--json", "--data", data).json] == [
         key["id"]
     ]

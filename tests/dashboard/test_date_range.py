@@ -44,6 +44,18 @@ def test_a_range_is_whole_days_on_the_sites_clocks(asked: object, first: str, en
     assert period == Period(berlin(first), berlin(end), BERLIN)
 
 
+def test_a_day_beside_a_time_is_the_whole_day() -> None:
+    noon, day = "2026-03-28T12:00:00", "2026-03-29"
+    assert date_range.resolve([noon, day], BERLIN, NOW) == Period(
+        berlin("2026-03-28 12:00"), berlin("2026-03-30"), BERLIN
+    )
+    assert date_range.resolve([day, "2026-03-29T12:00:00"], BERLIN, NOW) == Period(
+        berlin("2026-03-29"), berlin("2026-03-29 12:00") + 1, BERLIN
+    )
+    with pytest.raises(Malformed, match="the first date is after the last"):
+        date_range.resolve(["2026-03-30T00:00:00", day], BERLIN, NOW)
+
+
 def test_twenty_four_hours_end_now() -> None:
     assert date_range.resolve("24h", BERLIN, NOW) == Period(NOW - 24 * HOUR, NOW, BERLIN)
 

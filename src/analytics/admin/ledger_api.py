@@ -65,6 +65,8 @@ class LedgerApi:
         person = await self._catalog.people.logged_in(token) if token else None
         if person is None:
             raise Unauthenticated("send a key with the scope stats:read, or log in")
+        if person.must_change:
+            raise Forbidden("somebody else chose your password: choose your own first, at /account")
         return None if person.owner else frozenset(person.sites)
 
 

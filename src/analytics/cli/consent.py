@@ -9,6 +9,10 @@ import click
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
+class Declined(Exception):
+    """Somebody who was asked said no."""
+
+
 def must_ask(*, yes: bool) -> bool:
     """Whether a person is to be asked. Raises `click.UsageError` when nobody is there to answer."""
     if not yes and not sys.stdin.isatty():
@@ -17,5 +21,6 @@ def must_ask(*, yes: bool) -> bool:
 
 
 def ask(question: str) -> None:
-    """Go on only after a yes."""
-    click.confirm(question, abort=True, err=True)
+    """Return after a yes. Raise `Declined` after a no."""
+    if not click.confirm(question, err=True):
+        raise Declined

@@ -11,6 +11,7 @@ import click
 
 from analytics import __version__
 from analytics.cli.cluster import cluster
+from analytics.cli.consent import Declined
 from analytics.cli.data import backup, erase, export, import_, restore
 from analytics.cli.discover import discover
 from analytics.cli.health import audit, doctor
@@ -82,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_usage(exc), WRONG_USAGE)
     except click.ClickException as exc:
         return _fail(exc.format_message(), WRONG_USAGE)
+    except Declined:
+        return _fail("nothing was changed", NO)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", INTERRUPTED)
     except (BrokenPipeError, SystemExit):

@@ -121,16 +121,23 @@ def _days(first: date, end: date, timezone: str) -> Period:
 
 
 def _between(first: str, last: str, timezone: str) -> Period:
-    if parsing.is_date(first) and parsing.is_date(last):
-        first_day, last_day = parsing.day(first, _FIELD), parsing.day(last, _FIELD)
-        period = _days(first_day, last_day + timedelta(1), timezone)
-    else:
-        # Both instants belong to it, to the millisecond.
-        start = parsing.moment(first, _FIELD, timezone)
-        period = Period(start, parsing.moment(last, _FIELD, timezone) + 1, timezone)
-    if period.start >= period.end:
+    start, end = _start(first, timezone), _end(last, timezone)
+    if start >= end:
         raise Malformed(_FIELD, "the first date is after the last")
-    return period
+    return Period(start, end, timezone)
+
+
+def _start(first: str, timezone: str) -> int:
+    if parsing.is_date(first):
+        return localtime.day_start(timezone, localtime.day_number(parsing.day(first, _FIELD)))
+    return parsing.moment(first, _FIELD, timezone)
+
+
+def _end(last: str, timezone: str) -> int:
+    """The first moment after *last*: after the whole day, or the millisecond after an instant."""
+    if parsing.is_date(last):
+        return localtime.day_start(timezone, localtime.day_number(parsing.day(last, _FIELD)) + 1)
+    return parsing.moment(last, _FIELD, timezone) + 1
 
 
 def describe(period: Period) -> tuple[str, str]:

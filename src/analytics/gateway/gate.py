@@ -162,13 +162,28 @@ class Gate:
         return self._told(request, error)
 
     def _told(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            error.headers = {"Allow": ", ".join(self._methods(request))}
         if self._error_page is not None and not _PROGRAMS.fullmatch(request.url.path):
-            return self._error_page(request, error)
+            response = self._error_page(request, error)
+            if isinstance(error, HTTPException):
+                response.headers.update(error.headers or {})
+            return response
         status = problem.status(error)
         if isinstance(error, HTTPException):
             status, error = _translated(error)
         content = problem.encode(error, request_id.of(request.scope).decode())
         return Response(content, status, dict(problem.headers(error)), problem.MEDIA_TYPE)
+
+    def _methods(self, request: Request) -> list[str]:
+        """The methods that the path of *request* answers, in order: routes may share a path."""
+        methods = {
+            method
+            for route in self._app.routes
+            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+        return sorted(methods) or ["GET", "HEAD"]  # a file
 
 
 def _translated(error: HTTPException) -> tuple[int, AnalyticsError]:
@@ -177,8 +192,7 @@ def _translated(error: HTTPException) -> tuple[int, AnalyticsError]:
         case HTTPStatus.NOT_FOUND:
             return error.status_code, NotFound("there is nothing at this address")
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            methods = (error.headers or {}).get("Allow", "")  # in any order
-            allow = ", ".join(sorted(methods.split(", ")))
+            allow = (error.headers or {}).get("Allow", "")
             return error.status_code, MethodNotAllowed(
                 f"this address answers {allow} only", allow=allow
             )

@@ -41,7 +41,7 @@ class PixelEndpoint:
         if scope["method"] == "OPTIONS":
             return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
-            return await http.refuse(scope, send, http.wrong_method(self.method))
+            return await http.refuse(scope, send, http.wrong_method("GET, HEAD"))
         if scope["method"] == "HEAD":
             # Nobody looks at the page: a link checker, or a cache, asks what the picture is like.
             return await http.answer(send, 200, _GIF, _HEADERS)

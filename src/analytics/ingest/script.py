@@ -34,7 +34,7 @@ class ScriptEndpoint:
         if scope["method"] == "OPTIONS":
             return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
-            return await http.refuse(scope, send, http.wrong_method(self.method))
+            return await http.refuse(scope, send, http.wrong_method("GET, HEAD"))
         known = any(
             name == b"if-none-match" and self._file.etag in value
             for name, value in scope["headers"]

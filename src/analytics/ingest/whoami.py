@@ -26,7 +26,7 @@ class WhoamiEndpoint:
         if scope["method"] == "OPTIONS":
             return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
-            return await http.refuse(scope, send, http.wrong_method(self.method))
+            return await http.refuse(scope, send, http.wrong_method("GET, HEAD"))
         client = self._trust.client(scope)
         looks = agent.parse(client.user_agent)
         place = self._places.of(client.address)

@@ -105,6 +105,12 @@ def test_a_name_of_control_characters_is_none() -> None:
     assert decoded(name="engagement\x00", e=4000).engaged_ms == 4000
 
 
+def test_blanks_around_a_name_mean_nothing() -> None:
+    assert decoded(name=" pageview\n").name == "pageview"
+    for nothing in (" ", "\t \n", "\u3000"):
+        assert refused(name=nothing).field == "name"
+
+
 def test_a_name_has_at_most_120_characters() -> None:
     assert decoded(name="x" * 120).name == "x" * 120
     assert refused(name="x" * 121).field == "name"

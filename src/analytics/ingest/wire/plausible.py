@@ -133,7 +133,7 @@ def sent(body: Body) -> Sent:
 
 @bounded_cache(1024)
 def _name(text: str) -> str:
-    name = clean(text, NAME_LIMIT + 1)
+    name = clean(text.strip(), NAME_LIMIT + 1).strip()
     if not name:
         raise Malformed("name", "it is missing; send the event's name, such as pageview")
     if len(name) > NAME_LIMIT:
