@@ -185,3 +185,12 @@ async def test_what_was_taken_and_refused_is_counted(world: Ingesting) -> None:
     await array(world)
     assert world.module.counts.accepted == 2
     assert world.module.counts.refusals == {"malformed": 2, "forbidden": 1}
+
+
+async def test_half_an_emoji_costs_no_event_of_an_array(world: Ingesting) -> None:
+    # json writes a lone surrogate as the escape that browsers write.
+    events = [event(t="cut \ud83d"), event(t="whole")]
+    assert statuses(await array(world, *events)) == [202, 202]
+    assert statuses(await posted(world, *events)) == [202, 202]
+    titles = [hit.title for hit in await world.records() if isinstance(hit, Hit)]
+    assert [title.rstrip("\ufffd ") for title in titles] == ["cut", "whole"] * 2

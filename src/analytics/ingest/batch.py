@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from analytics import problem
 from analytics.errors import AnalyticsError, Invalid, Malformed
 from analytics.event import Drop, LogRecord
-from analytics.ingest import encoding
+from analytics.ingest import encoding, surrogates
 from analytics.ingest import receive as http
 from analytics.ingest.client import Client
 from analytics.ingest.intake import Intake
@@ -103,7 +103,7 @@ def split(body: bytes) -> Sequence[msgspec.Raw]:
     text = body.strip()
     if text.startswith(b"["):
         try:
-            items = _array.decode(text)
+            items = surrogates.decode(_array, text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise Malformed("", f"the body is no JSON array of events: {exc}") from None
     else:

@@ -340,3 +340,20 @@ def test_any_bytes_are_understood_or_refused(body: bytes) -> None:
 @pytest.mark.parametrize("text", ["C", "C.UTF-8", "x", "*", "0", "POSIXPOSIX"])
 def test_what_is_no_language_is_left_out(text: str) -> None:
     assert decoded(language=text).language == ""
+
+
+@pytest.mark.parametrize(
+    ("escaped", "title"),
+    [
+        (rb"cut \ud83d", "cut "),
+        (rb"\uDE00 cut", " cut"),
+        (rb"a\ud83db", "ab"),
+        (rb"\ud83d\ud83d\ude00", "\U0001f600"),
+        (rb"\ud83d\ude00", "\U0001f600"),
+        (rb"\\\\ud83d", r"\\ud83d"),
+        (rb"\\\\\ud83d", "\\\\"),
+    ],
+)
+def test_half_an_emoji_costs_no_event(escaped: bytes, title: str) -> None:
+    body = rb'{"n":"pageview","u":"https://a.example/","d":"a.example","t":"%b"}' % escaped
+    assert plausible.decode(body).title.replace("\ufffd", "") == title

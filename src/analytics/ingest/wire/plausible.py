@@ -15,6 +15,7 @@ import msgspec
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
 from analytics.event import ENGAGEMENT
+from analytics.ingest import surrogates
 from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 
@@ -73,13 +74,14 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
 
 
 _decoder: Final = msgspec.json.Decoder(Body)
+_object: Final = msgspec.json.Decoder()
 _AT: Final = re.compile(r"^(.*?)(?: - at `\$\.?(.*)`)?$", re.DOTALL)
 
 
 def decode(body: bytes) -> Sent:
     """Understand one event. Raises `Malformed` naming the member that is wrong."""
     try:
-        parsed = _decoder.decode(body)
+        parsed = surrogates.decode(_decoder, body)
     except msgspec.ValidationError as exc:
         match = _AT.match(str(exc))
         reason, field = (match[1], match[2] or "") if match else (str(exc), "")
@@ -173,7 +175,7 @@ def _props(body: Body) -> dict[str, str]:
     if isinstance(given, str):
         # The old trackers' `meta` is a JSON object in a string.
         try:
-            given = msgspec.json.decode(given)
+            given = surrogates.decode(_object, given.encode("utf-8", "replace"))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return {}
     if not isinstance(given, dict):
@@ -200,7 +202,7 @@ def _revenue(given: object) -> tuple[str | None, str]:
     """Amount and currency; a revenue that makes no sense is left out, and the event kept."""
     if isinstance(given, str):
         try:
-            given = msgspec.json.decode(given)
+            given = surrogates.decode(_object, given.encode("utf-8", "replace"))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None, ""
     if not isinstance(given, dict):
