@@ -2,7 +2,7 @@
 
     (beside this package: device-detector==6.5.1, crawlerdetect==0.4.2)
     npm pack isbot@5.2.3 && tar xzf isbot-5.2.3.tgz
-    python bench/lists.py [--isbot package/index.mjs]
+    python bench/lists.py [--isbot package/index.mjs] [--people agents.txt]
 
 Reads the labelled user agents in tests/ingest/corpus; a third of those from packages is held out,
 and no rule of ours was written with an eye on it. Each other list is judged partly on its own

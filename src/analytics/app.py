@@ -97,7 +97,7 @@ class Parts(Workspace):
     lag: Callable[[], Lag | None]
     """What the figures here lack, where it is worth a word."""
     loops: list[LoopState]
-    """How its background loops fare; whoever starts another for the server adds it."""
+    """The state of its background loops; whoever starts another for the server adds it."""
     started_at: int = field(default_factory=clock)
     """When it was opened, in UTC milliseconds."""
 

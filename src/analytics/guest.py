@@ -22,14 +22,14 @@ class Guest:
     def __init__(self, party: Hashable, left: Callable[[], Awaitable[None]] | None = None) -> None:
         self.party = party
         self.let_in = False
-        """Whether a question of it has begun; the others are answered, too, then."""
+        """Whether one of its questions has begun; from then on none of the others is refused."""
         self.asked_at: float | None = None
         """When it asked its first question, by the event loop's clock."""
         self._left = left
         self._leaving: asyncio.Future[None] | None = None
 
     def leaving(self) -> asyncio.Future[None] | None:
-        """What is done once the reader has gone away; None where nobody can tell."""
+        """Return a future that is done once the reader has left; None where nobody can tell."""
         if self._leaving is None and self._left is not None:
             self._leaving = asyncio.ensure_future(self._left())
         return self._leaving

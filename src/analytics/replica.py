@@ -77,7 +77,7 @@ class Backends(NamedTuple):
         return (self.log.breaker, self.ignite.breaker, self.cassandra.breaker, self.spark.breaker)
 
     def loops(self) -> Sequence[LoopState]:
-        """How their background loops fare."""
+        """The state of their background loops."""
         return (*self.kafka_loops, *self.log.loops, *self.store.loops)
 
     def checks(self) -> Mapping[str, Callable[[], str | None]]:

@@ -29,7 +29,7 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def count(workspace: Workspace, asked: Erase, _: Job) -> Erased:
-    """How many events `run` would delete."""
+    """Count the events that `run` would delete."""
     site = workspace.site(asked.site)
     visitor = _visitor(site, asked)
     await workspace.settle()

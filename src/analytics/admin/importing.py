@@ -44,7 +44,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     bots: int
     """Those page views that machines made; kept, labelled, left out of figures."""
     without_user_agent: int
-    """Those of the bots that are held for one because the line says nothing of the browser."""
+    """Those of the bots whose line has no user agent."""
     dropped: dict[str, int]
     unreadable: int
     unreadable_lines: list[int]

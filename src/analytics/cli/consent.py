@@ -14,7 +14,7 @@ class Declined(Exception):
 
 
 def must_ask(*, yes: bool) -> bool:
-    """Whether a person is to be asked. Raises `click.UsageError` when nobody is there to answer."""
+    """Return whether to ask. Raises `click.UsageError` without a terminal to ask at."""
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("this cannot be undone, and nobody is here to ask; give --yes")
     return not yes

@@ -102,7 +102,7 @@ def set_password(email: str, *, password_stdin: bool, must_change: bool, as_json
     if as_json:
         show_json(done)
     else:
-        click.echo(f"{done.email} has the new password; whoever was logged in by the old is out.")
+        click.echo(f"{done.email} has the new password; every session of theirs has ended.")
 
 
 @user.command("list")

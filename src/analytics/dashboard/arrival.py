@@ -1,4 +1,4 @@
-"""Whether the first page view of a site has come: one that counts, or only a machine's."""
+"""The first page view of a site: none yet, only a machine's, or one that counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Arrival(NamedTuple):
 
 
 async def arrival(deps: Dashboard, site: Site) -> Arrival:
-    """What has come to *site*."""
+    """Return what has come to *site* so far."""
     first = await deps.store.first_event(site.domain)
     if first is None:
         return Arrival(seen=False)

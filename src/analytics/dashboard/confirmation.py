@@ -36,9 +36,9 @@ class Confirmation(NamedTuple):
 
 
 def first(ask: Ask, question: Confirmation, form: Mapping[str, object]) -> Response | None:
-    """The way to the page while nobody has said yes to it; None when somebody has.
+    """Return the redirect to the page that asks; None once the form carries a yes.
 
-    Raises `Conflict` for a yes to something else, or to what has changed since.
+    Raises `Conflict` for a yes to another question, or to what has changed since.
     """
     answer = form.get(FIELD)
     if answer is None:
@@ -49,7 +49,7 @@ def first(ask: Ask, question: Confirmation, form: Mapping[str, object]) -> Respo
 
 
 def show(ask: Ask, question: Confirmation, *, site: Site | None = None) -> Response:
-    """The page itself."""
+    """Return the page that asks."""
     return ask.page("confirm.html", question=question, token=_token(ask, question), site=site)
 
 

@@ -1,4 +1,4 @@
-"""How many visitors each site has now, asked once for all pages that look on."""
+"""The number of visitors that each site has now, counted once for all open pages."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Dashboard:
     breakers: Sequence[Breaker] = ()
     """What watches the servers behind this one."""
     loops: Sequence[LoopState] = ()
-    """How the background work fares."""
+    """The state of each background loop of the server."""
     replicas: Callable[[], Awaitable[Sequence[Listed]]] = nobody
     """Who is there, this server included; raises `RegistryUnavailable`."""
     table: Callable[[], Sequence[RouteLine]] = no_table
@@ -131,5 +131,5 @@ class Dashboard:
 
     @cached_property
     def current(self) -> CurrentVisitors:
-        """Who is there now, for all live pages together."""
+        """The count of current visitors that all live pages share."""
         return CurrentVisitors(self.store, self.clock)

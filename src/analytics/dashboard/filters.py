@@ -81,7 +81,7 @@ class Condition(NamedTuple):
 
 
 def is_about_events(conditions: Iterable[Condition]) -> bool:
-    """Whether events are chosen by what a plain pageview lacks: a name of their own, a property."""
+    """Return whether *conditions* choose events by what a plain pageview lacks: name, property."""
     return any(
         each.name == _SPECIAL[Dimension.NAME] or each.name.startswith(_PROPERTY)
         for each in conditions

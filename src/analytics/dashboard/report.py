@@ -68,7 +68,7 @@ class Report(NamedTuple):
     compare: bool
     """Whether the period before is shown."""
     nothing_before: bool
-    """Whether it was asked for, and has nothing in it."""
+    """Whether a comparison was asked for with a period that has no visits."""
     span: Span
     interval: str
     intervals: tuple[str, ...]
@@ -77,7 +77,7 @@ class Report(NamedTuple):
     boxes: Sequence[Box]
     current_visitors: int
     blank: Blank | None
-    """Why there is nothing to show, when there is not."""
+    """Why the report is empty; None when it is not."""
     visitor_days: bool
     as_of: int | None
     waiting: int

@@ -1,4 +1,4 @@
-"""Who and what may reach the whole server, as an owner changes it on the server's page."""
+"""Access to the whole server, as an owner changes it on the server's page: people and keys."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from analytics.site import Shields
 
 MAX_RULES: Final = 500
 MAX_NAMED: Final = 10
-"""Of so many wrong lines of a box each is named; the others are counted."""
+"""The most wrong lines of a box that a message names; it only counts the others."""
 _HOSTNAME: Final = re.compile(r"[a-z0-9.*_-]{1,253}|\[[0-9a-f:]+\]")
 
 

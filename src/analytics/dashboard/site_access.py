@@ -1,4 +1,4 @@
-"""Who and what may reach one site, and the end of it: keys, people, removal."""
+"""Access to one site, and its removal, as an owner changes them: keys and people."""
 
 from __future__ import annotations
 

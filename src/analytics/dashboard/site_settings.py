@@ -125,7 +125,7 @@ async def _retention(ask: Ask, site: Site, form: FormData) -> Response:
 
 
 async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Confirmation:
-    """What a shorter retention deletes."""
+    """Return what a shorter retention deletes."""
     days = _days(given.get("days", ""))
     if days is None:
         raise Malformed("days", "Give a number of days.")
@@ -153,7 +153,7 @@ def _first_kept(ask: Ask, site: Site, days: int) -> date:
 
 
 async def _older_events(ask: Ask, site: Site, days: int) -> int:
-    """How many events lie before the first day that a retention of *days* keeps."""
+    """Count the events before the first day that a retention of *days* keeps."""
     zone = site.timezone
     cut = localtime.day_start(zone, localtime.day_number(_first_kept(ask, site, days)))
     first = await ask.deps.store.first_event(site.domain)

@@ -126,6 +126,6 @@ def snippet(ask: Ask, site: Site, *, on_this_machine: bool = False) -> str:
 
 
 def _is_local(host: str) -> bool:
-    """Whether the tracker ignores *host* unless it is told not to."""
+    """Return whether the tracker ignores *host* without `data-allow-local`."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
     return name == "localhost" or name.endswith(".localhost") or name.startswith("127.")

@@ -65,7 +65,7 @@ _ELSEWHERE: Final = {
     "interval": "dimensions",
     "page": "pagination.offset",
 }
-"""Where a member belongs that was sent in another place."""
+"""For a member that was sent in the wrong place, the right one."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

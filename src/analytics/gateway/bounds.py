@@ -66,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             if self.scope["method"] == "CONNECT":
-                self.send_400_response("This is no proxy.")
+                self.send_400_response("This server is not a proxy.")
                 return b""
             head = self._without_offer()
             # The parser may be at its end: after `Connection: close` it hears nothing more.

@@ -1,4 +1,4 @@
-"""Whether who asked is still there, for a request whose answer has to wait."""
+"""Notice that a client has disconnected while its request waits for an answer."""
 
 from __future__ import annotations
 

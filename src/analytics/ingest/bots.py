@@ -126,12 +126,12 @@ def why(user_agent: str, *, spider: bool, system: bool) -> str | None:
 
 
 def shows_mail(user_agent: str) -> bool:
-    """Whether *user_agent* loads the pictures of a mail for the person who reads it."""
+    """Return whether *user_agent* loads a mail's pictures for the person who reads it."""
     return _SHOWS_MAIL.search(user_agent) is not None
 
 
 def without_devices(user_agent: str) -> str:
-    """*user_agent* without the comments that describe a phone, a tablet or a television."""
+    """Return *user_agent* without comments that describe a phone, a tablet or a television."""
     return _COMMENT.sub(_kept, user_agent)
 
 

@@ -24,7 +24,7 @@ from analytics.ingest.text import clean
 BUILT_IN: Final = Path(str(files("analytics.ingest") / "data" / "countries.mmdb"))
 _CACHED: Final = 8192
 _LOOK_EVERY_S: Final = 10.0
-"""How often we look whether the file is another one."""
+"""How often the file's identity is checked."""
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 """Where RFC 6052 puts IPv4 addresses."""
 
@@ -74,7 +74,7 @@ class CountryPlaces:
             inside = _embedded(address)
         except ValueError:
             return NOWHERE  # no address
-        # The table says of some networks that nobody has, who is to give them away.
+        # For some unassigned networks the table names the country of their registry.
         return _place(self._reader.get(inside)) if inside.is_global else NOWHERE
 
 
@@ -154,7 +154,7 @@ def opened(path: Path) -> maxminddb.Reader:
 
 
 def table(path: Path | None) -> PlaceTable:
-    """What the file in force is: that at *path*, or the built-in one. Raises `Misconfigured`."""
+    """Return the table in force: that at *path*, or the built-in one. Raises `Misconfigured`."""
     with opened(path or BUILT_IN) as reader:
         made = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date()
     return PlaceTable(path or BUILT_IN, made)

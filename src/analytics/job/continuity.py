@@ -1,4 +1,4 @@
-"""Whether the log is still the one that was folded: a topic can be deleted and made anew.
+"""Compare the log with what was folded of it: a topic can be deleted and made anew.
 
 Then its records have offsets under which others were folded, and would be skipped.
 """
@@ -78,7 +78,7 @@ def _marks(memories: Memories) -> Iterator[tuple[int, tuple[int, bytes | None]]]
 
 
 def said(found: Sequence[Break]) -> str:
-    """What to tell of *found*."""
+    """Return the message about *found* for an operator."""
     rest = f", and {len(found) - 1} more partitions likewise" if len(found) > 1 else ""
     return f"Nothing is folded: {found[0]}{rest}; {WAY_OUT}"
 
@@ -170,9 +170,9 @@ async def _extent(
 
 
 async def _same(kafka: Kafka, asked: Mapping[Position, Witness]) -> Mapping[Position, bool]:
-    """Whether the log has at each position the event that was counted there.
+    """Return for each position whether the log has the event that was counted there.
 
-    One that has been forgotten since is none that differs.
+    A record that Kafka has deleted since does not differ.
     """
     records = await reader.records_at(kafka, asked)
     return {
@@ -191,7 +191,7 @@ def _event_id(payload: bytes) -> str | None:
 
 
 async def adopt(kafka: Kafka, memories: Memories, archive: Archive) -> int:
-    """Let the log go on where it was folded to; how many of its records are to be counted yet.
+    """Let the log go on where it was folded to; return how many records are yet to be counted.
 
     Those that lie under offsets of others are appended once more behind them, and deleted where
     they lie. Raises `LogUnavailable`, `StoreUnavailable`; to begin again is always right.

@@ -72,7 +72,7 @@ class Courier:
 
     @property
     def loop(self) -> LoopState:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return self._shipping.state
 
     def close(self) -> None:

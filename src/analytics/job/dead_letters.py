@@ -44,7 +44,7 @@ class DeadLetters:
 
     @property
     def loop(self) -> LoopState:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return self._sending.state
 
     def step(self) -> None:

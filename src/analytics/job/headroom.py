@@ -17,11 +17,11 @@ log = structlog.get_logger()
 
 _AT_ONCE: Final = 32
 _REMEMBERED_S: Final = 3600.0
-"""How long after chunks had to leave early somebody is told of it."""
+"""How long the job's health keeps saying that chunks had to leave early."""
 
 
 class ChunksInMemory(Protocol):
-    """Where chunks are shared, in that memory."""
+    """The chunks that are in Ignite's memory."""
 
     def partitions(self) -> Sequence[int]:
         """The partitions that have chunks there."""
@@ -34,10 +34,10 @@ class ChunksInMemory(Protocol):
 
 
 class ChunksOnDisk(Protocol):
-    """Where chunks are kept, on disk."""
+    """The chunks that are on disk, in Cassandra."""
 
     def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
-        """How many rows those that are there have."""
+        """Return the number of rows of each of *ids* that is on disk."""
 
 
 class Headroom:
@@ -56,11 +56,11 @@ class Headroom:
         self._clock = clock
         self._cooled_at: float | None = None
         self.use = MemoryUse(0, 0)
-        """As it was found last."""
+        """The use of memory, as it was measured last."""
 
     @property
     def fault(self) -> str | None:
-        """Why somebody must do something; None when nobody must."""
+        """What an operator must act on; None when there is nothing."""
         if self.use.share >= CROWDED_AT:
             return f"Ignite's memory is {self.use}: {WAY_OUT}"
         if self._cooled_at is not None and self._clock() < self._cooled_at + _REMEMBERED_S:
@@ -71,7 +71,7 @@ class Headroom:
         return None
 
     def keep(self, needed: Callable[[], set[str]]) -> int:
-        """Let the oldest chunks go while memory is crowded; how many went.
+        """Let the oldest chunks go while memory is crowded; return how many went.
 
         Those whose ids are *needed* stay, and so does the newest of each partition, by which
         others see that there is more. Raises `StoreUnavailable`.

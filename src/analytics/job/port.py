@@ -49,9 +49,9 @@ def serving(
     loops: Sequence[LoopState] = (),
     replies: Replies,
 ) -> Iterator[int]:
-    """Answer in a thread while the block runs; the port at which.
+    """Answer in a thread while the block runs; yield the port.
 
-    With a *fault* the job is not ready. With one of the *alarms* it is, for it must be let work.
+    With a *fault* the job is not ready. An alarm is shown, and leaves it ready.
     """
     try:
         listener = socket.create_server((host, port), backlog=_MAX_CONNECTIONS)
@@ -119,7 +119,7 @@ def _application(
 
     async def answer(request: Request) -> Response:
         peer = request.client.host if request.client else ""
-        # Before a byte of the body is read: a stranger sends as much as he likes.
+        # Before a byte of the body is read: a stranger may send any amount.
         replies.check(peer, request.headers.get("authorization", ""))
         body = await receive.body(request.receive, MAX_QUESTION_BYTES)
         # At the end of the job nobody waits for an answer that takes long.

@@ -58,7 +58,7 @@ class Retention:
 
     @property
     def loop(self) -> LoopState:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return self._looking.state
 
     def _look(self) -> None:

@@ -161,7 +161,7 @@ class Sessions:
             self._whole.clear()
 
     def _has_visit_of(self, reading: Hit, key: _Key) -> bool:
-        """Whether a visit in memory meets the time that *reading* speaks of."""
+        """Return whether a visit in memory meets the time that *reading* measures."""
         visits = self._young.get(key)
         if visits is None:
             visits = self._old.get(key, [])
@@ -191,7 +191,7 @@ def _begin(hit: Hit) -> int:
 
 
 def _is_near(reading: Hit, event: Hit | None, is_new: Callable[[Hit], bool]) -> bool:
-    """Whether *reading* surely meets the visit that *event* is going to be in."""
+    """Return whether *reading* surely meets the visit that *event* will join or open."""
     return (
         event is not None
         and event.ts - INACTIVITY_MS <= reading.ts

@@ -61,7 +61,7 @@ class _Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Shorthands that mean an advertisement."""
     categories: dict[str, str]
     national: dict[str, str]
-    """Who has a host in many countries: the name that is registered there, to the source."""
+    """Sources with a host in many countries, by the name registered under each suffix."""
     click_ids: dict[str, str]
 
 

@@ -29,7 +29,7 @@ class Listed(NamedTuple):
     seen_at: int
     """When it last said so, in UTC milliseconds."""
     out_of_service: bool = False
-    """Whether somebody has told the registry that it is to get no requests."""
+    """Whether an operator has taken it out of service in the registry."""
 
 
 class Registry(AbstractAsyncContextManager["Registry"], Protocol):

@@ -52,7 +52,7 @@ class Membership:
 
     @property
     def loop(self) -> LoopState:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return self._beating.state
 
     async def _leave(self) -> None:

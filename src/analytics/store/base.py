@@ -168,7 +168,7 @@ class Erases(Protocol):
         """Delete every row of a site; how many there were. Its ledger stays."""
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
-        """How many rows the erasure of a visitor (None: of the site) would delete."""
+        """Count the rows that erasing a visitor (None: the whole site) would delete."""
 
     async def retain(self, site: str, before_ms: int) -> int:
         """Delete the days (of the site) that ended by then; how many rows there were.

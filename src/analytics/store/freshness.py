@@ -54,7 +54,7 @@ class Freshness:
 
     @property
     def loop(self) -> LoopState:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return self._asking.state
 
     @property
@@ -71,7 +71,7 @@ class Freshness:
 
     @property
     def missing(self) -> int:
-        """How many records the figures lack of those that the log held when it was last asked."""
+        """The number of records that the log held when last asked and the figures lack."""
         if not self._noted:
             return 0
         here, ends = self._here(), self._noted[-1][1]

@@ -1,4 +1,4 @@
-"""How far the figures are behind the log, where that is far enough to say so.
+"""The lag of the figures behind the log, where it is large enough to mention.
 
 A hit is counted a moment after it is durable, so there is nearly always one that is not. Pages and
 answers speak of it when more wait than the figures take in at one step, or when one waits longer

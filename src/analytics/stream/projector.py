@@ -139,7 +139,7 @@ class Projector:
 
     @property
     def loops(self) -> Sequence[LoopState]:
-        """How its background loops fare."""
+        """The state of its background loops."""
         return (self._following.state, self._remembering.state)
 
     # Following the log

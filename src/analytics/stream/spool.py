@@ -152,7 +152,7 @@ class Spool:
 
     @property
     def loops(self) -> Sequence[LoopState]:
-        """How its background loops fare."""
+        """The state of its background loops."""
         return (self._drainer.state, self._watcher.state)
 
     @property

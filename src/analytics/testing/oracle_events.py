@@ -29,7 +29,7 @@ class Visit:
     touched: int
     events: list[Event] = field(default_factory=list)
     idle: list[Event] = field(default_factory=list)
-    """Those of its events that are readings of a page that lay idle: no part of its extent."""
+    """Its readings of a page that lay idle: not part of its extent."""
 
     @property
     def start(self) -> int:

@@ -127,7 +127,7 @@ def _refuse_proxies(more: bytes) -> None:
 
 
 def refusal(line: Line, domain: str) -> DropReason | None:
-    """Why *line* is no page view of the site *domain*; None when it is one."""
+    """Return why *line* is not a page view of the site *domain*; None when it is one."""
     if line.method != "GET" or _extension(line.target) in NO_PAGE:
         return DropReason.NOT_A_PAGE
     if _ABSOLUTE.match(line.target):

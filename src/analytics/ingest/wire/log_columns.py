@@ -31,7 +31,7 @@ _NO_SENDER: Final = "no address of a visitor stands in front of the time"
 
 
 class Columns(NamedTuple):
-    """Who asked whom."""
+    """The addresses and the host in front of the time."""
 
     host: str
     """The virtual host with its port, if any; "" when the line names none."""

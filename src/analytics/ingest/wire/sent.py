@@ -22,7 +22,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     hash_mode: bool = False
     """Whether the `#fragment` belongs to the path."""
     honours_opt_out: bool = False
-    """Whether it is to be left out where Do Not Track or Global Privacy Control came with it."""
+    """Whether to drop it when it came with Do Not Track or Global Privacy Control."""
     picture: bool = False
     """Whether it was loaded as a picture, as the proxies of mail programs load them."""
     scroll_depth: int | None = None

@@ -63,7 +63,7 @@ async def add_site(catalog: Catalog, rows: Rows, domain: str, *, timezone: str) 
 
 
 async def attached(catalog: Catalog, rows: Rows, domain: str) -> Attached:
-    """What the removal of *domain* would take along, or leave."""
+    """Return what the removal of *domain* would take along, and its events."""
     return Attached(
         keys=[key for key in await catalog.keys.all() if key.site == domain],
         viewers=[p for p in await catalog.people.all() if not p.owner and domain in p.sites],
@@ -111,13 +111,13 @@ async def add_person(
 
 
 async def find_person(catalog: Catalog, email: str) -> Person | None:
-    """Who has the account of *email*, if anybody."""
+    """Return the person with the account of *email*, None without one."""
     wanted = email.strip().lower()
     return next((each for each in await catalog.people.all() if each.email == wanted), None)
 
 
 async def person(catalog: Catalog, email: str) -> Person:
-    """Who has the account of *email*. Raises `NotFound`."""
+    """Return the person with the account of *email*. Raises `NotFound`."""
     found = await find_person(catalog, email)
     if found is None:
         raise NotFound(
@@ -155,7 +155,7 @@ async def change_person(
 
 
 async def withdraw(catalog: Catalog, email: str, domain: str) -> bool:
-    """Take the site *domain* away from somebody; whether their account went, which had no other."""
+    """Take the site *domain* away from somebody; return whether their account went with it."""
     known = await person(catalog, email)
     if known.owner:
         raise Conflict(f"{known.email} is an owner, and sees every site")

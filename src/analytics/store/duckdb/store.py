@@ -201,7 +201,7 @@ class DuckDBStore:
         return await self._erase(erasing.OF_SITE, {"site": site})
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
-        """How many rows the erasure of a visitor (None: of the site) would delete."""
+        """Count the rows that erasing a visitor (None: the whole site) would delete."""
         return (await self.matching(site, visitor)).rows
 
     async def retain(self, site: str, before_ms: int) -> int:

@@ -18,12 +18,12 @@ class Deadline:
         self.begin()
 
     def begin(self) -> None:
-        """A call begins, or goes on."""
+        """Start the time of a call, at its beginning or when anything has come."""
         self._at = time.monotonic() + self._seconds
 
     @property
     def remaining_s(self) -> float:
-        """What is left of it."""
+        """The seconds that are left."""
         return max(_LAST_LOOK_S, self._at - time.monotonic())
 
     def share(self, count: int) -> Deadline:
@@ -39,7 +39,7 @@ class BoundedSocket:
         self.deadline = deadline
 
     def settimeout(self, _seconds: float | None) -> None:
-        """Nothing: what the driver asks for would hold for each operation anew."""
+        """Do nothing: a time-out that the driver sets would hold for each operation anew."""
 
     def connect(self, address: Any) -> None:
         """See `socket.connect`."""

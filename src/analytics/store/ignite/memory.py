@@ -1,4 +1,4 @@
-"""How full the memory of Ignite's nodes is, and whether it takes more.
+"""The memory of Ignite's nodes: how much is used, and whether there is room for more.
 
 A node whose memory is full halts, with all that it holds. So whoever writes asks first.
 """
@@ -83,7 +83,7 @@ class NodeMemory:
 
 
 class Admission:
-    """Whether memory takes more, known without asking each time. For one thread."""
+    """Decides whether there is room for more, without asking a node each time. For one thread."""
 
     def __init__(self, memory: Measured, *, below: float = FULL_AT) -> None:
         self._memory = memory
@@ -92,7 +92,7 @@ class Admission:
         self._written = 0
 
     def has_room(self) -> bool:
-        """Whether the fullest node's share is below the bound. Raises `StoreUnavailable`."""
+        """Return whether the fullest node is below the bound. Raises `StoreUnavailable`."""
         use = self._use
         if use is None or use.share >= self._below or self._written > use.limit // _LOOK_AFTER:
             use = self._use = self._memory.use()

@@ -112,7 +112,7 @@ class Follower:
 
     @property
     def loop(self) -> LoopState:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return self._following.state
 
     async def _follow(self) -> None:

@@ -78,7 +78,7 @@ class ReplicaStore:
 
     @property
     def loops(self) -> Sequence[LoopState]:
-        """How its background loops fare."""
+        """The state of its background loops."""
         freshness = () if self._freshness is None else (self._freshness.loop,)
         return (self.follower.loop, *freshness)
 
@@ -177,7 +177,7 @@ class ReplicaStore:
         return await self._engine.export(site, from_ms, to_ms, kind, path, progress)
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
-        """How many rows of a visitor (None: of the site) are here."""
+        """Count the rows of a visitor (None: of the site) that are here."""
         return await self._engine.count_rows(site, visitor)
 
     async def retain(self, site: str, before_ms: int) -> int:

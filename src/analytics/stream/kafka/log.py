@@ -93,7 +93,7 @@ class KafkaLog:
 
     @property
     def loops(self) -> Sequence[LoopState]:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return (self._connecting.state,)
 
     async def _connect(self) -> None:

@@ -1,4 +1,4 @@
-"""Records that are no hits of visitors, appended by who has time to wait for it."""
+"""Append records and wait until they are durable: for dead letters and repairs, not for hits."""
 
 from __future__ import annotations
 

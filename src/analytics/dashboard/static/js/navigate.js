@@ -16,7 +16,7 @@ export async function fetchPage(url, signal) {
   return { url: answer.url, page, ok, retryAfterMs: 1000 * (Number(answer.headers.get("Retry-After")) || 0) };
 }
 
-// With *unless* the reader need not notice: only a good page is shown, and not if that says so once it is here.
+// With *unless* the exchange is quiet: only a good page is shown, and none if *unless* is true when it has come.
 // What came of it: shown, held back, failed, or gone elsewhere.
 export async function visit(url, { push = true, unless = null } = {}) {
   const quiet = unless !== null;

@@ -68,7 +68,7 @@ class SharedCatalog:
 
     @property
     def loops(self) -> Sequence[LoopState]:
-        """How its background loop fares."""
+        """The state of its background loop."""
         return (self._following.state,)
 
     async def copy_to(self, path: Path) -> None:

@@ -179,7 +179,7 @@ def _person(row: tuple[str, str, int, bytes, int]) -> Person:
 
 
 def _check_owner(connection: sqlite3.Connection, email: str) -> None:
-    """Refuse that people stay whom nobody could give or take anything any more."""
+    """Raise `Conflict` when there are people and none of them is an owner."""
     owners, people = connection.execute("SELECT sum(owner), count(*) FROM people").fetchone()
     if people and not owners:
         raise Conflict(f"{email} is the only owner; make somebody else an owner first")
