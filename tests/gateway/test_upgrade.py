@@ -20,6 +20,7 @@ async def output(*command: str) -> str:
     return out.decode()
 
 
+@pytest.mark.client
 @pytest.mark.parametrize("way", WAYS)
 async def test_javas_client_by_its_defaults_is_heard(answers: Answers, way: str) -> None:
     source = str(Path(__file__).with_name("UpgradingClient.java"))
@@ -27,6 +28,7 @@ async def test_javas_client_by_its_defaults_is_heard(answers: Answers, way: str)
     assert said.splitlines() == ["HTTP_1_1 202 ok"] * 2
 
 
+@pytest.mark.client
 @pytest.mark.parametrize("way", WAYS)
 async def test_curl_that_would_rather_speak_http_2_is_heard(answers: Answers, way: str) -> None:
     address = f"{answers.url(way)}/api/event"
