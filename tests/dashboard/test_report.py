@@ -153,6 +153,33 @@ async def test_a_site_whose_events_are_all_old_shows_its_last_days(
     assert _card(found, Metric.PAGEVIEWS)[0] == "2"
 
 
+async def test_a_site_with_old_events_that_began_to_be_counted_today_shows_today(
+    deps: Dashboard, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(berlin("2015-05-20 10:00")), hit(TEN)]))
+    found = await report(deps, BERLIN, Address(site=SITE))
+    assert found.span.title == "Today"
+    assert _card(found, Metric.PAGEVIEWS)[0] == "1"
+
+
+async def test_an_event_of_a_clock_that_was_never_set_spoils_no_report(
+    deps: Dashboard, owner: Client, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(0), hit(berlin("2015-05-20 10:00"))]))
+    found = await report(deps, BERLIN, Address(site=SITE))
+    assert (found.address.start, found.address.end) == ("2015-04-23", "2015-05-20")
+    assert (await owner.get(f"/{SITE}")).status_code == 200
+
+
+async def test_a_site_that_was_only_counted_generations_ago_shows_all_time(
+    deps: Dashboard, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(0)]))
+    found = await report(deps, BERLIN, Address(site=SITE))
+    assert found.address.period == "all"
+    assert _card(found, Metric.PAGEVIEWS)[0] == "1"
+
+
 async def test_nothing_is_compared_with_the_time_before_all_time(
     deps: Dashboard, store: DuckDBStore
 ) -> None:

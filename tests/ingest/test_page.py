@@ -160,6 +160,8 @@ def test_the_rest_of_the_query_is_forgotten() -> None:
     [
         ("https://www.google.com/search?q=x#f", "google.com/search"),
         ("https://t.co/", "t.co"),
+        ("https://www.google.com./search", "google.com/search"),
+        ("https://example.com./before", ""),
         ("http://Other.Example:81/a/", "other.example/a"),
         ("android-app://com.slack/", "com.slack"),
         ("http://localhost:3000/", ""),

@@ -20,6 +20,7 @@ from analytics.dashboard.plot import Point
 from analytics.dashboard.span import Span
 from analytics.query import Dimension, Figure, Metric, Order, Period, Query, Result
 from analytics.site import Site
+from analytics.store import buckets, localtime
 
 PANEL_ROWS: Final = 9
 LIVE_MS: Final = 5 * 60_000
@@ -87,9 +88,9 @@ class Report(NamedTuple):
 async def report(deps: Dashboard, site: Site, address: Address) -> Report:
     """Ask and answer.
 
-    Without a chosen period: the last 28 days; where those are empty, today for a new site, and
-    the last days that have any for one whose events are older. While hits wait to be counted, the
-    period stays as it is.
+    Without a chosen period: the last 28 days; where those are empty, today for a site that is new
+    or was counted today, and the last days that have any for one whose events are all older. While
+    hits wait to be counted, the period stays as it is.
     """
     found = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
     if address.period or address.conditions or found.blank is None:
@@ -99,7 +100,7 @@ async def report(deps: Dashboard, site: Site, address: Address) -> Report:
     if first is None or first >= start:
         chosen = address.but(period="day")
     else:
-        chosen = await _last_days(deps, site, address, Period(first, start, site.timezone))
+        chosen = await _last_days(deps, site, address, first, found.span.period)
     return await _report(deps, site, chosen, chosen.period)
 
 
@@ -183,22 +184,32 @@ async def _blank(deps: Dashboard, address: Address, period: Period, now: int) ->
     return Blank("never" if first is None else "running", machines)
 
 
-async def _last_days(deps: Dashboard, site: Site, address: Address, within: Period) -> Address:
-    """The page for the four weeks up to the last day with an event."""
-    found = await deps.store.query(
+async def _last_days(
+    deps: Dashboard, site: Site, address: Address, first_event: int, empty: Period
+) -> Address:
+    """The page for today if it has an event, else for the four weeks up to the last day with one.
+
+    *empty* is a period that has none.
+    """
+    now = deps.clock()
+    # No series is longer; a single event of a clock that was never set is decades older.
+    since = max(first_event, now - (buckets.MAX_BUCKETS - 1) * localtime.DAY_MS)
+    result = await deps.store.query(
         Query(
             site=site.domain,
             metrics=(Metric.EVENTS,),
-            period=within,
+            period=Period(since, now + 1, site.timezone),
             dimensions=(Dimension.DAY,),
             order_by=(Order(Dimension.DAY),),
             limit=1,
         )
     )
-    if not found.rows:
+    if not result.rows:
         return address.but(period="all")
-    last = date.fromisoformat(found.rows[0].dimensions[0])
-    first = max(last - timedelta(days=27), local(within.start, site.timezone).date())
+    last = date.fromisoformat(result.rows[0].dimensions[0])
+    if last >= local(empty.end, site.timezone).date():
+        return address.but(period="day")
+    first = max(last - timedelta(days=27), local(since, site.timezone).date())
     return address.but(period="custom", start=first.isoformat(), end=last.isoformat())
 
 

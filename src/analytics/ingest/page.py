@@ -134,12 +134,15 @@ def _bare(url: str) -> str:
 
 @bounded_cache(4096)
 def _hostname(authority: str) -> str | None:
-    """The normalised host of *authority*, without port and `www.`; None if it is none."""
+    """The normalised host of *authority*; None if it is none.
+
+    Without its port, `www.` and the dot of a fully qualified name, which names the same host.
+    """
     try:
         host: str = can_ada.parse(f"http://{authority}/").hostname
     except ValueError:
         return None
-    return host.removeprefix("www.")[:255] or None
+    return host.removeprefix("www.").removesuffix(".")[:255] or None
 
 
 def _tags(query: str) -> dict[str, str]:
