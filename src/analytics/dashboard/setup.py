@@ -70,7 +70,7 @@ class Setup:
 def check_password(password: str, again: str, *, before: str | None = None) -> None:
     """Raise `Malformed` for a password too short, typed differently, or the same as *before*."""
     if password == before:
-        raise Malformed("password", "Choose another password than the current one.")
+        raise Malformed("password", "Choose a password other than the current one.")
     if len(password) < MIN_PASSWORD_CHARS:
         raise Malformed(
             "password", f"Choose a password of at least {MIN_PASSWORD_CHARS} characters."

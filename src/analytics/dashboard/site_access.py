@@ -132,7 +132,7 @@ async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, objec
     """Return what somebody loses without this site."""
     person = await service.person(ask.deps.catalog, str(given.get("email", "")))
     if person.owner:
-        raise Malformed("email", f"{person.email} is an owner; the page of the server has owners.")
+        raise Malformed("email", f"{person.email} is an owner: see People on the Server page.")
     others = [name for name in person.sites if name != site.domain]
     if others:
         says = f"They keep their account, and see {', '.join(others)} as before."

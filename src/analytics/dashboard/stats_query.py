@@ -209,7 +209,7 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
     raise Malformed(
         field,
         'must be ["<operator>", "<dimension>", ["<value>", …]], ["not", <filter>] or'
-        ' ["and", [<filter>, …]]; has_done and has_not_done are written as not is, or as and is',
+        ' ["and", [<filter>, …]]; has_done and has_not_done take the form of not or of and',
     )
 
 

@@ -102,7 +102,7 @@ def why(user_agent: str, *, spider: bool, system: bool) -> str | None:
     """`crawler`, `tool` or `no-user-agent` for a machine; None for a person's browser.
 
     *spider* is what uap-core says of `without_devices(user_agent)`, *system* whether it knows the
-    operating system or the device's maker. Slow (some 0.3 ms): the caller caches it.
+    operating system or the device's maker. Slow: the caller caches it.
     """
     if not user_agent.strip():
         return NO_USER_AGENT

@@ -178,7 +178,7 @@ async def find_key(catalog: Catalog, key_id: str, *, of: str | None = None) -> K
     if key is None or (of is not None and key.site not in (None, of)):
         raise NotFound(f"{key_id[:80]} is not a key here; `analytics key list` shows them")
     if of is not None and key.site is None:
-        raise Forbidden("This key acts on all sites. It is revoked on the page of the server.")
+        raise Forbidden("This key acts on all sites. Revoke it on the Server page.")
     return key
 
 
