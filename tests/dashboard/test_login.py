@@ -82,7 +82,7 @@ async def test_a_huge_form_is_refused_before_it_is_read(
 ) -> None:
     huge = await stranger.post("/login", data={**FORM, "email": "x" * 300_000})
     assert huge.status_code == 413
-    assert "That is too large" in huge.text
+    assert "This is too large" in huge.text
 
 
 async def test_a_form_of_unknown_length_is_refused(
