@@ -44,3 +44,7 @@ def test_what_is_no_moment_says_what_one_looks_like(text: str) -> None:
 def test_an_end_before_the_start_is_refused() -> None:
     with pytest.raises(Malformed, match="lies before"):
         span.of("2026-11-24", "2026-11-22", "Etc/UTC")
+    for start in ("2026-11-24", "2026-11-24T00:00"):
+        with pytest.raises(Malformed, match="lies before"):
+            span.of(start, "2026-11-23", "Etc/UTC")  # the day right before is one, too
+    assert span.of("2026-11-24", "2026-11-24T00:00", "Etc/UTC") == (NOV_24, NOV_24)

@@ -110,6 +110,24 @@ def test_blanks_around_an_operator_and_its_values_mean_nothing() -> None:
     ]
 
 
+async def test_blanks_around_a_parameter_mean_nothing(api: httpx2.AsyncClient) -> None:  # noqa: F811
+    plain = {"period": "day", "date": "2026-11-24", "property": "visit:source", "limit": "5"}
+    blank = {name: f" {value} " for name, value in plain.items()}
+    for kind, more in (("breakdown", {}), ("timeseries", {"interval": "hour"}), ("aggregate", {})):
+        answer = await ask(
+            api, kind, **blank, **{name: f"{value} " for name, value in more.items()}
+        )
+        assert answer.status_code == 200
+        assert answer.json() == (await ask(api, kind, **plain, **more)).json()
+
+
+async def test_a_breakdown_by_nothing_is_told_what_is_missing(api: httpx2.AsyncClient) -> None:  # noqa: F811
+    for nothing in ({}, {"property": ""}, {"property": " "}):
+        answer = await ask(api, "breakdown", **nothing)
+        assert (answer.status_code, answer.json()["field"]) == (400, "property")
+        assert "is missing" in answer.text
+
+
 @pytest.mark.parametrize("text", ["visit:country==", "visit:country== ", "==DE", "a" * 100_000])
 def test_half_a_filter_is_refused(text: str) -> None:
     with pytest.raises(Malformed):

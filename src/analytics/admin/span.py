@@ -19,7 +19,8 @@ def of(start: str | None, end: str | None, zone: str) -> tuple[int, int]:
     """
     first = ALWAYS[0] if start is None else _moment("from", start, zone)
     last = ALWAYS[1] if end is None else _moment("to", end, zone, end_of_day=True)
-    if first > last:
+    # A day that ends where the span begins lies before it; a span between equal moments is empty.
+    if first > last or (first == last and end is not None and parsing.is_date(end)):
         raise Malformed("to", f"{end} lies before {start}")
     return first, last
 

@@ -24,6 +24,7 @@ from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Quer
 from analytics.site import Site
 from analytics.store import buckets, columns
 
+_USUAL_PERIOD: Final = "30d"
 _MAX_LIMIT: Final = 1_000
 _MAX_PAGE: Final = 1_000_000
 _OPERATOR: Final = re.compile("==|!=|~")
@@ -57,8 +58,8 @@ class StatsV1:
         query = await self._query(request)
         result = await self._access.store.query(query)
         (now,) = result.rows
-        compare = request.query_params.get("compare")
-        if compare not in (None, "previous_period"):
+        compare = _param(request.query_params, "compare")
+        if compare not in ("", "previous_period"):
             raise Malformed("compare", unknown("comparison", compare, ["previous_period"]))
         results: dict[str, dict[str, object]] = {
             metric.value: {"value": shown(metric, value)}
@@ -75,9 +76,9 @@ class StatsV1:
         """Every bucket of the period, those without events too."""
         self._access.key(request)
         params = request.query_params
-        period = params.get("period", "30d")
+        period = _param(params, "period", _USUAL_PERIOD)
         usual = {"day": "hour", "24h": "hour", "6mo": "month", "12mo": "month"}.get(period, "date")
-        interval = params.get("interval", usual)
+        interval = _param(params, "interval", usual)
         if interval not in _INTERVALS:
             raise Malformed("interval", unknown("interval", interval, _INTERVALS))
         query = await self._query(request, _INTERVALS[interval])
@@ -89,9 +90,11 @@ class StatsV1:
         """The figures of each value of `property`, the largest first."""
         self._access.key(request)
         params = request.query_params
-        limit = whole_number(params.get("limit", "100"), "limit", least=1, most=_MAX_LIMIT)
-        page = whole_number(params.get("page", "1"), "page", least=1, most=_MAX_PAGE)
-        dimension = stats_query.dimension(params.get("property"), "property")
+        limit = whole_number(_param(params, "limit", "100"), "limit", least=1, most=_MAX_LIMIT)
+        page = whole_number(_param(params, "page", "1"), "page", least=1, most=_MAX_PAGE)
+        if not (property_name := _param(params, "property")):
+            raise Malformed("property", "is missing; send a dimension, such as visit:source")
+        dimension = stats_query.dimension(property_name, "property")
         query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
         name = columns.property_key(dimension) or dimension.rpartition(":")[2]
         result = await self._access.store.query(query)
@@ -112,7 +115,7 @@ class StatsV1:
         offset: int = 0,
     ) -> Query:
         params = request.query_params
-        site = self._access.site(request, params.get("site_id", ""))
+        site = self._access.site(request, _param(params, "site_id"))
         await self._access.settled(request)
         names = dict.fromkeys(map(str.strip, params.get("metrics", "visitors").split(",")))
         return Query(
@@ -127,7 +130,7 @@ class StatsV1:
 
     async def _period(self, params: QueryParams, site: Site) -> Period:
         """The period asked for, as version 1 has it: `month` and the like are whole ones."""
-        name, on = params.get("period", "30d"), params.get("date", "today").strip()
+        name, on = _param(params, "period", _USUAL_PERIOD), _param(params, "date", "today")
         now = self._access.clock()
         if name == "custom":
             ends = [params[end] for end in ("from", "to") if end in params] or on.split(",")
@@ -146,6 +149,11 @@ class StatsV1:
         first = await self._access.store.first_event(site.domain) if name == "all" else None
         with _named_as("period"):
             return date_range.resolve(name, site.timezone, now, first)
+
+
+def _param(params: QueryParams, name: str, usual: str = "") -> str:
+    """The parameter *name* without the blanks around it; *usual* where it is not given."""
+    return params.get(name, usual).strip()
 
 
 @contextmanager

@@ -245,6 +245,14 @@ def test_a_line_that_names_no_sender_is_unreadable(columns: str) -> None:
         parse((columns + BEHIND).encode())
 
 
+def test_a_time_before_1970_is_unreadable_as_it_is_in_an_event() -> None:
+    line = BEHIND.replace("17/May/2015:10:05:03 +0000", "01/Jan/1970:{}")
+    for time in ("00:00:00 +0200", "01:59:59 +0200"):
+        with pytest.raises(Malformed, match="1970"):
+            parse(f"203.0.113.9 - -{line.format(time)}".encode())
+    assert parse(f"203.0.113.9 - -{line.format('02:00:00 +0200')}".encode()).ts == 0
+
+
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [

@@ -97,6 +97,9 @@ def parse(line: bytes) -> Line:
     seconds = _seconds(match["clock"]) if match else None
     if match is None or midnight is None or seconds is None:
         raise Malformed("", "it is not of the combined log format")
+    ts = midnight + seconds * 1000
+    if ts < 0:
+        raise Malformed("", "its time is before 1970; was the clock set?")
     columns = log_columns.parse(match["columns"].removeprefix(BOM_UTF8).decode("latin-1"))
     # The pattern's unnamed groups: the three quoted texts.
     request, referrer, user_agent = (_text(match[number]) for number in (5, 7, 8))
@@ -108,7 +111,7 @@ def parse(line: bytes) -> Line:
     return Line(
         host=columns.host,
         senders=columns.senders + behind,
-        ts=midnight + seconds * 1000,
+        ts=ts,
         method=method,
         target=target,
         status=int(match["status"]),
