@@ -105,6 +105,9 @@ def test_the_fragment_belongs_to_the_path_in_hash_mode_only() -> None:
         "javascript:alert(1)",
         "blob:https://e.com/1",
         "about:blank",
+        "mailto:ada@example.com",
+        "TEL:+4930123456",
+        "view-source:https://example.com/",
         "http://ex ample.com/",
         "http://[::1/",
         "http://e.com:99999/",
@@ -201,6 +204,16 @@ urls = st.one_of(
 )
 # JSON from elsewhere may hold lone surrogates, which are no text that could be stored.
 surrogates = st.text(st.characters(exclude_categories=()), max_size=10)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("file:///android_asset/www/index.html", "/android_asset/www/index.html"),
+     ("capacitor://localhost/home", "/home"), ("app://./index.html", "/index.html"),
+     ("/a:b", "/a:b"), ("a.example:8443/p", "/8443/p")],
+)  # fmt: skip
+def test_a_page_of_an_app_and_a_colon_in_a_path_are_pages(url: str, path: str) -> None:
+    assert page.parse(url).path == path
 
 
 @given(st.one_of(urls, surrogates), st.booleans())

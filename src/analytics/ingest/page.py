@@ -64,7 +64,8 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
     if match is None or not match[0]:
         raise Malformed("url", "it is empty; send the page's full address")
     scheme, authority, path, query, fragment = match.groups()
-    if (scheme or "").lower() in ("data", "javascript", "blob", "about"):
+    # Those of mail, telephones and scripts name no host. With a dot it is a host before its port.
+    if scheme and authority is None and scheme.lower() not in _WEB and "." not in scheme:
         raise Malformed("url", f"{scheme}: addresses are no pages")
     hostname = _NO_HOST
     if authority:
@@ -142,7 +143,8 @@ def _hostname(authority: str) -> str | None:
         host: str = can_ada.parse(f"http://{authority}/").hostname
     except ValueError:
         return None
-    return host.removeprefix("www.").removesuffix(".")[:255] or None
+    host = host.removeprefix("www.")
+    return (host.removesuffix(".") or host)[:255] or None  # apps are at app://.
 
 
 def _tags(query: str) -> dict[str, str]:
