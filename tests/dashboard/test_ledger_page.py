@@ -12,7 +12,7 @@ from tests.dashboard.world import NOW, SITE, berlin, hit
 
 from analytics.admin.ledger_api import describe
 from analytics.dashboard import Dashboard
-from analytics.dashboard.ledger_page import add, by_day, by_hour
+from analytics.dashboard.ledger_page import MEANINGS, add, by_day, by_hour
 from analytics.event import Drop, DropReason
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.store.duckdb import DuckDBStore
@@ -108,3 +108,13 @@ async def test_an_open_report_keeps_its_period_when_it_refreshes(
     asked = page.partition('data-refresh="')[2].partition('"')[0]
     assert "period=custom" in asked
     assert "to=2026-06-01" in asked
+
+
+async def test_every_reason_is_explained_and_a_page_explains_its_own(
+    owner: Client, store: DuckDBStore
+) -> None:
+    assert set(MEANINGS) == set(DropReason)
+    await store.write(batch([Drop(site=SITE, received_at=NOW, reason=DropReason.NOT_A_PAGE)]))
+    page = (await owner.get(f"/{SITE}/ledger")).text
+    assert "<li><b>not-a-page</b>: A line of an imported log that asks for" in page
+    assert "<b>not-ok</b>" not in page

@@ -173,7 +173,7 @@ async def test_a_shorter_retention_says_what_it_deletes_and_asks(
     form = {"form": "retention", "days": "10"}
     await owner.post(URL, data={**form, "confirmed": "1"})
     assert _site(peopled).retention_days is None
-    says = "This deletes 2 events before 14 Nov 2026"
+    says = "This deletes 2 events from before 14 Nov 2026"
     done = await confirmed(owner, form, says, "Delete 2 events")
     assert done.headers["location"] == f"{URL}#retention"
     assert _site(peopled).retention_days == 10
@@ -198,6 +198,16 @@ async def test_an_answer_holds_only_for_what_was_asked(
     again = await owner.post(URL, data={**same, "days": "9"})
     assert again.status_code == 409
     assert _site(peopled).retention_days == 10
+
+
+async def test_the_question_before_a_removal_names_no_losses_where_there_are_none(
+    owner: Client, peopled: SqliteCatalog
+) -> None:
+    await peopled.sites.add("new.example")
+    page = (await owner.get("/new.example/settings/confirm?form=remove-site")).text
+    assert "Its 0 stored events" in page
+    assert "goes with it" not in page
+    assert "<li><b>0</b>" not in page
 
 
 @pytest.mark.parametrize("events", ["keep", "delete"])

@@ -173,4 +173,4 @@ def _tabs(query: QueryParams) -> dict[str, str]:
 
 def _check_dates(start: str, end: str) -> None:
     if parsing.day(start, "from") > parsing.day(end, "to"):
-        raise Malformed("from", f"the first day, {start}, is after the last, {end}: exchange them")
+        raise Malformed("from", f"the first day, {start}, is after the last, {end}: swap them")

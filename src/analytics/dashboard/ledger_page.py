@@ -14,11 +14,26 @@ from analytics.aside import aside
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.date_range import local
 from analytics.dashboard.span import day_name
+from analytics.event import DropReason
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.site import Site
 from analytics.store.lag import Lag
 
 DAYS: Final = 91
+MEANINGS: Final[Mapping[DropReason, str]] = {
+    DropReason.UNKNOWN_SITE: "The name in data-domain was not a site here when the hit came.",
+    DropReason.SHIELD_IP: "The visitor's address is in the site's shields.",
+    DropReason.SHIELD_COUNTRY: "The visitor's country is in the site's shields.",
+    DropReason.SHIELD_PAGE: "The page is in the site's shields.",
+    DropReason.SHIELD_HOSTNAME: "The hostname is not among those that the site allows.",
+    DropReason.OPTED_OUT: "The visitor's browser asks not to be tracked.",
+    DropReason.NOT_A_PAGE: "A line of an imported log that asks for an image, a script or "
+    "something else that is not a page.",
+    DropReason.NOT_OK: "A line of an imported log whose answer was not a page: an error, say, or "
+    "a redirect.",
+    DropReason.OTHER_HOST: "A line of an imported log that names another host.",
+}
+"""What the page says of each reason."""
 
 
 class Line(NamedTuple):
@@ -77,6 +92,7 @@ def _page(
         site=site,
         lag=lag,
         total=add("All time", ledger.values()),
+        meanings=MEANINGS,
         lines=hours if day else days[:DAYS],
         left_out=0 if day else max(0, len(days) - DAYS),
         day=text,

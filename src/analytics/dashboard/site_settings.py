@@ -130,11 +130,12 @@ async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Co
     if days is None:
         raise Malformed("days", "Give a number of days.")
     events = counted(await _older_events(ask, site, days), "event")
+    first_kept = day_name(_first_kept(ask, site, days), with_year=True)
     deleted = (
-        f"This deletes {events} before {day_name(_first_kept(ask, site, days), with_year=True)},"
-        " for good: page views and custom events, those of machines included."
+        f"This deletes {events} from before {first_kept}, for good: page views and custom events,"
+        " those of machines included."
     )
-    later = f"From then on, each day deletes the day that has become {counted(days, 'day')} old."
+    later = f"After that, events are deleted when they are {counted(days, 'day')} old."
     return Confirmation(
         page=f"{_path(site)}/confirm",
         action=_path(site),

@@ -66,7 +66,7 @@ function draw(box) {
   const move = tip(box, data);
   drawn = new window.uPlot({
     ...size(),
-    padding: [10, 18, 0, 0],
+    padding: [10, 26, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
     legend: { show: false },
     scales: { x: { time: false }, y: { range: [0, top * 1.08] } },
