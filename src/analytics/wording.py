@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def counted(number: int, one: str) -> str:
-    """`1 event`, `312,004 events`."""
-    return f"{number:,} {one if number == 1 else f'{one}s'}"
+def counted(number: int, one: str, several: str = "") -> str:
+    """`1 event`, `312,004 events`, `2 people`."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"

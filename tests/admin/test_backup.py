@@ -110,7 +110,7 @@ def test_a_damaged_backup_is_refused_and_leaves_no_folder_to_run_on(
 def test_what_is_no_backup_is_refused(tmp_path: Path, elsewhere: Settings) -> None:
     file = tmp_path / "holiday.tar"
     file.write_bytes(b"no tar at all" * 100)
-    with pytest.raises(Malformed, match="is no backup"):
+    with pytest.raises(Malformed, match="is not a backup"):
         backup.restore(file, elsewhere.data, quiet)
 
 

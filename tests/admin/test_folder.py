@@ -75,7 +75,7 @@ def test_a_fresh_mount_is_as_good_as_empty(folder: DataFolder) -> None:
 
 def test_a_file_in_place_of_the_folder_is_named(folder: DataFolder) -> None:
     folder.path.write_text("")
-    with pytest.raises(Misconfigured, match="is no folder"), folder.held():
+    with pytest.raises(Misconfigured, match="is not a folder"), folder.held():
         pass
 
 

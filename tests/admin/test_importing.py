@@ -131,11 +131,11 @@ async def test_progress_is_told_in_bytes_of_the_file(workspace: Workspace) -> No
 
 async def test_an_unknown_site_is_named_with_those_there_are(workspace: Workspace) -> None:
     asked = ImportPast(format="access-log", site="exampel.com")
-    with pytest.raises(NotFound, match=r"exampel\.com is no site here; there are example\.com"):
+    with pytest.raises(NotFound, match=r"exampel\.com is not a site here; there are example\.com"):
         await importing.run(workspace, asked, Job())
 
 
 async def test_an_unknown_format_is_named_with_those_there_are(workspace: Workspace) -> None:
     asked = ImportPast(format="iis", site="example.com")
-    with pytest.raises(Malformed, match="'iis' is no format that can be read; access-log can"):
+    with pytest.raises(Malformed, match="'iis' is not a format that can be read; access-log can"):
         await importing.run(workspace, asked, Job())

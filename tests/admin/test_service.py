@@ -55,7 +55,7 @@ async def test_an_error_arrives_as_what_it_was(command: Callable[..., Any]) -> N
     await command("site.add", good, sites.SiteShown)
     with pytest.raises(Conflict, match=r"^example\.com is a site already$"):
         await command("site.add", good, sites.SiteShown)
-    with pytest.raises(Malformed, match=r"^domain: 'a b' is no host") as caught:
+    with pytest.raises(Malformed, match=r"^domain: 'a b' is not a host") as caught:
         await command("site.add", bad, sites.SiteShown)
     assert caught.value.field == "domain"
 
@@ -85,7 +85,7 @@ async def test_a_refusal_comes_through_though_the_input_was_not_read(
     command: Callable[..., Any],
 ) -> None:
     asked = importing.ImportPast(format="access-log", site="nowhere.example")
-    with pytest.raises(NotFound, match=r"nowhere\.example is no site here"):
+    with pytest.raises(NotFound, match=r"nowhere\.example is not a site here"):
         await command("import", asked, importing.Imported, source=io.BytesIO(LINE * 100_000))
 
 

@@ -327,7 +327,7 @@ async def test_names_are_looked_up_and_what_is_no_address_is_left_out(
     assert await ours(runtime) == {one.address: State.READY}
     assert len(found.faults) == 2
     assert any("nowhere.invalid:1 can't be found" in fault for fault in found.faults)
-    assert any("which is no address" in fault for fault in found.faults)
+    assert any("which is not an address" in fault for fault in found.faults)
 
 
 async def test_servers_of_others_are_left_alone(

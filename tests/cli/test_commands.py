@@ -198,7 +198,7 @@ def test_a_doctor_shows_what_is_in_force_and_from_where(command: Command) -> Non
     assert settings["serve.port"] == {"name": "serve.port", "value": "8000", "origin": "default"}
     checks = {check["name"]: check for check in found["checks"]}
     assert checks["contents"]["ok"], checks
-    assert checks["contents"]["detail"].startswith("1 sites, 0 people, 0 keys")
+    assert checks["contents"]["detail"].startswith("1 site, 0 people, 0 keys")
     assert re.match(
         r"the countries .*, made on \d{4}-\d\d-\d\d, \d+ days ago;", checks["places"]["detail"]
     )
@@ -212,7 +212,7 @@ def test_a_name_that_is_not_there_is_one_line_and_exit_2(command: Command) -> No
         ("import", "access-log", "-", "--site", "exampel.com"),
     ):
         outcome = command(*arguments)
-        message = "analytics: exampel.com is no site here; there are example.com\n"
+        message = "analytics: exampel.com is not a site here; there are example.com\n"
         assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
 
 

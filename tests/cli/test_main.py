@@ -17,7 +17,7 @@ from tests.cli.conftest import called
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (("sit", "add", "x"), "sit is no command; did you mean site?"),
+        (("sit", "add", "x"), "sit is not a command; did you mean site?"),
         (("site", "ad"), "Did you mean 'add'?"),
         (("site", "add", "--timezon", "Etc/UTC", "x"), "Did you mean '--timezone'?"),
         (("site", "add"), "Missing argument 'DOMAIN'"),

@@ -103,7 +103,7 @@ async def reader(server: Server) -> str:
     return await key(server, "stats:read")
 
 
-# What is no event
+# What is not an event
 
 
 @quick

@@ -53,7 +53,7 @@ def pack(target: Path, files: Iterable[tuple[str, Path]], report: Report) -> Non
 def unpack(source: Path, folder: Path, report: Report) -> None:
     """Write what *source* holds into the empty *folder*.
 
-    Raises `Malformed` for a file that is no backup, `Corrupt` for a damaged one.
+    Raises `Malformed` for a file that is not a backup, `Corrupt` for a damaged one.
     """
     total = source.stat().st_size
     sums: dict[str, str] = {}
@@ -63,7 +63,7 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
             for member in tar:
                 content = tar.extractfile(member) if member.isfile() else None
                 if content is None or not (_NAME.fullmatch(member.name) or member.name == MANIFEST):
-                    raise Malformed("file", f"{source} is no backup: it holds {member.name!r}")
+                    raise Malformed("file", f"{source} is not a backup: it holds {member.name!r}")
                 if member.name == MANIFEST:
                     manifest = msgspec.json.decode(content.read(), type=Manifest)
                     continue
@@ -72,7 +72,7 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
     except (tarfile.ReadError, EOFError, msgspec.MsgspecError) as exc:
         if sums:
             raise Corrupt(f"{source} is damaged or cut short: {exc}") from exc
-        raise Malformed("file", f"{source} is no backup: {exc}") from exc
+        raise Malformed("file", f"{source} is not a backup: {exc}") from exc
     if manifest is None:
         raise Corrupt(f"{source} is cut short: its manifest is missing")
     damaged = sorted(

@@ -82,7 +82,7 @@ def restore(source: Path, data: Path, report: Report) -> None:
         archive.unpack(source, stage, report)
         stamp = DataFolder(stage).stamp()
         if stamp is None:
-            raise Malformed("file", f"{source} is no backup: folder.json is missing")
+            raise Malformed("file", f"{source} is not a backup: folder.json is missing")
         check_version(stamp, str(source))
         (stage / folder.journal.name).mkdir(exist_ok=True)
         for entry in sorted(

@@ -94,7 +94,7 @@ class DataFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             names = {entry.name for entry in self.path.iterdir()} - _NOT_OURS
         except (FileExistsError, NotADirectoryError):
-            raise Misconfigured(f"{self.path} is no folder; name another with --data") from None
+            raise Misconfigured(f"{self.path} is not a folder; name another with --data") from None
         except OSError as exc:
             raise Misconfigured(
                 f"{self.path}: {exc.strerror or exc}; name a folder with --data in which "
@@ -103,7 +103,7 @@ class DataFolder:
         ours = {self.stamp_file.name, self.lock_file.name}
         if not ours & names and any(not name.startswith(".") for name in names):
             raise Misconfigured(
-                f"{self.path} holds other files and is no analytics folder; "
+                f"{self.path} holds other files and is not an analytics folder; "
                 "name an empty or a new one with --data"
             )
         if not os.access(self.path, os.W_OK | os.X_OK):

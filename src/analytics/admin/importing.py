@@ -97,7 +97,7 @@ async def run(workspace: Workspace, asked: ImportPast, job: Job) -> Imported:
     make = workspace.formats.get(asked.format)
     if make is None:
         known = ", ".join(sorted(workspace.formats))
-        raise Malformed("format", f"{asked.format!r} is no format that can be read; {known} can")
+        raise Malformed("format", f"{asked.format!r} is not a format that can be read; {known} can")
     site = workspace.site(asked.site)
     past, count = make(site), _Count()
     await workspace.settle()

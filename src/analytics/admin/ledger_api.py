@@ -46,7 +46,7 @@ class LedgerApi:
         if asked is not None:
             site = self._catalog.sites.get(asked)
             if site is None:
-                raise NotFound(f"{asked} is no site here")
+                raise NotFound(f"{asked} is not a site here")
             if allowed is not None and site.domain not in allowed:
                 raise Forbidden(f"you may not see {site.domain}")
             allowed = frozenset({site.domain})

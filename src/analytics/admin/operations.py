@@ -60,7 +60,7 @@ def named(name: str) -> Operation:
     """The operation of that name. Raises `NotFound`."""
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise NotFound(f"{name} is no operation of this server; are both of the same version?")
+        raise NotFound(f"{name} is not an operation of this server; are both of the same version?")
     return operation
 
 

@@ -73,7 +73,7 @@ class Workspace:
 def unknown_site(name: str, sites: Sequence[Site]) -> str:
     """The message for a site that is not there."""
     if not sites:
-        return f"{name} is no site here; add it with `analytics site add {name}`"
+        return f"{name} is not a site here; add it with `analytics site add {name}`"
     known = ", ".join(site.domain for site in sites[:5])
     more = f" and {len(sites) - 5} more" if len(sites) > 5 else ""
-    return f"{name} is no site here; there are {known}{more}"
+    return f"{name} is not a site here; there are {known}{more}"

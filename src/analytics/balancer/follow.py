@@ -145,7 +145,7 @@ class Follower:
         found = {}
         for address in [each.address for each in replicas]:
             if not plan.understood(address):
-                faults.append(f"the registry has a replica at {address!r}, which is no address")
+                faults.append(f"the registry has a replica at {address!r}, which is not an address")
                 continue
             host, _, port = address.rpartition(":")
             try:

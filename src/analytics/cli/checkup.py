@@ -18,6 +18,7 @@ from analytics.errors import AnalyticsError
 from analytics.settings import Settings
 from analytics.settings.example import toml_value
 from analytics.settings.tree import every
+from analytics.wording import counted
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -110,8 +111,10 @@ def _contents(settings: Settings) -> str:
             "restart the server"
         )
     return (
-        f"{found.sites} sites, {found.people} people, {found.keys} keys; "
-        f"{found.received:,} hits received, {found.behind:,} of them not in the figures yet"
+        f"{counted(found.sites, 'site')}, {counted(found.people, 'person', 'people')}, "
+        f"{counted(found.keys, 'key')}; "
+        f"{counted(found.received, 'hit')} received, "
+        f"{found.behind:,} of them not in the figures yet"
     )
 
 

@@ -129,7 +129,7 @@ def backup(file: Path, *, as_json: bool) -> None:
     if file.exists():
         raise click.UsageError(f"{file} exists already; name a new file")
     if not file.absolute().parent.is_dir():
-        raise click.UsageError(f"{file.absolute().parent} is no folder")
+        raise click.UsageError(f"{file.absolute().parent} is not a folder")
     with bar.shown("Backing up") as report:
         done = run(settings(), "backup", backups.Backup(), backups.BackedUp, report=report)
     _fetch(Path(done.file), file)

@@ -43,7 +43,7 @@ class Commands(click.Group):
         if name not in self.commands and not name.startswith("-"):
             near = get_close_matches(name, self.commands, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]}?" if near else "analytics --help lists all"
-            ctx.fail(f"{name} is no command; {hint}")
+            ctx.fail(f"{name} is not a command; {hint}")
         return super().resolve_command(ctx, args)
 
 

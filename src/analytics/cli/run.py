@@ -46,7 +46,7 @@ def run(
     folder = DataFolder(settings.data)
     if not new_folder and folder.stamp() is None:
         raise Misconfigured(
-            f"{settings.data} is no data folder yet; start with `analytics site add DOMAIN` or "
+            f"{settings.data} is not a data folder yet; start with `analytics site add DOMAIN` or "
             "`analytics serve`, or name another with --data"
         )
     parameters = msgspec.json.encode(asked)

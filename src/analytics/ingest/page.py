@@ -71,7 +71,7 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
     if authority:
         found = _hostname(authority)
         if found is None:
-            raise Malformed("url", f"{clean(authority, 80)!r} is no valid host")
+            raise Malformed("url", f"{clean(authority, 80)!r} is not a valid host")
         hostname = found
     if not path.startswith("/"):
         path = "/" + path

@@ -65,7 +65,7 @@ def _unknown(item: Given, known: Sequence[str]) -> str:
     if item.origin.startswith("environment"):
         variable = next(setting.variable for setting in every() if setting.name == near)
         return f"no such setting; the nearest is {variable}"
-    return f"{item.name} is no setting; the nearest is {near}"
+    return f"{item.name} is not a setting; the nearest is {near}"
 
 
 def _faults(exc: ValidationError, origins: Mapping[str, str]) -> list[str]:

@@ -78,7 +78,7 @@ class Gateway(Section):
     )
     key_rate_burst: int = setting(1000, "Requests that one key may make at once.", ge=1)
     max_body_bytes: Bytes = setting(
-        1 * MIB, "Largest body of a request that is no event.", unit="bytes"
+        1 * MIB, "Largest body of a request that is not an event.", unit="bytes"
     )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
         (),

@@ -54,7 +54,9 @@ def _check_patterns(connection: Connection, query: Query) -> None:
         try:
             connection.rows("SELECT regexp_matches('', ?)", [pattern])
         except Refused as exc:
-            raise Malformed("filters", f"a pattern is no regular expression (RE2): {exc}") from exc
+            raise Malformed(
+                "filters", f"a pattern is not a regular expression (RE2): {exc}"
+            ) from exc
 
 
 def answered(connection: Connection, query: Query, compiled: compiler.Compiled) -> Result:

@@ -142,7 +142,7 @@ class RowParts:
         return self._exits_joined or self._wants(measures.EXIT_MEASURES)
 
     def _events(self) -> str:
-        """Events, by when they happened. A ping is no event."""
+        """Events, by when they happened. A ping is not an event."""
         keys = self._keys(self._query.dimensions, "r.ts")
         chosen = {
             "present": "1",

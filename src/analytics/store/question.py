@@ -35,7 +35,7 @@ def question(body: bytes) -> Question:
     try:
         return _questions.decode(body)
     except msgspec.MsgspecError as exc:
-        raise Malformed("", f"this is no question of a replica's: {exc}") from exc
+        raise Malformed("", f"this is not a question of a replica's: {exc}") from exc
 
 
 def result(body: bytes) -> Result:
@@ -43,4 +43,4 @@ def result(body: bytes) -> Result:
     try:
         return _results.decode(body)
     except msgspec.MsgspecError as exc:
-        raise Malformed("", f"this is no answer to a replica: {exc}") from exc
+        raise Malformed("", f"this is not an answer to a replica: {exc}") from exc

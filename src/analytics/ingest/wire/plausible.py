@@ -226,7 +226,7 @@ def _flag(value: object) -> bool:
 
 
 def _number(value: float | str | None) -> float | None:
-    """Return a measurement, which some clients send as text; None for what is no number."""
+    """Return a measurement, which some clients send as text; None for what is not a number."""
     if isinstance(value, str):
         return float(value) if _DECIMAL.fullmatch(value) else None
     return value
@@ -253,7 +253,7 @@ def _uuid(text: str) -> str:
 def _timestamp(sent: float | str) -> int:
     ts = _number(sent)
     if ts is None or not 0 <= ts < _MAX_TS:
-        raise Malformed("ts", "it is no time in milliseconds since 1970")
+        raise Malformed("ts", "it is not a time in milliseconds since 1970")
     return int(ts)
 
 

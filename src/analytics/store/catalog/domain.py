@@ -113,7 +113,7 @@ def _split(text: str) -> tuple[str, str, str]:
 
 
 def _host(host: str, name: str) -> str:
-    fault = Malformed("domain", f"{name!r} is no host name; give one such as example.com")
+    fault = Malformed("domain", f"{name!r} is not a host name; give one such as example.com")
     if len(host) < 2 or re.search(r"[\s@\\%<>\"'`]", host):
         raise fault
     if host.isdigit():

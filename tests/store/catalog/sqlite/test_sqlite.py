@@ -86,7 +86,7 @@ async def test_a_catalog_of_a_newer_version_is_refused_with_both_numbers(tmp_pat
 async def test_a_file_that_is_no_catalog_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite"
     path.write_bytes(b"not a database at all, but long enough to be read as one" * 20)
-    with pytest.raises(Corrupt, match="this is no catalog"):
+    with pytest.raises(Corrupt, match="this is not a catalog"):
         async with SqliteCatalog(path):
             pass
 

@@ -52,7 +52,7 @@ class Database:
             raise Misconfigured(f"{self._path}: the catalog cannot be opened: {exc}") from exc
         except sqlite3.DatabaseError as exc:
             self.close()
-            raise Corrupt(f"{self._path}: this is no catalog: {exc}") from exc
+            raise Corrupt(f"{self._path}: this is not a catalog: {exc}") from exc
         except BaseException:
             self.close()
             raise

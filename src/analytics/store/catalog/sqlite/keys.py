@@ -64,7 +64,7 @@ class SqliteKeys:
     async def revoke(self, key_id: str) -> None:
         def delete(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
             if not connection.execute("DELETE FROM keys WHERE id = ?", (key_id,)).rowcount:
-                raise NotFound(f"{key_id} is no key here; `analytics key list` shows them")
+                raise NotFound(f"{key_id} is not a key here; `analytics key list` shows them")
             return _every(connection)
 
         await self._database.run(delete, self._take)

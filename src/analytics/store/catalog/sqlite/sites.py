@@ -103,7 +103,7 @@ def _write(connection: sqlite3.Connection, site: Site) -> None:
 
 
 def _unknown(domain: str) -> NotFound:
-    return NotFound(f"{domain} is no site here; `analytics site list` shows them")
+    return NotFound(f"{domain} is not a site here; `analytics site list` shows them")
 
 
 def _check(site: Site) -> None:
@@ -115,7 +115,7 @@ def _check(site: Site) -> None:
             ip_network(address, strict=False)
         except ValueError:
             raise Malformed(
-                "shields.addresses", f"{address!r} is no address and no network"
+                "shields.addresses", f"{address!r} is neither an address nor a network"
             ) from None
     for country in site.shields.countries:
         if country not in zones.countries():
