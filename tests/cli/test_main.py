@@ -32,7 +32,7 @@ from tests.cli.conftest import called
         (("serve", "--port", "many"), "flag --port: serve.port: "),
         (("serve", "--modules", "ingest,dash"), "flag --modules: serve.modules: "),
         (("serve", "--config", "/nowhere.toml"), "there is no such configuration file"),
-        (("audit",), "no data folder yet; start with"),
+        (("audit",), "is not a data folder yet; start with"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(

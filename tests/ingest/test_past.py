@@ -111,7 +111,7 @@ async def test_a_log_with_names_in_place_of_addresses_is_read(catalog: Catalog) 
 
 
 async def test_a_target_that_is_no_url_is_unreadable(catalog: Catalog) -> None:
-    with pytest.raises(Malformed, match="no valid host"):
+    with pytest.raises(Malformed, match="not a valid host"):
         await log_of(catalog).read(line("http://[/"))
 
 
