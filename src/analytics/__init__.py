@@ -1,3 +1,3 @@
 """Visitor analytics whose figures can be trusted."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
