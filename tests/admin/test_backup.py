@@ -110,8 +110,10 @@ def test_a_damaged_backup_is_refused_and_leaves_no_folder_to_run_on(
 def test_what_is_no_backup_is_refused(tmp_path: Path, elsewhere: Settings) -> None:
     file = tmp_path / "holiday.tar"
     file.write_bytes(b"no tar at all" * 100)
-    with pytest.raises(Malformed, match="is not a backup"):
+    with pytest.raises(Malformed, match="is not a backup") as refused:
         backup.restore(file, elsewhere.data, quiet)
+    assert "`analytics backup`" in str(refused.value)
+    assert "ReadError" not in str(refused.value)
 
 
 def test_a_tar_that_reaches_out_of_the_folder_is_refused(

@@ -72,7 +72,9 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
     except (tarfile.ReadError, EOFError, msgspec.MsgspecError) as exc:
         if sums:
             raise Corrupt(f"{source} is damaged or cut short: {exc}") from exc
-        raise Malformed("file", f"{source} is not a backup: {exc}") from exc
+        raise Malformed(
+            "file", f"{source} is not a backup; give a file that `analytics backup` has written"
+        ) from exc
     if manifest is None:
         raise Corrupt(f"{source} is cut short: its manifest is missing")
     damaged = sorted(
