@@ -57,6 +57,17 @@ class TestList:
         assert "team" in page.text
         assert (await owner.get(f"/{SITE}/list/props?period=day")).status_code == 400
 
+    @pytest.mark.parametrize(
+        "path", ["?period=custom&from=2026-05-05&to=2026-05-01", "/list/props"]
+    )
+    async def test_what_cannot_be_read_leads_back_to_a_report(
+        self, owner: Client, path: str
+    ) -> None:
+        refused = await owner.get(f"/{SITE}{path}")
+        assert refused.status_code == 400
+        assert f'href="/{SITE}">Back to the page' in refused.text
+        assert (await owner.get(f"/{SITE}")).status_code == 200
+
     async def test_nonsense_is_a_400(self, owner: Client) -> None:
         for query in ("page=0", "page=x", "page=-1", "sort=glory"):
             assert (await owner.get(f"/{SITE}/list/top?{query}")).status_code == 400, query
