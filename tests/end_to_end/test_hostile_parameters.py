@@ -25,7 +25,7 @@ OWNER = "owner@a.example"
 PASSWORD = "a long password"
 NUMBERS = [
     "9" * 5000, "0" * 5000, "000000001" + "0" * 60, "000000001999999", "²", "٣", "-1", "+1", "1.5",
-    "1e5", "NaN", "0x10", "1_000", " 1", "1\x00", "18446744073709551616", "99999999999999999999",
+    "1e5", "NaN", "0x10", "1_000", "1 1", "1\x00", "18446744073709551616", "99999999999999999999",
 ]  # fmt: skip
 DATES = [
     "0001-01-05", "0202-01-05", "1969-12-31", "9999-12-31", "2026-02-30", "2026-13-01",
@@ -34,7 +34,10 @@ DATES = [
 ]  # fmt: skip
 TEXTS = ["", "'", "<b>", "{{7*7}}", "../..", ",", ",,,", ";", "%", "\x00", "\ud7ff", "x" * 9000]
 HOSTILE = [*NUMBERS, *DATES, *TEXTS]
-READ = re.compile(r'(?:query|params|asked|query_params|given|form)\.get(?:list)?\(\s*"([a-z_]+)"')
+READ = re.compile(
+    r"(?:(?:query|params|asked|query_params|given|form)\.get(?:list)?\("
+    r'|_param\((?:request\.)?(?:query_)?params,)\s*"([a-z_]+)"'
+)
 NAMES = sorted(
     {
         name
