@@ -27,7 +27,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """A server of many sites, one of which has a fortnight of visitors and is public."""
+    """A server of many sites, one of which has six weeks of visitors and is public."""
     server = Server(tmp_path / "data")
     await server.command("site", "add", BUSY)
     async with SqliteCatalog(server.data / "catalog.sqlite") as catalog:
@@ -37,7 +37,8 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         await catalog.people.add(OWNER, PASSWORD, owner=True)
     async with DuckDBStore(server.data / "store.duckdb") as store:
         now = time.time_ns() // 1_000_000
-        records = sample.records(BUSY, until=now, days=14, a_day=20, seed=1)
+        records = sample.records(BUSY, until=now, days=42, a_day=7, seed=1)
+        # Six weeks, so that some lie in the last whole month, with which "12mo" ends.
         # No record of the log is behind them.
         await store.write(sample.batch(records)._replace(next_offset=0))
     await server.start()
