@@ -7,6 +7,9 @@ of the time in which events are answered.
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -14,7 +17,16 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_THREAD: Final = ThreadPoolExecutor(1, "aside")
+_NICENESS: Final = 10
+
+
+def give_way() -> None:
+    """Let the system run this thread after the event loop's, where threads have priorities."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+_THREAD: Final = ThreadPoolExecutor(1, "aside", initializer=give_way)
 
 
 async def aside(step: Callable[[], T]) -> T:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from analytics import guest
+from analytics.aside import give_way
 from analytics.errors import Busy, ReaderLeft, StoreUnavailable
 from analytics.guest import Guest
 
@@ -38,7 +39,7 @@ class WaitingRoom:
     """Runs functions in a number of threads, for the guest that asks."""
 
     def __init__(self, name: str, threads: int, *, patience_s: float, turn_s: float = _TURN_S):
-        self._pool = ThreadPoolExecutor(threads, name)
+        self._pool = ThreadPoolExecutor(threads, name, initializer=give_way)
         self._free = threads
         self._patience_s = patience_s
         self._turn_s = turn_s
