@@ -148,8 +148,8 @@ def named_tests(text: str) -> Iterator[tuple[str, str]]:
             yield path, name
 
 
-def test_every_test_that_the_table_of_faults_names_exists() -> None:
-    named = {*named_tests(page("testing.md"))}
+def test_every_test_that_the_tables_of_faults_name_exists() -> None:
+    named = {*named_tests(page("testing.md")), *named_tests(page("security.md"))}
     assert len(named) > 100
     missing = []
     for path, name in named:
