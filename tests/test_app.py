@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from analytics.admin import status
+from analytics.admin.job import Job, nothing
 from analytics.app import compose, open_parts
 from analytics.dashboard.ask import COOKIE
 from analytics.errors import QueryTooLong
@@ -185,3 +187,34 @@ async def test_a_password_for_a_proxy_in_front_of_us_is_no_key(server: httpx2.As
         answer = await server.request(method, path, json=event, headers=headers)
         assert answer.status_code == 401, path
         assert answer.json()["error"].startswith("send a key with the scope stats:read"), path
+
+
+async def test_a_proxy_that_is_not_set_up_is_named_for_the_doctor(tmp_path: Path) -> None:
+    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+        transport = httpx2.ASGITransport(compose(parts, setup_token="one-time").gate)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://stats.example.org"
+        ) as client:
+            welcome = await client.get("/")
+        found = await status.run(parts, status.AskStatus(), Job(input=nothing()))
+    assert (welcome.status_code, "one-time" in welcome.text) == (200, False)
+    (warning,) = found.warnings
+    assert "Let it set X-Forwarded-For" in warning
+
+
+async def test_an_owner_sees_by_which_way_a_request_came(tmp_path: Path) -> None:
+    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+        people = parts.catalog.people
+        await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
+        await people.add("ada@a.example", "a password of hers", owner=True)
+        await people.add("bob@a.example", "a password of his", owner=False, sites=("a.example",))
+        gate = compose(parts, setup_token=None).gate
+        seen = {}
+        for email, password in (("ada", "a password of hers"), ("bob", "a password of his")):
+            cookies = {COOKIE: await people.log_in(f"{email}@a.example", password)}
+            transport = httpx2.ASGITransport(gate)
+            async with httpx2.AsyncClient(
+                transport=transport, base_url="http://localhost", cookies=cookies
+            ) as client:
+                seen[email] = (await client.get("/api/whoami")).json()
+    assert (seen["ada"]["peer"], "peer" in seen["bob"]) == ("127.0.0.1", False)

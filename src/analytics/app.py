@@ -15,6 +15,8 @@ from contextlib import (
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from starlette.types import Scope
+
 from analytics import __version__, assets, dashboard, extras
 from analytics.admin.folder import DataFolder
 from analytics.admin.ledger_api import LedgerApi
@@ -22,7 +24,7 @@ from analytics.admin.module import admin
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
 from analytics.background import LoopState
 from analytics.breaker import Breaker
-from analytics.dashboard import admin_page
+from analytics.dashboard import admin_page, session
 from analytics.dashboard.ask import COOKIE
 from analytics.errors import Misconfigured
 from analytics.gateway import metrics
@@ -37,6 +39,7 @@ from analytics.ingest.client import Trust
 from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
+from analytics.ingest.proxies import UnknownProxies
 from analytics.limiter import Limiter, Limits
 from analytics.registry import Registry, Replica, guarded, registry
 from analytics.settings import Settings
@@ -278,6 +281,8 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
     settings = parts.settings
     serving = settings.serve.modules
     trust = Trust(settings.ingest.trusted_proxies)
+    proxies = UnknownProxies(trust)
+    parts.warnings.append(lambda: proxies.seen)
     key_limiter = Limiter(settings.gateway.key_rate_per_s, settings.gateway.key_rate_burst)
     taking = ingest(
         log=parts.log,
@@ -288,6 +293,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         script=assets.tracker(),
         max_event_bytes=settings.ingest.max_event_bytes,
         max_batch_bytes=settings.ingest.max_batch_bytes,
+        by_owner=lambda scope: session.is_owners(parts.catalog.people, scope),
     )
     health = Health(parts.checks, parts.breakers, parts.loops)
     pages = dashboard.Dashboard(
@@ -311,6 +317,11 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         parts.catalog.keys,
         Limits(Limiter(settings.gateway.rate_per_s, settings.gateway.rate_burst), key_limiter),
     )
+
+    def check(scope: Scope) -> None:
+        rates.check(scope)
+        proxies.notice(scope)
+
     gate = Gate(
         [
             Own(routes=[*health.routes(), *figures]),
@@ -323,7 +334,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
             dashboard.module(pages, parts.figures.visible),
         ],
         ("gateway", *serving),
-        check=rates.check,
+        check=check,
         party=rates.party,
         max_body_bytes=settings.gateway.max_body_bytes,
         cors_origins=settings.gateway.cors_origins,

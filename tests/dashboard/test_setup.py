@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import product
 
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD
@@ -14,20 +15,31 @@ from analytics.store.catalog.sqlite import SqliteCatalog
 FORM = {"token": "one-time", "email": OWNER, "password": PASSWORD, "again": PASSWORD}
 
 
-async def test_a_browser_on_this_machine_is_led_to_the_setup_page(stranger: Client) -> None:
-    answer = await stranger.get("/")
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "/setup?token=one-time"
+NEAR = ("127.0.0.1", "::1", "10.0.0.2", "203.0.113.7")
+NAMES = ("http://localhost", "http://127.0.0.1:8000", "http://stats.example.com", "https://[::1]")
+HEADERS: tuple[dict[str, str], ...] = ({}, {"x-forwarded-for": "127.0.0.1"}, {"origin": "null"})
 
 
-async def test_nobody_else_learns_the_token(connect: Callable[..., Client]) -> None:
-    from_afar = await connect("203.0.113.7").get("/")
-    through_a_proxy = await connect().get("/", headers={"x-forwarded-for": "203.0.113.7"})
-    by_a_rebound_name = await connect(base="http://evil.example").get("/")
-    for answer in (from_afar, through_a_proxy, by_a_rebound_name):
+async def test_nobody_learns_the_token_by_asking(connect: Callable[..., Client]) -> None:
+    for host, base, headers in product(NEAR, NAMES, HEADERS):
+        client = connect(host, base=base)
+        for path in ("/", "/setup", "/setup?token=", "/login", "/account", "/admin",
+                     "/shop.example", "/shop.example/start"):  # fmt: skip
+            answer = await client.get(path, headers=headers)
+            assert "one-time" not in answer.text, (host, base, path)
+            assert "one-time" not in str(answer.headers), (host, base, path)
+
+
+async def test_who_has_no_link_is_told_where_it_is(stranger: Client) -> None:
+    for path in ("/", "/setup"):
+        answer = await stranger.get(path)
         assert answer.status_code == 200
-        assert "one-time" not in answer.text
-        assert "Open the link that it printed" in answer.text
+        assert "Nobody has an account yet" in answer.text
+        assert "analytics user add you@example.com --owner" in answer.text
+    wrong = await stranger.get("/setup?token=guess")
+    assert wrong.status_code == 403
+    assert "This setup link is not valid" in wrong.text
+    assert "analytics user add you@example.com --owner" in wrong.text
 
 
 async def test_the_owner_comes_in_and_goes_on_to_the_first_site(

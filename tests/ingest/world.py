@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
 from analytics import assets
 from analytics.event import Drop, Hit, LogRecord
@@ -114,6 +114,7 @@ class Ingesting:
         *,
         query: str = "",
         peer: str | None = "127.0.0.1",
+        application: ASGIApp | None = None,
         **headers: str,
     ) -> Answer:
         """The answer to one request; a header is named as Python allows, `user_agent`."""
@@ -138,7 +139,7 @@ class Ingesting:
         async def send(message: Message) -> None:
             said.append(message)
 
-        await self.module.paths[path](scope, receive, send)
+        await (application or self.module.paths[path])(scope, receive, send)
         start, *rest = said
         return Answer(
             start["status"],

@@ -27,6 +27,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Records in the log, ever."""
     behind: int
     """Those that are not in the store yet."""
+    warnings: list[str] = []
+    """What the server has noticed since its start that its operator should mend."""
 
 
 async def run(workspace: Workspace, _: AskStatus, __: Job) -> Status:
@@ -41,4 +43,5 @@ async def run(workspace: Workspace, _: AskStatus, __: Job) -> Status:
         keys=len(await workspace.catalog.keys.all()),
         received=sum(end.offset for end in ends),
         behind=sum(end.offset - offsets.get(end.partition, 0) for end in ends),
+        warnings=[warning for warned in workspace.warnings for warning in warned()],
     )

@@ -59,6 +59,8 @@ class Workspace:
     """While the block runs, nothing is written to the store."""
     audits: Sequence[Callable[[], Awaitable[Sequence[str]]]] = ()
     """What else can be counted; each says what is wrong."""
+    warnings: list[Callable[[], Sequence[str]]] = field(default_factory=list)
+    """What a server notices that its operator should mend, in sentences; the server adds them."""
     formats: Mapping[str, PastFormat] = field(default_factory=dict)
     """What `import` can read, by name."""
 

@@ -66,7 +66,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     if folder.path.is_dir():
         yield _room(settings)
     if folder.stamp_file.is_file():
-        yield _tried("contents", lambda: _contents(settings))
+        yield from _contents(settings)
     yield _tried("places", lambda: _places(settings.ingest.mmdb))
     yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
@@ -103,19 +103,31 @@ def _room(settings: Settings) -> Check:
     return Check("disk", True, detail)
 
 
-def _contents(settings: Settings) -> str:
-    found = run_operation(settings, "status", status.AskStatus(), status.Status)
+def _contents(settings: Settings) -> Iterator[Check]:
+    name = "contents"
+    try:
+        found = run_operation(settings, "status", status.AskStatus(), status.Status)
+    except (AnalyticsError, OSError) as exc:
+        yield Check(name, False, str(exc))
+        return
     if found.program != __version__:
-        raise AnalyticsError(
+        yield Check(
+            name,
+            False,
             f"the server is of version {found.program} and this command of {__version__}: "
-            "restart the server"
+            "restart the server",
         )
-    return (
+        return
+    yield Check(
+        name,
+        True,
         f"{counted(found.sites, 'site')}, {counted(found.people, 'person', 'people')}, "
         f"{counted(found.keys, 'key')}; "
         f"{counted(found.received, 'hit')} received, "
-        f"{found.behind:,} of them not in the figures yet"
+        f"{found.behind:,} of them not in the figures yet",
     )
+    for warning in found.warnings:
+        yield Check("proxy", False, warning)
 
 
 def _places(mmdb: Path | None) -> str:

@@ -1,23 +1,24 @@
-"""The first run: the owner's account, made by whoever holds the link that the server printed."""
+"""The first run: the owner's account, made by whoever holds the link that the server printed.
+
+The link's token is printed where the server runs, and never sent to anybody: no request tells for
+certain that its sender sits at this machine, as any proxy on it looks the same.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.login import remember
 from analytics.dashboard.throttle import Throttle
-from analytics.errors import Forbidden, Invalid, Malformed
+from analytics.errors import Invalid, Malformed
+from analytics.limiter import sender
 
 MIN_PASSWORD_CHARS: Final = 8
-_LOCAL_NAMES: Final = {"localhost", "127.0.0.1", "::1"}
 
 
 class Setup:
@@ -28,11 +29,14 @@ class Setup:
         self._one_at_a_time = asyncio.Lock()
 
     async def show(self, ask: Ask) -> Response:
-        """The form for the owner's account."""
+        """The form for the owner's account; without the token, where to find it."""
         if await ask.deps.catalog.people.all():
             return redirect("/login")
-        token = ask.request.query_params.get("token", "")
-        self._check(ask, token)
+        token = ask.request.query_params.get("token")
+        if token is None:
+            return welcome(ask)
+        if not self._opens(ask, token):
+            return welcome(ask, wrong_link=True)
         return ask.page("setup.html", token=token, email="", problem="")
 
     async def create(self, ask: Ask) -> Response:
@@ -40,7 +44,8 @@ class Setup:
         form = await ask.form()
         token, email = form.get("token", ""), form.get("email", "").strip()
         password = form.get("password", "")
-        self._check(ask, token)
+        if not self._opens(ask, token):
+            return welcome(ask, wrong_link=True)
         people = ask.deps.catalog.people
         try:
             check_password(password, form.get("again", ""))
@@ -56,15 +61,13 @@ class Setup:
         remember(ask, response, await people.log_in(email, password))
         return response
 
-    def _check(self, ask: Ask, token: str) -> None:
+    def _opens(self, ask: Ask, token: str) -> bool:
+        """Return whether *token* is the printed one. Raise `TooMany` for too many wrong ones."""
         expected = ask.deps.setup_token or ""
         if expected and hmac.compare_digest(token.encode(), expected.encode()):
-            return
-        self._throttle.take(f"setup {ask.deps.client(ask.request)}")
-        raise Forbidden(
-            "This setup link is not valid. Open the link that `analytics serve` printed last; "
-            "each start prints a new one."
-        )
+            return True
+        self._throttle.take(f"setup {sender(ask.deps.client(ask.request))}")
+        return False
 
 
 def check_password(password: str, again: str, *, before: str | None = None) -> None:
@@ -79,24 +82,6 @@ def check_password(password: str, again: str, *, before: str | None = None) -> N
         raise Malformed("again", "The two passwords differ. Type the same one twice.")
 
 
-async def welcome(ask: Ask) -> Response:
-    """`/` before anybody has an account: on to the setup page from this machine, else a hint."""
-    if ask.deps.setup_token and _direct_from_here(ask.request):
-        return redirect("/setup?" + urlencode({"token": ask.deps.setup_token}))
-    return ask.page("welcome.html")
-
-
-def _direct_from_here(request: Request) -> bool:
-    """Whether a browser on this machine asks, with no proxy and no foreign name between.
-
-    The name matters: a page elsewhere can point its own name at 127.0.0.1, and would read
-    the token from our reply.
-    """
-    if request.client is None or request.url.hostname not in _LOCAL_NAMES:
-        return False
-    if any(name in request.headers for name in ("x-forwarded-for", "forwarded", "via")):
-        return False
-    try:
-        return ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
+def welcome(ask: Ask, *, wrong_link: bool = False) -> Response:
+    """The page before anybody has an account, which says where to find the link to begin with."""
+    return ask.page("welcome.html", status=403 if wrong_link else 200, wrong_link=wrong_link)

@@ -36,7 +36,7 @@ class SiteCard(NamedTuple):
 async def show(ask: Ask) -> Response:
     """`/`: the sites that this person sees; the first run's page before there is anybody."""
     if ask.person is None and not await ask.deps.catalog.people.all():
-        return await setup.welcome(ask)
+        return setup.welcome(ask)
     person = ask.someone()
     sites = ask.sites()
     if person.owner and not sites:

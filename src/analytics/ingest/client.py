@@ -80,7 +80,7 @@ class Trust:
 
         Not the nearest, as with a request of now: who wrote the log believed all of them.
         """
-        outside = (text for text in senders if not _is_internal(text) and not self._trusted(text))
+        outside = (text for text in senders if not is_internal(text) and not self._trusted(text))
         return next(outside, senders[0])
 
     def _forwarded(self, chain: str, peer: str) -> str:
@@ -120,7 +120,8 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
-def _is_internal(address: str) -> bool:
+def is_internal(address: str) -> bool:
+    """Return whether *address* is of a machine behind a border: it has no place of its own."""
     parsed = _parsed(address)
     return parsed is not None and any(parsed in network for network in _INTERNAL)
 

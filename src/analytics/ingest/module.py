@@ -17,7 +17,7 @@ from analytics.ingest.intake import Intake
 from analytics.ingest.pixel import PixelEndpoint
 from analytics.ingest.place import Places
 from analytics.ingest.script import ScriptEndpoint
-from analytics.ingest.whoami import WhoamiEndpoint
+from analytics.ingest.whoami import ByOwner, WhoamiEndpoint, by_nobody
 from analytics.limiter import Limits
 from analytics.stream.base import EventLog
 
@@ -45,6 +45,7 @@ def ingest(
     script: Path,
     max_event_bytes: int,
     max_batch_bytes: int,
+    by_owner: ByOwner = by_nobody,
 ) -> Ingest:
     """Put the endpoints together."""
     intake = Intake(log=log, acceptance=acceptance, trust=trust, limits=limits, counts=Counts())
@@ -59,6 +60,6 @@ def ingest(
             "/pixel.gif": PixelEndpoint(intake),
             "/tracker.js": tracker,
             "/js/script.js": tracker,
-            "/api/whoami": WhoamiEndpoint(trust=trust, places=places),
+            "/api/whoami": WhoamiEndpoint(trust=trust, places=places, by_owner=by_owner),
         },
     )

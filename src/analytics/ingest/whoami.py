@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from analytics.ingest import agent
 from analytics.ingest import receive as http
 from analytics.ingest.client import Trust
 from analytics.ingest.place import Places
+from analytics.ingest.proxies import unknown_proxy
+
+ByOwner = Callable[[Scope], Awaitable[bool]]
+"""Return whether an owner of the server is logged in and asks."""
+
+
+_HEADERS: Final = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"vary", b"cookie"),
+)
+
+
+async def by_nobody(_: Scope) -> bool:
+    """Return that no owner asks: nobody can log in here."""
+    return False
 
 
 class WhoamiEndpoint:
-    """The ASGI application behind `/api/whoami`."""
+    """The ASGI application behind `/api/whoami`.
+
+    It is for a person's eyes: pages of other origins cannot read it, and how the network behind
+    the border looks is for the owner alone.
+    """
 
     method: Final = "GET"
 
-    def __init__(self, *, trust: Trust, places: Places) -> None:
+    def __init__(self, *, trust: Trust, places: Places, by_owner: ByOwner = by_nobody) -> None:
         self._trust = trust
         self._places = places
+        self._by_owner = by_owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Say which address we see, by whom it came, and what we make of it."""
-        if scope["method"] == "OPTIONS":
-            return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(scope, send, http.wrong_method("GET, HEAD"))
         client = self._trust.client(scope)
         looks = agent.parse(client.user_agent)
         place = self._places.of(client.address)
-        peer = scope.get("client")
-        reply = {
+        reply: dict[str, object] = {
             "message": f"{client.address} is the address I see",
             "address": client.address,
-            "peer": peer[0] if peer else None,
-            "forwarded_for": _forwarded(scope),
-            "forwarded_for_believed": peer is not None and self._trust.believes(peer[0]),
+            "warning": unknown_proxy(scope, self._trust),
             "country": place.country or None,
             "region": place.region or None,
             "city": place.city or None,
@@ -45,7 +64,14 @@ class WhoamiEndpoint:
             "device": looks.device,
             "bot": looks.bot,
         }
-        return await http.json(send, 200, reply, [(b"cache-control", b"no-store")])
+        if await self._by_owner(scope):
+            peer = scope.get("client")
+            reply |= {
+                "peer": peer[0] if peer else None,
+                "forwarded_for": _forwarded(scope),
+                "forwarded_for_believed": peer is not None and self._trust.believes(peer[0]),
+            }
+        return await http.answer(send, 200, msgspec.json.encode(reply), _HEADERS)
 
 
 def _forwarded(scope: Scope) -> str | None:
