@@ -24,6 +24,7 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
+from analytics.query import Query, Result
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
@@ -63,6 +64,30 @@ async def api(
     headers = {"Authorization": f"Bearer {secret}"}
     async with httpx2.AsyncClient(
         transport=transport, base_url="http://localhost", headers=headers
+    ) as client:
+        yield client
+
+
+class Unasked:
+    """A store that no question may reach."""
+
+    async def query(self, query: Query) -> Result:
+        raise AssertionError(f"asked: {query}")
+
+    async def first_event(self, site: str) -> int | None:
+        raise AssertionError(f"asked for the first event of {site}")
+
+
+@pytest.fixture
+async def unasked(peopled: SqliteCatalog, waiting: Waiting) -> AsyncIterator[httpx2.AsyncClient]:
+    """As `api`, over a store that fails the test when it is asked."""
+    routes = stats_api.routes(Unasked(), peopled, lambda: NOW, waiting)
+    app = Starlette(routes=routes, exception_handlers={AnalyticsError: _problem})
+    _, secret = await peopled.keys.create(scopes=[Scope.STATS_READ], site=SITE)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app),
+        base_url="http://localhost",
+        headers={"Authorization": f"Bearer {secret}"},
     ) as client:
         yield client
 
@@ -338,3 +363,30 @@ async def test_who_asks_wrongly_is_told_what_may_stand_there(
     assert (reply.status_code, reply.json()["field"]) == (400, field)
     for word in words:
         assert word in reply.json()["reason"], reply.json()["reason"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        ([["is", "visit:country", ["DE"]]] * 51, "at most 50 comparisons, and this one has 51"),
+        ([["has_done", ["is", "event:name", ["a"]]]] * 6, "at most 5 times has_done"),
+        ([["contains", "event:page", ["a"] * 101]], "at most 100 values in all of contains"),
+        ([["is", "event:page", ["a"] * 600]] * 2, "at most 1,000 values in all"),
+    ],
+)
+async def test_a_question_that_is_too_large_is_refused_before_it_waits_for_the_store(
+    unasked: httpx2.AsyncClient, filters: list[object], said: str
+) -> None:
+    reply = await ask(unasked, {"filters": filters})
+    assert (reply.status_code, reply.json()["field"]) == (400, "filters")
+    assert said in reply.json()["reason"]
+
+
+async def test_a_question_of_version_1_that_is_too_large_is_refused_before_it_waits(
+    unasked: httpx2.AsyncClient,
+) -> None:
+    filters = ";".join(f"event:props:{number}==a" for number in range(51))
+    for path in ("aggregate", "timeseries", "breakdown"):
+        asked = {"site_id": SITE, "filters": filters, "property": "event:page"}
+        reply = await unasked.get(f"/api/v1/stats/{path}", params=asked)
+        assert "at most 50 comparisons, and this one has 51" in reply.json()["reason"]

@@ -10,6 +10,7 @@ import pytest
 from tests.dashboard.test_stats_api import api, visited, waiting  # noqa: F401 (fixtures)
 from tests.dashboard.world import SITE
 
+from analytics import bounds
 from analytics.dashboard.stats_v1 import _filters
 from analytics.errors import Malformed
 from analytics.query import Compare, Metric, Op
@@ -206,3 +207,14 @@ class TestBacklog:
             assert reply.json()["meta"] == lacking, path
         query = {"site_id": SITE, "metrics": ["visitors"], "date_range": "7d"}
         assert (await api.post("/api/v2/query", json=query)).json()["meta"] == lacking
+
+
+@pytest.mark.parametrize("worst", [":", "=", "!", "~", "\\", "*", "|", ";", "a==b*", "\\;"])
+async def test_filters_longer_than_they_may_be_are_refused_whatever_they_say(
+    api: httpx2.AsyncClient,  # noqa: F811
+    worst: str,
+) -> None:
+    long = (worst * (bounds.FILTERS_V1_CHARS + 1))[: bounds.FILTERS_V1_CHARS + 1]
+    reply = await ask(api, "aggregate", filters=long)
+    assert (reply.status_code, reply.json()["field"]) == (400, "filters")
+    assert "longer than 4,096 characters" in reply.json()["reason"]

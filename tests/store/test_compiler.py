@@ -120,9 +120,10 @@ def hits(draw: st.DrawFn, site: str, midnight: int) -> list[Hit]:
 
 
 def compares() -> st.SearchStrategy[Filter]:
-    texts = st.tuples(
-        TEXTS | st.sampled_from(["(not set)", "(none)", "Direct / None", "google", "DE", "pro"])
+    text = TEXTS | st.sampled_from(
+        ["(not set)", "(none)", "Direct / None", "google", "DE", "pro", "o.l", ".*", "(", "\\Q"]
     )
+    texts = st.lists(text, min_size=1, max_size=3).map(tuple)
     patterns = st.sampled_from([("^/",), ("a$", "b$"), ("(?s).",)])
     dimensions = st.sampled_from(
         [*VISIT_COLUMNS, *EVENT_COLUMNS, "visit:exit_page", "event:props:plan"]

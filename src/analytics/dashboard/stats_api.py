@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from analytics import bounds
 from analytics.aside import aside
 from analytics.dashboard import stats_query, stats_v1
 from analytics.dashboard.date_range import describe
@@ -17,11 +18,10 @@ from analytics.dashboard.stats_query import Asked
 from analytics.errors import TooLarge
 from analytics.query import Metric, Order, Period, Query, Result
 from analytics.site import Site
-from analytics.store import buckets
+from analytics.store import buckets, compiler
 from analytics.store.catalog.base import Catalog
 
 REALTIME_MS: Final = 5 * 60_000
-_MAX_BODY_BYTES: Final = 256 * 1024
 
 
 def routes(store: Figures, catalog: Catalog, clock: Clock, wait: Wait) -> list[BaseRoute]:
@@ -49,7 +49,7 @@ class StatsApi:
         await self._access.settled(request)
         period = await self._period(asked, site)
         query = asked.query(site.domain, period)
-        buckets.check(query)
+        compiler.check(query)  # before it waits for its turn
         result = await self._access.store.query(query)
         return await aside(lambda: _reply(asked, query, result))
 
@@ -76,8 +76,8 @@ async def _body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            raise TooLarge(f"A question has at most {_MAX_BODY_BYTES:,} bytes.")
+        if len(body) > bounds.QUESTION_BYTES:
+            raise TooLarge(f"A question has at most {bounds.QUESTION_BYTES:,} bytes.")
     return bytes(body)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from analytics import bounds
 from analytics.dashboard import date_range
 from analytics.dashboard.choices import unknown
 from analytics.errors import Malformed
@@ -32,7 +33,6 @@ from analytics.store import localtime
 
 MAX_LIMIT: Final = 10_000
 _MAX_DEPTH: Final = 8
-_MAX_VALUES: Final = 1_000
 _TIME: Final = "time"
 _FIELDS: Final = (
     "site_id",
@@ -215,8 +215,8 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
 
 def _values(sent: object, field: str) -> tuple[str, ...]:
     values = _list(sent, field)
-    if not values or len(values) > _MAX_VALUES:
-        raise Malformed(field, f"must have between 1 and {_MAX_VALUES:,} values")
+    if not values or len(values) > bounds.VALUES:
+        raise Malformed(field, f"must have between 1 and {bounds.VALUES:,} values")
     return tuple(_text(value, f"{field}[{i}]") for i, value in enumerate(values))
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from analytics import parsing
+from analytics import bounds, parsing
 from analytics.aside import aside
 from analytics.dashboard import date_range, stats_query
 from analytics.dashboard.choices import unknown
@@ -22,7 +22,7 @@ from analytics.errors import Malformed
 from analytics.parsing import whole_number
 from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query, Result
 from analytics.site import Site
-from analytics.store import buckets, columns
+from analytics.store import buckets, columns, question_size
 
 _USUAL_PERIOD: Final = "30d"
 _MAX_LIMIT: Final = 1_000
@@ -118,7 +118,7 @@ class StatsV1:
         site = self._access.site(request, _param(params, "site_id"))
         await self._access.settled(request)
         names = dict.fromkeys(map(str.strip, params.get("metrics", "visitors").split(",")))
-        return Query(
+        query = Query(
             site=site.domain,
             metrics=tuple(stats_query.metric(name, "metrics") for name in names),
             period=await self._period(params, site),
@@ -127,6 +127,8 @@ class StatsV1:
             limit=limit,
             offset=offset,
         )
+        question_size.check(query)  # before it waits for its turn
+        return query
 
     async def _period(self, params: QueryParams, site: Site) -> Period:
         """The period asked for, as version 1 has it: `month` and the like are whole ones."""
@@ -221,6 +223,8 @@ def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
 
 def _filters(text: str) -> list[Compare]:
     """`visit:country==DE|FR;event:page==/blog/**`: all hold, and of each any value."""
+    if len(text) > bounds.FILTERS_V1_CHARS:
+        raise Malformed("filters", f"it is longer than {bounds.FILTERS_V1_CHARS:,} characters")
     return [_filter(part) for part in re.split(r"(?<!\\);", text) if part.strip()]
 
 

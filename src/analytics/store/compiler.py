@@ -8,15 +8,13 @@ so on; cells give the same measures for whole days. The last select makes metric
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from analytics.errors import Malformed
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Order, Query
-from analytics.store import buckets, columns, measures
+from analytics.store import buckets, columns, measures, question_size
 from analytics.store.filters import Bound, Conditions
 from analytics.store.parts import RowParts
-
-_MAX_DIMENSIONS: Final = 5
 
 
 class Statement(NamedTuple):
@@ -41,11 +39,10 @@ class Compiled(NamedTuple):
 
 
 def check(query: Query) -> None:
-    """Raise `Malformed` for a question that has no meaning."""
+    """Raise `Malformed` for a question that has no meaning, or is larger than one may be."""
+    question_size.check(query)
     if not query.metrics:
         raise Malformed("metrics", "name at least one")
-    if len(query.dimensions) > _MAX_DIMENSIONS:
-        raise Malformed("dimensions", f"at most {_MAX_DIMENSIONS} at once")
     if len(set(query.dimensions)) < len(query.dimensions):
         raise Malformed("dimensions", "each may stand once")
     for dimension in query.dimensions:

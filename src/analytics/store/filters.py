@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ PARTLY: Final = "NULL::BOOLEAN"
 """Neither true nor false: what a condition says of a row that it does not speak about."""
 
 _NEGATED: Final = frozenset({Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT})
+_MATCHING: Final = frozenset({Op.MATCHES, Op.MATCHES_NOT})
 
 
 class Bound:
@@ -106,15 +108,17 @@ class Conditions:
 
     def _any_of(self, given: Compare, column: str) -> str:
         values: list[str] = list(given.values)
-        if given.op in (Op.MATCHES, Op.MATCHES_NOT):
+        if given.op in _MATCHING:
             options = "'c'" if given.case_sensitive else "'i'"
-            tests = [f"regexp_matches({column}, {self._bound(v)}, {options})" for v in values]
-            return f"({' OR '.join(tests)})"
+            return f"regexp_matches({column}, {self._bound(any_of(values))}, {options})"
         if not given.case_sensitive:
             column = f"lower({column})"
         if given.op in (Op.CONTAINS, Op.CONTAINS_NOT):
-            tests = [f"contains({column}, {self._text(v, given)})" for v in values]
-            return f"({' OR '.join(tests)})"
+            if len(values) == 1:
+                return f"contains({column}, {self._text(values[0], given)})"
+            # One pass over the text for all of them; a chain of OR would be one for each.
+            pattern = self._text(any_of(map(re.escape, values)), given)
+            return f"regexp_matches({column}, {pattern}, 'c')"
         if columns.blank(given.dimension) in values:
             values.append("")  # the answer shows the blank by that name
         return f"({column} IN ({', '.join(self._text(v, given) for v in values)}))"
@@ -140,12 +144,19 @@ def needs_span(filters: Iterable[Filter]) -> bool:
     return any(True for _ in _has_dones(filters))
 
 
+def any_of(patterns: Iterable[str]) -> str:
+    """Return the regular expression that matches what one of *patterns* matches."""
+    first, *others = patterns
+    return "|".join(f"(?:{each})" for each in (first, *others)) if others else first
+
+
 def patterns(filters: Iterable[Filter]) -> Iterator[str]:
-    """Every regular expression in *filters*."""
+    """Every regular expression in *filters*, and after those of one comparison, them together."""
     for given in filters:
         match given:
-            case Compare(op, _, values) if op in (Op.MATCHES, Op.MATCHES_NOT):
+            case Compare(op, _, values) if op in _MATCHING:
                 yield from values
+                yield any_of(values)
             case All(inner) | Any(inner):
                 yield from patterns(inner)
             case Not(one) | HasDone(one):

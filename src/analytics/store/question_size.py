@@ -1,0 +1,63 @@
+"""The size of a question, measured before anything is compiled of it.
+
+The engine's planner heeds neither its memory limit nor an interruption, so a question that is too
+large must never reach it. Pages, both versions of the API and the Spark job all check here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from analytics import bounds
+from analytics.errors import Malformed
+from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op, Query
+
+SEARCHING: Final = frozenset({Op.CONTAINS, Op.CONTAINS_NOT, Op.MATCHES, Op.MATCHES_NOT})
+"""Operators that read through the text of every row."""
+
+
+def check(query: Query) -> None:
+    """Raise `Malformed` for a question that is larger than one may be."""
+    every = [*_every(query.filters)]
+    comparisons = [each for each in every if isinstance(each, Compare)]
+    searched = [v for each in comparisons if each.op in SEARCHING for v in each.values]
+    _at_most(bounds.DIMENSIONS, len(query.dimensions), "dimensions", "dimensions")
+    _at_most(bounds.ORDERS, len(query.order_by), "order_by", "terms")
+    _at_most(bounds.COMPARISONS, len(comparisons), "filters", "comparisons")
+    _at_most(
+        bounds.HAS_DONE,
+        sum(isinstance(each, HasDone) for each in every),
+        "filters",
+        "times has_done or has_not_done",
+    )
+    _at_most(
+        bounds.VALUES, sum(len(each.values) for each in comparisons), "filters", "values in all"
+    )
+    _at_most(bounds.SEARCHES, len(searched), "filters", "values in all of contains and matches")
+    _at_most(
+        bounds.SEARCH_CHARS,
+        sum(map(len, searched)),
+        "filters",
+        "characters in all values of contains and matches",
+    )
+
+
+def _at_most(most: int, count: int, field: str, what: str) -> None:
+    if count > most:
+        raise Malformed(
+            field, f"a question has at most {most:,} {what}, and this one has {count:,}"
+        )
+
+
+def _every(filters: Iterable[Filter]) -> Iterator[Filter]:
+    """Yield each of *filters* and what lies in it."""
+    for each in filters:
+        yield each
+        match each:
+            case All(inner) | Any(inner):
+                yield from _every(inner)
+            case Not(one) | HasDone(one):
+                yield from _every((one,))
+            case Compare():
+                pass
