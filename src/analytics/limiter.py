@@ -58,6 +58,12 @@ class Limiter:
             self._due.popitem(last=False)
         return 0.0
 
+    def give_back(self, name: str) -> None:
+        """Take back one request of *name* that was counted."""
+        name = name[:_LONGEST_NAME]
+        if name in self._due:
+            self._due[name] -= self._cost
+
     def forgive(self, name: str) -> None:
         """Forget what *name* owes."""
         self._due.pop(name[:_LONGEST_NAME], None)

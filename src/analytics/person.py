@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+MAX_EMAIL_CHARS: Final = 254
+"""As long as an email address can be."""
 
 
 class Scope(StrEnum):

@@ -8,7 +8,10 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD
 
+from analytics.dashboard import device
+from analytics.dashboard.ask import COOKIE
 from analytics.dashboard.login import local_path
+from analytics.store.catalog import password
 from analytics.store.catalog.sqlite import SqliteCatalog
 
 FORM = {"email": OWNER, "password": PASSWORD, "next": "/shop.example?period=day"}
@@ -51,15 +54,65 @@ async def test_a_wrong_password_and_an_unknown_email_read_the_same(
     assert problem in unknown.text
 
 
-async def test_guessing_is_slowed_down_even_from_many_addresses(
+async def test_wrong_passwords_of_others_do_not_lock_an_account(
     connect: Callable[..., Client], peopled: SqliteCatalog
 ) -> None:
-    answers = [
-        await connect(f"203.0.113.{n}").post("/login", data={**FORM, "password": "guess"})
-        for n in range(11)
-    ]
+    for number in range(11):
+        guess = await connect(f"198.51.100.{number}").post(
+            "/login", data={**FORM, "password": "guess"}
+        )
+        assert guess.status_code == 401
+    entered = await connect("203.0.113.7").post("/login", data=FORM)
+    assert (entered.status_code, COOKIE in entered.cookies) == (303, True)
+
+
+async def test_one_sender_is_slowed_down(
+    connect: Callable[..., Client], peopled: SqliteCatalog
+) -> None:
+    client = connect("2001:db8::1")
+    answers = [await client.post("/login", data={**FORM, "password": "guess"}) for _ in range(9)]
+    neighbour = connect("2001:db8::2")
+    answers += [await neighbour.post("/login", data={**FORM, "password": "no"}) for _ in range(2)]
     assert [a.status_code for a in answers] == [401] * 10 + [429]
     assert int(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_a_device_that_logged_in_before_is_at_home_until_the_password_changes(
+    connect: Callable[..., Client], peopled: SqliteCatalog
+) -> None:
+    laptop = connect("203.0.113.7")
+    cookie = (await laptop.post("/login", data=FORM)).cookies[device.NAME]
+    key = await peopled.people.device_key(OWNER)
+    assert key is not None
+    assert device.read(cookie).belongs_to(key)
+    changed = {"current": PASSWORD, "password": "quite another one", "again": "quite another one"}
+    fresh = (await laptop.post("/account", data=changed)).cookies[device.NAME]
+    key = await peopled.people.device_key(OWNER)
+    assert key is not None
+    assert not device.read(cookie).belongs_to(key)
+    assert device.read(fresh).belongs_to(key)
+    assert device.read(fresh).name == device.read(cookie).name
+
+
+async def test_what_no_account_can_have_costs_no_hash(
+    stranger: Client, peopled: SqliteCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr(password, "_verified", lambda *_: hashed.append("") or False)
+    for email in ("a" * 244 + "@shop.example", "x" * 3000):
+        answer = await stranger.post("/login", data={**FORM, "email": email})
+        assert answer.status_code == 401
+    large = await stranger.post("/login", data={**FORM, "email": "x" * 5000})
+    assert large.status_code == 413
+    assert hashed == []
+
+
+async def test_a_long_way_back_does_not_keep_anybody_out(
+    stranger: Client, peopled: SqliteCatalog
+) -> None:
+    asked = await stranger.get(f"/shop.example?f=is,page,{'/x' * 3000}")
+    form = await stranger.get(asked.headers["location"])
+    assert '<input type="hidden" name="next" value="/">' in form.text
 
 
 async def test_logging_out_ends_the_session_for_every_copy_of_the_cookie(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from analytics import problem
-from analytics.dashboard.ask import ACCOUNT, Ask
+from analytics.dashboard.ask import ACCOUNT, MAX_PASSWORD_FORM_BYTES, Ask
+from analytics.dashboard.login import remember_device
 from analytics.dashboard.setup import check_password
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import Malformed, TooMany, Unauthenticated
@@ -25,8 +26,8 @@ class Account:
     async def change(self, ask: Ask) -> Response:
         """Replace the password, and end every other session."""
         person = ask.someone()
-        form = await ask.form()
-        name = f"email {person.email}"
+        form = await ask.form(MAX_PASSWORD_FORM_BYTES)
+        name = f"account {person.email}"
         people = ask.deps.catalog.people
         current, password = form.get("current", ""), form.get("password", "")
         try:
@@ -45,4 +46,6 @@ class Account:
         except Malformed as error:
             return ask.page("account.html", status=400, problem=error.reason)
         self._throttle.forgive(name)
-        return ask.done(ACCOUNT, "Your password is changed. Other sessions have ended.")
+        response = ask.done(ACCOUNT, "Your password is changed. Other sessions have ended.")
+        await remember_device(ask, response, person.email)
+        return response

@@ -39,6 +39,8 @@ _OPEN: Final = (ACCOUNT, "/logout")
 _PARAMETERS: Final = {"f": "filter", "f_op": "comparison", "f_value": "value", "prop": "property"}
 """What people call the parameters of an address whose own names say nothing."""
 MAX_FORM_BYTES: Final = 200_000
+MAX_PASSWORD_FORM_BYTES: Final = 4096
+"""Of the forms with a password, which strangers can send."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,19 @@ class Ask:
             return ()
         return [s for s in self.deps.catalog.sites.all() if self.person.sees(s.domain)]
 
-    async def form(self) -> dict[str, str]:
-        """The posted fields; of a repeated one the last."""
-        return {
-            key: value for key, value in (await self.posted()).items() if isinstance(value, str)
-        }
+    async def form(self, most: int = MAX_FORM_BYTES) -> dict[str, str]:
+        """The posted fields, of a repeated one the last. Raises `TooLarge` as `posted`."""
+        fields = await self.posted(most)
+        return {key: value for key, value in fields.items() if isinstance(value, str)}
 
-    async def posted(self) -> FormData:
-        """The posted form, without files. Raises `TooLarge`, before it reads anything."""
+    async def posted(self, most: int = MAX_FORM_BYTES) -> FormData:
+        """The posted form of at most *most* bytes, without files.
+
+        Raises `TooLarge`, before it reads anything.
+        """
         length = digits(self.request.headers.get("content-length", ""))
-        if length is None or length > MAX_FORM_BYTES:
-            raise TooLarge(f"A form may have {MAX_FORM_BYTES:,} bytes, and must say how many.")
+        if length is None or length > most:
+            raise TooLarge(f"A form may have {most:,} bytes here, and must say how many.")
         return await self.request.form(max_files=0, max_fields=100)
 
     def origin(self) -> str:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote_plus
 
 from starlette.responses import Response
 
 from analytics import problem
-from analytics.dashboard.ask import COOKIE, Ask, redirect
-from analytics.dashboard.throttle import Throttle
+from analytics.dashboard import device
+from analytics.dashboard.ask import COOKIE, MAX_PASSWORD_FORM_BYTES, Ask, redirect
+from analytics.dashboard.entrance import Entrance
 from analytics.errors import TooMany, Unauthenticated
 from analytics.limiter import sender
+from analytics.person import MAX_EMAIL_CHARS
 
 SESSION_SECONDS: Final = 30 * 24 * 3600
+_MAX_NEXT_BYTES: Final = 2048
 
 
 class Login:
     """The pages /login and /logout."""
 
-    def __init__(self, throttle: Throttle) -> None:
-        self._throttle = throttle
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
 
     async def show(self, ask: Ask) -> Response:
         """The form; or on to the sites for somebody who is logged in already."""
@@ -32,14 +36,11 @@ class Login:
 
     async def enter(self, ask: Ask) -> Response:
         """Check the password; the reply to a wrong one does not say which part was wrong."""
-        form = await ask.form()
+        form = await ask.form(MAX_PASSWORD_FORM_BYTES)
         email = form.get("email", "").strip().lower()
         after = local_path(form.get("next", "/"))
-        names = (f"address {sender(ask.deps.client(ask.request))}", f"email {email}")
         try:
-            for name in names:
-                self._throttle.take(name)
-            token = await ask.deps.catalog.people.log_in(email, form.get("password", ""))
+            token = await self._try(ask, email, form.get("password", ""))
         except TooMany as error:
             response: Response = ask.page(
                 "login.html", status=429, after=after, email=email, problem=str(error)
@@ -49,11 +50,22 @@ class Login:
         except Unauthenticated:
             fault = "This email and password do not belong together."
             return ask.page("login.html", status=401, after=after, email=email, problem=fault)
-        for name in names:
-            self._throttle.forgive(name)
         response = redirect(after)
         remember(ask, response, token)
+        await remember_device(ask, response, email)
         return response
+
+    async def _try(self, ask: Ask, email: str, password: str) -> str:
+        """Return the token of a new session. Raise `TooMany`, `Unauthenticated`."""
+        if len(email) > MAX_EMAIL_CHARS:
+            raise Unauthenticated("no account has an email address of this length")
+        people = ask.deps.catalog.people
+        network = sender(ask.deps.client(ask.request))
+        key = await people.device_key(email)
+        used = _device(ask)
+        known = used.name.hex() if key is not None and used.belongs_to(key) else None
+        async with self._entrance.attempt(email, network, known) as at_home:
+            return await people.log_in(email, password, at_home=at_home)
 
 
 async def leave(ask: Ask) -> Response:
@@ -63,6 +75,26 @@ async def leave(ask: Ask) -> Response:
     response = redirect("/login")
     response.delete_cookie(COOKIE, path="/")
     return response
+
+
+async def remember_device(ask: Ask, response: Response, email: str) -> None:
+    """Let the browser keep that somebody has logged in to the account of *email* on it."""
+    key = await ask.deps.catalog.people.device_key(email)
+    if key is None:
+        return
+    response.set_cookie(
+        device.NAME,
+        _device(ask).joined(key).cookie(),
+        max_age=device.SECONDS,
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=ask.scheme() == "https",
+    )
+
+
+def _device(ask: Ask) -> device.Device:
+    return device.read(ask.request.cookies.get(device.NAME, ""))
 
 
 def remember(ask: Ask, response: Response, token: str) -> None:
@@ -79,7 +111,12 @@ def remember(ask: Ask, response: Response, token: str) -> None:
 
 
 def local_path(text: str) -> str:
-    """*text* if it is a path of this server, else `/`: a link must not lead elsewhere."""
-    if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
+    """*text* if it is a path of this server, else `/`: a link must not lead elsewhere.
+
+    One that would not fit into the form of somebody who logs in leads to `/`, too.
+    """
+    too_long = len(quote_plus(text, errors="replace")) > _MAX_NEXT_BYTES
+    elsewhere = not text.startswith("/") or text.startswith("//") or "\\" in text
+    if too_long or elsewhere or not text.isprintable():
         return "/"
     return text

@@ -28,6 +28,7 @@ from analytics.dashboard import (
 from analytics.dashboard.account import Account
 from analytics.dashboard.ask import ACCOUNT, Handler, endpoint
 from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.entrance import Entrance
 from analytics.dashboard.login import Login
 from analytics.dashboard.setup import Setup
 from analytics.dashboard.throttle import Throttle
@@ -85,7 +86,8 @@ async def favicon(_request: Request) -> Response:
 def routes(deps: Dashboard) -> list[BaseRoute]:
     """Every page. A site's pages lie right below `/`, so these routes come last in an app."""
     throttle = Throttle(deps.clock)
-    entry, first_run, own = Login(throttle), Setup(throttle), Account(throttle)
+    entry = Login(Entrance(throttle, deps.clock))
+    first_run, own = Setup(throttle), Account(throttle)
 
     def get(path: str, handler: Handler) -> Route:
         return Route(path, endpoint(deps, handler), methods=["GET"])

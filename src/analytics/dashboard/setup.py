@@ -12,8 +12,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from analytics.dashboard.ask import Ask, redirect
-from analytics.dashboard.login import remember
+from analytics.dashboard.ask import MAX_PASSWORD_FORM_BYTES, Ask, redirect
+from analytics.dashboard.login import remember, remember_device
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import Invalid, Malformed
 from analytics.limiter import sender
@@ -41,7 +41,7 @@ class Setup:
 
     async def create(self, ask: Ask) -> Response:
         """Create the owner, log in, and go on to the first site."""
-        form = await ask.form()
+        form = await ask.form(MAX_PASSWORD_FORM_BYTES)
         token, email = form.get("token", ""), form.get("email", "").strip()
         password = form.get("password", "")
         if not self._opens(ask, token):
@@ -59,6 +59,7 @@ class Setup:
             return ask.page("setup.html", status=400, token=token, email=email, problem=problem)
         response = redirect("/sites/new")
         remember(ask, response, await people.log_in(email, password))
+        await remember_device(ask, response, email)
         return response
 
     def _opens(self, ask: Ask, token: str) -> bool:

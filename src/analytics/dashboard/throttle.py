@@ -23,6 +23,10 @@ class Throttle:
             seconds = math.ceil(wait)
             raise TooMany(f"Too many attempts. Try again in {seconds} seconds.", retry_after=wait)
 
+    def give_back(self, name: str) -> None:
+        """Return one attempt to *name*: it was right."""
+        self._limiter.give_back(name)
+
     def forgive(self, name: str) -> None:
         """Forget the attempts of *name*: the last one was right."""
         self._limiter.forgive(name)

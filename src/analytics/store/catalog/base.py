@@ -75,9 +75,19 @@ class People(Protocol):
         Raises `Conflict` when that would leave people without an owner.
         """
 
-    async def log_in(self, email: str, password: str) -> str:
+    async def log_in(self, email: str, password: str, *, at_home: bool = True) -> str:
         """A new random session token, stored hashed. Raises `Unauthenticated`, in equal time
-        whether the email or the password is wrong."""
+        whether the email or the password is wrong.
+
+        Raises `TooMany`, before it looks at the password, when too many wait for an answer; who is
+        *at_home* with the account does not wait behind strangers.
+        """
+
+    async def device_key(self, email: str) -> bytes | None:
+        """Return what signs the devices on which *email* has logged in; None without an account.
+
+        The same in every process, until the password is changed.
+        """
 
     async def logged_in(self, token: str) -> Person | None:
         """Whose session it is; None when it is unknown or older than 30 days."""

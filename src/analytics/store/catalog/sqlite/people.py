@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from analytics.errors import Conflict, Malformed, NotFound, Unauthenticated
-from analytics.person import Person
+from analytics.person import MAX_EMAIL_CHARS, Person
 from analytics.store.catalog.password import Passwords
 from analytics.store.catalog.sqlite.database import Database
 
@@ -118,14 +118,22 @@ class SqlitePeople:
 
         await self._database.run(delete)
 
-    async def log_in(self, email: str, password: str) -> str:
+    async def device_key(self, email: str) -> bytes | None:
+        row = await self._database.run(
+            lambda connection: connection.execute(
+                "SELECT password FROM people WHERE email = ?", (email.strip().lower(),)
+            ).fetchone()
+        )
+        return None if row is None else sha256(b"devices of " + row[0].encode()).digest()
+
+    async def log_in(self, email: str, password: str, *, at_home: bool = True) -> str:
         email = email.strip().lower()
         row = await self._database.run(
             lambda connection: connection.execute(
                 "SELECT id, password FROM people WHERE email = ?", (email,)
             ).fetchone()
         )
-        if not await self._passwords.fits(password, row[1] if row else None):
+        if not await self._passwords.fits(password, row[1] if row else None, at_home=at_home):
             raise Unauthenticated("the email or the password is wrong")
         token, now = secrets.token_urlsafe(32), self._now_ms()
 
@@ -196,6 +204,10 @@ def _hash(token: str) -> bytes:
 def _email(text: str) -> str:
     email = text.strip().lower()
     name, at, host = email.rpartition("@")
-    if not (at and name and host) or any(c.isspace() for c in email) or len(email) > 254:
+    if (
+        not (at and name and host)
+        or any(c.isspace() for c in email)
+        or len(email) > MAX_EMAIL_CHARS
+    ):
         raise Malformed("email", f"{text!r} is not an email address, such as you@example.com")
     return email
