@@ -46,6 +46,30 @@ def test_pretty_reads_as_a_line_of_text() -> None:
     assert "events=3" in out.getvalue()
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("out", [io.StringIO(), Terminal()])
+def test_what_strangers_wrote_does_not_steer_the_terminal(out: io.StringIO) -> None:
+    logs.configure(Logs(format="pretty"), stream=out)
+
+    def fail() -> None:
+        raise ValueError("cut \x9b31m\u202e")
+
+    try:
+        fail()
+    except ValueError:
+        structlog.get_logger().exception("failed", path="/\x1b]0;mine\x07\x9b2J")
+    logging.getLogger("uvicorn.error").warning("odd %s", "\x1b[2J\x9d")
+    written = out.getvalue()
+    assert not set("\x07\x9b\x9d\u202e") & set(written)
+    assert "\x1b]0" not in written
+    assert "\x1b[2J" not in written
+    assert "\\u009b31m" in written
+
+
 def test_auto_is_json_where_no_terminal_reads_along() -> None:
     out = io.StringIO()
     logs.configure(Logs(format="auto"), stream=out)

@@ -311,7 +311,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         table=lambda: gate.table(),
         client=lambda request: trust.client(request.scope).address,
     )
-    figures = metrics.routes(taking.counts, parts.gauges, parts.breakers, trust, parts.loops)
+    figures = metrics.routes(taking.counts, parts.gauges, parts.breakers, parts.loops)
     rates = Rates(
         trust,
         parts.catalog.keys,

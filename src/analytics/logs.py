@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TextIO, cast
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
+from analytics.printable import escaped
 from analytics.settings import Logs
 
 
@@ -35,9 +36,10 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
         ]
         if as_json
         else [
+            _harmless,
             structlog.dev.ConsoleRenderer(
                 colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            ),
         ]
     )
     level = logging.getLevelNamesMapping()[settings.level.upper()]
@@ -61,17 +63,27 @@ def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
 
 
+def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Show what strangers wrote without its power over a terminal."""
+    return {
+        name: escaped(value, keep="\n") if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+
+
 class _Patient:
     """A stream that loses a line rather than raise: a full disk under the log, or a stream that
-    was closed, is no reason for what is logged to fail too."""
+    was closed, is no reason for what is logged to fail too. On a terminal only we may set colours:
+    a traceback holds what strangers sent."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._kept = "\n\t\x1b" if out.isatty() else "\n\t"
 
     def write(self, text: str) -> None:
         """Write, if there is room."""
         with suppress(OSError, ValueError):
-            self._out.write(text)
+            self._out.write(escaped(text, keep=self._kept))
 
     def flush(self) -> None:
         """Hand on what was written, if there is room."""

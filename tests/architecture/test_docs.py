@@ -22,6 +22,7 @@ from analytics.settings import Settings
 from analytics.settings.tree import every
 
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+NGINX = re.compile(r"^```nginx\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
@@ -187,3 +188,9 @@ def test_every_background_loop_is_documented() -> None:
 
 def test_the_changelog_speaks_of_this_version() -> None:
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_no_proxy_that_is_shown_writes_addresses_into_a_log() -> None:
+    blocks = [block for each in PAGES for block in NGINX.findall(each.read_text())]
+    assert blocks
+    assert [block for block in blocks if "access_log off;" not in block] == []

@@ -10,7 +10,7 @@ import click
 from analytics import extras
 from analytics.cli import table
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import show_json
+from analytics.cli.output import echo, show_json
 from analytics.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def logs(name: str | None, lines: int) -> None:
         raise Misconfigured(f"{name} wrote no log here; these did: {', '.join(there) or 'none'}")
     for each, path in there.items():
         if name in (None, each):
-            click.echo(f"── {path}")
-            click.echo("\n".join(processes.tail(each)[-lines:]))
+            echo(f"── {path}")
+            echo("\n".join(processes.tail(each)[-lines:]))
 
 
 @cluster.command()
@@ -94,7 +94,7 @@ def logs(name: str | None, lines: int) -> None:
 def down() -> None:
     """End every server that `up` started. The data stay."""
     ended = _machine().down()
-    click.echo(f"{ended} processes ended" if ended else "nothing runs")
+    echo(f"{ended} processes ended" if ended else "nothing runs")
 
 
 @cluster.command()
@@ -107,9 +107,9 @@ def fetch(servers: tuple[str, ...]) -> None:
     """
     from analytics.cluster.jars import Jars
 
-    jars = Jars(settings().cluster, lambda text: click.echo(text, err=True))
+    jars = Jars(settings().cluster, lambda text: echo(text, err=True))
     for server in servers or ("kafka", "cassandra", "ignite", "spark"):
-        click.echo(jars.of(server))
+        echo(str(jars.of(server)))
 
 
 @cluster.command()
@@ -125,9 +125,9 @@ def config(server: str) -> None:
     from analytics.cluster import keyspace, node_xml
 
     if server == "ignite":
-        click.echo(node_xml.elsewhere(settings()))
+        echo(node_xml.elsewhere(settings()))
     else:
-        click.echo(";\n".join(keyspace.statements(settings().cassandra)) + ";")
+        echo(";\n".join(keyspace.statements(settings().cassandra)) + ";")
 
 
 def _machine(**flags: object) -> Machine:
@@ -138,7 +138,7 @@ def _machine(**flags: object) -> Machine:
     from analytics.cluster.machine import Machine
 
     logging_.configure(in_force.logs.model_copy(update={"level": "error"}))
-    return Machine(in_force, lambda text: click.echo(text, err=True))
+    return Machine(in_force, lambda text: echo(text, err=True))
 
 
 def _show(found: ClusterStatus, *, as_json: bool) -> None:
@@ -151,5 +151,5 @@ def _show(found: ClusterStatus, *, as_json: bool) -> None:
     ]
     table.show(("server", "address", "process", "state"), rows, empty="Nothing runs.")
     for url in [found.front] if found.front else found.replicas:
-        click.echo(f"\nReady at {url}/")
-    click.echo(f"\nFor other commands: analytics --config {found.config} …")
+        echo(f"\nReady at {url}/")
+    echo(f"\nFor other commands: analytics --config {found.config} …")

@@ -15,7 +15,7 @@ from analytics.admin import erasing, exporting, importing, rendezvous
 from analytics.admin.folder import DataFolder
 from analytics.cli import bar, consent
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import show_json
+from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
 from analytics.errors import Conflict
 from analytics.store.base import ExportFormat
@@ -48,7 +48,7 @@ def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
     if as_json:
         show_json(done)
     else:
-        click.echo(_told(done))
+        echo(_told(done))
 
 
 @click.command()
@@ -81,7 +81,7 @@ def export(
         done = run(settings(), "export", asked, exporting.Exported, report=report)
     _fetch(Path(done.file), output)
     if output is not None:
-        click.echo(f"{done.rows:,} events of {done.site} are in {output}.", err=True)
+        echo(f"{done.rows:,} events of {done.site} are in {output}.", err=True)
 
 
 @click.command()
@@ -114,7 +114,7 @@ def erase(
     if as_json:
         show_json(done)
     else:
-        click.echo(f"{done.rows:,} events of {done.site} are deleted.")
+        echo(f"{done.rows:,} events of {done.site} are deleted.")
 
 
 @click.command()
@@ -136,7 +136,7 @@ def backup(file: Path, *, as_json: bool) -> None:
     if as_json:
         show_json(backups.BackedUp(file=str(file.absolute()), bytes=done.bytes))
     else:
-        click.echo(f"{file} holds everything ({done.bytes:,} bytes).")
+        echo(f"{file} holds everything ({done.bytes:,} bytes).")
 
 
 @click.command()
@@ -154,7 +154,7 @@ def restore(file: Path) -> None:
         raise Conflict(f"a server runs on {data}; restore into a new folder with --data")
     with bar.shown("Restoring") as report:
         backups.restore(file, data, report)
-    click.echo(f"{data} is restored; start it with `analytics serve --data {data}`.", err=True)
+    echo(f"{data} is restored; start it with `analytics serve --data {data}`.", err=True)
 
 
 def _opened(file: Path, stack: ExitStack) -> BinaryIO:

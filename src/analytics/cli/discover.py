@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import show_json
+from analytics.cli.output import echo, show_json
 from analytics.errors import Misconfigured
 from analytics.settings import Settings
 
@@ -96,8 +96,8 @@ def _follower(in_force: Settings, replicas: Registry) -> Follower:
 
 def _show(found: Round) -> None:
     for line in found.done:
-        click.echo(line)
+        echo(line)
     for fault in found.faults:
-        click.echo(f"FAULT  {fault}")
+        echo(f"FAULT  {fault}")
     if not (found.done or found.faults):
-        click.echo("HAProxy's servers are the replicas that are there.")
+        echo("HAProxy's servers are the replicas that are there.")

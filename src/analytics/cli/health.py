@@ -7,7 +7,7 @@ import click
 from analytics.admin import auditing
 from analytics.cli import bar, checkup, table
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import show_json
+from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
 
 _NO = 1
@@ -68,20 +68,20 @@ def _show(found: auditing.Audited) -> None:
     )
     for each in found.sites:
         for reason, count in each.dropped.items():
-            click.echo(f"{each.site}: {count:,} dropped: {reason}")
+            echo(f"{each.site}: {count:,} dropped: {reason}")
     for fault in found.faults:
-        click.echo(f"FAULT  {fault}")
+        echo(f"FAULT  {fault}")
     if found.waiting:
-        click.echo(f"{found.waiting:,} hits came during the audit, and wait to be counted.")
+        echo(f"{found.waiting:,} hits came during the audit, and wait to be counted.")
     counted = "every hit counted so far" if found.waiting else "every hit"
-    click.echo(f"Balanced: {counted} is accounted for." if found.balanced else "NOT balanced.")
+    echo(f"Balanced: {counted} is accounted for." if found.balanced else "NOT balanced.")
 
 
 def _show_checkup(found: checkup.Checkup) -> None:
     for check in found.checks:
-        click.echo(f"{'ok   ' if check.ok else 'FAULT'}  {check.name}: {check.detail}")
+        echo(f"{'ok   ' if check.ok else 'FAULT'}  {check.name}: {check.detail}")
     if found.settings:
-        click.echo()
+        echo()
         table.show(
             ("SETTING", "VALUE", "FROM"),
             ((each.name, each.value, each.origin) for each in found.settings),

@@ -9,7 +9,7 @@ import click
 from analytics.admin import keys
 from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import day, show_json
+from analytics.cli.output import day, echo, show_json
 from analytics.cli.run import run
 from analytics.person import Scope
 
@@ -51,8 +51,8 @@ def create(
     if as_json:
         show_json(created)
     else:
-        click.echo(created.key)
-        click.echo("Keep it: it is shown this once, and stored as a hash.", err=True)
+        echo(created.key)
+        echo("Keep it: it is shown this once, and stored as a hash.", err=True)
 
 
 @key.command("list")
@@ -98,4 +98,4 @@ def revoke(key_id: str, *, yes: bool, as_json: bool) -> None:
     if as_json:
         show_json(revoked)
     else:
-        click.echo(f"{revoked.id} is revoked.")
+        echo(f"{revoked.id} is revoked.")

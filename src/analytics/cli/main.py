@@ -17,6 +17,7 @@ from analytics.cli.discover import discover
 from analytics.cli.health import audit, doctor
 from analytics.cli.keys import key
 from analytics.cli.options import common
+from analytics.cli.output import echo
 from analytics.cli.serve import serve
 from analytics.cli.sites import site
 from analytics.cli.spark_job import spark_job
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = analytics.main(arguments, prog_name="analytics", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as exc:
-        click.echo(exc.ctx.get_help() if exc.ctx else "")
+        echo(exc.ctx.get_help() if exc.ctx else "")
         return WRONG_USAGE
     except click.UsageError as exc:
         return _fail(_usage(exc), WRONG_USAGE)
@@ -111,5 +112,5 @@ def _usage(error: click.UsageError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"analytics: {' '.join(message.split())}", err=True)
+    echo(f"analytics: {' '.join(message.split())}", err=True)
     return code

@@ -1,4 +1,4 @@
-"""Results as JSON on standard output."""
+"""What commands print: for a person's terminal, or as JSON on standard output."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
+from analytics.printable import escaped
+
+
+def echo(text: str = "", *, err: bool = False) -> None:
+    """Print *text* as a line; characters that would steer the terminal are shown as escapes.
+
+    Figures hold what strangers sent, and a name may hold a terminal's command.
+    """
+    click.echo(escaped(text, keep="\n\t"), err=err)
+
 
 def show_json(result: object) -> None:
     """Print *result* as one line of JSON."""
-    click.echo(msgspec.json.encode(result).decode())
+    echo(msgspec.json.encode(result).decode())
 
 
 def day(at_ms: int) -> str:

@@ -7,7 +7,7 @@ import click
 from analytics.admin import sites
 from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import day, show_json
+from analytics.cli.output import day, echo, show_json
 from analytics.cli.run import run
 from analytics.wording import counted
 
@@ -33,9 +33,9 @@ def add(domain: str, timezone: str, *, as_json: bool) -> None:
     if as_json:
         show_json(added)
     else:
-        click.echo(f"{added.site} is tracked, its days in {added.timezone}.")
+        echo(f"{added.site} is tracked, its days in {added.timezone}.")
         if added.events_since is not None:
-            click.echo(
+            echo(
                 f"It was a site here before: its events since {day(added.events_since)} count"
                 f" again. `analytics erase --site {added.site} --everything` deletes them."
             )
@@ -86,7 +86,7 @@ def remove(name: str, *, erase: bool, yes: bool, as_json: bool) -> None:
         keys = counted(removed.keys_revoked, "key")
         viewers = counted(removed.viewers_withdrawn, "viewer")
         rows = counted(removed.rows_deleted, "event")
-        click.echo(
+        echo(
             f"{removed.site} is no longer tracked; {keys} revoked, taken away from {viewers},"
             f" {rows} deleted."
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from analytics.cli.options import common, settings
+from analytics.cli.output import echo
 
 
 @click.command("spark-job")
@@ -40,10 +41,10 @@ def spark_job(
 
     if adopt_topic:
         count = adopt(in_force)
-        click.echo(f"{count} records of the topic will be counted when the job is started again")
+        echo(f"{count} records of the topic will be counted when the job is started again")
         return
 
     def say(text: str) -> None:
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     run(in_force, jars or sorted(Jars(in_force.cluster, say).of("spark").glob("*.jar")))

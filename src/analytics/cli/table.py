@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import click
+from analytics.cli.output import echo
 
 
 def show(heads: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
     """Print *rows* under *heads*; *empty* when there are none."""
     table = [list(row) for row in rows]
     if not table:
-        click.echo(empty)
+        echo(empty)
         return
     widths = [max(map(len, column)) for column in zip(heads, *table, strict=True)]
     for row in (list(heads), *table):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())

@@ -10,7 +10,7 @@ import click
 from analytics.admin import people
 from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
-from analytics.cli.output import show_json
+from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
 
 _PASSWORD_STDIN: Final = click.option(
@@ -62,7 +62,7 @@ def add(
     if as_json:
         show_json(added)
     else:
-        click.echo(f"{added.email} can log in{' as an owner' if added.owner else ''}.")
+        echo(f"{added.email} can log in{' as an owner' if added.owner else ''}.")
 
 
 @user.command()
@@ -84,7 +84,7 @@ def change(
         show_json(changed)
     else:
         sees = "everything, as an owner" if changed.owner else ", ".join(changed.sites)
-        click.echo(f"{changed.email} sees {sees}.")
+        echo(f"{changed.email} sees {sees}.")
 
 
 @user.command("password")
@@ -102,7 +102,7 @@ def set_password(email: str, *, password_stdin: bool, must_change: bool, as_json
     if as_json:
         show_json(done)
     else:
-        click.echo(f"{done.email} has the new password; every session of theirs has ended.")
+        echo(f"{done.email} has the new password; every session of theirs has ended.")
 
 
 @user.command("list")
@@ -135,7 +135,7 @@ def remove(email: str, *, yes: bool, as_json: bool) -> None:
     if as_json:
         show_json(removed)
     else:
-        click.echo(f"{removed.email} can no longer log in.")
+        echo(f"{removed.email} can no longer log in.")
 
 
 def _password(*, from_stdin: bool) -> str:

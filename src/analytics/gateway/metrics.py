@@ -21,7 +21,7 @@ from analytics import __version__
 from analytics.background import LoopState
 from analytics.breaker import Breaker, Outcome, State
 from analytics.errors import NotFound
-from analytics.ingest.client import Trust
+from analytics.ingest.client import is_forwarded, peer_address
 from analytics.ingest.counts import Counts
 
 Sources = Mapping[str, tuple[str, Callable[[], float]]]
@@ -128,10 +128,12 @@ def routes(
     counts: Counts,
     gauges: Sources,
     breakers: Sequence[Breaker],
-    trust: Trust,
     loops: Sequence[LoopState] = (),
 ) -> list[BaseRoute]:
-    """The route; it answers addresses of this machine and of private networks only."""
+    """Return the route; it answers peers on this machine and in private networks only.
+
+    What a header says of the sender opens nothing, and a proxy's request is for somebody else.
+    """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -140,8 +142,9 @@ def routes(
     registry.register(Loops(loops))
 
     async def show(request: Request) -> Response:
-        address = ip_address(trust.client(request.scope).address)
-        if not (address.is_loopback or address.is_private):
+        address = ip_address(peer_address(request.scope))
+        near = address.is_loopback or address.is_private
+        if not near or is_forwarded(request.scope):
             raise NotFound("metrics are shown to this machine and to private networks only")
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 

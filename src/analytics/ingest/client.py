@@ -21,6 +21,10 @@ _INTERNAL: Final = tuple(
     )
 )  # fmt: skip
 """Networks that have no place of their own on the Internet: of machines behind a border."""
+_OF_PROXIES: Final = frozenset(
+    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port",
+     b"x-forwarded-proto", b"x-forwarded-server", b"x-real-ip"}
+)  # fmt: skip
 
 
 class Client(NamedTuple):
@@ -61,11 +65,7 @@ class Trust:
                 authorization = value.decode("latin-1")
             elif name in (b"dnt", b"sec-gpc"):
                 opted_out = opted_out or value == b"1"
-        peer = scope.get("client")
-        # A unix socket has no peer address; whoever may open it is on this machine.
-        address = peer[0] if peer and peer[0] else "127.0.0.1"
-        # A socket that listens for both families shows an IPv4 sender as `::ffff:8.8.8.8`.
-        address = parse_address(address) or address
+        address = peer_address(scope)
         if forwarded and self._trusted(address):
             address = self._forwarded(forwarded, address)
         return Client(address, user_agent, language, opted_out, authorization)
@@ -98,6 +98,20 @@ class Trust:
     def _is_trusted(self, address: str) -> bool:
         parsed = _parsed(address)
         return parsed is not None and any(parsed in network for network in self._networks)
+
+
+def peer_address(scope: Scope) -> str:
+    """Return the address of who is connected, whatever the headers say."""
+    peer = scope.get("client")
+    # A unix socket has no peer address; whoever may open it is on this machine.
+    address = peer[0] if peer and peer[0] else "127.0.0.1"
+    # A socket that listens for both families shows an IPv4 sender as `::ffff:8.8.8.8`.
+    return parse_address(address) or address
+
+
+def is_forwarded(scope: Scope) -> bool:
+    """Return whether a proxy says that it hands on this request for somebody else."""
+    return any(name in _OF_PROXIES for name, _ in scope["headers"])
 
 
 def parse_address(text: str) -> str | None:
