@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics import bounds
 from analytics.errors import TooMany
 from analytics.limiter import Limiter, Limits
 from analytics.person import Key, Scope
@@ -60,6 +64,14 @@ def test_who_comes_too_early_is_told_by_how_much() -> None:
     assert limiter.wait("a") == 0
 
 
+@dataclass(frozen=True)
+class Asking:
+    """Somebody who asks from an address."""
+
+    address: str
+    here: bool = False
+
+
 KEY = Key(id="k1", scopes=(Scope.STATS_READ,), site=None, created_at=0)
 
 
@@ -69,23 +81,60 @@ def limits(address: float, key: float) -> Limits:
 
 def test_addresses_and_keys_are_counted_apart() -> None:
     both = limits(1, 0.1)
-    both.check_address("203.0.113.1")
-    both.check_address("203.0.113.2")
-    both.check_key(KEY, "203.0.113.1")
+    both.check_address(Asking("203.0.113.1"))
+    both.check_address(Asking("203.0.113.2"))
+    both.check_key(KEY, Asking("203.0.113.1"))
     with pytest.raises(TooMany, match="address") as refused:
-        both.check_address("203.0.113.1")
+        both.check_address(Asking("203.0.113.1"))
     assert refused.value.retry_after == pytest.approx(1, rel=1e-5)
     with pytest.raises(TooMany, match="key") as refused:
-        both.check_key(KEY, "203.0.113.2")
+        both.check_key(KEY, Asking("203.0.113.2"))
     assert refused.value.retry_after == pytest.approx(10, rel=1e-5)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1"])
-def test_this_machine_knows_no_limit(address: str) -> None:
-    both = limits(1, 1)
+def test_this_machine_knows_no_limit() -> None:
+    both, here = limits(1, 1), Asking("127.0.0.1", here=True)
     for _ in range(50):
-        both.check_address(address)
-        both.check_key(KEY, address)
+        both.check_address(here)
+        both.check_key(KEY, here)
+
+
+def test_an_address_of_this_machine_that_only_a_header_names_has_limits() -> None:
+    both = limits(1, 1)
+    both.check_address(Asking("127.0.0.1"))
+    with pytest.raises(TooMany):
+        both.check_address(Asking("127.0.0.1"))
+
+
+def test_work_is_counted_by_what_it_takes() -> None:
+    clock = Clock()
+    limiter = Limiter(1, 10, clock)
+    assert not limiter.wait("a", 7)
+    assert not limiter.wait("a", 3)
+    assert limiter.wait("a")
+    clock.now += 3
+    assert limiter.wait("a", 4) == pytest.approx(1, rel=1e-5)
+    assert not limiter.wait("a", 3)
+
+
+def test_more_than_the_burst_at_once_is_owed_afterwards() -> None:
+    clock = Clock()
+    limiter = Limiter(1, 10, clock)
+    assert not limiter.wait("a", 100)
+    assert limiter.wait("a") == pytest.approx(91, rel=1e-5)
+    clock.now += 99
+    assert limiter.wait("a", 100) == pytest.approx(1, rel=1e-5)
+
+
+def test_a_network_of_ipv6_has_one_budget_for_all_customers_in_it() -> None:
+    both = Limits.of(0.001, 3, Limiter(0, 1))
+    admitted = 0
+    for number in range(200):  # each of another /64
+        with suppress(TooMany):
+            both.check_address(Asking(f"2001:db8:1:{number:x}::1"))
+            admitted += 1
+    assert admitted == 3 * bounds.NETWORK_SHARE
+    both.check_address(Asking("2001:db8:2::1"))
 
 
 def test_it_remembers_no_more_addresses_than_it_has_room_for() -> None:
@@ -113,12 +162,12 @@ def test_it_remembers_no_more_addresses_than_it_has_room_for() -> None:
 )
 def test_a_customer_of_ipv6_is_one_sender(one: str, other: str, *, same: bool) -> None:
     both = limits(1, 1)
-    both.check_address(one)
+    both.check_address(Asking(one))
     if same:
         with pytest.raises(TooMany):
-            both.check_address(other)
+            both.check_address(Asking(other))
     else:
-        both.check_address(other)
+        both.check_address(Asking(other))
 
 
 def test_of_too_many_names_the_one_that_came_longest_ago_is_forgotten() -> None:

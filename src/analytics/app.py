@@ -288,11 +288,13 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         log=parts.log,
         acceptance=parts.acceptance,
         trust=trust,
-        limits=Limits(Limiter(settings.ingest.rate_per_s, settings.ingest.rate_burst), key_limiter),
+        limits=Limits.of(settings.ingest.rate_per_s, settings.ingest.rate_burst, key_limiter),
         places=parts.acceptance.places,
         script=assets.tracker(),
         max_event_bytes=settings.ingest.max_event_bytes,
         max_batch_bytes=settings.ingest.max_batch_bytes,
+        max_open_batch_bytes=settings.ingest.max_open_batch_bytes,
+        max_open_batch_events=settings.ingest.max_open_batch_events,
         by_owner=lambda scope: session.is_owners(parts.catalog.people, scope),
     )
     health = Health(parts.checks, parts.breakers, parts.loops)
@@ -315,7 +317,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
     rates = Rates(
         trust,
         parts.catalog.keys,
-        Limits(Limiter(settings.gateway.rate_per_s, settings.gateway.rate_burst), key_limiter),
+        Limits.of(settings.gateway.rate_per_s, settings.gateway.rate_burst, key_limiter),
     )
 
     def check(scope: Scope) -> None:

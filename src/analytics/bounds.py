@@ -9,6 +9,48 @@ from __future__ import annotations
 
 from typing import Final
 
+# ---- text of one event; what is longer is cut, as only its beginning is kept
+
+URL_CHARS: Final = 8_192
+REFERRER_CHARS: Final = 4_096
+AGENT_CHARS: Final = 512
+LANGUAGE_BYTES: Final = 64
+"""Of `Accept-Language`; its first language is all that is read."""
+QUERY_FIELDS: Final = 256
+"""Fields that are read of the query string of a page's address."""
+
+# ---- text of one event; what is longer is refused
+
+DOMAINS: Final = 20
+"""Sites that one event may name."""
+DOMAINS_CHARS: Final = DOMAINS * 255
+"""Length of `domain`: so many names as long as names can be, with commas."""
+
+# ---- who sends
+
+AUTHORIZATION_BYTES: Final = 1_024
+"""Length of an `Authorization` header; one that is longer holds no key of ours."""
+HOPS: Final = 32
+"""Addresses of `X-Forwarded-For` that are looked at, from the nearest on."""
+
+# ---- work that a sender is charged for
+
+EVENT_BYTES: Final = 4_096
+"""An event counts as one for each so many bytes of it, begun."""
+KEYED_EVENTS: Final = 100
+"""So many events in a batch with a key count as one request of the key."""
+NETWORK_SHARE: Final = 8
+"""A /48 of IPv6 may do so many times what one of its /64 may."""
+
+# ---- a batch
+
+BATCH_EVENTS: Final = 20_000
+"""Events of a batch with a key."""
+OPEN_BATCH_EVENTS: Final = 100
+"""Events of a batch without a key."""
+OPEN_BATCH_BYTES: Final = 256 * 1024
+"""Body of a batch without a key."""
+
 # ---- one question
 
 COMPARISONS: Final = 50
@@ -29,3 +71,8 @@ FILTERS_V1_CHARS: Final = 4_096
 """Length of `filters` in version 1 of the Stats API."""
 QUESTION_BYTES: Final = 256 * 1024
 """Body of a question, as JSON."""
+
+
+def units(events: int, size: int) -> int:
+    """Return as how many events a body of *size* bytes with so many of them is charged."""
+    return max(events, -(-size // EVENT_BYTES), 1)

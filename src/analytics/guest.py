@@ -48,6 +48,12 @@ def current() -> Guest | None:
     return _asking.get()
 
 
+def known_as(party: Hashable) -> None:
+    """Let the guest on whose behalf this code runs take its turns with others of *party*."""
+    if (guest := _asking.get()) is not None:
+        guest.party = party
+
+
 @contextmanager
 def asking(guest: Guest | None) -> Iterator[None]:
     """Ask on behalf of *guest* while the block runs; of None, on the server's own."""

@@ -1,8 +1,8 @@
 """Rate limits per sender, per key and per account, kept in memory: the generic cell rate algorithm.
 
-Each name owes time: every request adds 1/rate seconds to what it owes, and is refused while
-the debt is more than the burst allows. Of too many names, the one that came last the longest ago
-is forgotten.
+Each name owes time: whatever it asks for adds 1/rate seconds for each unit of work to what it
+owes, and is refused while the debt is more than the burst allows. Of too many names, the one that
+came last the longest ago is forgotten.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, IPv6Network
-from typing import Final
+from typing import Final, Protocol
 
+from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import TooMany
 from analytics.person import Key
@@ -22,10 +23,12 @@ _LONGEST_NAME: Final = 254
 """As long as an email address can be."""
 _CUSTOMER: Final = 64
 """Providers give each customer this much of IPv6 at least: whoever has one address has 2⁶⁴."""
+_NETWORK: Final = 48
+"""Who asks for more is given this much by most: 65,536 networks of a customer's size."""
 
 
 class Limiter:
-    """Admits *per_second* requests of one name, and *burst* at once. 0 admits everything."""
+    """Admits *per_second* units of one name, and *burst* at once. 0 admits everything."""
 
     def __init__(
         self,
@@ -36,23 +39,27 @@ class Limiter:
         names: int = MAX_NAMES,
     ) -> None:
         self._cost = 1 / per_second if per_second else 0.0
-        # A millionth more, for what sums of floating-point numbers are off.
-        self._tolerance = self._cost * (burst - 1 + 1e-6)
+        self._burst = burst
         self._clock = clock
         self._names = names
         self._due: OrderedDict[str, float] = OrderedDict()
 
-    def wait(self, name: str) -> float:
-        """Count one more request of *name*: 0.0, or how many seconds it is too early."""
+    def wait(self, name: str, units: int = 1) -> float:
+        """Count so many more *units* of *name*: 0.0, or how many seconds it is too early.
+
+        More than the burst are admitted once nothing else is owed, and are owed from then on.
+        """
         if not self._cost:
             return 0.0
         name = name[:_LONGEST_NAME]
         now = self._clock()
         due = max(self._due.get(name, 0.0), now)
-        early = due - now - self._tolerance
+        # A millionth more, for what sums of floating-point numbers are off.
+        room = self._burst - min(units, self._burst) + 1e-6
+        early = due - now - self._cost * room
         if early > 0:
             return early
-        self._due[name] = due + self._cost
+        self._due[name] = due + self._cost * units
         self._due.move_to_end(name)
         if len(self._due) > self._names:
             self._due.popitem(last=False)
@@ -69,21 +76,48 @@ class Limiter:
         self._due.pop(name[:_LONGEST_NAME], None)
 
 
-class Limits:
-    """One limit for each sender and one for each key. This machine has none."""
+class Requester(Protocol):
+    """Who makes a request."""
 
-    def __init__(self, address: Limiter, key: Limiter) -> None:
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
+
+    @property
+    def here(self) -> bool:
+        """Whether that is this machine itself."""
+
+
+class Limits:
+    """One limit for each sender and one for each key. This machine has none.
+
+    With *network*, the many senders of one provider's customer have one together, too.
+    """
+
+    def __init__(self, address: Limiter, key: Limiter, network: Limiter | None = None) -> None:
         self._address = address
         self._key = key
+        self._network = network
 
-    def check_address(self, address: str) -> None:
-        """Count a request from *address*. Raises `TooMany`."""
-        if not local(address) and (wait := self._address.wait(sender(address))):
+    @classmethod
+    def of(cls, per_second: float, burst: int, key: Limiter) -> Limits:
+        """Return the limits whose addresses may do so much, and their networks in proportion."""
+        share = bounds.NETWORK_SHARE
+        return cls(Limiter(per_second, burst), key, Limiter(share * per_second, share * burst))
+
+    def check_address(self, requester: Requester, units: int = 1) -> None:
+        """Count so much work for the address of *requester*. Raises `TooMany`."""
+        if requester.here:
+            return
+        wait = self._address.wait(sender(requester.address), units)
+        if not wait and self._network is not None and ":" in requester.address:
+            wait = self._network.wait(network(requester.address), units)
+        if wait:
             raise TooMany("too many requests from your address; slow down", retry_after=wait)
 
-    def check_key(self, key: Key, address: str) -> None:
-        """Count a request with *key*, from *address*. Raises `TooMany`."""
-        if not local(address) and (wait := self._key.wait(key.id)):
+    def check_key(self, key: Key, requester: Requester, units: int = 1) -> None:
+        """Count so much work for *key*, which *requester* sent. Raises `TooMany`."""
+        if not requester.here and (wait := self._key.wait(key.id, units)):
             raise TooMany("too many requests with this key; slow down", retry_after=wait)
 
 
@@ -94,15 +128,20 @@ def local(address: str) -> bool:
 
 def sender(address: str) -> str:
     """Return under which name *address* is counted: of IPv6, the network that a customer has."""
-    return _network(address) if ":" in address else address
+    return _prefix(address, _CUSTOMER) if ":" in address else address
+
+
+def network(address: str) -> str:
+    """Return the name of all of IPv6 that the customer at *address* can have been given."""
+    return _prefix(address, _NETWORK)
 
 
 @bounded_cache(4096)
-def _network(address: str) -> str:
+def _prefix(address: str, bits: int) -> str:
     try:
         parsed = IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    return str(IPv6Network((int(parsed), _CUSTOMER), strict=False))
+    return str(IPv6Network((int(parsed), bits), strict=False))

@@ -41,6 +41,7 @@ class Direct:
     """An endpoint behind an exact path, which keeps rules of its own."""
 
     method = "POST"
+    charges = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("direct")(scope, receive, send)
@@ -189,7 +190,7 @@ async def test_who_asks_too_often_is_refused_before_any_route() -> None:
         raise errors.TooMany("slow down", retry_after=7)
 
     async with client(gated(check=check)) as asking:
-        for path in ("/api/echo", "/page/invalid", "/nothing"):
+        for path in ("/api/echo", "/page/invalid", "/nothing", "/health/ready", "/metrics"):
             refused = await asking.get(path)
             assert refused.status_code == 429
             assert refused.headers["retry-after"] == "7"

@@ -45,3 +45,19 @@ async def test_an_address_and_a_known_key_have_limits_of_their_own(catalog: Sqli
     assert "from your address" in refused(rates, request("203.0.113.1"))
     assert refused(rates, request("203.0.113.3")) == ""
     assert {refused(rates, request("127.0.0.1", secret)) for _ in range(9)} == {""}
+
+
+async def test_nobody_is_many_parties_by_what_only_the_sender_says(catalog: SqliteCatalog) -> None:
+    _, secret = await catalog.keys.create(scopes=[Right.STATS_READ], site=None)
+    rates = Rates(Trust([]), catalog.keys, Limits.of(0, 1, Limiter(0, 1)))
+    made_up = [
+        request("2001:db8::1"),
+        request("2001:db8::2"),
+        request("2001:db8::1", "made up"),
+        {**request("2001:db8::1"), "headers": [(b"cookie", b"analytics_session=1")]},
+        {**request("2001:db8::1"), "headers": [(b"cookie", b"analytics_session=2")]},
+    ]
+    assert len({rates.party(scope) for scope in made_up}) == 1
+    assert rates.party(request("2001:db8::1", secret)) == rates.party(request("8.8.8.8", secret))
+    assert rates.party(request("2001:db8::1", secret)) != rates.party(request("2001:db8::1"))
+    assert rates.party(request("2001:db8::1")) != rates.party(request("2001:db8:0:1::1"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
+from pathlib import Path
 
 import pytest
-from tests.ingest.world import FIREFOX, NOW, SITE, Answer, Ingesting, event
+from tests.ingest.world import FIREFOX, NOW, SITE, Answer, Ingesting, event, ingesting
 
+from analytics import bounds
 from analytics.event import Drop, Hit
 from analytics.person import Scope
 
@@ -54,7 +57,7 @@ async def test_one_bad_item_refuses_only_itself(world: Ingesting) -> None:
 
 async def test_a_line_that_is_no_json_refuses_only_itself(world: Ingesting) -> None:
     good = json.dumps(event()).encode()
-    hostile = [b"{", b"\xff\xfe", b"{" * 50_000, b'{"n":NaN}', b'"\\ud800"']
+    hostile = [b"{", b"\xff\xfe", b"{" * 5_000, b'{"n":NaN}', b'"\\ud800"']
     answer = await world.ask("POST", "/api/events", b"\n".join([good, *hostile, good]))
     assert statuses(answer) == [202, 400, 400, 400, 400, 400, 202]
 
@@ -92,16 +95,55 @@ async def test_half_a_body_is_none(world: Ingesting) -> None:
 
 
 async def test_more_items_than_a_request_may_have_are_refused(world: Ingesting) -> None:
-    answer = await world.ask("POST", "/api/events", b"[" + b",".join([b"1"] * 20_001) + b"]")
-    assert answer.status == 400
-    assert "20000" in answer.json["error"]
+    body = b"[" + b",".join([b"1"] * 20_001) + b"]"
+    secret = await world.key(Scope.EVENTS_WRITE)
+    answer = await world.ask("POST", "/api/events", body, authorization=f"Bearer {secret}")
+    assert (answer.status, answer.json["code"]) == (413, "too_large")
+    assert "at most 20,000" in answer.json["error"]
+
+
+@pytest.mark.parametrize("scopes", [(), (Scope.STATS_READ,)])
+async def test_without_a_key_that_may_write_a_batch_is_small(
+    world: Ingesting, scopes: tuple[Scope, ...]
+) -> None:
+    headers = {}
+    if scopes:
+        headers["authorization"] = f"Bearer {await world.key(*scopes)}"
+    most = await array(world, *[event()] * bounds.OPEN_BATCH_EVENTS, **headers)
+    assert most.status == 200
+    for send in (array, posted):
+        more = await send(world, *[event()] * (bounds.OPEN_BATCH_EVENTS + 1), **headers)
+        assert (more.status, more.json["code"]) == (413, "too_large")
+        assert "at most 100 at once, or more with a key" in more.json["error"]
+
+
+async def test_a_large_body_needs_a_key(tmp_path: Path) -> None:
+    body = b" " * 40_000 + json.dumps([event()]).encode()
+    async with ingesting(tmp_path, max_open_batch_bytes=30_000) as world:
+        answer = await world.ask("POST", "/api/events", body)
+        assert (answer.status, answer.json["code"]) == (413, "too_large")
+        packed = await world.ask("POST", "/api/events", gzip.compress(body))
+        assert (packed.status, packed.json["code"]) == (413, "too_large")
+        secret = await world.key(Scope.EVENTS_WRITE)
+        answer = await world.ask("POST", "/api/events", body, authorization=f"Bearer {secret}")
+        assert statuses(answer) == [202]
+
+
+async def test_an_item_is_no_larger_than_one_event_may_be(world: Ingesting) -> None:
+    large = event(u=f"https://{SITE}/" + "x" * world.max_event_bytes)
+    for send in (array, posted):
+        answer = await send(world, event(), large, event())
+        assert statuses(answer) == [202, 413, 202]
+        assert answer.json["results"][1]["code"] == "too_large"
+    assert len(await world.records()) == 4
 
 
 async def test_a_long_batch_keeps_its_order_and_each_items_receipt(world: Ingesting) -> None:
     paths = [f"/{n}" for n in range(1200)]
     events = [event(u=f"https://{SITE}{path}", n="x") for path in paths]
     body = json.dumps(events).encode()
-    answer = await world.ask("POST", "/api/events", body)
+    secret = await world.key(Scope.EVENTS_WRITE)
+    answer = await world.ask("POST", "/api/events", body, authorization=f"Bearer {secret}")
     receipts = [item["receipt"] for item in answer.json["results"]]
     assert receipts == [f"0-{n}" for n in range(1200)]
     assert [record.path for record in await world.records()] == paths  # type: ignore[union-attr]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.errors import Misconfigured
-from analytics.ingest.client import Client, Trust, parse_address
+from analytics.ingest.client import ADDED_BY_PROXIES, Client, Trust, parse_address
 
 
 def client(
@@ -44,7 +44,13 @@ def test_a_stranger_speaks_for_nobody() -> None:
         (["unknown"], "10.0.0.1"),
         ([""], "10.0.0.1"),
         ([",,,"], "10.0.0.1"),
-        (["203.0.113.9, nonsense"], "203.0.113.9"),
+        (["203.0.113.9, nonsense"], "10.0.0.1"),
+        (["127.0.0.1, unknown"], "10.0.0.1"),
+        (["127.0.0.1, 8.8.8.8x"], "10.0.0.1"),
+        (["127.0.0.1, , 10.0.0.7"], "10.0.0.7"),
+        (["127.0.0.1,", "203.0.113.9"], "203.0.113.9"),
+        (["203.0.113.9" + ", 10.0.0.7" * 31], "203.0.113.9"),
+        (["203.0.113.9" + ", 10.0.0.7" * 32], "10.0.0.7"),
         (["<script>, ' OR 1=1"], "10.0.0.1"),
     ],
 )
@@ -65,6 +71,23 @@ def test_a_sender_has_one_address_on_a_socket_of_either_family() -> None:
 def test_who_comes_by_a_unix_socket_is_on_this_machine() -> None:
     assert client(peer=None).address == "127.0.0.1"
     assert client(peer="").address == "127.0.0.1"
+
+
+def test_only_who_speaks_for_itself_is_this_machine() -> None:
+    proxies = ("127.0.0.0/8", "::1")
+    for peer in ("127.0.0.1", "::1", "::ffff:127.0.0.1", None):
+        assert client(peer=peer, proxies=proxies).here
+        for name in ("x-forwarded-for", *ADDED_BY_PROXIES):
+            for value in ("127.0.0.1", "", "nonsense", "127.0.0.1, unknown"):
+                assert not client((name, value), peer=peer, proxies=proxies).here
+    assert not client(peer="203.0.113.9").here
+
+
+def test_long_headers_are_cut_before_anything_is_made_of_them() -> None:
+    long = "x" * 60_000
+    read = client(("user-agent", long), ("authorization", long), ("accept-language", long))
+    assert (len(read.user_agent), len(read.authorization)) == (512, 1024)
+    assert len(read.language) <= 64
 
 
 def test_whether_a_peer_is_believed_can_be_asked() -> None:

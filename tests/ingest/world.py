@@ -56,6 +56,8 @@ class Ingesting:
     now: int = NOW
     limiter: Limiter = field(default_factory=lambda: Limiter(0, 1))
     key_limiter: Limiter = field(default_factory=lambda: Limiter(0, 1))
+    max_event_bytes: int = 10_000
+    max_open_batch_bytes: int = 200_000
 
     def __post_init__(self) -> None:
         places = CountryPlaces()
@@ -73,8 +75,9 @@ class Ingesting:
             limits=Limits(self.limiter, self.key_limiter),
             places=places,
             script=assets.tracker(),
-            max_event_bytes=10_000,
+            max_event_bytes=self.max_event_bytes,
             max_batch_bytes=200_000,
+            max_open_batch_bytes=self.max_open_batch_bytes,
         )
 
     async def site(self, **changes: Any) -> Site:

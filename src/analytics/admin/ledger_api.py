@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from analytics import access
+from analytics import access, guest
 from analytics.aside import aside
 from analytics.errors import Forbidden, NotFound, Unauthenticated
 from analytics.person import Scope
@@ -63,6 +63,8 @@ class LedgerApi:
             return None if key.site is None else frozenset({key.site})
         token = request.cookies.get(self._cookie)
         person = await self._catalog.people.logged_in(token) if token else None
+        if person is not None:
+            guest.known_as(("person", person.id))
         if person is None:
             raise Unauthenticated("send a key with the scope stats:read, or log in")
         if person.must_change:

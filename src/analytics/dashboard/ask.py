@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from analytics import problem
+from analytics import guest, problem
 from analytics.aside import aside
 from analytics.dashboard import flash, templates
 from analytics.dashboard.deps import Dashboard
@@ -180,6 +180,8 @@ def endpoint(deps: Dashboard, handler: Handler) -> Endpoint:
                 check_same_origin(request)
             if token := request.cookies.get(COOKIE):
                 person = await deps.catalog.people.logged_in(token)
+            if person is not None:
+                guest.known_as(("person", person.id))
             if person is not None and person.must_change and request.url.path not in _OPEN:
                 return redirect(ACCOUNT)
             return await handler(Ask(deps, request, person))

@@ -43,8 +43,8 @@ _PROGRAMS: Final = re.compile(
     r"/(api|health|metrics)(/.*)?|.*\.(json|ya?ml)", re.DOTALL | re.IGNORECASE
 )
 """Paths that no person opens: their errors are JSON, not pages."""
-_UNCOUNTED: Final = ("/health/", "/metrics")
-"""Who watches over us asks as often as it likes."""
+_UNCOUNTED: Final = "/health/live"
+"""Says nothing but that it answers: whoever watches over us may ask as often as it likes."""
 _EXPOSED: Final = ("x-request-id", "retry-after")
 _COMPRESS_FROM_BYTES: Final = 500
 _COMPRESS_LEVEL: Final = 6
@@ -133,7 +133,13 @@ class Gate:
             named = ((request_id.HEADER, number),)
             exact = self._exact.get(scope["path"])
             if exact is not None:
-                return await exact(scope, receive, filters.answering(send, named))
+                send = filters.answering(send, named)
+                if not exact.charges:
+                    try:
+                        self._check(scope)
+                    except AnalyticsError as error:
+                        return await self._answered(scope, receive, send, error)
+                return await exact(scope, receive, send)
             return await self._routed(
                 scope, receive, filters.answering(send, named, filters.UNLESS_SET)
             )
@@ -141,16 +147,21 @@ class Gate:
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         try:
-            if not path.startswith(_UNCOUNTED):
+            if path != _UNCOUNTED:
                 self._check(scope)
             receive = filters.bounded(scope, receive, self._max_body_bytes)
         except AnalyticsError as error:
-            response = await self._refused(Request(scope), error)
-            return await response(scope, receive, send)
+            return await self._answered(scope, receive, send, error)
         app = self._api if path.startswith("/api/") else self._pages
         presence = Presence(scope, receive)
         with guest.asking(Guest(self._party(scope), presence.left)):
             return await app(scope, presence.receive, send)
+
+    async def _answered(
+        self, scope: Scope, receive: Receive, send: Send, error: AnalyticsError
+    ) -> None:
+        response = await self._refused(Request(scope), error)
+        await response(scope, receive, send)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         if isinstance(error, AnalyticsError) and error.status >= 500:

@@ -10,11 +10,15 @@ from starlette.types import Receive, Scope, Send
 
 
 class Endpoint(Protocol):
-    """A bare ASGI application behind one exact path, with limits of its own."""
+    """A bare ASGI application behind one exact path, which bounds what it reads."""
 
     @property
     def method(self) -> str:
         """The method that it is for."""
+
+    @property
+    def charges(self) -> bool:
+        """Whether it charges its sender itself, by what comes; else the gate does, by request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

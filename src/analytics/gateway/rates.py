@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from analytics import access
 from analytics.ingest.client import Trust
-from analytics.limiter import Limits
+from analytics.limiter import Limits, sender
 from analytics.store.catalog.base import Keys
 
 
@@ -26,13 +26,19 @@ class Rates:
     def check(self, scope: Scope) -> None:
         """Count one request. Raises `TooMany` when it is one too many."""
         client = self._trust.client(scope)
-        self._limits.check_address(client.address)
+        self._limits.check_address(client)
         token = access.bearer(client.authorization)
         if token is not None and (key := self._keys.find(token)) is not None:
-            self._limits.check_key(key, client.address)
+            self._limits.check_key(key, client)
 
     def party(self, scope: Scope) -> Hashable:
-        """Whose request it is: those of one browser, or of one key, take turns as one."""
+        """Whose request it is: those of one key, or else of one address, take turns as one.
+
+        Nothing that only the sender says: who made up a name for each request would have a turn
+        for each.
+        """
         client = self._trust.client(scope)
-        cookies = tuple(value for name, value in scope["headers"] if name == b"cookie")
-        return client.address, client.authorization, cookies
+        token = access.bearer(client.authorization)
+        if token is not None and (key := self._keys.find(token)) is not None:
+            return "key", key.id
+        return "address", sender(client.address)

@@ -10,13 +10,13 @@ from ua_parser import OS, Parser, UserAgent
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
+from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.ingest import bots, rare
 from analytics.ingest.rare import Named
 from analytics.ingest.text import clean
 from analytics.pipeline import suffix
 
-_LIMIT: Final = 512
 _CONSOLE: Final = re.compile(r"playstation|nintendo", re.IGNORECASE)
 _TABLET: Final = re.compile(r"ipad|tablet|kindle|silk/|playbook|nexus (7|9|10)", re.IGNORECASE)
 _TV: Final = re.compile(
@@ -62,7 +62,7 @@ def warm() -> None:
 @bounded_cache(10_000)
 def parse(user_agent: str) -> Agent:
     """Understand *user_agent*; what it does not say is ""."""
-    text = clean(user_agent, _LIMIT)
+    text = clean(user_agent, bounds.AGENT_CHARS)
     result = _parser().parse(text)
     device = result.device
     spider = device is not None and device.family == "Spider"

@@ -4,37 +4,49 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from analytics import problem
-from analytics.errors import AnalyticsError, Invalid, Malformed
+from analytics import bounds, problem
+from analytics.errors import AnalyticsError, Invalid, Malformed, TooLarge
 from analytics.event import Drop, LogRecord
 from analytics.ingest import encoding, surrogates
 from analytics.ingest import receive as http
 from analytics.ingest.client import Client
 from analytics.ingest.intake import Intake
 from analytics.ingest.wire import plausible
+from analytics.ingest.wire.sent import Sent
 from analytics.person import Key
+from analytics.person import Scope as Right
 from analytics.stream.base import Appending
 
-_MAX_ITEMS: Final = 20_000
 _APPEND: Final = 500
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 Item = dict[str, object]
 
 
+class BatchLimits(NamedTuple):
+    """How much one request may hold; of a sender without a key, less."""
+
+    event_bytes: int
+    body_bytes: int
+    open_body_bytes: int
+    events: int = bounds.BATCH_EVENTS
+    open_events: int = bounds.OPEN_BATCH_EVENTS
+
+
 class BatchEndpoint:
     """The ASGI application behind `/api/events`."""
 
     method: Final = "POST"
+    charges: Final = True
 
-    def __init__(self, intake: Intake, *, max_body_bytes: int) -> None:
+    def __init__(self, intake: Intake, limits: BatchLimits) -> None:
         self._intake = intake
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept a batch; one bad item refuses only itself."""
@@ -44,9 +56,19 @@ class BatchEndpoint:
             return await http.refuse(scope, send, http.wrong_method(self.method))
         try:
             client = self._intake.client(scope)
-            body = await http.body(receive, self._max_body_bytes)
-            items = split(encoding.plain(scope, body, self._max_body_bytes))
             key = self._intake.key(client)
+            writer = key if key is not None and Right.EVENTS_WRITE in key.scopes else None
+            size, events = self._limits.body_bytes, self._limits.events
+            if writer is None:
+                size, events = self._limits.open_body_bytes, self._limits.open_events
+            plain = encoding.plain(scope, await http.body(receive, size), size)
+            items = split(plain)
+            if len(items) > events:
+                raise TooLarge(
+                    f"the body holds {len(items):,} events; send at most {events:,} at once"
+                    + ("" if writer else ", or more with a key of the scope events:write")
+                )
+            self._intake.charge(client, writer, len(items), len(plain))
             results = await self._results(items, client, key)
         except AnalyticsError as error:
             self._intake.counts.refused(error)
@@ -68,7 +90,7 @@ class BatchEndpoint:
         told: list[tuple[Item, int]] = []
         for raw in items:
             try:
-                sent = plausible.decode(bytes(raw))
+                sent = self._sent(bytes(raw), client, key)
                 records = await self._intake.acceptance.accept_any_day(sent, client, key)
             except Invalid as error:
                 self._intake.counts.refused(error)
@@ -97,6 +119,15 @@ class BatchEndpoint:
             at += count
         return results
 
+    def _sent(self, item: bytes, client: Client, key: Key | None) -> Sent:
+        """The event that *item* is. Raises `TooLarge`, `Malformed`, `TooMany`."""
+        if len(item) > self._limits.event_bytes:
+            raise TooLarge(f"an event has at most {self._limits.event_bytes:,} bytes")
+        sent = plausible.decode(item)
+        if key is None:
+            self._intake.charge(client, None, len(sent.domains), 0)  # each site is an event more
+        return sent
+
 
 def split(body: bytes) -> Sequence[msgspec.Raw]:
     """The items of a JSON array, or of lines of JSON. Raises `Malformed`."""
@@ -112,6 +143,4 @@ def split(body: bytes) -> Sequence[msgspec.Raw]:
             raise Malformed("", "the body holds no JSON object; send an array of events, or lines")
     if not items:
         raise Malformed("", "the body holds no event")
-    if len(items) > _MAX_ITEMS:
-        raise Malformed("", f"the body holds more than {_MAX_ITEMS} events; send fewer at once")
     return items

@@ -8,10 +8,27 @@ from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
+from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Misconfigured
+from analytics.limiter import local
 
 Network = IPv4Network | IPv6Network
+
+ADDED_BY_PROXIES: Final = (
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "cf-connecting-ip",
+    "true-client-ip",
+)
+"""Headers by which a proxy says that somebody else asks, besides the one that is believed."""
+_OF_PROXIES: Final = frozenset({b"x-forwarded-for", *(each.encode() for each in ADDED_BY_PROXIES)})
 
 _INTERNAL: Final = tuple(
     map(
@@ -21,10 +38,6 @@ _INTERNAL: Final = tuple(
     )
 )  # fmt: skip
 """Networks that have no place of their own on the Internet: of machines behind a border."""
-_OF_PROXIES: Final = frozenset(
-    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port",
-     b"x-forwarded-proto", b"x-forwarded-server", b"x-real-ip"}
-)  # fmt: skip
 
 
 class Client(NamedTuple):
@@ -37,6 +50,13 @@ class Client(NamedTuple):
     opted_out: bool
     """Whether DNT or Sec-GPC is set."""
     authorization: str
+    direct: bool = True
+    """Whether no header speaks of anybody else in front of the peer: it speaks for itself."""
+
+    @property
+    def here(self) -> bool:
+        """Whether a program of this machine asks for itself. No header can say so."""
+        return self.direct and local(self.address)
 
 
 class Trust:
@@ -52,23 +72,26 @@ class Trust:
     def client(self, scope: Scope) -> Client:
         """Read the sender off an ASGI *scope*."""
         forwarded = user_agent = language = authorization = ""
-        opted_out = False
+        opted_out, direct = False, True
         for name, value in scope["headers"]:
             if name == b"user-agent":
-                user_agent = value.decode("latin-1")
+                user_agent = value[: bounds.AGENT_CHARS].decode("latin-1")
             elif name == b"x-forwarded-for":
+                direct = False
                 text = value.decode("latin-1")
                 forwarded = f"{forwarded},{text}" if forwarded else text
             elif name == b"accept-language":
-                language = _first_language(value)
+                language = _first_language(value[: bounds.LANGUAGE_BYTES])
             elif name == b"authorization":
-                authorization = value.decode("latin-1")
+                authorization = value[: bounds.AUTHORIZATION_BYTES].decode("latin-1")
             elif name in (b"dnt", b"sec-gpc"):
                 opted_out = opted_out or value == b"1"
+            elif name in _OF_PROXIES:
+                direct = False
         address = peer_address(scope)
         if forwarded and self._trusted(address):
             address = self._forwarded(forwarded, address)
-        return Client(address, user_agent, language, opted_out, authorization)
+        return Client(address, user_agent, language, opted_out, authorization, direct)
 
     def believes(self, peer: str) -> bool:
         """Whether X-Forwarded-For is believed when it comes from *peer*."""
@@ -84,16 +107,19 @@ class Trust:
         return next(outside, senders[0])
 
     def _forwarded(self, chain: str, peer: str) -> str:
-        """The nearest address in *chain*, from the right, that is no trusted proxy's."""
-        found = peer
-        for text in reversed(chain.split(",")):
+        """The nearest address in *chain*, from the right, that is no trusted proxy's.
+
+        Whatever stands left of what is not an address was written by nobody known.
+        """
+        nearest = peer
+        for text in chain.rsplit(",", bounds.HOPS)[: -bounds.HOPS - 1 : -1]:
             address = parse_address(text)
             if address is None:
-                continue
-            found = address
+                break
+            nearest = address
             if not self._trusted(address):
                 break
-        return found
+        return nearest
 
     def _is_trusted(self, address: str) -> bool:
         parsed = _parsed(address)

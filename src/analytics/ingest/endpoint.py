@@ -27,6 +27,7 @@ class EventEndpoint:
     """The ASGI application behind `/api/event`."""
 
     method: Final = "POST"
+    charges: Final = True
 
     def __init__(self, intake: Intake, *, max_body_bytes: int) -> None:
         self._intake = intake
@@ -59,8 +60,10 @@ class EventEndpoint:
         After `SaltMissing`, `make_salt` may help.
         """
         client = self._intake.client(scope)
-        sent = plausible.decode(encoding.plain(scope, body, self.max_body_bytes))
+        plain = encoding.plain(scope, body, self.max_body_bytes)
+        sent = plausible.decode(plain)
         key = self._intake.key(client) if client.authorization else None
+        self._intake.charge(client, None, len(sent.domains), len(plain))
         records = self._intake.acceptance.accept(sent, client, key)
         return records, self._intake.log.append(records)
 

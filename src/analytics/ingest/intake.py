@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from analytics import bounds
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Client, Trust
 from analytics.ingest.counts import Counts
@@ -27,7 +28,7 @@ class Intake:
     def client(self, scope: Scope) -> Client:
         """Who sends this request. Raises `TooMany` when it has sent too many."""
         client = self.trust.client(scope)
-        self.limits.check_address(client.address)
+        self.limits.check_address(client)
         return client
 
     def key(self, client: Client) -> Key | None:
@@ -35,5 +36,18 @@ class Intake:
         `TooMany` when it came too often."""
         key = self.acceptance.key(client.authorization)
         if key is not None:
-            self.limits.check_key(key, client.address)
+            self.limits.check_key(key, client)
         return key
+
+    def charge(self, client: Client, key: Key | None, events: int, size: int) -> None:
+        """Charge *client*, or its *key*, for what the request turned out to hold.
+
+        One unit has been charged already, when the request came. Raises `TooMany`.
+        """
+        units = bounds.units(events, size)
+        if key is not None:
+            units = -(-units // bounds.KEYED_EVENTS)
+            if units > 1:
+                self.limits.check_key(key, client, units - 1)
+        elif units > 1:
+            self.limits.check_address(client, units - 1)

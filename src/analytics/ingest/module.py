@@ -8,8 +8,9 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
+from analytics import bounds
 from analytics.ingest.accept import Acceptance
-from analytics.ingest.batch import BatchEndpoint
+from analytics.ingest.batch import BatchEndpoint, BatchLimits
 from analytics.ingest.client import Trust
 from analytics.ingest.counts import Counts
 from analytics.ingest.endpoint import EventEndpoint
@@ -45,18 +46,26 @@ def ingest(
     script: Path,
     max_event_bytes: int,
     max_batch_bytes: int,
+    max_open_batch_bytes: int = bounds.OPEN_BATCH_BYTES,
+    max_open_batch_events: int = bounds.OPEN_BATCH_EVENTS,
     by_owner: ByOwner = by_nobody,
 ) -> Ingest:
     """Put the endpoints together."""
     intake = Intake(log=log, acceptance=acceptance, trust=trust, limits=limits, counts=Counts())
     event = EventEndpoint(intake, max_body_bytes=max_event_bytes)
+    batches = BatchLimits(
+        event_bytes=max_event_bytes,
+        body_bytes=max_batch_bytes,
+        open_body_bytes=min(max_open_batch_bytes, max_batch_bytes),
+        open_events=max_open_batch_events,
+    )
     tracker = ScriptEndpoint(script)
     return Ingest(
         event=event,
         counts=intake.counts,
         paths={
             "/api/event": event,
-            "/api/events": BatchEndpoint(intake, max_body_bytes=max_batch_bytes),
+            "/api/events": BatchEndpoint(intake, batches),
             "/pixel.gif": PixelEndpoint(intake),
             "/tracker.js": tracker,
             "/js/script.js": tracker,

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import can_ada
 
+from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
 from analytics.ingest.text import clean
@@ -147,10 +148,16 @@ def _hostname(authority: str) -> str | None:
     return (host.removesuffix(".") or host)[:255] or None  # apps are at app://.
 
 
+def fields(query: str) -> list[tuple[str, str]]:
+    """The fields of a query string, as many as are read."""
+    read = "&".join(query.split("&", bounds.QUERY_FIELDS)[: bounds.QUERY_FIELDS])
+    return parse_qsl(read, errors="replace")
+
+
 def _tags(query: str) -> dict[str, str]:
     """The query's first non-empty value of each lower-cased name."""
     tags: dict[str, str] = {}
-    for name, value in parse_qsl(query, errors="replace", max_num_fields=None):
+    for name, value in fields(query):
         if value:
             tags.setdefault(name.lower(), clean(value.strip(), _TAG_LIMIT))
     return tags

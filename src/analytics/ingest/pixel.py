@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from base64 import b64decode
 from typing import Final
-from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from analytics.errors import AnalyticsError, Malformed
+from analytics.ingest import page
 from analytics.ingest import receive as http
 from analytics.ingest.endpoint import receipt
 from analytics.ingest.intake import Intake
-from analytics.ingest.page import host_and_port
 from analytics.ingest.wire import plausible
 
 _GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -32,6 +31,7 @@ class PixelEndpoint:
     """
 
     method: Final = "GET"
+    charges: Final = True
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -48,6 +48,7 @@ class PixelEndpoint:
         try:
             client = self._intake.client(scope)
             sent = replace(plausible.sent(_body(scope)), picture=True)
+            self._intake.charge(client, None, len(sent.domains), len(scope["query_string"]))
             records = await self._intake.acceptance.accept_any_day(sent, client)
             positions = await self._intake.log.append(records)
         except AnalyticsError as error:
@@ -58,14 +59,14 @@ class PixelEndpoint:
 
 
 def _body(scope: Scope) -> plausible.Body:
-    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), errors="replace"))
+    given = dict(page.fields(scope["query_string"].decode("latin-1")))
     site = given.get("d") or given.get("domain") or ""
-    page = given.get("u") or given.get("url") or _referer(scope, site)
-    if not page:
+    url = given.get("u") or given.get("url") or _referer(scope, site)
+    if not url:
         raise Malformed("u", "it is missing, and no Referer says which page this is")
     return plausible.Body(
         n=given.get("n") or given.get("name") or "pageview",
-        u=page,
+        u=url,
         d=site or None,
         r=given.get("r") or given.get("referrer"),
         t=given.get("t") or given.get("title"),
@@ -83,8 +84,8 @@ def _referer(scope: Scope, site: str) -> str:
     """
     headers = dict(scope["headers"])
     referer: str = headers.get(b"referer", b"").decode("latin-1")
-    host = host_and_port(referer)
+    host = page.host_and_port(referer)
     own = (headers.get(name, b"").decode("latin-1") for name in (b"host", b"x-forwarded-host"))
-    if host not in map(host_and_port, (f"//{name}" for name in own)):
+    if host not in map(page.host_and_port, (f"//{name}" for name in own)):
         return referer
     return referer if host.removeprefix("www.") in site.lower().split(",") else ""

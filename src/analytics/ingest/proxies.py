@@ -13,22 +13,10 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.types import Scope
 
-from analytics.ingest.client import Trust, is_internal, parse_address
+from analytics.ingest.client import ADDED_BY_PROXIES, Trust, is_internal, parse_address
 
 log = structlog.get_logger()
 
-_ADDED_BY_PROXIES: Final = (
-    "forwarded",
-    "via",
-    "x-real-ip",
-    "x-client-ip",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "cf-connecting-ip",
-    "true-client-ip",
-)
 _PRIVATE_NAMES: Final = frozenset(
     {"localhost", "localdomain", "local", "lan", "home", "internal", "intranet", "arpa", "test"}
 )
@@ -84,7 +72,7 @@ def unknown_proxy(scope: Scope, trust: Trust) -> str | None:
 
 def _sign(headers: Mapping[str, str], version: str) -> str | None:
     """Return what a direct request would not have; a closed set of texts, none of them sent."""
-    for name in _ADDED_BY_PROXIES:
+    for name in ADDED_BY_PROXIES:
         if name in headers:
             return f"requests have {name.title()}"
     if _is_public(_host_of(headers.get("host", ""))):

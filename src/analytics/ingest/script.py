@@ -17,6 +17,7 @@ class ScriptEndpoint:
     """The ASGI application behind `/tracker.js`; it reads the file once."""
 
     method: Final = "GET"
+    charges: Final = False
 
     def __init__(self, path: Path) -> None:
         self._file = CompressedFile.read(path)

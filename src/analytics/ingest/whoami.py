@@ -39,6 +39,7 @@ class WhoamiEndpoint:
     """
 
     method: Final = "GET"
+    charges: Final = False
 
     def __init__(self, *, trust: Trust, places: Places, by_owner: ByOwner = by_nobody) -> None:
         self._trust = trust

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, PrivateAttr
 from pydantic.fields import FieldInfo
 
+from analytics import bounds
 from analytics.settings.backends import Cassandra, Cluster, Ignite, Kafka, Log
 from analytics.settings.discovery import Discover, Eureka, Registry
 from analytics.settings.section import (
@@ -50,7 +51,15 @@ class Ingest(Section):
     """What is accepted from visitors."""
 
     max_event_bytes: Bytes = setting(64 * KIB, "Largest body of one event.", unit="bytes")
-    max_batch_bytes: Bytes = setting(5_000_000, "Largest body of a batch.", unit="bytes")
+    max_batch_bytes: Bytes = setting(
+        5_000_000, "Largest body of a batch with a key of the scope events:write.", unit="bytes"
+    )
+    max_open_batch_bytes: Bytes = setting(
+        bounds.OPEN_BATCH_BYTES, "Largest body of a batch without such a key.", unit="bytes"
+    )
+    max_open_batch_events: int = setting(
+        bounds.OPEN_BATCH_EVENTS, "Most events of a batch without such a key.", ge=1
+    )
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(networks)] = setting(
         ("127.0.0.0/8", "::1/128"),
         "Addresses and networks whose X-Forwarded-For is believed.",
@@ -61,20 +70,29 @@ class Ingest(Section):
         "without one, the built-in countries.",
     )
     rate_per_s: float = setting(
-        100, "Requests a second that one address may make; 0 for no limit.", ge=0
+        100,
+        "Events a second that one address may send, and a /64 of IPv6; a /48 eight times as many; "
+        "0 for no limit. An event counts once for each site that it names, or each 4 KiB of it.",
+        ge=0,
     )
-    rate_burst: int = setting(1000, "Requests that one address may make at once.", ge=1)
+    rate_burst: int = setting(1000, "Events that one address may send at once.", ge=1)
 
 
 class Gateway(Section):
     """What holds for pages and for the API."""
 
     rate_per_s: float = setting(
-        100, "Requests a second that one address may make; 0 for no limit.", ge=0
+        100,
+        "Requests a second that one address may make, and a /64 of IPv6; a /48 eight times as "
+        "many; 0 for no limit.",
+        ge=0,
     )
     rate_burst: int = setting(1000, "Requests that one address may make at once.", ge=1)
     key_rate_per_s: float = setting(
-        100, "Requests a second that one key may make, events included; 0 for no limit.", ge=0
+        100,
+        "Requests a second that one key may make, events included; 0 for no limit. A batch counts "
+        "as one for each 100 of its events.",
+        ge=0,
     )
     key_rate_burst: int = setting(1000, "Requests that one key may make at once.", ge=1)
     max_body_bytes: Bytes = setting(

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
 from analytics.event import ENGAGEMENT
@@ -25,7 +26,6 @@ _KEY_LIMIT: Final = 300
 _VALUE_LIMIT: Final = 2000
 _TITLE_LIMIT: Final = 500
 _LANGUAGE_LIMIT: Final = 35
-_DOMAINS_LIMIT: Final = 20
 _ENGAGED_LIMIT_MS: Final = 86_400_000
 _MAX_TS: Final = 1 << 47
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -108,9 +108,9 @@ def sent(body: Body) -> Sent:
     engagement = name == ENGAGEMENT
     return Sent(
         domains=_domains(domain),
-        url=url,
+        url=url[: bounds.URL_CHARS],
         name=name,
-        referrer=body.referrer or body.r or "",
+        referrer=(body.referrer or body.r or "")[: bounds.REFERRER_CHARS],
         props=_props(body),
         revenue=revenue,
         currency=currency,
@@ -126,7 +126,7 @@ def sent(body: Body) -> Sent:
         language=_language(language) if language else "",
         screen=_screen(screen) if screen else "",
         address=body.ip,
-        user_agent=body.user_agent,
+        user_agent=None if body.user_agent is None else body.user_agent[: bounds.AGENT_CHARS],
     )
 
 
@@ -157,12 +157,14 @@ def _screen(text: str) -> str:
 
 @bounded_cache(1024)
 def _domains(text: str) -> tuple[str, ...]:
+    if len(text) > bounds.DOMAINS_CHARS:
+        raise Malformed("domain", f"it is longer than {bounds.DOMAINS_CHARS:,} characters")
     parts = text.split(",") if "," in text else (text,)
     domains = tuple(dict.fromkeys(part for part in map(str.strip, parts) if part))
     if not domains:
         raise Malformed("domain", "it names no site")
-    if len(domains) > _DOMAINS_LIMIT:
-        raise Malformed("domain", f"it names more than {_DOMAINS_LIMIT} sites")
+    if len(domains) > bounds.DOMAINS:
+        raise Malformed("domain", f"it names more than {bounds.DOMAINS} sites")
     return domains
 
 
