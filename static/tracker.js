@@ -27,7 +27,7 @@
   const TITLE_DELAY_MS = 100
   const LOOK_MS = 500
   const DOWNLOADS =
-    /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|csv|txt|rtf|epub|zip|t?gz|7z|rar|dmg|pkg|exe|msi|apk|deb|rpm|iso|mp[34]|wav|mov|avi)$/i
+    /\.(pdf|(doc|xls|ppt)x?|od[tsp]|csv|txt|rtf|epub|zip|t?gz|7z|rar|dmg|pkg|exe|msi|apk|deb|rpm|iso|mp[34]|wav|mov|avi)$/i
 
   /** Whatever goes wrong in here must not reach the page. */
   const safe = (work) => (...given) => {
@@ -231,6 +231,7 @@
 
   /** The address changed without a load; the title mostly follows a moment later. */
   function navigated() {
+    gone = false
     if (currentPath() === path) return
     leave()
     enter(url)
@@ -277,12 +278,16 @@
     engaged = 0
   }
 
-  /** The page may never run again: what has no answer yet is sent at once. */
+  /**
+   * The page may never run again: what has no answer yet is sent at once. Firefox drops at times
+   * what `pagehide` sends while the browser closes, but waits for the handlers of `beforeunload`.
+   * After those the page may go on, for a download or where a visitor stays: `navigated` tells.
+   */
   function hide() {
-    gone = true
     navigated()
+    gone = true
     leave()
-    waiting().forEach((key) => own[key] && beacon(take(key)))
+    waiting().forEach((key) => (own[key] = own[key] && !beacon(take(key))))
   }
 
   // ── What visitors do ─────────────────────────────────────────────────────────────────────
@@ -340,6 +345,7 @@
     queue.forEach((given) => safe(track)(...given))
 
     listen('pageshow', ({ persisted }) => persisted && arrive())
+    listen('beforeunload', hide)
     listen('pagehide', hide)
     listen('visibilitychange', leave)
     listen('focus', attend)
@@ -363,7 +369,7 @@
     queue = before.q || []
     if (!before.track) window.analytics = safe((...given) => (url ? track(...given) : queue.push(given)))
     const lack = lacking()
-    if (lack) console.warn('Analytics is off: tag lacks ' + lack)
+    if (lack) console.warn('Analytics off: no ' + lack)
     else if (safe(unwilling)()) return
     else if (document.prerendering) listen('prerenderingchange', start)
     else start()

@@ -430,7 +430,7 @@ async def test_a_script_without_a_tag_does_nothing_and_says_so_once(
     await page.evaluate("analytics('call')")
     await page.goto(pages.at("/next"))
     await page.wait_for_function("window._va === 1")
-    assert lines == ["Analytics is off: tag lacks src"] * 2
+    assert lines == ["Analytics off: no src"] * 2
     assert collector.received == []
     assert await visitor.cookies() == []
 
@@ -439,14 +439,14 @@ async def test_a_script_without_a_tag_does_nothing_and_says_so_once(
 async def test_what_to_add_for_this_machine_stands_on_the_console(
     visitor: BrowserContext, pages: Pages, host: str
 ) -> None:
-    assert await warnings(visitor, pages, host) == ["Analytics is off: tag lacks data-allow-local"]
+    assert await warnings(visitor, pages, host) == ["Analytics off: no data-allow-local"]
 
 
 async def test_what_to_add_for_automation_stands_on_the_console(
     visitor: BrowserContext, pages: Pages
 ) -> None:
     pages.attributes = "data-domain=shop.test"
-    assert await warnings(visitor, pages) == ["Analytics is off: tag lacks data-allow-automation"]
+    assert await warnings(visitor, pages) == ["Analytics off: no data-allow-automation"]
 
 
 async def test_a_page_that_is_counted_says_nothing(
