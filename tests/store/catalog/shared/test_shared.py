@@ -14,6 +14,7 @@ from tests.store.catalog.shelf import Shelf, ShelfDocument
 from analytics.errors import Conflict, StoreUnavailable
 from analytics.store.catalog.base import Catalog
 from analytics.store.catalog.shared import SharedCatalog
+from analytics.store.catalog.shared.database import SharedDatabase
 from analytics.testing.catalog import PASSWORD, CatalogContract, HandClock
 
 
@@ -108,3 +109,33 @@ async def test_an_image_of_an_older_replica_is_understood(shelf: Shelf, tmp_path
         assert [p.email for p in await ours.people.all()] == ["ada@example.com", "bob@example.com"]
         await ours.people.set_password("bob@example.com", PASSWORD)
         assert await ours.people.log_in("bob@example.com", PASSWORD)
+
+
+def test_a_statement_that_was_compiled_for_one_image_is_not_run_on_the_next(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    """SQLite would not compile it again, as the schema is the same, and read freed memory."""
+    columns = [f"column_{number}" for number in range(40)]
+    table = ", ".join(f"{each} TEXT NOT NULL" for each in columns)
+    insert = f"INSERT INTO wide VALUES ({', '.join('?' * len(columns))})"
+
+    def add(connection: sqlite3.Connection) -> None:
+        connection.execute(insert, columns)
+
+    def use_memory(connection: sqlite3.Connection) -> None:
+        for size in range(1, 200, 7):
+            connection.execute(f"SELECT '{'x' * size}' || ?", ("y",)).fetchone()
+
+    with closing(SharedDatabase(ShelfDocument(shelf), tmp_path / "1")) as one:
+        one.open()
+        one.transact(lambda connection: connection.execute(f"CREATE TABLE wide ({table}) STRICT"))
+        one.transact(add)
+        for _ in range(3):
+            assert shelf.there is not None
+            revision, image = shelf.there
+            shelf.there = (revision + 1, image)
+            one.refresh()
+            one.transact(use_memory)
+            one.transact(add)
+        rows = one.transact(lambda connection: connection.execute("SELECT * FROM wide").fetchall())
+    assert rows == [tuple(columns)] * 4

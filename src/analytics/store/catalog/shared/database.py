@@ -63,11 +63,7 @@ class SharedDatabase(Database):
 
         Raises `StoreUnavailable` when there is none of them, and none comes for some time.
         """
-        self._connection = sqlite3.connect(
-            ":memory:", isolation_level=None, check_same_thread=False
-        )
-        for pragma in ("foreign_keys", "secure_delete"):
-            self._connection.execute(f"PRAGMA {pragma} = ON").fetchall()
+        self._connection = _connected()
         try:
             self._begin()
         except BaseException:
@@ -175,8 +171,15 @@ class SharedDatabase(Database):
         self._keep(revision, image)
 
     def _adopt(self, image: bytes) -> None:
-        """Work on *image*, which a replica of an older version may have written."""
-        self._open_connection().deserialize(image)
+        """Work on *image*, which a replica of an older version may have written.
+
+        In a connection of its own: a statement that was compiled for the image before points into
+        that one's schema, which `deserialize` frees, and SQLite compiles it again only if the two
+        schemas have different numbers.
+        """
+        self._open_connection().close()
+        self._connection = _connected()
+        self._connection.deserialize(image)
         self._transaction(self._upgrade)
 
     def _keep(self, revision: int, image: bytes) -> None:
@@ -190,3 +193,11 @@ class SharedDatabase(Database):
         if self._connection is None:
             raise StoreUnavailable("the catalog is closed")
         return self._connection
+
+
+def _connected() -> sqlite3.Connection:
+    """Return a connection to a new database in memory."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    for pragma in ("foreign_keys", "secure_delete"):
+        connection.execute(f"PRAGMA {pragma} = ON").fetchall()
+    return connection
