@@ -22,7 +22,7 @@ from analytics.store import guards
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.history import SparkHistory
 from analytics.store.replica.store import ReplicaStore
-from analytics.stream.base import Position
+from analytics.stream.base import Position, unknown_receipt
 from analytics.stream.journal import JournalLimits
 from analytics.stream.kafka import kafka_log
 from analytics.stream.spool import Spool, SpoolLimits
@@ -135,6 +135,7 @@ class Following:
         positions = [Position.parse(receipt) for receipt in receipts.split(",")]
         try:
             async with asyncio.timeout(_WAIT_S):
+                await self._refuse_unknown(positions)
                 for position in positions:
                     for place in await self._log.places(position):
                         await self._follower.reached({place.partition: place.offset + 1})
@@ -142,6 +143,17 @@ class Following:
             raise NotVisibleYet(
                 "the event is durable, and not in the figures yet; ask again in a moment"
             ) from None
+
+    async def _refuse_unknown(self, positions: Sequence[Position]) -> None:
+        """Raise `Malformed` for a position at which nothing was appended.
+
+        While Kafka is away nobody can tell, and whoever asks waits.
+        """
+        here = self._follower.next_offsets
+        ahead = [each for each in positions if each.offset >= here.get(each.partition, 0)]
+        with suppress(LogUnavailable):
+            if ahead and not await self._log.holds(ahead):
+                raise unknown_receipt()
 
     async def settle(self) -> None:
         """Return when everything that is in the log by now is in the figures.

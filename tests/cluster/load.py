@@ -210,14 +210,20 @@ async def tried(status: ClusterStatus, replica: int, *arguments: str) -> tuple[i
     return process.returncode, out.decode(), err.decode()
 
 
-async def asked(url: str, key: str, site: str) -> dict[str, Any]:
-    """What a replica answers when it is asked for the events of today."""
+async def asking(url: str, key: str, site: str, **params: str) -> httpx2.Response:
+    """Return a replica's reply when it is asked for the events of all days."""
     async with httpx2.AsyncClient(timeout=30) as client:
-        reply = await client.post(
+        return await client.post(
             f"{url}/api/v2/query",
+            params=params,
             headers={"Authorization": f"Bearer {key}"},
             json={"site_id": site, "metrics": ["events"], "date_range": "all"},
         )
+
+
+async def asked(url: str, key: str, site: str) -> dict[str, Any]:
+    """What a replica answers when it is asked for the events of today."""
+    reply = await asking(url, key, site)
     assert reply.status_code == 200, reply.text
     answer: dict[str, Any] = reply.json()
     return answer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.cluster.load import BROWSER, asked
+from tests.cluster.load import BROWSER, asked, asking
 from tests.cluster.replicas import replicas
 from tests.real import machine_in
 
@@ -46,6 +46,9 @@ async def test_a_hit_at_one_replica_is_counted_at_the_other_and_the_audit_is_cle
             while (answer := await asked(second.url, key, SITE))["results"][0]["metrics"] != [1]:
                 await asyncio.sleep(0.5)
         assert "as_of" not in answer["meta"]
+        for never in ("0-99999", "7-0", "4000-0"):
+            refused = await asking(second.url, key, SITE, wait=never)
+            assert (refused.status_code, refused.json()["field"]) == (400, "wait")
         (audited,) = (await second.balance())["sites"]
         assert (audited["site"], audited["received"], audited["stored"]) == (SITE, 1, 1)
     finally:

@@ -230,6 +230,25 @@ async def test_a_receipt_of_another_spool_is_told_apart(spool: Spool) -> None:
         await spool.places(Position(FIRST_NUMBER + (1 << 31), 1))
 
 
+async def test_a_receipt_of_a_record_that_was_never_appended_is_told_apart(
+    spool: Spool, remote: Remote
+) -> None:
+    (direct,) = await spool.append([hit(1)])
+    remote.away = True
+    (spooled,) = await spool.append([hit(2)])
+    remote.away = False
+    await drained(spool)
+    assert await spool.holds([direct, spooled])
+    elsewhere = Position(FIRST_NUMBER + (1 << 31), 7)
+    assert await spool.holds([elsewhere]), "another replica's spool cannot be asked"
+    for never in (
+        Position(direct.partition, 99),
+        Position(7, 0),
+        Position(spooled.partition, spooled.offset + 1),
+    ):
+        assert not await spool.holds([direct, never])
+
+
 async def test_the_breaker_leaves_the_log_alone_and_finds_it_again(
     spool: Spool, remote: Remote
 ) -> None:

@@ -43,12 +43,17 @@ class Backlog:
     @property
     def records(self) -> int:
         """How many there are."""
-        return self._journal.next_offset - self._mark.drained
+        return self.end - self._mark.drained
 
     @property
     def drained(self) -> int:
         """The log has everything before this offset."""
         return self._mark.drained
+
+    @property
+    def end(self) -> int:
+        """The offset of the next record to be spooled."""
+        return self._journal.next_offset
 
     @property
     def bytes(self) -> int:

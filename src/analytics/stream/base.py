@@ -31,6 +31,11 @@ class Position(NamedTuple):
         return cls(numbers[0], numbers[1])
 
 
+def unknown_receipt() -> Malformed:
+    """Return the error for a receipt at whose position nothing was appended."""
+    return Malformed("wait", "this receipt is not from here: nothing was appended there")
+
+
 class Batch(NamedTuple):
     """Consecutive records of one partition.
 

@@ -28,7 +28,7 @@ from typing import Final, Protocol, Self, TypeVar
 import structlog
 
 from analytics.background import BackgroundLoop, LoopState
-from analytics.errors import AnalyticsError, Corrupt, Malformed, NotVisibleYet, Unavailable
+from analytics.errors import AnalyticsError, Corrupt, NotVisibleYet, Unavailable
 from analytics.event import Hit, LogRecord
 from analytics.pipeline.dedupe import DAY_MS, Unsure
 from analytics.pipeline.fold import fold
@@ -38,7 +38,7 @@ from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.pipeline.visit import Visit
 from analytics.stream import record
-from analytics.stream.base import Batch, EventLog, Position
+from analytics.stream.base import Batch, EventLog, Position, unknown_receipt
 
 log = structlog.get_logger()
 
@@ -305,7 +305,7 @@ class Projector:
         last = max(position.offset for position in positions)
         (_oldest, end), *_ = await self._log.ends()
         if last >= end.offset or {place.partition for place in positions} != {self._partition}:
-            raise Malformed("wait", "this receipt is not from here: nothing was appended there")
+            raise unknown_receipt()
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self.reached(last + 1)

@@ -328,6 +328,19 @@ class Spool:
         """See `EventLog.ends`."""
         return await self._log.ends()
 
+    async def holds(self, positions: Sequence[Position]) -> bool:
+        """Return whether a record was appended at each of *positions*.
+
+        Other replicas' spools cannot be asked: a position in one of them counts as held. Raises
+        `LogUnavailable` while Kafka is away.
+        """
+        spooled = [each.offset for each in positions if each.partition == self._backlog.number]
+        if spooled and max(spooled) >= self._backlog.end:
+            return False
+        logged = [each for each in positions if each.partition < FIRST_NUMBER]
+        ends = {end.partition: end.offset for _, end in await self._log.ends()} if logged else {}
+        return all(each.offset < ends.get(each.partition, 0) for each in logged)
+
     async def places(self, position: Position) -> Sequence[Position]:
         """Where to wait for the record at *position*, which may have been spooled.
 
