@@ -13,10 +13,12 @@ import pytest
 from msgspec import structs
 from structlog.testing import capture_logs
 
+from analytics.admin.workspace import ErasesEverywhere
 from analytics.app import Parts, ServingStore, open_parts
 from analytics.errors import StoreUnavailable
 from analytics.maintenance import apply_retention, duties
 from analytics.settings import Settings
+from analytics.store.base import Progress
 from analytics.testing.event_log import hit
 
 DAY_MS = 86_400_000
@@ -28,13 +30,20 @@ class Failing:
 
     def __init__(self, parts: Parts, errors: dict[str, Exception]) -> None:
         self._store = parts.store
+        self._erases = parts.erases
         self._errors = errors
         self.built = 0
 
     async def retain(self, site: str, before_ms: int) -> int:
         if site in self._errors:
             raise self._errors[site]
-        return await self._store.retain(site, before_ms)
+        return await self._erases.retain(site, before_ms)
+
+    async def compaction_due(self) -> bool:
+        return await self._erases.compaction_due()
+
+    async def compact(self, progress: Progress = lambda _: None) -> None:
+        await self._erases.compact(progress)
 
     async def build_cells(self, now: int) -> int:
         self.built += 1
@@ -43,7 +52,9 @@ class Failing:
 
 def failing(parts: Parts, errors: dict[str, Exception]) -> tuple[Parts, Failing]:
     store = Failing(parts, errors)
-    return replace(parts, store=cast("ServingStore", store)), store
+    return replace(
+        parts, store=cast("ServingStore", store), erases=cast("ErasesEverywhere", store)
+    ), store
 
 
 @pytest.fixture
@@ -121,7 +132,10 @@ async def test_no_cells_are_built_while_days_are_deleted(parts: Parts) -> None:
             self.under_way.remove(what)
             return result
 
-    watched = replace(parts, store=cast("ServingStore", Watched(parts, {})))
+    store = Watched(parts, {})
+    watched = replace(
+        parts, store=cast("ServingStore", store), erases=cast("ErasesEverywhere", store)
+    )
     loops = {loop.state.name: loop for loop in duties(watched)}
     async with AsyncExitStack() as stack, asyncio.timeout(30):
         for loop in loops.values():
@@ -130,4 +144,4 @@ async def test_no_cells_are_built_while_days_are_deleted(parts: Parts) -> None:
             for loop in loops.values():
                 loop.wake()
             await asyncio.sleep(0.005)
-    assert [loop.state.failures for loop in loops.values()] == [0, 0, 0]
+    assert [loop.state.failures for loop in loops.values()] == [0, 0, 0, 0]

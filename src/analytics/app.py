@@ -26,6 +26,7 @@ from analytics.background import LoopState
 from analytics.breaker import Breaker
 from analytics.dashboard import admin_page, session
 from analytics.dashboard.ask import COOKIE
+from analytics.embedded import JournalErasing
 from analytics.errors import Misconfigured
 from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
@@ -205,6 +206,7 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
         folder=folder,
         catalog=common.catalog,
         store=store,
+        erases=JournalErasing(journal, projector, store, clock),
         log=journal,
         clock=clock,
         settle=projector.settle,
@@ -242,6 +244,7 @@ async def _replica(common: Common, stack: AsyncExitStack, ignite: Guard) -> Part
         folder=common.folder,
         catalog=common.catalog,
         store=backends.store,
+        erases=backends.store,
         log=backends.log,
         clock=clock,
         settle=backends.figures.settle,
@@ -301,6 +304,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
     pages = dashboard.Dashboard(
         catalog=parts.catalog,
         store=parts.store,
+        erases=parts.erases,
         clock=parts.clock,
         setup_token=setup_token,
         changed=parts.figures.changes,

@@ -1,4 +1,4 @@
-"""The upkeep of a running server: cells, retention, and the salts of each day.
+"""The upkeep of a running server: cells, retention, compaction, and the salts of each day.
 
 Each duty is a background loop of its own, so that none fails with another.
 """
@@ -6,6 +6,7 @@ Each duty is a background loop of its own, so that none fails with another.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 _EVERY_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 300.0
 _DAY_MS: Final = 86_400_000
+_RESTS_FOR: Final = 20
+"""Compaction rests so many times as long as it took."""
 
 
 def duties(parts: Parts) -> Sequence[BackgroundLoop]:
@@ -49,6 +52,13 @@ def duties(parts: Parts) -> Sequence[BackgroundLoop]:
             meanwhile="Questions about past days look at every row, which takes longer.",
             longest_pause_s=_LONGEST_PAUSE_S,
         ),
+        BackgroundLoop(
+            "compaction",
+            Compaction(parts).step,
+            every_s=_EVERY_S,
+            meanwhile="The bytes of deleted rows are still in the server's files.",
+            longest_pause_s=_LONGEST_PAUSE_S,
+        ),
     )
 
 
@@ -75,7 +85,7 @@ async def apply_retention(parts: Parts) -> None:
         try:
             before = now - (site.retention_days or 0) * _DAY_MS
             async with parts.paused():
-                deleted = await parts.store.retain(site.domain, before)
+                deleted = await parts.erases.retain(site.domain, before)
         except Exception as exc:
             log.warning(
                 "retention_failed",
@@ -89,6 +99,23 @@ async def apply_retention(parts: Parts) -> None:
             log.info("retention_applied", site=site.domain, rows=deleted)
     if errors:
         raise ExceptionGroup(f"retention failed for {len(errors)} of {len(limited)} sites", errors)
+
+
+class Compaction:
+    """Writes files anew from which rows were deleted, and rests: figures stand still meanwhile."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._rests_until = 0.0
+
+    async def step(self) -> None:
+        """Compact what is due, unless it rests."""
+        began = time.monotonic()
+        if began < self._rests_until or not await self._parts.erases.compaction_due():
+            return
+        await self._parts.erases.compact()
+        took_s = time.monotonic() - began
+        self._rests_until = began + _RESTS_FOR * took_s
 
 
 async def build_cells(parts: Parts) -> None:

@@ -43,7 +43,9 @@ async def test_a_cookie_erases_its_own_visitor_on_that_site(visited: Workspace) 
     again = await erasing.run(visited, Erase(site=SITE, visitor=None, cookie="ada"), Job())
     assert again.rows == 0
     ledger = {key.site: line for key, line in (await visited.store.ledger()).items()}
+    orders = LedgerLine(2, 0, 0, {"erasure": 2}, 0)
     assert ledger == {
+        "": orders,
         SITE: LedgerLine(3, 3, 0, {}, 0, erased=2),
         "other.example": LedgerLine(1, 1, 0, {}, 0),
     }

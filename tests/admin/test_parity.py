@@ -65,13 +65,15 @@ async def left(parts: Parts) -> dict[str, Any]:
         "people": [(p.email, p.owner, p.sites, p.must_change) for p in await catalog.people.all()],
         "keys": sorted((k.label, k.site, k.scopes) for k in await catalog.keys.all() if k.site),
         "keys of all": [(k.label, k.scopes) for k in await catalog.keys.all() if not k.site],
-        "rows": [await parts.store.count_rows(domain) for domain in (A, B)],
+        "rows": [await parts.erases.count_rows(domain) for domain in (A, B)],
     }
 
 
 async def by_page(parts: Parts, path: str, form: Mapping[str, str]) -> None:
     """Post *form*, and say yes when the page asks."""
-    deps = dashboard.Dashboard(catalog=parts.catalog, store=parts.store, clock=lambda: NOON)
+    deps = dashboard.Dashboard(
+        catalog=parts.catalog, store=parts.store, erases=parts.erases, clock=lambda: NOON
+    )
     app = Starlette(routes=[*admin_page.routes(deps), *dashboard.routes(deps)])
     token = await parts.catalog.people.log_in(OWNER, PASSWORD)
     transport = httpx2.ASGITransport(app)

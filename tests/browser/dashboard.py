@@ -107,6 +107,7 @@ async def running(folder: Path) -> AsyncIterator[Server]:
         deps = dashboard.Dashboard(
             catalog=catalog,
             store=store,
+            erases=store,
             clock=now,
             setup_token="one-time",
             changed=server.changed,

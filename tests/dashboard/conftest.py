@@ -43,7 +43,9 @@ async def catalog() -> AsyncIterator[SqliteCatalog]:
 
 @pytest.fixture
 def deps(store: DuckDBStore, catalog: SqliteCatalog) -> Dashboard:
-    return Dashboard(catalog=catalog, store=store, clock=lambda: NOW, setup_token="one-time")
+    return Dashboard(
+        catalog=catalog, store=store, erases=store, clock=lambda: NOW, setup_token="one-time"
+    )
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
 from analytics.query import Dimension, Metric, Period, Query
-from analytics.store import answering, cell_building, cells, localtime, lookups, writing
+from analytics.store import absorbing, answering, cell_building, cells, localtime, lookups, writing
 from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.engine import Engine
@@ -55,7 +55,7 @@ class Site:
         self._state.load(lookups.visits(self._connection, absent, touched_since=0))
         outcome = fold(records, self._state, set())
         batch = WriteBatch(outcome.rows, outcome.ledger, (), 0, len(self.hits))
-        self.builder.note(writing.write(self._connection, batch, self._file))
+        self.builder.note(absorbing.write(self._connection, batch, self._file))
 
     def build(self, zone: str, now: int, meanwhile: Sequence[Hit] = ()) -> None:
         plan = self.builder.plan(self._connection, self.name, zone, now)

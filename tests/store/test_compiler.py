@@ -32,7 +32,7 @@ from analytics.query import (
     Period,
     Query,
 )
-from analytics.store import answering, writing
+from analytics.store import absorbing, answering, writing
 from analytics.store.columns import EVENT_COLUMNS, VISIT_COLUMNS
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
@@ -69,7 +69,7 @@ class Stored:
         state = State(SOURCES)
         outcome = fold(list(enumerate(hits)), state, set())
         batch = WriteBatch(outcome.rows, outcome.ledger, (), 0, len(hits))
-        writing.write(self.connection, batch, self._file)
+        absorbing.write(self.connection, batch, self._file)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.store.rows import DAY, HOUR, MINUTE, NOON, SITE, Log, hit
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.sessions import Sessions
-from analytics.store import lookups, writing
+from analytics.store import absorbing, lookups, writing
 from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.engine import Engine
@@ -67,7 +67,7 @@ def test_visits_are_found_as_they_were_remembered(
     log = Log()
     log.state.sessions = Sessions(keep_ms=10 * DAY)  # forgets nothing here
     batch = log.batch(data.draw(logs(site)))
-    writing.write(connection, batch, writing.RowFile(connection, folder))
+    absorbing.write(connection, batch, writing.RowFile(connection, folder))
     remembered = sorted(
         chain.from_iterable(log.state.sessions._young.values()), key=lambda visit: visit.offset
     )

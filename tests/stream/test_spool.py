@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from analytics.breaker import State
 from analytics.errors import LogUnavailable, NotVisibleYet
 from analytics.event import Hit, LogRecord
+from analytics.stream import segment
 from analytics.stream.base import Appending, Position
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.spool import Spool, SpoolLimits
@@ -110,6 +111,8 @@ async def test_hits_are_acked_while_the_log_is_away_and_reach_it_in_order(
     remote.away = False
     await drained(spool)
     assert await numbers(remote) == [*range(50)]
+    await spool._backlog.clear()
+    assert spool.backlog_bytes == segment.HEADER_BYTES, "and no hit stays on this disk"
     (position,) = await spool.append([hit(50)])
     assert position.partition == 0, "it goes to the log directly again"
 
@@ -322,16 +325,16 @@ async def test_a_spool_that_cannot_be_read_says_so_until_it_can(tmp_path: Path) 
     async with Spool(remote, tmp_path / "spool", journal=JOURNAL, limits=QUICK) as spool:
         for number in range(5):
             await spool.append([hit(number)])
-    (segment,) = (tmp_path / "spool").glob("*.seg*")
-    whole = segment.read_bytes()
+    (file,) = (tmp_path / "spool").glob("*.seg*")
+    whole = file.read_bytes()
     remote = Remote(tmp_path / "log")
     async with Spool(remote, tmp_path / "spool", journal=JOURNAL, limits=QUICK) as spool:
-        segment.write_bytes(b"\0" * len(whole))
+        file.write_bytes(b"\0" * len(whole))
         drainer, _ = spool.loops
         async with asyncio.timeout(20):
             while drainer.fault is None:
                 await asyncio.sleep(0.001)
-        segment.write_bytes(whole)
+        file.write_bytes(whole)
         await drained(spool)
         assert drainer.fault is None
         assert await numbers(remote) == [*range(5)]

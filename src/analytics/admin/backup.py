@@ -16,6 +16,8 @@ from analytics.admin.folder import DataFolder, check_version
 from analytics.admin.job import Job, Progress, Report
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed, Misconfigured
+from analytics.stream.base import Position
+from analytics.stream.journal import PARTITION, copied
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +35,8 @@ async def run(workspace: Workspace, _: Backup, job: Job) -> BackedUp:
     """Copy everything that was durable when asked for.
 
     The store is copied with its place in the log, then the log from that place on: what was
-    received since is in the copy of the log, if at all, and will be stored from there.
+    received since is in the copy of the log, if at all, and will be stored from there. What lies
+    before that place stays behind: the store may have erased it.
     """
     folder, loop = workspace.folder, asyncio.get_running_loop()
     stage = folder.scratch / f"backup-{uuid4()}"
@@ -43,7 +46,10 @@ async def run(workspace: Workspace, _: Backup, job: Job) -> BackedUp:
     try:
         async with workspace.paused():
             await workspace.store.snapshot(stage / folder.store.name)
-            await asyncio.to_thread(shutil.copytree, folder.journal, stage / folder.journal.name)
+            if folder.journal.is_dir():
+                offsets = await workspace.store.offsets()
+                start = Position(PARTITION, offsets.get(PARTITION, 0))
+                await copied(workspace.log, start, stage / folder.journal.name)
         await workspace.catalog.copy_to(stage / folder.catalog.name)
         await asyncio.to_thread(shutil.copyfile, folder.stamp_file, stage / folder.stamp_file.name)
 

@@ -33,18 +33,22 @@ async def count(workspace: Workspace, asked: Erase, _: Job) -> Erased:
     site = workspace.site(asked.site)
     visitor = _visitor(site, asked)
     await workspace.settle()
-    return Erased(site=site.domain, rows=await workspace.store.count_rows(site.domain, visitor))
+    return Erased(site=site.domain, rows=await workspace.erases.count_rows(site.domain, visitor))
 
 
-async def run(workspace: Workspace, asked: Erase, _: Job) -> Erased:
-    """Delete them from the store; the ledger says how many there were."""
+async def run(workspace: Workspace, asked: Erase, job: Job) -> Erased:
+    """Delete them, from the figures and from every file; the ledger says how many there were.
+
+    Raises `Unavailable` where a file still holds them, which says how that ends.
+    """
     site = workspace.site(asked.site)
     visitor = _visitor(site, asked)
     await workspace.settle()
     if visitor is None:
-        rows = await workspace.store.delete_site(site.domain)
+        rows = await workspace.erases.delete_site(site.domain)
     else:
-        rows = await workspace.store.erase_visitor(site.domain, visitor)
+        rows = await workspace.erases.erase_visitor(site.domain, visitor)
+    await workspace.erases.compact(job.share)
     return Erased(site=site.domain, rows=rows)
 
 

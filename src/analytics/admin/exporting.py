@@ -7,7 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from analytics.admin import span
-from analytics.admin.job import Job, Progress
+from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.store.base import ExportFormat
 
@@ -42,6 +42,6 @@ async def run(workspace: Workspace, asked: Export, job: Job) -> Exported:
         end,
         asked.format,
         path,
-        lambda done: job.report(Progress(round(done * 100), 100, "")),
+        job.share,
     )
     return Exported(site=site.domain, rows=rows, file=str(path.absolute()))

@@ -36,3 +36,7 @@ class Job:
     input: AsyncIterator[bytes] = field(default_factory=nothing)
     """The bytes that the operation reads, if it is one that reads."""
     report: Report = _unheard
+
+    def share(self, done: float) -> None:
+        """Report that so much of the work is done, from 0 to 1."""
+        self.report(Progress(round(done * 100), 100, ""))

@@ -124,20 +124,22 @@ async def attached(workspace: Workspace, asked: NamedSite, _: Job) -> SiteAttach
     """Count what the removal of a site would take along."""
     site = workspace.site(asked.site)
     await workspace.settle()
-    going = await service.attached(workspace.catalog, workspace.store, site.domain)
+    going = await service.attached(workspace.catalog, workspace.erases, site.domain)
     return SiteAttached(
         site=site.domain, keys=len(going.keys), viewers=len(going.viewers), rows=going.rows
     )
 
 
-async def remove(workspace: Workspace, asked: RemoveSite, _: Job) -> SiteRemoved:
+async def remove(workspace: Workspace, asked: RemoveSite, job: Job) -> SiteRemoved:
     """Forget a site, with the keys that act on it alone, and its events if that is asked for."""
     site = workspace.site(asked.site)
     if asked.erase:
         await workspace.settle()
     removed = await service.remove_site(
-        workspace.catalog, workspace.store, site.domain, erase=asked.erase
+        workspace.catalog, workspace.erases, site.domain, erase=asked.erase
     )
+    if asked.erase:
+        await workspace.erases.compact(job.share)
     return SiteRemoved(
         site=site.domain,
         keys_revoked=removed.keys,

@@ -13,7 +13,7 @@ from analytics.errors import NotFound
 from analytics.event import LogRecord
 from analytics.settings import Settings
 from analytics.site import Site
-from analytics.store.base import Audits, Erases, Exports, SeriesStore, Snapshots
+from analytics.store.base import Audits, Compacts, Erases, Exports, SeriesStore, Snapshots
 from analytics.store.catalog.base import Catalog
 from analytics.stream.base import EventLog
 
@@ -25,7 +25,11 @@ class CopiedCatalog(Catalog, Protocol):
         """Write a consistent copy to *path*."""
 
 
-class WholeStore(SeriesStore, Exports, Erases, Audits, Snapshots, Protocol):
+class ErasesEverywhere(Erases, Compacts, Protocol):
+    """Whoever deletes rows, and all that files hold of them."""
+
+
+class WholeStore(SeriesStore, Exports, Audits, Snapshots, Protocol):
     """A store that can do all that administration asks of it."""
 
     async def first_event(self, site: str) -> int | None:
@@ -50,6 +54,7 @@ class Workspace:
     folder: DataFolder
     catalog: CopiedCatalog
     store: WholeStore
+    erases: ErasesEverywhere
     log: EventLog
     clock: Callable[[], int]
     """Now, in UTC milliseconds."""

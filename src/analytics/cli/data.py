@@ -110,7 +110,8 @@ def erase(
         whose = "of everybody" if everything else "of this visitor"
         events = counted(matching.rows, "event")
         consent.ask(f"This deletes {events} {whose} on {matching.site} for good. Go on?")
-    done = run(settings(), "erase", asked, erasing.Erased)
+    with bar.shown(f"Erasing from {site}") as report:
+        done = run(settings(), "erase", asked, erasing.Erased, report=report)
     if as_json:
         show_json(done)
     else:

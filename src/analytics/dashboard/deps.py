@@ -17,6 +17,7 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Recent, Result
 from analytics.registry.base import Listed
 from analytics.store import lag as lags
+from analytics.store.base import Erases
 from analytics.store.catalog.base import Catalog
 from analytics.store.lag import Lag
 
@@ -38,12 +39,6 @@ class Figures(Protocol):
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
-
-    async def count_rows(self, site: str, visitor: int | None = None) -> int:
-        """As `Erases.count_rows`."""
-
-    async def delete_site(self, site: str) -> int:
-        """As `Erases.delete_site`."""
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """As `SeriesStore.ledger`."""
@@ -105,6 +100,7 @@ class Dashboard:
 
     catalog: Catalog
     store: Figures
+    erases: Erases
     clock: Callable[[], int]
     """Now, in UTC milliseconds."""
     setup_token: str | None = None

@@ -153,7 +153,7 @@ async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, objec
 async def show_removal(ask: Ask, site: Site, *, problem: str = "", status: int = 200) -> Response:
     """Show what goes with the site, and the form that removes it."""
     await ask.deps.settle()
-    going = await service.attached(ask.deps.catalog, ask.deps.store, site.domain)
+    going = await service.attached(ask.deps.catalog, ask.deps.erases, site.domain)
     return ask.page("remove_site.html", status=status, site=site, going=going, problem=problem)
 
 
@@ -166,7 +166,7 @@ async def remove_site(ask: Ask, site: Site, form: FormData) -> Response:
     erase = form.get("events") == "delete"
     if erase:
         await ask.deps.settle()
-    removed = await service.remove_site(ask.deps.catalog, ask.deps.store, site.domain, erase=erase)
+    removed = await service.remove_site(ask.deps.catalog, ask.deps.erases, site.domain, erase=erase)
     events = (
         f"{counted(removed.rows, 'stored event')} deleted"
         if erase

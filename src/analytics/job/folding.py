@@ -8,13 +8,13 @@ from typing import NamedTuple
 from analytics.errors import Corrupt
 from analytics.event import Erasure, Hit, LogRecord, Row
 from analytics.job.memory import PartitionMemory, id_key
-from analytics.pipeline.erasure import came_too_late
+from analytics.pipeline.erasure import Ordered, came_too_late
 from analytics.pipeline.fold import Outcome, fold
 from analytics.pipeline.ledger import DeadLetter, add, count_dead
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import Recalled, Records
 from analytics.store import arrow, packing, rewriting
-from analytics.store.chunk import Content, Ordered, Span
+from analytics.store.chunk import Content, Span
 from analytics.stream.record import decode, fingerprint
 
 

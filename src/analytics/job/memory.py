@@ -21,6 +21,7 @@ from analytics.event import Erasure, Hit, hash64
 from analytics.job import memory_file
 from analytics.job.orders import Orders
 from analytics.pipeline.dedupe import DAY_MS
+from analytics.pipeline.erasure import ends
 from analytics.pipeline.ledger import DeadLetter
 from analytics.pipeline.sessions import REACH_MS
 from analytics.pipeline.visit import Visit
@@ -196,7 +197,7 @@ class PartitionMemory:
         query = f"SELECT visitor, body FROM visits{only}"  # noqa: S608 - our own
         for key, body in self._db.execute(query, keys).fetchall():
             visits = _decode(body)
-            left = [visit for visit in visits if not _ends(erasure, visit)]
+            left = [visit for visit in visits if not ends(erasure, visit)]
             if len(left) < len(visits):
                 self._db.execute(
                     "UPDATE visits SET body = ? WHERE visitor = ?", (_encode(left), key)
@@ -314,14 +315,6 @@ class PartitionMemory:
         """What the payloads in the outbox take."""
         ((size,),) = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM outbox")
         return int(size)
-
-
-def _ends(erasure: Erasure, visit: Visit) -> bool:
-    return (
-        visit.site == erasure.site
-        and erasure.visitor in (None, visit.visitor)
-        and visit.touched <= erasure.until
-    )
 
 
 def id_key(site: str, event_id: str) -> bytes:

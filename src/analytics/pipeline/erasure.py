@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from analytics.event import Erasure, Hit
+from analytics.pipeline.visit import Visit
+
+
+class Ordered(NamedTuple):
+    """An order to erase, and where it lies in the log."""
+
+    offset: int
+    erasure: Erasure
 
 
 def merged(erasures: Iterable[Erasure]) -> list[Erasure]:
@@ -24,6 +33,16 @@ def contains(one: Erasure, other: Erasure) -> bool:
         == (other.site, other.visitor, other.before is None)
         and one.until >= other.until
         and (one.before or 0) >= (other.before or 0)
+    )
+
+
+def ends(erasure: Erasure, visit: Visit) -> bool:
+    """Whether *erasure* leaves nothing of *visit*, so that what follows opens another."""
+    return (
+        visit.site == erasure.site
+        and erasure.visitor in (None, visit.visitor)
+        and visit.touched <= erasure.until
+        and (erasure.before is None or max(visit.last, visit.session_start) < erasure.before)
     )
 
 

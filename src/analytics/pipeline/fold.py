@@ -23,8 +23,8 @@ def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> Outcom
     """Drop copies, name sources, and place what is left in visits.
 
     *known* are the ids, of those that `state.unsure` named, that are stored already. See
-    `State` for what must come before and after. An `Erasure` is counted; to obey it is for whoever
-    has the rows.
+    `State` for what must come before and after. An `Erasure` is counted, and ends the visits that
+    it leaves nothing of; to delete rows is for whoever has them.
     """
     rows: list[Row] = []
     tally = Tally()
@@ -33,6 +33,7 @@ def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> Outcom
     for offset, record in records:
         if type(record) is Erasure:
             tally.of("", record.until).drop(ERASURE)
+            state.sessions.end(record)
             continue
         counts = tally.of(record.site, record.received_at)  # type: ignore[union-attr]
         if type(record) is Drop:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from analytics.event import Row
+from analytics.pipeline.erasure import Ordered
 
 HOUR_MS: Final = 3_600_000
 ERASURE: Final = "erasure"
@@ -124,3 +125,5 @@ class WriteBatch(NamedTuple):
     partition: int
     next_offset: int
     """Where the log will be read next."""
+    erasures: Sequence[Ordered] = ()
+    """What is to be erased, of these rows too."""

@@ -30,7 +30,8 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
-from analytics.event import ENGAGEMENT, PAGEVIEW, Hit, hash64
+from analytics.event import ENGAGEMENT, PAGEVIEW, Erasure, Hit, hash64
+from analytics.pipeline.erasure import ends
 from analytics.pipeline.visit import Entry, Visit
 
 INACTIVITY_MS: Final = 30 * 60_000
@@ -100,6 +101,14 @@ class Sessions:
                 known.sort(key=_log_order)
         self._whole |= self._asked
         self._asked = set()
+
+    def end(self, erasure: Erasure) -> None:
+        """Forget the visits of which *erasure* leaves nothing: what follows opens others."""
+        for generation in (self._old, self._young):
+            for (site, visitor, bot), visits in [*generation.items()]:
+                if site == erasure.site and erasure.visitor in (None, visitor):
+                    left = [visit for visit in visits if not ends(erasure, visit)]
+                    generation[site, visitor, bot] = left
 
     def all(self) -> Iterator[Visit]:
         """Every visit in memory."""

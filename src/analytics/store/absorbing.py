@@ -1,10 +1,27 @@
-"""How what was folded elsewhere becomes durable here: in one transaction, erasures obeyed."""
+"""How a batch becomes durable, folded here or elsewhere: in one transaction, erasures obeyed."""
 
 from __future__ import annotations
 
+from analytics.pipeline.ledger import WriteBatch
 from analytics.store import erasing, writing
 from analytics.store.base import Prepared
 from analytics.store.connection import Connection, transaction
+from analytics.store.erasing import Erased
+
+
+def write(connection: Connection, batch: WriteBatch, file: writing.RowFile) -> dict[str, int]:
+    """Make *batch* durable, all or nothing; for each site, from which moment on it changes."""
+    changed = writing.touched(batch.rows)
+    with transaction(connection):
+        if batch.rows:
+            file.insert(connection, batch.rows)
+            writing.pull_back(connection, changed)
+        writing.add_to_ledger(connection, batch.ledger)
+        writing.add_dead(connection, batch.partition, batch.dead)
+        for offset, erasure in batch.erasures:
+            _note(changed, erasing.obey(connection, erasure, offset=offset))
+        writing.set_offset(connection, batch.partition, batch.next_offset)
+    return changed
 
 
 def absorb(connection: Connection, prepared: Prepared) -> dict[str, int]:
@@ -17,9 +34,13 @@ def absorb(connection: Connection, prepared: Prepared) -> dict[str, int]:
             )
             writing.pull_back(connection, prepared.earliest)
         writing.add_to_ledger(connection, prepared.ledger)
-        for erasure in prepared.erasures:
-            for site, moment in erasing.obey(connection, erasure).earliest.items():
-                changed[site] = min(moment, changed.get(site, moment))
         writing.add_dead(connection, prepared.partition, prepared.dead)
+        for erasure in prepared.erasures:
+            _note(changed, erasing.obey(connection, erasure))
         writing.set_offset(connection, prepared.partition, prepared.next_offset)
     return changed
+
+
+def _note(changed: dict[str, int], erased: Erased) -> None:
+    for site, moment in erased.earliest.items():
+        changed[site] = min(moment, changed.get(site, moment))

@@ -18,6 +18,7 @@ __all__ = [
     "Absorbs",
     "Audits",
     "Builds",
+    "Compacts",
     "DeadLetter",
     "Erases",
     "ExportFormat",
@@ -176,6 +177,16 @@ class Erases(Protocol):
         A store that others share only orders it, and returns 0.
         From then on the site's figures begin with the day after them.
         """
+
+
+class Compacts(Protocol):
+    """Gets rid of the bytes of what was deleted."""
+
+    async def compaction_due(self) -> bool:
+        """Whether some file still holds the bytes of rows that were deleted."""
+
+    async def compact(self, progress: Progress = lambda _: None) -> None:
+        """Return when none does. Raises `StoreUnavailable` when there is no room to see to it."""
 
 
 class Audits(Protocol):

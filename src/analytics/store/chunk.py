@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
-from analytics.event import Erasure
+from analytics.pipeline.erasure import Ordered
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, add
 
 
@@ -32,13 +32,6 @@ class Span(NamedTuple):
     first: int
     last: int
     ledger: Mapping[LedgerKey, LedgerLine]
-
-
-class Ordered(NamedTuple):
-    """An order to erase, and where it lies in the log."""
-
-    offset: int
-    erasure: Erasure
 
 
 class Gone(NamedTuple):

@@ -1,4 +1,8 @@
-"""How rows are deleted: out of the table, into the ledger's `erased`, in one transaction."""
+"""How rows are deleted: out of the table, into the ledger's `erased`, in one transaction.
+
+What else the file knows from them goes too: cells, dead letters. The bytes of all that stay in the
+file until it is compacted, which `uncompacted` asks for.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from analytics.event import Erasure
+from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
-from analytics.store import window, writing
+from analytics.store import localtime, window, writing
 from analytics.store.connection import Connection, transaction
 
 OF_VISITOR: Final = "site = $site AND visitor = $visitor"
@@ -21,6 +26,17 @@ _KEEP: Final = """
 INSERT INTO kept_since VALUES ($site, $before)
 ON CONFLICT DO UPDATE SET since = greatest(since, excluded.since)
 """
+
+KEEP_IDS_MS: Final = 3 * DAY_MS
+"""So long after it was received, the id of an erased row is kept, for its copies."""
+_REMEMBER_IDS: Final = """
+INSERT INTO erased_ids SELECT site, event_id, received_at FROM rows
+WHERE {which} AND received_at >= (SELECT max(received_at) FROM rows) - {keep}
+"""
+_FORGET_IDS: Final = (
+    "DELETE FROM erased_ids WHERE received_at < (SELECT max(received_at) FROM rows)"
+    f" - {KEEP_IDS_MS}"
+)
 
 
 class Erased(NamedTuple):
@@ -41,27 +57,36 @@ def erase(connection: Connection, which: str, values: Mapping[str, object]) -> E
     """Delete the rows that meet *which*, one of the conditions above."""
     with transaction(connection):
         erased = _erase(connection, which, values)
+        _forget_dead_letters(connection, str(values["site"]))
         if which == OF_SITE:
             gone = _forget_site(connection, str(values["site"]))
             erased = erased._replace(rows=erased.rows + gone)
     return erased
 
 
-def obey(connection: Connection, erasure: Erasure) -> Erased:
+def obey(connection: Connection, erasure: Erasure, *, offset: int | None = None) -> Erased:
     """Delete the rows that *erasure* concerns, in the caller's transaction.
 
-    They are those of `store.rewriting`, which does the same to a chunk; a test holds them equal.
+    They are those of `store.rewriting`, which does the same to a chunk; a test holds them equal. In
+    a log of one partition it leaves what lies behind its own *offset*.
     """
+    _forget_dead_letters(connection, erasure.site, erasure.before or erasure.until + 1)
     values: dict[str, object] = {"site": erasure.site, "until": erasure.until}
+    concerned = _BY_THEN
+    if offset is not None:
+        values["offset"] = offset
+        concerned = f"{_BY_THEN} AND log_offset < $offset"
     if erasure.before is not None:
         values["before"] = erasure.before
         connection.run(_KEEP, {"site": erasure.site, "before": erasure.before})
         rows = window.retained(connection, erasure.site, erasure.before)
-        return Erased(rows + _delete(connection, f"{_BEFORE} AND {_BY_THEN}", values), {})
+        _forget_cells(connection, erasure.site, "<", erasure.before)
+        _mark(connection)
+        return Erased(rows + _delete(connection, f"{_BEFORE} AND {concerned}", values), {})
     if erasure.visitor is not None:
         values["visitor"] = erasure.visitor
-        return _erase(connection, f"{OF_VISITOR} AND {_BY_THEN}", values)
-    erased = _erase(connection, f"{OF_SITE} AND {_BY_THEN}", values)
+        return _erase(connection, f"{OF_VISITOR} AND {concerned}", values)
+    erased = _erase(connection, f"{OF_SITE} AND {concerned}", values)
     return erased._replace(rows=erased.rows + _forget_site(connection, erasure.site))
 
 
@@ -72,6 +97,9 @@ def retain(connection: Connection, site: str, before_ms: int) -> int:
         if not due(connection, site, before_ms):
             return 0
         connection.run(_KEEP, values)
+        _forget_dead_letters(connection, site, before_ms)
+        _forget_cells(connection, site, "<", before_ms)
+        _mark(connection)
         return window.retained(connection, site, before_ms) + _delete(connection, _BEFORE, values)
 
 
@@ -96,14 +124,49 @@ def _erase(connection: Connection, which: str, values: Mapping[str, object]) -> 
     site = str(values["site"])
     if "visitor" in values and (gone := window.erased(connection, site, values["visitor"])):
         earliest = gone
+        _mark(connection)
     changed = {} if earliest is None else {site: int(earliest)}
     rows = _delete(connection, which, values)
+    if earliest is not None:
+        _forget_cells(connection, site, ">=", int(earliest))
     writing.pull_back(connection, changed)
     return Erased(rows, changed)
 
 
+def _forget_cells(connection: Connection, site: str, side: str, moment: int) -> None:
+    """Delete the cells of a site's days that lie on that *side* of the day of *moment*.
+
+    Nothing asks for them any more: days to come are built anew from rows, days before a retention's
+    end are no part of the figures.
+    """
+    for (edition,) in connection.rows("SELECT timezone FROM cell_state WHERE site = ?", [site]):
+        day = localtime.day_of(localtime.zone_of(edition), moment)
+        for table in ("cell_visitors", "cell_sums"):
+            connection.run(f"DELETE FROM {table} WHERE site = ? AND day {side} ?", [site, day])
+
+
+def _mark(connection: Connection) -> None:
+    """Ask for a file without what was just deleted."""
+    connection.run("INSERT INTO uncompacted VALUES (1)")
+
+
+def _forget_dead_letters(connection: Connection, site: str, before: int | None = None) -> None:
+    """Delete the records that could not be understood and that name *site*.
+
+    Nobody can tell whose they were, so they go with whatever is erased of their site.
+    """
+    gone = connection.rows(
+        "DELETE FROM dead_letters WHERE contains(hex(payload), hex($site))"
+        " AND ($before IS NULL OR received_at < $before) RETURNING 1",
+        {"site": site, "before": before},
+    )
+    if gone:
+        _mark(connection)
+
+
 def _forget_site(connection: Connection, site: str) -> int:
     """Leave nothing of its figures; how many rows of it were gone from here already."""
+    _mark(connection)
     for table in ("cell_visitors", "cell_sums", "cell_state", "kept_since"):
         connection.run(f"DELETE FROM {table} WHERE site = ?", [site])
     return window.forget(connection, site)
@@ -121,5 +184,8 @@ def _delete(connection: Connection, which: str, values: Mapping[str, object]) ->
         LedgerKey(site, hour): LedgerLine(0, 0, 0, {}, 0, count) for site, hour, count in gone
     }
     writing.add_to_ledger(connection, erased)
+    connection.run(_FORGET_IDS)
+    connection.run(_REMEMBER_IDS.format(which=which, keep=KEEP_IDS_MS), values)
     connection.run(f"DELETE FROM rows WHERE {which}", values)
-    return sum(count for _, _, count in gone)
+    _mark(connection)
+    return sum(int(count) for _, _, count in gone)

@@ -47,6 +47,11 @@ def edition(timezone: str) -> str:
     return f"{timezone} {blake2b(rules, digest_size=6).hexdigest()}"
 
 
+def zone_of(edition: str) -> str:
+    """The zone of which *edition* is one."""
+    return edition.rpartition(" ")[0]
+
+
 @lru_cache(256)
 def changes(timezone: str, start: int, end: int) -> tuple[Change, ...]:
     """The zone's offsets over [start, end); the first holds from *start*."""

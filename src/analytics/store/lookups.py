@@ -18,10 +18,12 @@ _MAX_WINDOWS: Final = 16
 _ENTRY: Final = tuple(field.name for field in msgspec.structs.fields(Entry))
 
 _SEEN: Final = """
-SELECT rows.site, rows.event_id::VARCHAR FROM rows
-JOIN (SELECT unnest(from_json($candidates, '[{"site": "VARCHAR", "event_id": "UUID"}]'),
-    recursive := true)) AS asked USING (site, event_id)
+WITH asked AS (SELECT unnest(from_json($candidates, '[{"site": "VARCHAR", "event_id": "UUID"}]'),
+    recursive := true))
+SELECT rows.site, rows.event_id::VARCHAR FROM rows JOIN asked USING (site, event_id)
 WHERE rows.ts BETWEEN $earliest AND $latest OR rows.received_at >= $since
+UNION ALL SELECT erased_ids.site, erased_ids.event_id::VARCHAR FROM erased_ids
+JOIN asked USING (site, event_id)
 """
 
 _OF_PAIRS: Final = """(site, visitor) IN (SELECT (site, visitor) FROM (SELECT unnest(from_json(
@@ -32,7 +34,10 @@ SELECT min(session_start) FROM rows
 WHERE received_at >= $since AND session <> 0 AND {condition}
 """
 
-_RECENT_IDS: Final = "SELECT site, event_id::VARCHAR FROM rows WHERE received_at >= $since"
+_RECENT_IDS: Final = """
+SELECT site, event_id::VARCHAR FROM rows WHERE received_at >= $since
+UNION ALL SELECT site, event_id::VARCHAR FROM erased_ids WHERE received_at >= $since
+"""
 
 
 def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 
 from analytics.errors import Corrupt
 from analytics.event import Erasure, Row
+from analytics.pipeline.erasure import Ordered
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine
 from analytics.store import arrow
-from analytics.store.chunk import Chunk, Content, Gone, Kind, Ordered, Span, name
+from analytics.store.chunk import Chunk, Content, Gone, Kind, Span, name
 
 SCHEMA_VERSION: Final = 1
 MAX_PAYLOAD_BYTES: Final = 1 << 20

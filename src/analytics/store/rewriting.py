@@ -15,12 +15,11 @@ import pyarrow.compute as pc
 
 from analytics.event import Erasure
 from analytics.pipeline.dedupe import DAY_MS
-from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine, add
+from analytics.pipeline.ledger import HOUR_MS, DeadLetter, LedgerKey, LedgerLine, add
 from analytics.store import packing
 from analytics.store.chunk import Chunk, Content, Gone, Span
+from analytics.store.erasing import KEEP_IDS_MS
 
-KEEP_IDS_MS: Final = 3 * DAY_MS
-"""So long after it was received, the id of an erased row is kept, for its copies."""
 _NO_SESSION: Final = pa.scalar(0, pa.uint64())
 
 
@@ -44,6 +43,7 @@ def without(content: Content, erasures: Sequence[Erasure]) -> Content:
     return content._replace(
         table=content.table.filter(pc.invert(concerned)),
         spans=_counted(content.spans, erased),
+        dead=[each for each in content.dead if not _names(each, erasures)],
         gone=_ids(content.gone, erased, newest - KEEP_IDS_MS),
     )
 
@@ -86,6 +86,19 @@ def _of_visitors(table: pa.Table, visitors: Mapping[int, int]) -> pa.BooleanArra
     named = pc.index_in(table["visitor"], pa.array([*visitors], pa.uint64()))
     until = pc.take(pa.array([*visitors.values()], pa.int64()), named)
     return pc.fill_null(pc.less_equal(table["received_at"], until), fill_value=False)
+
+
+def _names(letter: DeadLetter, erasures: Sequence[Erasure]) -> bool:
+    """Whether the record, which nobody understood, may be of a visitor of one of *erasures*."""
+    return any(
+        each.site.encode() in letter.payload
+        and (
+            letter.received_at <= each.until
+            if each.before is None
+            else letter.received_at < each.before
+        )
+        for each in erasures
+    )
 
 
 def _counted(spans: Sequence[Span], erased: pa.Table) -> list[Span]:

@@ -18,6 +18,7 @@ from analytics import guest
 from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.store.base import Progress
 from analytics.store.connection import Connection
+from analytics.store.gate import Gate
 from analytics.store.waiting_room import WaitingRoom
 
 T = TypeVar("T")
@@ -50,6 +51,9 @@ class Threads:
         self._reading = WaitingRoom("store-reader", readers, patience_s=queue_timeout_s)
         self._own_reading = ThreadPoolExecutor(2, "store-own-reader")
         self._working = ThreadPoolExecutor(2, "store-worker")
+        self._reads = Gate(patient=False)
+        self._work = Gate(patient=True)
+        self._renewing = asyncio.Lock()
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._writer: Connection | None = None
@@ -71,7 +75,18 @@ class Threads:
 
     async def write(self, step: Callable[[Connection], T]) -> T:
         """Run *step* on the writing thread, after those before it."""
-        return await self._run(self._writing, lambda: step(self._opened()))
+        async with self._work.shared():
+            return await self._run(self._writing, lambda: step(self._opened()))
+
+    async def renew(self, prepare: Callable[[Connection], None], swap: Callable[[], None]) -> None:
+        """Run *prepare* while nothing is written, then *swap* while nothing is open at all.
+
+        Long work is waited for before, and writing then waits; questions wait for *swap* only.
+        """
+        async with self._renewing, self._work.alone():
+            await self._run(self._writing, lambda: prepare(self._opened()))
+            async with self._reads.alone():
+                await self._run(self._writing, lambda: self._swapped(swap))
 
     async def read(self, step: Callable[[Connection], T], *, at_most_s: float | None = None) -> T:
         """Run *step* on a reading thread: when it is its guest's turn, or at once without one.
@@ -79,12 +94,13 @@ class Threads:
         Raises `Busy` when its guest has waited too long. With *at_most_s*, a step that runs
         longer is given up: it raises `QueryTooLong`.
         """
-        if guest.current() is None:
-            return await self._run(self._own_reading, lambda: self._read(step, at_most_s))
-        return await self._reading.run(lambda: self._read(step, at_most_s))
+        async with self._reads.shared():
+            if guest.current() is None:
+                return await self._run(self._own_reading, lambda: self._read(step, at_most_s))
+            return await self._reading.run(lambda: self._read(step, at_most_s))
 
     async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncGenerator[T, None]:
-        """Yield what *step* yields, from a connection of its own."""
+        """Yield what *step* yields, from a connection of its own, which `renew` closes."""
         connection = await self._run(self._working, self._new)
         try:
             items = step(connection)
@@ -98,6 +114,10 @@ class Threads:
 
         Cancelled, it stops the work before it returns.
         """
+        async with self._work.shared():
+            return await self._watch(step, progress)
+
+    async def _watch(self, step: Callable[[Connection], T], progress: Progress) -> T:
         connection = await self._run(self._working, self._new)
         running = asyncio.ensure_future(self._run(self._working, lambda: step(connection)))
         try:
@@ -152,11 +172,18 @@ class Threads:
         connection: Connection = self._own.connection
         return connection
 
+    def _swapped(self, swap: Callable[[], None]) -> None:
+        self._closed()
+        try:
+            swap()
+        finally:
+            self._opened()
+
     def _closed(self) -> None:
         with self._lock:
             if self._engine is not None:
                 self._engine.close()
-                self._engine = None
+                self._engine = self._writer = None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How a batch becomes durable: rows, ledger, dead letters and offset in one transaction."""
+"""What a batch that becomes durable is made of: rows, ledger, dead letters, offset."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import msgspec
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Row
-from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
-from analytics.store.connection import Connection, transaction
+from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine
+from analytics.store.connection import Connection
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -86,19 +86,6 @@ class RowFile:
             ) from exc
         finally:
             path.unlink(missing_ok=True)
-
-
-def write(connection: Connection, batch: WriteBatch, file: RowFile) -> dict[str, int]:
-    """Make *batch* durable, all or nothing; for each site, from which moment on it changes."""
-    earliest = touched(batch.rows)
-    with transaction(connection):
-        if batch.rows:
-            file.insert(connection, batch.rows)
-            pull_back(connection, earliest)
-        add_to_ledger(connection, batch.ledger)
-        add_dead(connection, batch.partition, batch.dead)
-        set_offset(connection, batch.partition, batch.next_offset)
-    return earliest
 
 
 def touched(rows: Iterable[Row]) -> dict[str, int]:

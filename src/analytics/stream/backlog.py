@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -93,6 +94,12 @@ class Backlog:
         await self._journal.release(batch.end)
         async with self._moved:
             self._moved.notify_all()
+
+    async def clear(self) -> None:
+        """Keep nothing on this disk of what the log has; without room for a segment, later."""
+        with suppress(LogUnavailable):
+            await self._journal.seal()
+        await self._journal.release(Position(0, self._mark.drained))
 
     async def gone(self, offset: int) -> None:
         """Return when the log has the record at *offset*."""

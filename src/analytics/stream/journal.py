@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,7 +24,9 @@ import structlog
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import LogRecord
 from analytics.stream import record as records_
+from analytics.stream import segment
 from analytics.stream.base import Appending, Batch, EventLog, Position
+from analytics.stream.segment_file import name
 from analytics.stream.segments import JournalLimits, Segments, is_cramped
 
 __all__ = ["PARTITION", "Journal", "JournalLimits"]
@@ -32,6 +35,23 @@ log = structlog.get_logger()
 
 PARTITION: Final = 0
 _QUICK_SYNC_S: Final = 0.0005
+_COPIED_AT_ONCE: Final = 5_000
+
+
+async def copied(log: EventLog, start: Position, folder: Path) -> None:
+    """Write the records that *log* has from *start* on as a journal of one segment in *folder*."""
+    end = next(end for _, end in await log.ends() if end.partition == start.partition)
+    await asyncio.to_thread(folder.mkdir)
+    path = folder / name(start.offset)
+    await asyncio.to_thread(path.write_bytes, segment.header(start.offset))
+    if start.offset >= end.offset:
+        return
+    async with aclosing(log.read(start, limit=_COPIED_AT_ONCE)) as batches:
+        async for batch in batches:
+            with path.open("ab") as file:
+                await asyncio.to_thread(file.write, segment.pack(batch.records))
+            if batch.end.offset >= end.offset:
+                return
 
 
 class Group:
@@ -73,6 +93,7 @@ class Journal:
         self._waiting: Group | None = None
         self._busy = False  # a group is on its way to the disk, or a flush is to come
         self._idle: asyncio.Future[None] | None = None  # who closes waits for what is under way
+        self._sealing: asyncio.Future[None] | None = None  # who wants another segment begun
         self._closed = True
         self._grew = asyncio.Event()
         self._fault: str | None = None
@@ -122,6 +143,12 @@ class Journal:
 
     def _flush(self) -> None:
         """Send the waiting group to the disk, by the way that is quicker now."""
+        if self._sealing is not None:
+            sealing, self._sealing = self._sealing, None
+            self._loop.run_in_executor(
+                self._threads, self._segments.seal, self._synced
+            ).add_done_callback(lambda sealed: self._sealed(sealing, sealed))
+            return
         group, self._waiting = self._waiting, None
         if group is None:
             self._busy = False
@@ -176,6 +203,33 @@ class Journal:
             group.failed(fault)
             if waiting is not None:
                 waiting.failed(fault)
+        self._loop.call_soon(self._flush)
+
+    async def seal(self) -> None:
+        """Return when what is durable by now lies in segments that take no further record.
+
+        So that `release` can delete them, however little came. Raises `LogUnavailable` when
+        there is no room for another segment.
+        """
+        if self._closed:
+            raise LogUnavailable("the journal is closed; try again in a moment")
+        if self._sealing is None:
+            self._sealing = self._loop.create_future()
+        sealing = self._sealing
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._flush)
+        await asyncio.shield(sealing)
+
+    def _sealed(self, sealing: asyncio.Future[None], sealed: asyncio.Future[None]) -> None:
+        """Tell who waits for the seal, and go on with what was appended meanwhile."""
+        fault = sealed.exception()
+        if fault is None:
+            sealing.set_result(None)
+        else:
+            sealing.set_exception(
+                LogUnavailable(f"the journal can't begin another segment: {fault}")
+            )
         self._loop.call_soon(self._flush)
 
     # Reading

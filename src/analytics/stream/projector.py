@@ -29,8 +29,9 @@ import structlog
 
 from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import AnalyticsError, Corrupt, NotVisibleYet, Unavailable
-from analytics.event import Hit, LogRecord
+from analytics.event import Erasure, Hit, LogRecord
 from analytics.pipeline.dedupe import DAY_MS, Unsure
+from analytics.pipeline.erasure import Ordered
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import DeadLetter, WriteBatch, add, count_dead
 from analytics.pipeline.sessions import KEEP_MS, REACH_MS, Visitor
@@ -128,6 +129,8 @@ class Projector:
 
     async def __aenter__(self) -> Self:
         await self._load()
+        # One that was killed may have stored all of a segment and not let go of it.
+        await self._log.release(Position(self._partition, self.next_offset))
         self._following.start()
         return self
 
@@ -233,6 +236,7 @@ class Projector:
             dead=dead,
             partition=self._partition,
             next_offset=batch.end.offset,
+            erasures=[Ordered(at, each) for at, each in records if type(each) is Erasure],
         )
         await self._surely(lambda: self._sink.write(write))
 

@@ -120,6 +120,10 @@ class Segments:
         self._file = fresh
         self._bases.append(base)
 
+    def seal(self, end: int) -> None:
+        """Begin another segment with the record at offset *end*, which is the next one."""
+        self._begin(end)
+
     def _check_room(self, size: int) -> None:
         if self.size + size > self._limits.max_backlog_bytes:
             raise OSError(0, "its backlog has reached its limit (journal.max_backlog_bytes)")

@@ -133,6 +133,8 @@ class Spool:
         if self.backlog:
             log.warning("spool_left_over", records=self.backlog)
             self._begin_spooling()
+        else:
+            await self._backlog.clear()
         self._watcher.start()
         return self
 
@@ -254,6 +256,7 @@ class Spool:
                 async with aclosing(self._backlog.read(limit=_CHUNK)) as batches:
                     await self._send_all(batches)
                 self._send_directly()
+                await self._backlog.clear()
         except Exception:
             self._stop_holding()
             raise

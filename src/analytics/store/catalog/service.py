@@ -16,11 +16,15 @@ from analytics.site import Site
 from analytics.store.catalog.base import Catalog
 
 
-class Rows(Protocol):
-    """The part of a store that the removal of a site concerns."""
+class FirstEvents(Protocol):
+    """The part of a store that the addition of a site concerns."""
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
+
+
+class Rows(Protocol):
+    """What erases, as far as the removal of a site concerns it."""
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
         """As `Erases.count_rows`."""
@@ -56,7 +60,7 @@ class Added(NamedTuple):
     since: int | None
 
 
-async def add_site(catalog: Catalog, rows: Rows, domain: str, *, timezone: str) -> Added:
+async def add_site(catalog: Catalog, rows: FirstEvents, domain: str, *, timezone: str) -> Added:
     """Add a site. Raises `Malformed`, `Conflict`."""
     site = await catalog.sites.add(domain, timezone=timezone)
     return Added(site, await rows.first_event(site.domain))

@@ -19,8 +19,8 @@ from analytics.errors import (
 )
 from analytics.store.connection import Connection, Parameters, Record, Refused, transaction
 
-SCHEMA_VERSION: Final = 2
-_SINCE: Final = {2: "window.sql"}
+SCHEMA_VERSION: Final = 3
+_SINCE: Final = {2: "window.sql", 3: "erasing.sql"}
 """What each version after the first has added."""
 _INTERRUPT_EVERY_S: Final = 0.05
 

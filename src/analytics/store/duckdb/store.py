@@ -7,8 +7,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+import structlog
 from msgspec import structs
 
 from analytics.errors import Conflict, StoreUnavailable
@@ -34,6 +35,7 @@ from analytics.store.base import (
     Absorbs,
     Audits,
     Builds,
+    Compacts,
     Erases,
     ExportFormat,
     Exports,
@@ -46,10 +48,15 @@ from analytics.store.base import (
 )
 from analytics.store.cell_building import Builder, Plan
 from analytics.store.connection import Connection
+from analytics.store.duckdb import compaction
 from analytics.store.duckdb.engine import Engine
 from analytics.store.erasing import Matching
 from analytics.store.lag import Lag
 from analytics.store.threads import Threads
+
+log = structlog.get_logger()
+
+_PROGRESS_EVERY_S: Final = 0.2
 
 
 class DuckDBStore:
@@ -69,6 +76,7 @@ class DuckDBStore:
         rebuild_at_most_every_ms: int = 600_000,
         hot_days: int = 0,
     ) -> None:
+        self._path = path
         self._threads = Threads(
             partial(Engine, path, memory_limit, threads),
             readers=readers,
@@ -227,6 +235,30 @@ class DuckDBStore:
         """The rows stored under each key of the ledger, counted from the rows themselves."""
         return await self._threads.read(partial(bookkeeping.recount, site=site))
 
+    async def compaction_due(self) -> bool:
+        """Whether the file still holds the bytes of rows that were deleted."""
+        return await self._threads.read(compaction.due)
+
+    async def compact(self, progress: Progress = lambda _: None) -> None:
+        """Write the file anew without them, if there are any.
+
+        Nothing is written meanwhile; questions are answered. Raises `StoreUnavailable` when the
+        disk has no room for it.
+        """
+        if not await self.compaction_due():
+            return
+        began = time.monotonic()
+        renewing = asyncio.ensure_future(
+            self._threads.renew(
+                partial(compaction.prepare, path=self._path), partial(compaction.swap, self._path)
+            )
+        )
+        while not renewing.done():
+            await asyncio.wait([renewing], timeout=_PROGRESS_EVERY_S)
+            progress(1.0 if renewing.done() else compaction.share(self._path))
+        await renewing
+        log.info("store_compacted", took_ms=round((time.monotonic() - began) * 1000))
+
     async def snapshot(self, path: Path) -> None:
         """Write a consistent copy to *path*, which must not exist."""
         await self._threads.watch(partial(_snapshot, path=path), lambda _: None)
@@ -258,6 +290,7 @@ class DuckDBStore:
         return await self._threads.write(step)
 
     def _prepare(self, connection: Connection) -> None:
+        compaction.tidy(self._path)
         self._scratch.mkdir(exist_ok=True)
         for left_over in self._scratch.iterdir():  # of a process that was killed
             left_over.unlink()
@@ -266,7 +299,7 @@ class DuckDBStore:
     def _write(self, batch: WriteBatch, connection: Connection) -> None:
         if self._file is None:
             raise StoreUnavailable("The store is not open.")
-        self._builder.note(writing.write(connection, batch, self._file))
+        self._builder.note(absorbing.write(connection, batch, self._file))
 
     def _absorb(self, prepared: Prepared, connection: Connection) -> None:
         self._builder.note(absorbing.absorb(connection, prepared))
@@ -276,16 +309,7 @@ def _snapshot(connection: Connection, path: Path) -> None:
     """Copy the database as it is in one transaction; writing goes on meanwhile."""
     if path.exists():
         raise Conflict(f"{path} exists already; a snapshot overwrites nothing.")
-    ((name,),) = connection.rows("SELECT current_database()")
-    source, target = str(name).replace('"', '""'), str(path).replace("'", "''")
-    connection.run(f"ATTACH '{target}' AS snapshot")
-    try:
-        connection.run(f'COPY FROM DATABASE "{source}" TO snapshot')
-    except BaseException:
-        connection.run("DETACH snapshot")
-        path.unlink(missing_ok=True)
-        raise
-    connection.run("DETACH snapshot")
+    compaction.copy(connection, path)
 
 
 _: type[SeriesStore] = DuckDBStore
@@ -293,9 +317,10 @@ _can: tuple[
     type[Absorbs],
     type[Audits],
     type[Builds],
+    type[Compacts],
     type[Erases],
     type[Exports],
     type[Lookups],
     type[Overviews],
     type[Snapshots],
-] = (DuckDBStore,) * 8
+] = (DuckDBStore,) * 9

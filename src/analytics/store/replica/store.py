@@ -16,6 +16,7 @@ from analytics.query import Query, Recent, Result
 from analytics.store.base import (
     Audits,
     Builds,
+    Compacts,
     Erases,
     ExportFormat,
     Exports,
@@ -193,6 +194,14 @@ class ReplicaStore:
         """Erase a site's rows everywhere; how many there were here, which are gone."""
         return await self._erasing().erase(site, None)
 
+    async def compaction_due(self) -> bool:
+        """Whether this replica's file still holds the bytes of rows that were deleted."""
+        return await self._engine.compaction_due()
+
+    async def compact(self, progress: Progress = lambda _: None) -> None:
+        """Return when it does not. What the cluster's servers keep goes as they can."""
+        await self._engine.compact(progress)
+
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
         """The rows that are here under each key of the ledger, counted."""
         return await self._engine.recount(site)
@@ -209,5 +218,11 @@ class ReplicaStore:
 
 _: type[SeriesStore] = ReplicaStore
 _can: tuple[
-    type[Audits], type[Builds], type[Erases], type[Exports], type[Overviews], type[Snapshots]
-] = (ReplicaStore,) * 6
+    type[Audits],
+    type[Builds],
+    type[Compacts],
+    type[Erases],
+    type[Exports],
+    type[Overviews],
+    type[Snapshots],
+] = (ReplicaStore,) * 7
