@@ -25,6 +25,7 @@ ALLOWED = {
     ("job/spark.py", "Timer"): "fires once, at the time limit of a question under way",
     ("job/port.py", "Thread"): "uvicorn's server, which survives its handlers; the job awaits it",
     ("registry/membership.py", "create_task"): "withdraws once; the block's end awaits it",
+    ("store/duckdb/store.py", "ensure_future"): "`compact` awaits it, and tells how far it is",
     ("store/threads.py", "Thread"): "fires once, at the time limit of a query under way",
     ("store/threads.py", "ensure_future"): "awaited by the call that began it",
     ("stream/kafka/lane.py", "create_task"): "one group of appends, each of which is answered",
