@@ -315,6 +315,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         loops=parts.loops,
         replicas=parts.registry.replicas,
         table=lambda: gate.table(),
+        max_streams=settings.gateway.max_streams,
         client=lambda request: trust.client(request.scope).address,
     )
     figures = metrics.routes(taking.counts, parts.gauges, parts.breakers, parts.loops)

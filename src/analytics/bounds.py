@@ -51,6 +51,16 @@ OPEN_BATCH_EVENTS: Final = 100
 OPEN_BATCH_BYTES: Final = 256 * 1024
 """Body of a batch without a key."""
 
+# ---- streams of live figures
+
+STREAMS: Final = 500
+"""Open at a time, altogether."""
+STREAMS_OF_SITE: Final = 300
+STREAMS_OF_READER: Final = 10
+"""Of one session, or of one address without one."""
+STREAM_S: Final = 600
+"""How long one lasts; the page then asks for another."""
+
 # ---- one question
 
 COMPARISONS: Final = 50

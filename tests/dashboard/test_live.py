@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
-from tests.dashboard.world import NOW, SITE, hit
+from msgspec import structs
+from starlette.requests import Request
+from tests.dashboard.world import NOW, PASSWORD, SITE, VIEWER, hit
 
 from analytics.dashboard import Dashboard
+from analytics.dashboard.ask import COOKIE, Ask
 from analytics.dashboard.live import messages
-from analytics.errors import StoreUnavailable
+from analytics.dashboard.stream_places import StreamPlaces
+from analytics.errors import StoreUnavailable, TooMany
+from analytics.person import Person
 from analytics.site import Site
+from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
 
@@ -97,6 +103,119 @@ async def test_it_lets_go_of_a_server_that_stops(followed: Dashboard) -> None:
     leaving = dataclasses.replace(followed, stopping=lambda: True)
     stream = messages(leaving, HERE, beat_s=FOREVER_S, pause_s=0)
     assert len([message async for message in stream]) == 2
+
+
+async def test_however_many_look_it_is_found_out_once(
+    followed: Dashboard, signal: Signal, store: DuckDBStore
+) -> None:
+    class Counted:
+        asked = 0
+
+        async def current(self, now: int) -> Mapping[str, int]:
+            self.asked += 1
+            return await store.current(now)
+
+        async def first_event(self, site: str) -> int | None:
+            self.asked += 1
+            return await store.first_event(site)
+
+    counted = Counted()
+    shared = dataclasses.replace(followed, store=counted)  # type: ignore[arg-type]
+    streams = [messages(shared, HERE, beat_s=FOREVER_S, pause_s=0) for _ in range(50)]
+    for stream in streams:
+        await anext(stream)
+    told = await asyncio.gather(*map(_next, streams))
+    assert told == [{"visitors": 0, "seen": False, "stored": False}] * 50
+    assert counted.asked == 2
+    signal.said.put_nowait(True)
+    told = await asyncio.gather(*map(_next, streams))
+    assert told == [{"visitors": 0, "seen": False, "stored": True}] * 50
+    assert counted.asked == 4
+    for stream in streams:
+        await stream.aclose()
+    await asyncio.sleep(0)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "board"]
+
+
+async def test_it_ends_after_a_while_and_the_page_asks_for_another(followed: Dashboard) -> None:
+    stream = messages(followed, HERE, beat_s=0, pause_s=0, most_s=0)
+    assert len([message async for message in stream]) == 1
+
+
+async def test_it_ends_with_the_right_to_see_the_site(followed: Dashboard) -> None:
+    rights = [True, True, False]
+
+    async def may_see() -> bool:
+        return rights.pop(0)
+
+    stream = messages(followed, HERE, may_see=may_see, beat_s=0, pause_s=0)
+    assert len([message async for message in stream]) == 3
+    assert rights == []
+
+
+Change = Callable[[SqliteCatalog, str], Awaitable[object]]
+
+
+async def _log_out(catalog: SqliteCatalog, token: str) -> None:
+    await catalog.people.log_out(token)
+
+
+async def _remove_person(catalog: SqliteCatalog, token: str) -> None:
+    await catalog.people.remove(VIEWER)
+
+
+async def _remove_site(catalog: SqliteCatalog, token: str) -> None:
+    await catalog.sites.remove(SITE)
+
+
+@pytest.mark.parametrize("change", [_log_out, _remove_person, _remove_site])
+async def test_the_right_is_that_of_now(
+    deps: Dashboard, peopled: SqliteCatalog, change: Change
+) -> None:
+    token = await peopled.people.log_in(VIEWER, PASSWORD)
+    ask = _ask(deps, token, await peopled.people.logged_in(token))
+    assert await ask.may_still_see()
+    await change(peopled, token)
+    assert not await ask.may_still_see()
+
+
+async def test_a_site_that_is_no_longer_public_is_not_shown_on(
+    deps: Dashboard, peopled: SqliteCatalog
+) -> None:
+    site = peopled.sites.get(SITE)
+    assert site is not None
+    await peopled.sites.change(structs.replace(site, public=True))
+    ask = _ask(deps, "", None)
+    assert await ask.may_still_see()
+    await peopled.sites.change(site)
+    assert not await ask.may_still_see()
+
+
+def _ask(deps: Dashboard, token: str, person: Person | None) -> Ask:
+    headers = [(b"cookie", f"{COOKIE}={token}".encode())] if token else []
+    scope = {"type": "http", "path_params": {"domain": SITE}, "headers": headers}
+    return Ask(deps, Request(scope), person)
+
+
+def test_places_are_bounded_for_a_reader_a_site_and_altogether() -> None:
+    places = StreamPlaces(6, of_site=4, of_reader=2)
+    mine = [places.take("a.example", "me") for _ in range(2)]
+    with pytest.raises(TooMany):
+        places.take("b.example", "me")
+    others = [places.take("a.example", name) for name in ("b", "c")]
+    with pytest.raises(TooMany):
+        places.take("a.example", "d")
+    others += [places.take("b.example", name) for name in ("d", "e")]
+    with pytest.raises(TooMany):
+        places.take("c.example", "f")
+    mine[0]()
+    mine[0]()  # given back once
+    places.take("c.example", "f")
+    with pytest.raises(TooMany):
+        places.take("c.example", "g")
+    for give_back in (*mine, *others):
+        give_back()
+    assert len(places._open) == 3, "those of the one that is open"
 
 
 async def test_a_machine_is_not_the_first_pageview(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -62,6 +62,17 @@ class Ask:
         if not person.sees(site.domain):
             raise Forbidden("Your account does not include this site. Ask its owner to add you.")
         return site
+
+    async def may_still_see(self) -> bool:
+        """Return whether the request, made again now, would be shown the site of its address."""
+        person = await self.deps.catalog.people.logged_in(self.session) if self.session else None
+        if person is not None and person.must_change:
+            return False
+        try:
+            replace(self, person=person).site()
+        except (Forbidden, NotFound, Unauthenticated):
+            return False
+        return True
 
     def owned_site(self) -> Site:
         """The site of the address, for somebody who may change it."""

@@ -10,9 +10,12 @@ from typing import Protocol
 
 from starlette.requests import Request
 
+from analytics import bounds
 from analytics.background import LoopState
 from analytics.breaker import Breaker
+from analytics.dashboard.board import Boards
 from analytics.dashboard.current_visitors import CurrentVisitors
+from analytics.dashboard.stream_places import StreamPlaces
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Recent, Result
 from analytics.registry.base import Listed
@@ -122,6 +125,8 @@ class Dashboard:
     """Who is there, this server included; raises `RegistryUnavailable`."""
     table: Callable[[], Sequence[RouteLine]] = no_table
     """Every route, in the order of the modules."""
+    max_streams: int = bounds.STREAMS
+    """How many pages may be told live figures at a time."""
     client: Callable[[Request], str] = peer
     """The visitor's address, for throttling; behind a trusted proxy not the proxy's."""
 
@@ -129,3 +134,13 @@ class Dashboard:
     def current(self) -> CurrentVisitors:
         """The count of current visitors that all live pages share."""
         return CurrentVisitors(self.store, self.clock)
+
+    @cached_property
+    def boards(self) -> Boards:
+        """What live pages are told, for each site once."""
+        return Boards()
+
+    @cached_property
+    def stream_places(self) -> StreamPlaces:
+        """The places of the streams that are open."""
+        return StreamPlaces(self.max_streams)

@@ -1,92 +1,123 @@
-"""The stream of a site's current visitors, for as long as a page listens."""
+"""The stream of a site's current visitors, for as long as a page listens and may.
+
+A stream ends by itself after a while: the page asks for another, and is told anew whether it may.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from analytics import guest
-from analytics.dashboard.arrival import arrival
+from analytics import bounds
+from analytics.dashboard.arrival import Arrival, arrival
 from analytics.dashboard.ask import Ask
+from analytics.dashboard.board import BEAT_S, PAUSE_S, Board
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS
-from analytics.errors import Unavailable
+from analytics.limiter import sender
 from analytics.site import Site
 
-LOOK_UP_S: Final = 0.5
-BEAT_S: Final = 10.0
-"""Visitors stop being current without any event, so the stream also speaks by the clock."""
 RETRY_MS: Final = (2000, 5000)
 """When a browser whose stream has ended asks for it again."""
-PAUSE_S: Final = 1.0
-"""The least time between two messages, however much is stored."""
+MaySee = Callable[[], Awaitable[bool]]
+"""Return whether the reader may still see the site."""
+
+
+class LiveStream(StreamingResponse):
+    """Server-sent events that hold a place until they have ended."""
+
+    def __init__(self, content: AsyncIterator[str], give_back: Callable[[], None]) -> None:
+        # A proxy that buffers would hold the messages back.
+        headers = {**PAGE_HEADERS, "X-Accel-Buffering": "no"}
+        super().__init__(content, media_type="text/event-stream", headers=headers)
+        self._give_back = give_back
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._give_back()
 
 
 async def show(ask: Ask) -> Response:
-    """Server-sent events: `now` with the count, and whether rows were stored."""
-    return StreamingResponse(
-        messages(ask.deps, ask.site()),
-        media_type="text/event-stream",
-        # A proxy that buffers would hold the messages back.
-        headers={**PAGE_HEADERS, "X-Accel-Buffering": "no"},
-    )
+    """Server-sent events: `now` with the count, and whether rows were stored.
+
+    Raises `TooMany` when this reader, the site or the server has as many as may be.
+    """
+    site = ask.site()
+    if ask.person is not None:
+        reader = ("session", ask.session)
+    else:
+        reader = ("address", sender(ask.deps.client(ask.request)))
+    give_back = ask.deps.stream_places.take(site.domain, reader)
+    return LiveStream(messages(ask.deps, site, may_see=ask.may_still_see), give_back)
+
+
+class Finding:
+    """What a site's pages are told: how many are there, and whether anybody came yet."""
+
+    def __init__(self, deps: Dashboard, site: Site) -> None:
+        self._deps = deps
+        self._site = site
+        self._came = Arrival(seen=False)
+
+    async def __call__(self) -> Mapping[str, object]:
+        """Find it out now."""
+        visitors = await self._deps.current.of(self._site.domain)
+        if not self._came.seen:
+            self._came = await arrival(self._deps, self._site)
+        came = self._came
+        machine = {"machine": came.machine} if came.machine and not came.seen else {}
+        return {"visitors": visitors, "seen": came.seen, **machine}
+
+
+async def always() -> bool:
+    """Return that nothing has changed."""
+    return True
 
 
 async def messages(
-    deps: Dashboard, site: Site, *, beat_s: float = BEAT_S, pause_s: float = PAUSE_S
+    deps: Dashboard,
+    site: Site,
+    *,
+    may_see: MaySee = always,
+    beat_s: float = BEAT_S,
+    pause_s: float = PAUSE_S,
+    most_s: float = bounds.STREAM_S,
 ) -> AsyncIterator[str]:
-    """One message at once, then one after each change and at least each *beat_s*."""
-    changes = deps.changed()
-    step = asyncio.ensure_future(_step(changes))
-    try:
-        # Not all at the same moment, when the server has come back.
-        yield f"retry: {random.randint(*RETRY_MS)}\n\n"  # noqa: S311
-        stored, seen, machine = False, False, ""
-        while True:
-            try:
-                visitors = await deps.current.of(site.domain)
-                if not seen:
-                    with guest.asking(None):  # a page that lies open has no turn among readers
-                        came = await arrival(deps, site)
-                        seen, machine = came.seen, came.machine
-                data: dict[str, object] = {"visitors": visitors, "seen": seen, "stored": stored}
-                if machine and not seen:
-                    data["machine"] = machine
-                yield f"event: now\ndata: {json.dumps(data)}\n\n"
-            except Unavailable:
-                yield ": the store cannot answer now\n\n"
-            await asyncio.sleep(pause_s)
-            await _wait(step, beat_s, deps.stopping)
-            if deps.stopping():
+    """One message at once, then one after each change and at least each *beat_s*.
+
+    It ends after *most_s*, and with the reader's right, which is asked for at each beat.
+    """
+    now = asyncio.get_running_loop().time
+    began = asked = now()
+    # Not all at the same moment, when the server has come back.
+    yield f"retry: {random.randint(*RETRY_MS)}\n\n"  # noqa: S311
+    stored: int | None = None
+
+    def made() -> Board:
+        return Board(
+            Finding(deps, site), deps.changed, deps.stopping, beat_s=beat_s, pause_s=pause_s
+        )
+
+    async with deps.boards.of(site.domain, made) as board:
+        async for told in board.read():
+            if now() - began >= most_s:
                 return
-            stored = step.done()
-            if stored:
-                if not step.result():
+            if now() - asked >= beat_s:
+                asked = now()
+                if not await may_see():
                     return
-                step = asyncio.ensure_future(_step(changes))
-    finally:
-        step.cancel()
-
-
-async def _wait(step: asyncio.Future[bool], most_s: float, stopping: Callable[[], bool]) -> None:
-    """Wait for *step*, at most *most_s*, looking up now and then whether the server stops."""
-    left = most_s
-    while left > 0 and not stopping():
-        done, _ = await asyncio.wait({step}, timeout=min(left, LOOK_UP_S))
-        if done:
-            return
-        left -= LOOK_UP_S
-
-
-async def _step(changes: AsyncIterator[None]) -> bool:
-    """Wait for the next change; False when there will be none."""
-    try:
-        await anext(changes)
-    except StopAsyncIteration:
-        return False
-    return True
+            if told.data is None:
+                yield ": the store cannot answer now\n\n"
+                continue
+            news = stored is not None and told.stored > stored
+            stored = told.stored
+            yield f"event: now\ndata: {json.dumps({**told.data, 'stored': news})}\n\n"

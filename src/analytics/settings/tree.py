@@ -98,6 +98,11 @@ class Gateway(Section):
     max_body_bytes: Bytes = setting(
         1 * MIB, "Largest body of a request that is not an event.", unit="bytes"
     )
+    max_streams: int = setting(
+        bounds.STREAMS,
+        "Pages that are told live figures at once; any other shows those of when it was loaded.",
+        ge=0,
+    )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
         (),
         'Origins whose pages may call the API with a key, such as "https://example.com"; * for '
