@@ -175,7 +175,7 @@ async def test_a_wrong_key_is_told_the_same_everywhere(
         headers = {"authorization": authorization}
         answer = await server.request(method, path, json=event, headers=headers)
         assert answer.status_code == 401, path
-        assert answer.json()["error"] == "this key is unknown or was revoked", path
+        assert answer.json()["error"] == "this key is unknown, was revoked or has expired", path
 
 
 async def test_a_password_for_a_proxy_in_front_of_us_is_no_key(server: httpx2.AsyncClient) -> None:

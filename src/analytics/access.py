@@ -35,7 +35,7 @@ def key(authorization: str, keys: KeyRing) -> Key | None:
         return None
     found = keys.find(token)
     if found is None:
-        raise Unauthenticated("this key is unknown or was revoked")
+        raise Unauthenticated("this key is unknown, was revoked or has expired")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The upkeep of a running server: cells, retention, compaction, and the salts of each day.
+"""The upkeep of a running server: cells, retention, compaction, audit log, salts of each day.
 
 Each duty is a background loop of its own, so that none fails with another.
 """
@@ -37,6 +37,13 @@ def duties(parts: Parts) -> Sequence[BackgroundLoop]:
             every_s=_EVERY_S,
             meanwhile="Salts of past days are not deleted, and none are made for days to come: "
             "hits without a cookie will be refused from the day after tomorrow on.",
+        ),
+        BackgroundLoop(
+            "audit-log",
+            parts.catalog.flush,
+            every_s=_EVERY_S,
+            meanwhile="Refused logins and the days on which keys were used are not written down.",
+            longest_pause_s=_LONGEST_PAUSE_S,
         ),
         BackgroundLoop(
             "retention",

@@ -35,6 +35,19 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         return self.owner or domain in self.sites
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One login that has not ended, without its token."""
+
+    id: str
+    created_at: int
+    used_at: int
+    """When it was last used, to the hour; both in UTC milliseconds."""
+    browser: str
+    """As people call it: "Firefox on Linux"; "" when nobody knows."""
+    own: bool = False
+    """Whether it is that of who asks."""
+
+
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """An API key, without its secret."""
 
@@ -44,6 +57,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """The one domain it acts on; None for all sites."""
     created_at: int
     label: str = ""
+    expires_at: int | None = None
+    """From when on it is worthless, in UTC milliseconds; None for never."""
 
     def allows(self, scope: Scope, domain: str) -> bool:
         """Whether the key may do *scope* on *domain*."""

@@ -98,6 +98,31 @@ def test_a_site_that_comes_back_says_what_comes_with_it(command: Command) -> Non
     assert "events since 2015-05-17" in command("site", "add", "https://example.com/").out
 
 
+def test_what_commands_change_is_in_the_audit_log(command: Command, tmp_path: Path) -> None:
+    assert command("site", "add", "example.com").code == 0
+    log = access_log(3)
+    command("import", "access-log", "-", "--site", "example.com", stdin=log)
+    command("export", "--site", "example.com")
+    command("user", "add", "ada@example.com", "--owner", "--password-stdin", stdin=b"long enough")
+    command("erase", "--site", "example.com", "--everything", "--yes")
+    command("backup", tmp_path / "b.tar")
+    command("site", "remove", "example.com", "--yes")
+    entries = command("audit-log", "--json").json
+    assert [(each["what"], each["who"], each.get("site", "")) for each in reversed(entries)] == [
+        ("site-added", "a command", "example.com"),
+        ("data-imported", "a command", "example.com"),
+        ("data-exported", "a command", "example.com"),
+        ("person-added", "a command", ""),
+        ("data-erased", "a command", "example.com"),
+        ("backup-made", "a command", ""),
+        ("site-removed", "a command", "example.com"),
+    ]
+    shown = command("audit-log", "--site", "example.com", "--most", "2").out.splitlines()
+    assert len(shown) == 3
+    assert "data-erased" in shown[2]
+    assert "3 events" in shown[2]
+
+
 def test_a_key_is_created_listed_without_its_secret_and_revoked(command: Command) -> None:
     command("site", "add", "example.com")
     scopes = ("--scope", "stats:read,sites:write", "--json")

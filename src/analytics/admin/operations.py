@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import structlog
 
+from analytics import acting
 from analytics.admin import (
+    audit_log,
     auditing,
     backup,
     erasing,
@@ -20,7 +23,11 @@ from analytics.admin import (
 )
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
-from analytics.errors import Malformed, NotFound
+from analytics.errors import Malformed, NotFound, StoreUnavailable
+from analytics.store.catalog.audit import Deed
+from analytics.wording import counted
+
+log = structlog.get_logger()
 
 
 class Operation(NamedTuple):
@@ -30,6 +37,8 @@ class Operation(NamedTuple):
     run: Callable[[Workspace, Any, Job], Awaitable[object]]
     reads: bool = False
     """Whether it reads `Job.input`."""
+    deed: Deed | None = None
+    """What the audit log calls it; None for what the catalog writes down itself."""
 
 
 OPERATIONS: Final[dict[str, Operation]] = {
@@ -46,11 +55,12 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "key.create": Operation(keys.CreateKey, keys.create),
     "key.list": Operation(keys.ListKeys, keys.every),
     "key.revoke": Operation(keys.RevokeKey, keys.revoke),
-    "import": Operation(importing.ImportPast, importing.run, reads=True),
-    "export": Operation(exporting.Export, exporting.run),
+    "import": Operation(importing.ImportPast, importing.run, reads=True, deed=Deed.DATA_IMPORTED),
+    "export": Operation(exporting.Export, exporting.run, deed=Deed.DATA_EXPORTED),
     "erase.count": Operation(erasing.Erase, erasing.count),
-    "erase": Operation(erasing.Erase, erasing.run),
-    "backup": Operation(backup.Backup, backup.run),
+    "erase": Operation(erasing.Erase, erasing.run, deed=Deed.DATA_ERASED),
+    "backup": Operation(backup.Backup, backup.run, deed=Deed.BACKUP_MADE),
+    "audit-log": Operation(audit_log.AskAuditLog, audit_log.recent),
     "audit": Operation(auditing.Audit, auditing.run),
     "status": Operation(status.AskStatus, status.run),
 }
@@ -71,4 +81,24 @@ async def perform(workspace: Workspace, name: str, parameters: bytes, job: Job) 
         asked = msgspec.json.decode(parameters, type=operation.parameters)
     except msgspec.MsgspecError as exc:
         raise Malformed("", f"{name}: {exc}") from exc
-    return msgspec.json.encode(await operation.run(workspace, asked, job))
+    with acting.acting(acting.COMMAND):
+        result = await operation.run(workspace, asked, job)
+        if operation.deed is not None:
+            await _record(workspace, operation.deed, result)
+    return msgspec.json.encode(result)
+
+
+async def _record(workspace: Workspace, deed: Deed, result: object) -> None:
+    site = str(getattr(result, "site", ""))
+    about = _extent(result)
+    try:
+        await workspace.catalog.audit_log.record(deed, about=about, site=site)
+    except StoreUnavailable as exc:
+        # It was done, and must not be reported as a failure.
+        log.warning("audit_not_written", what=deed, about=about, site=site, error=str(exc))
+
+
+def _extent(result: object) -> str:
+    """Return how much an operation concerned, for the audit log."""
+    rows = getattr(result, "rows", getattr(result, "stored", None))
+    return "" if rows is None else counted(rows, "event")

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from analytics import __version__
+from analytics.cli.audit_log import audit_log
 from analytics.cli.cluster import cluster
 from analytics.cli.consent import Declined
 from analytics.cli.data import backup, erase, export, import_, restore
@@ -67,8 +68,8 @@ def analytics() -> None:
 
 
 for command in (
-    serve, site, user, key, import_, export, erase, backup, restore, audit, doctor, cluster,
-    discover, spark_job,
+    serve, site, user, key, import_, export, erase, backup, restore, audit, audit_log, doctor,
+    cluster, discover, spark_job,
 ):  # fmt: skip
     analytics.add_command(command)
 

@@ -33,8 +33,7 @@ class Account:
         try:
             check_password(password, form.get("again", ""), before=current)
             self._throttle.take(name)
-            # The session that this opens ends with the others.
-            await people.log_in(person.email, current)
+            await people.check(person.email, current)
             await people.set_password(person.email, password, keep=ask.session)
         except TooMany as error:
             response: Response = ask.page("account.html", status=429, problem=str(error))

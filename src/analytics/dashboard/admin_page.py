@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from analytics import __version__
 from analytics.breaker import Breaker, Outcome, State
-from analytics.dashboard import confirmation, replica_list, server_access
+from analytics.dashboard import audit_list, confirmation, replica_list, server_access
 from analytics.dashboard.ask import Ask, endpoint
 from analytics.dashboard.deps import Dashboard, RouteLine
 from analytics.dashboard.site_access import SCOPES
@@ -98,6 +98,7 @@ async def _page(ask: Ask, *, error: Malformed | Conflict | None = None, form: st
         people=await ask.deps.catalog.people.all(),
         keys=await ask.deps.catalog.keys.all(),
         scopes=SCOPES,
+        audit=await audit_list.asked(ask),
         unknown=await unknown_sites(ask.deps),
         version=__version__,
         replicas=await replica_list.asked(ask.deps),

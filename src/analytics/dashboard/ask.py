@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from analytics import guest, problem
+from analytics import acting, guest, problem
 from analytics.aside import aside
 from analytics.dashboard import flash, templates
 from analytics.dashboard.deps import Dashboard
@@ -195,7 +195,8 @@ def endpoint(deps: Dashboard, handler: Handler) -> Endpoint:
                 guest.known_as(("person", person.id))
             if person is not None and person.must_change and request.url.path not in _OPEN:
                 return redirect(ACCOUNT)
-            return await handler(Ask(deps, request, person))
+            with acting.acting(acting.STRANGER if person is None else person.email):
+                return await handler(Ask(deps, request, person))
         except Unauthenticated:
             back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return redirect("/login?" + urlencode({"next": back}))

@@ -12,6 +12,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from analytics import acting
 from analytics.dashboard.ask import MAX_PASSWORD_FORM_BYTES, Ask, redirect
 from analytics.dashboard.login import remember, remember_device
 from analytics.dashboard.throttle import Throttle
@@ -53,7 +54,8 @@ class Setup:
             async with self._one_at_a_time:
                 if await people.all():
                     return redirect("/login")
-                await people.add(email, password, owner=True)
+                with acting.acting(acting.SETUP):
+                    await people.add(email, password, owner=True)
         except Invalid as error:
             problem = error.reason if isinstance(error, Malformed) else str(error)
             return ask.page("setup.html", status=400, token=token, email=email, problem=problem)

@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 import pytest
 
+from analytics.acting import acting
 from analytics.errors import Conflict, Malformed, NotFound, Unauthenticated
 from analytics.person import Scope
 from analytics.site import Shields
+from analytics.store.catalog.audit import KEPT_DAYS, KEPT_ENTRIES, Deed
 from analytics.store.catalog.base import Catalog, SaltMissing
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -163,10 +165,77 @@ class PeopleContract:
     ) -> None:
         await catalog.people.add("ada@example.com", PASSWORD, owner=True)
         token = await catalog.people.log_in("ada@example.com", PASSWORD)
-        clock.at_ms += 30 * DAY_MS
-        assert await catalog.people.logged_in(token) is not None
+        for _ in range(3):
+            clock.at_ms += 10 * DAY_MS
+            assert await catalog.people.logged_in(token) is not None
         clock.at_ms += 1
         assert await catalog.people.logged_in(token) is None
+
+    async def test_a_session_that_is_not_used_ends_after_fourteen_days(
+        self, catalog: Catalog, clock: HandClock
+    ) -> None:
+        await catalog.people.add("ada@example.com", PASSWORD, owner=True)
+        token = await catalog.people.log_in("ada@example.com", PASSWORD)
+        clock.at_ms += 14 * DAY_MS
+        assert await catalog.people.logged_in(token) is not None
+        clock.at_ms += 14 * DAY_MS + 1
+        assert await catalog.people.logged_in(token) is None
+        assert await catalog.people.sessions("ada@example.com") == ()
+
+    async def test_sessions_are_listed_and_ended_one_by_one(
+        self, catalog: Catalog, clock: HandClock
+    ) -> None:
+        await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        await catalog.people.add("bob@x.example", PASSWORD, owner=True)
+        phone = await catalog.people.log_in("ada@x.example", PASSWORD, browser="Safari on iOS")
+        clock.at_ms += DAY_MS
+        mine = await catalog.people.log_in("ada@x.example", PASSWORD, browser="Firefox on Linux")
+        await catalog.people.log_in("bob@x.example", PASSWORD)
+        newest, oldest = await catalog.people.sessions("ada@x.example", token=mine)
+        assert (newest.browser, newest.own) == ("Firefox on Linux", True)
+        assert (oldest.browser, oldest.own) == ("Safari on iOS", False)
+        assert newest.created_at - oldest.created_at == DAY_MS
+        assert phone not in repr((newest, oldest))
+        with pytest.raises(NotFound):
+            await catalog.people.end_session("bob@x.example", oldest.id)
+        await catalog.people.end_session("ada@x.example", oldest.id)
+        assert await catalog.people.logged_in(phone) is None
+        assert await catalog.people.logged_in(mine) is not None
+        with pytest.raises(NotFound):
+            await catalog.people.end_session("ada@x.example", oldest.id)
+
+    async def test_sessions_are_ended_everywhere_at_once(self, catalog: Catalog) -> None:
+        tokens = {}
+        for name in ("ada", "bob"):
+            await catalog.people.add(f"{name}@x.example", PASSWORD, owner=True)
+            tokens[name] = [
+                await catalog.people.log_in(f"{name}@x.example", PASSWORD) for _ in range(3)
+            ]
+        mine = tokens["ada"][0]
+        assert await catalog.people.end_sessions("ADA@x.example", keep=mine) == 2
+        assert await catalog.people.logged_in(mine) is not None
+        assert await catalog.people.logged_in(tokens["ada"][1]) is None
+        assert await catalog.people.logged_in(tokens["bob"][0]) is not None
+        assert await catalog.people.end_sessions(None) == 4
+        assert await catalog.people.logged_in(mine) is None
+        assert await catalog.people.logged_in(tokens["bob"][0]) is None
+        with pytest.raises(NotFound):
+            await catalog.people.end_sessions("eve@x.example")
+
+    async def test_a_password_is_checked_without_a_session(self, catalog: Catalog) -> None:
+        await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        await catalog.people.check("ADA@x.example", PASSWORD)
+        assert await catalog.people.sessions("ada@x.example") == ()
+        with pytest.raises(Unauthenticated):
+            await catalog.people.check("ada@x.example", PASSWORD + "!")
+
+    async def test_a_new_password_has_a_new_key_for_devices(self, catalog: Catalog) -> None:
+        await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        before = await catalog.people.device_key("ADA@x.example")
+        assert await catalog.people.device_key("ada@x.example") == before
+        await catalog.people.set_password("ada@x.example", "another long one")
+        assert await catalog.people.device_key("ada@x.example") not in (None, before)
+        assert await catalog.people.device_key("eve@x.example") is None
 
     async def test_removing_somebody_ends_their_sessions(self, catalog: Catalog) -> None:
         await catalog.people.add("ada@example.com", PASSWORD, owner=True)
@@ -291,6 +360,153 @@ class KeysContract:
         with pytest.raises(Malformed, match="stats:read"):
             await catalog.keys.create(scopes=[], site=None)
 
+    async def test_a_key_expires(self, catalog: Catalog, clock: HandClock) -> None:
+        until = clock.at_ms + 30 * DAY_MS
+        key, secret = await catalog.keys.create(
+            scopes=[Scope.STATS_READ], site=None, expires_at=until
+        )
+        clock.at_ms = until - 1
+        assert catalog.keys.find(secret) == key
+        clock.at_ms = until
+        assert catalog.keys.find(secret) is None
+        assert list(await catalog.keys.all()) == [key]
+        with pytest.raises(Malformed, match="past"):
+            await catalog.keys.create(scopes=[Scope.STATS_READ], site=None, expires_at=until)
+
+    async def test_the_last_day_of_a_keys_use_is_known(
+        self, catalog: Catalog, clock: HandClock
+    ) -> None:
+        key, secret = await catalog.keys.create(scopes=[Scope.STATS_READ], site=None)
+        unused, _ = await catalog.keys.create(scopes=[Scope.STATS_READ], site=None)
+        assert await catalog.keys.last_used() == {}
+        for _ in range(3):
+            catalog.keys.find(secret)
+        today = clock.at_ms // DAY_MS
+        assert await catalog.keys.last_used() == {key.id: today}
+        await catalog.flush()
+        clock.at_ms += 2 * DAY_MS
+        assert await catalog.keys.last_used() == {key.id: today}
+        catalog.keys.find(secret)
+        await catalog.flush()
+        assert await catalog.keys.last_used() == {key.id: today + 2}
+        await catalog.keys.revoke(key.id)
+        assert await catalog.keys.last_used() == {}
+        await catalog.keys.revoke(unused.id)
+
+
+async def _change_everything(catalog: Catalog) -> None:
+    """Make every change that a catalog knows, some of them twice."""
+    people, sites, keys = catalog.people, catalog.sites, catalog.keys
+    site = await sites.add("a.example", timezone="Etc/UTC")
+    shields = Shields(addresses=("203.0.113.0/24",))
+    await sites.change(msgspec.structs.replace(site, retention_days=30, shields=shields))
+    await people.add("ada@x.example", PASSWORD, owner=True)
+    bob = await people.add("bob@x.example", PASSWORD, owner=False, sites=("a.example",))
+    await people.change(msgspec.structs.replace(bob, sites=("a.example", "b.example")))
+    token = await people.log_in("bob@x.example", PASSWORD)
+    await people.log_out(token)
+    await people.log_in("bob@x.example", PASSWORD)
+    (session,) = await people.sessions("bob@x.example")
+    await people.end_session("bob@x.example", session.id)
+    await people.end_sessions(None)
+    await people.set_password("bob@x.example", "another long one")
+    await people.remove("bob@x.example")
+    key, _ = await keys.create(scopes=[Scope.STATS_READ], site="a.example", label="report")
+    await keys.revoke(key.id)
+    await sites.remove("a.example")
+    await catalog.audit_log.record(Deed.DATA_ERASED, about="3 events", site="a.example")
+
+
+class AuditContract:
+    """The tests of the audit log."""
+
+    async def test_every_change_is_written_down(self, catalog: Catalog, clock: HandClock) -> None:
+        with acting("ada@x.example"):
+            await _change_everything(catalog)
+        entries = [*reversed(await catalog.audit_log.recent(100))]
+        assert [(each.what.value, each.who, each.site) for each in entries] == [
+            ("site-added", "ada@x.example", "a.example"),
+            ("site-changed", "ada@x.example", "a.example"),
+            ("person-added", "ada@x.example", ""),
+            ("person-added", "ada@x.example", ""),
+            ("person-changed", "ada@x.example", ""),
+            ("logged-in", "bob@x.example", ""),
+            ("logged-out", "bob@x.example", ""),
+            ("sessions-ended", "ada@x.example", ""),
+            ("sessions-ended", "ada@x.example", ""),
+            ("password-changed", "ada@x.example", ""),
+            ("person-removed", "ada@x.example", ""),
+            ("key-created", "ada@x.example", "a.example"),
+            ("key-revoked", "ada@x.example", "a.example"),
+            ("site-removed", "ada@x.example", "a.example"),
+            ("data-erased", "ada@x.example", "a.example"),
+        ]
+        assert {each.at for each in entries} == {clock.at_ms}
+        about = [each.about for each in entries]
+        assert about[1] == "shields, retention days"
+        assert about[4] == "bob@x.example, who sees a.example, b.example"
+        assert about[8] == "everybody"
+        assert about[11].startswith("report, stats:read (")
+        assert entries[5].times == 2
+
+    async def test_no_address_and_no_secret_is_written_down(self, catalog: Catalog) -> None:
+        await _change_everything(catalog)
+        text = repr(await catalog.audit_log.recent(100))
+        for hidden in ("203.0.113", PASSWORD, "another long one", "ak_"):
+            assert hidden not in text
+
+    async def test_what_was_refused_is_no_change(self, catalog: Catalog) -> None:
+        await catalog.sites.add("a.example", timezone="Etc/UTC")
+        with pytest.raises(Conflict):
+            await catalog.sites.add("a.example", timezone="Etc/UTC")
+        with pytest.raises(NotFound):
+            await catalog.people.remove("eve@x.example")
+        assert len(await catalog.audit_log.recent(10)) == 1
+
+    async def test_wrong_logins_are_folded_by_the_hour(
+        self, catalog: Catalog, clock: HandClock
+    ) -> None:
+        await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        for _ in range(2):
+            for guess in range(2):
+                for email in ("ada@x.example", f"nobody{guess}@x.example"):
+                    with pytest.raises(Unauthenticated):
+                        await catalog.people.log_in(email, "guess")
+                await catalog.flush()
+            clock.at_ms += DAY_MS // 24
+        refused = [
+            (each.about, each.times)
+            for each in await catalog.audit_log.recent(100)
+            if each.what is Deed.LOGIN_REFUSED
+        ]
+        assert sorted(refused) == [
+            ("ada@x.example", 2),
+            ("ada@x.example", 2),
+            ("an unknown email address", 2),
+            ("an unknown email address", 2),
+        ]
+
+    async def test_it_is_read_page_by_page_and_site_by_site(self, catalog: Catalog) -> None:
+        for number in range(6):
+            await catalog.sites.add(f"s{number % 2}.s{number}.example", timezone="Etc/UTC")
+        first = await catalog.audit_log.recent(4)
+        rest = await catalog.audit_log.recent(4, before=first[-1].id)
+        assert [each.site[:5] for each in (*first, *rest)] == [
+            "s1.s5", "s0.s4", "s1.s3", "s0.s2", "s1.s1", "s0.s0",
+        ]  # fmt: skip
+        (one,) = await catalog.audit_log.recent(4, site="s0.s2.example")
+        assert one.site == "s0.s2.example"
+
+    async def test_it_does_not_grow_for_ever(self, catalog: Catalog, clock: HandClock) -> None:
+        for number in range(KEPT_ENTRIES + 5):
+            await catalog.audit_log.record(Deed.BACKUP_MADE, about=str(number))
+        entries = await catalog.audit_log.recent(KEPT_ENTRIES * 2)
+        assert (len(entries), entries[-1].about) == (KEPT_ENTRIES, "5")
+        clock.at_ms += KEPT_DAYS * DAY_MS + 1
+        await catalog.audit_log.record(Deed.BACKUP_MADE, about="x" * 10_000)
+        (last,) = await catalog.audit_log.recent(10)
+        assert len(last.about) <= 300
+
 
 class SaltsContract:
     """The tests of `Salts`."""
@@ -334,5 +550,5 @@ class SaltsContract:
         assert catalog.salts.of(5, today=103) != salt
 
 
-class CatalogContract(SitesContract, PeopleContract, KeysContract, SaltsContract):
+class CatalogContract(SitesContract, PeopleContract, KeysContract, SaltsContract, AuditContract):
     """The whole suite."""

@@ -6,13 +6,14 @@ and the keys in memory and follows changes, so that ingest may ask for every hit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, Self
 
 from analytics.errors import StoreUnavailable
-from analytics.person import Key, Person, Scope
+from analytics.person import Key, Person, Scope, Session
 from analytics.site import Site
+from analytics.store.catalog.audit import AuditLog
 
 
 class Sites(Protocol):
@@ -75,12 +76,18 @@ class People(Protocol):
         Raises `Conflict` when that would leave people without an owner.
         """
 
-    async def log_in(self, email: str, password: str, *, at_home: bool = True) -> str:
+    async def check(self, email: str, password: str) -> None:
+        """Return when *password* opens the account of *email*. Raises as `log_in`."""
+
+    async def log_in(
+        self, email: str, password: str, *, at_home: bool = True, browser: str = ""
+    ) -> str:
         """A new random session token, stored hashed. Raises `Unauthenticated`, in equal time
         whether the email or the password is wrong.
 
         Raises `TooMany`, before it looks at the password, when too many wait for an answer; who is
-        *at_home* with the account does not wait behind strangers.
+        *at_home* with the account does not wait behind strangers. *browser* is by which name the
+        person will know the session.
         """
 
     async def device_key(self, email: str) -> bytes | None:
@@ -90,22 +97,44 @@ class People(Protocol):
         """
 
     async def logged_in(self, token: str) -> Person | None:
-        """Whose session it is; None when it is unknown or older than 30 days."""
+        """Whose session it is; None when it is unknown, older than 30 days, or was not used for
+        14 days."""
 
     async def log_out(self, token: str) -> None:
         """End the session; no error if it is unknown."""
+
+    async def sessions(self, email: str, *, token: str = "") -> Sequence[Session]:
+        """Return the sessions of *email*, the last used one first; that of *token* is the own."""
+
+    async def end_session(self, email: str, session: str) -> None:
+        """End the session of that id. Raises `NotFound` when *email* has none of it."""
+
+    async def end_sessions(self, email: str | None, *, keep: str = "") -> int:
+        """End every session of *email*, of everybody for None, and return how many there were;
+        that of the token *keep* goes on. Raises `NotFound` for an email without an account."""
 
 
 class Keys(Protocol):
     """API keys. A secret is shown once, and stored as a hash."""
 
     async def create(
-        self, *, scopes: Sequence[Scope], site: str | None, label: str = ""
+        self,
+        *,
+        scopes: Sequence[Scope],
+        site: str | None,
+        label: str = "",
+        expires_at: int | None = None,
     ) -> tuple[Key, str]:
-        """The new key and its secret."""
+        """The new key and its secret; it works until *expires_at*, in UTC milliseconds."""
 
     def find(self, secret: str) -> Key | None:
-        """The key with this secret; from memory."""
+        """The key with this secret, if it has not expired; from memory.
+
+        Whoever asks is taken to use it: see `last_used`.
+        """
+
+    async def last_used(self) -> Mapping[str, int]:
+        """Return the last day on which each key was used, in days since 1970, by the key's id."""
 
     async def all(self) -> Sequence[Key]:
         """Every key, oldest first."""
@@ -153,5 +182,12 @@ class Catalog(AbstractAsyncContextManager["Catalog"], Protocol):
     people: People
     keys: Keys
     salts: Salts
+    audit_log: AuditLog
+
+    async def flush(self) -> None:
+        """Write down what was only counted in memory: refused logins, the last use of keys.
+
+        Raises `StoreUnavailable`; then it is counted still.
+        """
 
     async def __aenter__(self) -> Self: ...

@@ -13,7 +13,9 @@ import msgspec
 from analytics.errors import Conflict, Forbidden, Malformed, NotFound
 from analytics.person import Key, Person, Scope
 from analytics.site import Site
+from analytics.store.catalog.audit import Deed
 from analytics.store.catalog.base import Catalog
+from analytics.wording import counted
 
 
 class FirstEvents(Protocol):
@@ -89,6 +91,9 @@ async def remove_site(catalog: Catalog, rows: Rows, domain: str, *, erase: bool)
         await _leave(catalog, person, domain)
     # Before the site goes: what cannot be erased now must keep a name by which to ask again.
     gone = await rows.delete_site(domain) if erase else 0
+    if erase:
+        about = counted(gone, "event")
+        await catalog.audit_log.record(Deed.DATA_ERASED, about=about, site=domain)
     await catalog.sites.remove(domain)
     return Removed(keys=len(going.keys), viewers=len(going.viewers), rows=gone)
 

@@ -78,7 +78,7 @@ async def test_a_catalog_of_a_newer_version_is_refused_with_both_numbers(tmp_pat
     path = tmp_path / "catalog.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(Misconfigured, match="version 99, and this program knows version 2"):
+    with pytest.raises(Misconfigured, match="version 99, and this program knows version 3"):
         async with SqliteCatalog(path):
             pass
 

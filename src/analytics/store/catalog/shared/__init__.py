@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 from analytics.background import BackgroundLoop, LoopState
+from analytics.errors import StoreUnavailable
+from analytics.store.catalog.audit import AuditLog
 from analytics.store.catalog.base import Catalog, Keys, People, Salts, Sites
 from analytics.store.catalog.shared.database import FIRST_S, Document, SharedDatabase
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -42,6 +45,7 @@ class SharedCatalog:
         self.people: People = self._local.people
         self.keys: Keys = self._local.keys
         self.salts: Salts = self._local.salts
+        self.audit_log: AuditLog = self._local.audit_log
         self._following = BackgroundLoop(
             "catalog",
             self._follow,
@@ -64,7 +68,14 @@ class SharedCatalog:
 
     async def __aexit__(self, *_: object) -> None:
         await self._following.stop()
-        self._database.close()
+        try:
+            with suppress(StoreUnavailable):
+                await self.flush()
+        finally:
+            self._database.close()
+
+    async def flush(self) -> None:
+        await self._local.flush()
 
     @property
     def loops(self) -> Sequence[LoopState]:

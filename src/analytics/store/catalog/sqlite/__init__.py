@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from analytics.background import LoopState
+from analytics.errors import StoreUnavailable
+from analytics.store.catalog.audit import AuditLog
 from analytics.store.catalog.base import Catalog, Keys, People, Salts, Sites
+from analytics.store.catalog.sqlite.audit import SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
 from analytics.store.catalog.sqlite.keys import SqliteKeys
 from analytics.store.catalog.sqlite.people import SqlitePeople
@@ -28,10 +32,12 @@ class SqliteCatalog:
 
     def __init__(self, path: str | Path | Database, *, now_ms: Callable[[], int] = _now_ms) -> None:
         self._database = path if isinstance(path, Database) else Database(path)
-        self._sites = SqliteSites(self._database)
-        self._keys = SqliteKeys(self._database, now_ms)
+        self._audit_log = SqliteAuditLog(self._database, now_ms)
+        self._sites = SqliteSites(self._database, self._audit_log)
+        self._keys = SqliteKeys(self._database, self._audit_log, now_ms)
         self.sites: Sites = self._sites
-        self.people: People = SqlitePeople(self._database, now_ms)
+        self.people: People = SqlitePeople(self._database, self._audit_log, now_ms)
+        self.audit_log: AuditLog = self._audit_log
         self.keys: Keys = self._keys
         self._salts = SqliteSalts(self._database)
         self.salts: Salts = self._salts
@@ -49,8 +55,16 @@ class SqliteCatalog:
         self._keys.load()
         self._salts.load()
 
+    async def flush(self) -> None:
+        await self._audit_log.flush()
+        await self._keys.flush()
+
     async def __aexit__(self, *_: object) -> None:
-        self._database.close()
+        try:
+            with suppress(StoreUnavailable):
+                await self.flush()
+        finally:
+            self._database.close()
 
     async def copy_to(self, path: Path) -> None:
         """Write a consistent copy of the whole catalog to *path*."""

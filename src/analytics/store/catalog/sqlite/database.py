@@ -13,9 +13,19 @@ from typing import Final, TypeVar
 
 from analytics.errors import Corrupt, Misconfigured, StoreUnavailable
 
-VERSION: Final = 2
+VERSION: Final = 3
 _STEPS: Final = {
-    1: "ALTER TABLE people ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0",
+    1: ("ALTER TABLE people ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0",),
+    2: (
+        "ALTER TABLE sessions ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN browser TEXT NOT NULL DEFAULT ''",
+        "UPDATE sessions SET used_at = created_at",
+        """CREATE TABLE key_uses (key TEXT PRIMARY KEY REFERENCES keys (id) ON DELETE CASCADE,
+        day INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+        who TEXT NOT NULL, what TEXT NOT NULL, about TEXT NOT NULL, site TEXT NOT NULL,
+        times INTEGER NOT NULL) STRICT""",
+    ),
 }
 """What makes a catalog of each version one of the next."""
 BUSY_S: Final = 5.0
@@ -127,7 +137,8 @@ class Database:
                 connection.execute(statement)
             found = VERSION
         for version in range(found, VERSION):
-            connection.execute(_STEPS[version])
+            for statement in _STEPS[version]:
+                connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 

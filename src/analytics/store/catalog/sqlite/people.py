@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Final
 from uuid import uuid4
 
 import msgspec
 
-from analytics.errors import Conflict, Malformed, NotFound, Unauthenticated
+from analytics.errors import Conflict, Malformed
 from analytics.person import MAX_EMAIL_CHARS, Person
+from analytics.store.catalog.audit import Deed
 from analytics.store.catalog.password import Passwords
+from analytics.store.catalog.sqlite.audit import SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
+from analytics.store.catalog.sqlite.sessions import (
+    SqliteSessions,
+    to_person,
+    token_hash,
+    unknown,
+    wrong,
+)
 
-SESSION_MS: Final = 30 * 24 * 60 * 60 * 1000
-_SITES: Final = msgspec.json.Decoder(tuple[str, ...])
 
+class SqlitePeople(SqliteSessions):
+    """Passwords are kept as argon2id hashes."""
 
-class SqlitePeople:
-    """Passwords are kept as argon2id hashes, session tokens as SHA-256 ones."""
-
-    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
-        self._database = database
-        self._now_ms = now_ms
+    def __init__(
+        self, database: Database, audit_log: SqliteAuditLog, now_ms: Callable[[], int]
+    ) -> None:
+        super().__init__(database, audit_log, now_ms)
         self._passwords = Passwords()
 
     async def all(self) -> Sequence[Person]:
@@ -66,7 +71,7 @@ class SqlitePeople:
                 ),
             )
 
-        await self._database.run(insert)
+        await self._audit_log.change(insert, Deed.PERSON_ADDED, about=_rights(person))
         return person
 
     async def change(self, person: Person) -> None:
@@ -75,7 +80,7 @@ class SqlitePeople:
                 "SELECT owner FROM people WHERE email = ?", (person.email,)
             ).fetchone()
             if stored is None:
-                raise _unknown(person.email)
+                raise unknown(person.email)
             connection.execute(
                 "UPDATE people SET owner = ?, sites = ? WHERE email = ?",
                 (person.owner, msgspec.json.encode(person.sites), person.email),
@@ -83,7 +88,7 @@ class SqlitePeople:
             if stored[0] and not person.owner:
                 _check_owner(connection, person.email)
 
-        await self._database.run(update)
+        await self._audit_log.change(update, Deed.PERSON_CHANGED, about=_rights(person))
 
     async def set_password(
         self, email: str, password: str, *, keep: str = "", must_change: bool = False
@@ -97,12 +102,13 @@ class SqlitePeople:
                 (hashed, must_change, email),
             ).fetchone()
             if changed is None:
-                raise _unknown(email)
+                raise unknown(email)
             connection.execute(
-                "DELETE FROM sessions WHERE person = ? AND token <> ?", (changed[0], _hash(keep))
+                "DELETE FROM sessions WHERE person = ? AND token <> ?",
+                (changed[0], token_hash(keep)),
             )
 
-        await self._database.run(update)
+        await self._audit_log.change(update, Deed.PASSWORD_CHANGED, about=email)
 
     async def remove(self, email: str) -> None:
         email = email.strip().lower()
@@ -112,11 +118,11 @@ class SqlitePeople:
                 "DELETE FROM people WHERE email = ? RETURNING owner", (email,)
             ).fetchone()
             if gone is None:
-                raise _unknown(email)
+                raise unknown(email)
             if gone[0]:
                 _check_owner(connection, email)
 
-        await self._database.run(delete)
+        await self._audit_log.change(delete, Deed.PERSON_REMOVED, about=email)
 
     async def device_key(self, email: str) -> bytes | None:
         row = await self._database.run(
@@ -126,64 +132,34 @@ class SqlitePeople:
         )
         return None if row is None else sha256(b"devices of " + row[0].encode()).digest()
 
-    async def log_in(self, email: str, password: str, *, at_home: bool = True) -> str:
+    async def check(self, email: str, password: str) -> None:
+        await self._checked(email.strip().lower(), password, at_home=True)
+
+    async def log_in(
+        self, email: str, password: str, *, at_home: bool = True, browser: str = ""
+    ) -> str:
         email = email.strip().lower()
+        person = await self._checked(email, password, at_home=at_home)
+        return await self._open(person, email, browser)
+
+    async def _checked(self, email: str, password: str, *, at_home: bool) -> str:
+        """Return the id of whom *password* belongs to. Raises `Unauthenticated`, `TooMany`."""
         row = await self._database.run(
             lambda connection: connection.execute(
                 "SELECT id, password FROM people WHERE email = ?", (email,)
             ).fetchone()
         )
-        if not await self._passwords.fits(password, row[1] if row else None, at_home=at_home):
-            raise Unauthenticated("the email or the password is wrong")
-        token, now = secrets.token_urlsafe(32), self._now_ms()
-
-        def insert(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM sessions WHERE created_at < ?", (now - SESSION_MS,))
-            if not connection.execute("SELECT 1 FROM people WHERE id = ?", (row[0],)).fetchone():
-                raise Unauthenticated("the email or the password is wrong")
-            connection.execute(
-                "INSERT INTO sessions (token, person, created_at) VALUES (?, ?, ?)",
-                (_hash(token), row[0], now),
-            )
-
-        await self._database.run(insert)
-        return token
-
-    async def logged_in(self, token: str) -> Person | None:
-        oldest = self._now_ms() - SESSION_MS
-        row = await self._database.run(
-            lambda connection: connection.execute(
-                "SELECT id, email, owner, sites, must_change FROM sessions"
-                " JOIN people ON id = person "
-                "WHERE token = ? AND created_at >= ?",
-                (_hash(token), oldest),
-            ).fetchone()
-        )
-        return None if row is None else _person(row)
-
-    async def log_out(self, token: str) -> None:
-        await self._database.run(
-            lambda connection: (
-                connection.execute("DELETE FROM sessions WHERE token = ?", (_hash(token),)).rowcount
-            )
-        )
+        if await self._passwords.fits(password, row[1] if row else None, at_home=at_home):
+            return str(row[0])
+        self._audit_log.refused(email if row else "")
+        raise wrong()
 
 
 def _every(connection: sqlite3.Connection) -> tuple[Person, ...]:
     rows = connection.execute(
         "SELECT id, email, owner, sites, must_change FROM people ORDER BY email"
     )
-    return tuple(_person(row) for row in rows)
-
-
-def _person(row: tuple[str, str, int, bytes, int]) -> Person:
-    return Person(
-        id=row[0],
-        email=row[1],
-        owner=bool(row[2]),
-        sites=_SITES.decode(row[3]),
-        must_change=bool(row[4]),
-    )
+    return tuple(to_person(row) for row in rows)
 
 
 def _check_owner(connection: sqlite3.Connection, email: str) -> None:
@@ -193,12 +169,9 @@ def _check_owner(connection: sqlite3.Connection, email: str) -> None:
         raise Conflict(f"{email} is the only owner; make somebody else an owner first")
 
 
-def _unknown(email: str) -> NotFound:
-    return NotFound(f"{email} has no account; `analytics user list` shows who has")
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+def _rights(person: Person) -> str:
+    sees = "everything" if person.owner else ", ".join(person.sites) or "no site"
+    return f"{person.email}, who sees {sees}"
 
 
 def _email(text: str) -> str:

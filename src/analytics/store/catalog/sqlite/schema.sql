@@ -1,4 +1,4 @@
--- Version 2. What needs no look-up of its own lies in `body`, as JSON.
+-- Version 3. What needs no look-up of its own lies in `body`, as JSON.
 CREATE TABLE sites (
     number INTEGER PRIMARY KEY AUTOINCREMENT, -- a number is never given twice
     id TEXT NOT NULL UNIQUE,
@@ -18,7 +18,9 @@ CREATE TABLE people (
 CREATE TABLE sessions (
     token BLOB PRIMARY KEY, -- sha256
     person TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL DEFAULT 0, -- to the hour
+    browser TEXT NOT NULL DEFAULT '' -- as people call it
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE keys (
@@ -27,6 +29,21 @@ CREATE TABLE keys (
     created_at INTEGER NOT NULL,
     body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE key_uses (
+    key TEXT PRIMARY KEY REFERENCES keys (id) ON DELETE CASCADE,
+    day INTEGER NOT NULL -- the last one on which it was used, in days since 1970
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    about TEXT NOT NULL,
+    site TEXT NOT NULL,
+    times INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE salts (
     day INTEGER PRIMARY KEY,

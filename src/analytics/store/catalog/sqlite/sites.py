@@ -14,14 +14,17 @@ from analytics.errors import Conflict, Malformed, NotFound
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
 from analytics.store.catalog import timezone as timezones
+from analytics.store.catalog.audit import Deed
+from analytics.store.catalog.sqlite.audit import SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
 
 
 class SqliteSites:
     """Every site is in memory; the file is read at the start and after each change."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, audit_log: SqliteAuditLog) -> None:
         self._database = database
+        self._audit_log = audit_log
         self._all: tuple[Site, ...] = ()
         self._by_name: Mapping[str, Site] = {}
 
@@ -58,7 +61,7 @@ class SqliteSites:
             _write(connection, Site(domain=domain, id=site_id, number=number, timezone=timezone))
             return _every(connection)
 
-        sites = await self._database.run(insert, self._take)
+        sites = await self._audit_log.change(insert, Deed.SITE_ADDED, site=domain, then=self._take)
         return next(site for site in sites if site.id == site_id)
 
     async def change(self, site: Site) -> None:
@@ -71,7 +74,14 @@ class SqliteSites:
             _write(connection, msgspec.structs.replace(site, id=stored.id, number=stored.number))
             return _every(connection)
 
-        await self._database.run(update, self._take)
+        before = self._by_name.get(site.domain, site)
+        await self._audit_log.change(
+            update,
+            Deed.SITE_CHANGED,
+            about=_difference(before, site),
+            site=site.domain,
+            then=self._take,
+        )
 
     async def remove(self, domain: str) -> None:
         def delete(connection: sqlite3.Connection) -> tuple[Site, ...]:
@@ -79,7 +89,7 @@ class SqliteSites:
                 raise _unknown(domain)
             return _every(connection)
 
-        await self._database.run(delete, self._take)
+        await self._audit_log.change(delete, Deed.SITE_REMOVED, site=domain, then=self._take)
 
     def _take(self, sites: tuple[Site, ...]) -> None:
         names = {name: site for site in sites for name in (str(site.number), site.id, site.domain)}
@@ -100,6 +110,16 @@ def _write(connection: sqlite3.Connection, site: Site) -> None:
     connection.execute(
         "UPDATE sites SET body = ? WHERE domain = ?", (msgspec.json.encode(site), site.domain)
     )
+
+
+def _difference(before: Site, after: Site) -> str:
+    """The names of what was changed, without the values: shields hold addresses."""
+    names = [
+        name
+        for name in Site.__struct_fields__
+        if name not in ("id", "number") and getattr(before, name) != getattr(after, name)
+    ]
+    return ", ".join(name.replace("_", " ") for name in names)
 
 
 def _unknown(domain: str) -> NotFound:

@@ -1,0 +1,30 @@
+"""The operation that reads the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from analytics.admin.job import Job
+from analytics.admin.workspace import Workspace
+from analytics.errors import Malformed
+from analytics.store.catalog.audit import KEPT_ENTRIES, AuditEntry
+
+
+class AskAuditLog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`audit-log`."""
+
+    most: int
+    site: str | None = None
+    """Only what concerns this site alone, by its domain: it may have been removed."""
+
+
+async def recent(workspace: Workspace, asked: AskAuditLog, _: Job) -> Sequence[AuditEntry]:
+    """Return the newest entries, the newest first."""
+    if not 1 <= asked.most <= KEPT_ENTRIES:
+        raise Malformed("most", f"give 1 to {KEPT_ENTRIES:,}")
+    site = asked.site
+    if site is not None and (known := workspace.catalog.sites.get(site)) is not None:
+        site = known.domain
+    return await workspace.catalog.audit_log.recent(asked.most, site=site)
