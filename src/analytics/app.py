@@ -41,6 +41,7 @@ from analytics.ingest.module import Ingest, ingest
 from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
 from analytics.ingest.proxies import UnknownProxies
+from analytics.ingest.spam import SpamReferrers
 from analytics.limiter import Limiter, Limits
 from analytics.registry import Registry, Replica, guarded, registry
 from analytics.settings import Settings
@@ -122,6 +123,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             salts=catalog.salts,
             places=open_places(settings.ingest.mmdb, geo),
             clock=clock,
+            spam=SpamReferrers(settings.ingest.spam_referrers),
         )
         listing = guarded.guard(retry_after_s=settings.registry.heartbeat_s)
         replicas = await stack.enter_async_context(registry(settings, clock=clock, guard=listing))

@@ -37,6 +37,9 @@ class DropReason(StrEnum):
     NOT_A_PAGE = "not-a-page"
     NOT_OK = "not-ok"
     OTHER_HOST = "other-host"
+    FOREIGN_HOST = "foreign-host"
+    SPAM_REFERRER = "spam-referrer"
+    REVENUE_CEILING = "revenue-ceiling"
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +110,8 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True, tag="drop"):
     site: str
     received_at: int
     reason: DropReason
+    hostname: str = ""
+    """Of a foreign host: which one, so that the site's owner can say yes to it."""
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True, tag="erasure"):

@@ -35,3 +35,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Rows older than this are deleted; None keeps them."""
     public: bool = False
     """Whether anyone may see the dashboard."""
+    other_hostnames: tuple[str, ...] = ("*",)
+    """Hostnames that count besides the site's own; `*` stands for any text. A site that was stored
+    before it could say so counts every one."""
+    count_spam_referrers: bool = False
+    """Whether hits from known senders of made-up referrers count."""
+    revenue_ceiling: int | None = None
+    """The most that one event may say as its revenue, in units of its currency; None for about a
+    million euros."""

@@ -40,6 +40,9 @@ class ChangeSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cookieless: bool | msgspec.UnsetType = msgspec.UNSET
     retention_days: int | msgspec.UnsetType | None = msgspec.UNSET
     public: bool | msgspec.UnsetType = msgspec.UNSET
+    other_hostnames: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    count_spam_referrers: bool | msgspec.UnsetType = msgspec.UNSET
+    revenue_ceiling: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +57,9 @@ class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int | None
     public: bool
     shields: Shields
+    other_hostnames: tuple[str, ...]
+    count_spam_referrers: bool
+    revenue_ceiling: int | None
 
 
 _FIELDS: Final = SiteShown.__struct_fields__
@@ -160,4 +166,7 @@ def shown(site: Site) -> SiteShown:
         retention_days=site.retention_days,
         public=site.public,
         shields=site.shields,
+        other_hostnames=site.other_hostnames,
+        count_spam_referrers=site.count_spam_referrers,
+        revenue_ceiling=site.revenue_ceiling,
     )

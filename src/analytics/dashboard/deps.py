@@ -40,6 +40,9 @@ class Figures(Protocol):
     async def unknown_sites(self, since: int, most: int) -> Sequence[tuple[str, int]]:
         """As `Overviews.unknown_sites`."""
 
+    async def foreign_hosts(self, site: str, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """As `Overviews.foreign_hosts`."""
+
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from analytics import parsing
 from analytics.aside import aside
+from analytics.dashboard import made_up
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.date_range import local
 from analytics.dashboard.span import day_name
@@ -32,6 +33,11 @@ MEANINGS: Final[Mapping[DropReason, str]] = {
     DropReason.NOT_OK: "A line of an imported log whose answer was not a page: an error, say, or "
     "a redirect.",
     DropReason.OTHER_HOST: "A line of an imported log that names another host.",
+    DropReason.FOREIGN_HOST: "The page's hostname is not the site's: a copy of the site, a proxy, "
+    "or made up. The site's settings list these hostnames, and count those that you accept.",
+    DropReason.SPAM_REFERRER: "The visit says that it comes from a host that is known to send "
+    "made-up visits, so that owners of sites look at it.",
+    DropReason.REVENUE_CEILING: "The event's revenue is above the site's ceiling.",
 }
 """What the page says of each reason."""
 
@@ -74,7 +80,8 @@ async def show(ask: Ask) -> Response:
     day = parsing.day(text, "day") if text else None
     lag = ask.deps.lag()
     ledger = await ask.deps.store.ledger(site.domain)
-    return await aside(lambda: _page(ask, site, text, day, ledger, lag))
+    foreign = await made_up.foreign_hosts(ask.deps, site)
+    return await aside(lambda: _page(ask, site, text, day, ledger, lag, foreign))
 
 
 def _page(
@@ -84,6 +91,7 @@ def _page(
     day: date | None,
     ledger: Mapping[LedgerKey, LedgerLine],
     lag: Lag | None,
+    foreign: Sequence[tuple[str, int]],
 ) -> Response:
     """The page; years of hours, added up, are not for the event loop."""
     days, hours = by_day(ledger, site.timezone), by_hour(ledger, site.timezone, text) if day else []
@@ -93,6 +101,7 @@ def _page(
         lag=lag,
         total=add("All time", ledger.values()),
         meanings=MEANINGS,
+        foreign=foreign,
         lines=hours if day else days[:DAYS],
         left_out=0 if day else max(0, len(days) - DAYS),
         day=text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
-from typing import Final
+from typing import Final, NamedTuple
 
 from analytics.dashboard import names
 from analytics.errors import Malformed
@@ -17,6 +17,16 @@ MAX_NAMED: Final = 10
 _HOSTNAME: Final = re.compile(r"[a-z0-9.*_-]{1,253}|\[[0-9a-f:]+\]")
 
 
+class Box(NamedTuple):
+    """One box of a form: which lines it takes."""
+
+    is_rule: Callable[[str], bool]
+    fault: str
+    """What to say of a line that is not a rule."""
+    normal: Callable[[str], str] = str
+    """How a line is spelled."""
+
+
 class BadRules(Malformed):
     """Lines that are no rules, by the box in which they stand."""
 
@@ -26,43 +36,28 @@ class BadRules(Malformed):
         """For each box with a fault, what is wrong in it."""
 
 
-def read_shields(form: Mapping[str, str]) -> Shields:
-    """The rules of the four boxes. Raises `BadRules`, naming every line that is wrong."""
+def read_rules(form: Mapping[str, str], boxes: Mapping[str, Box]) -> dict[str, tuple[str, ...]]:
+    """The rules of each of *boxes*. Raises `BadRules`, naming every line that is wrong."""
+    rules: dict[str, tuple[str, ...]] = {}
     wrong: dict[str, str] = {}
-
-    def read(
-        field: str, is_rule: Callable[[str], bool], fault: str, normal: Callable[[str], str] = str
-    ) -> tuple[str, ...]:
+    for field, box in boxes.items():
         typed = [line.strip() for line in form.get(field, "").splitlines() if line.strip()]
-        rules = tuple(dict.fromkeys(normal(line) for line in typed))
-        bad = [line for line in dict.fromkeys(typed) if not is_rule(normal(line))]
+        rules[field] = tuple(dict.fromkeys(box.normal(line) for line in typed))
+        bad = [line for line in dict.fromkeys(typed) if not box.is_rule(box.normal(line))]
         if bad:
             named = ", ".join(repr(line[:60]) for line in bad[:MAX_NAMED])
             more = f", and {len(bad) - MAX_NAMED} more" if len(bad) > MAX_NAMED else ""
-            wrong[field] = f"{named}{more}: {fault}"
-        elif len(rules) > MAX_RULES:
-            wrong[field] = f"At most {MAX_RULES} rules, got {len(rules)}."
-        return rules
-
-    shields = Shields(
-        addresses=read("addresses", _is_network, "give an IP address or a network (10.0.0.0/8)."),
-        countries=read(
-            "countries",
-            lambda code: code in names.countries(),
-            "give the two letters of a country (DE, and GB for the United Kingdom).",
-            str.upper,
-        ),
-        pages=read("pages", lambda path: path.startswith(("/", "*")), "begin with a slash or *."),
-        hostnames=read(
-            "hostnames",
-            lambda name: _HOSTNAME.fullmatch(name) is not None,
-            "give a hostname alone, without https:// and paths.",
-            str.lower,
-        ),
-    )
+            wrong[field] = f"{named}{more}: {box.fault}"
+        elif len(rules[field]) > MAX_RULES:
+            wrong[field] = f"At most {MAX_RULES} rules, got {len(rules[field])}."
     if wrong:
         raise BadRules(wrong)
-    return shields
+    return rules
+
+
+def read_shields(form: Mapping[str, str]) -> Shields:
+    """The rules of the four boxes. Raises `BadRules`."""
+    return Shields(**read_rules(form, _SHIELDS))
 
 
 def _is_network(text: str) -> bool:
@@ -71,3 +66,20 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+HOSTNAMES: Final = Box(
+    lambda name: _HOSTNAME.fullmatch(name) is not None,
+    "give a hostname alone, without https:// and paths.",
+    str.lower,
+)
+_SHIELDS: Final = {
+    "addresses": Box(_is_network, "give an IP address or a network (10.0.0.0/8)."),
+    "countries": Box(
+        lambda code: code in names.countries(),
+        "give the two letters of a country (DE, and GB for the United Kingdom).",
+        str.upper,
+    ),
+    "pages": Box(lambda path: path.startswith(("/", "*")), "begin with a slash or *."),
+    "hostnames": HOSTNAMES,
+}

@@ -10,7 +10,7 @@ import msgspec
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from analytics.dashboard import confirmation, names, site_access
+from analytics.dashboard import confirmation, made_up, names, site_access
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.report import count_of
@@ -83,6 +83,7 @@ async def _page(
         people=[person for person in people if person.sees(site.domain)],
         keys=[key for key in keys if key.site == site.domain],
         keys_of_all=sum(key.site is None for key in keys),
+        foreign=await made_up.foreign_hosts(ask.deps, site),
         scopes=site_access.SCOPES,
         problem=problem,
         wrong=error.lines if isinstance(error, BadRules) else {},
@@ -186,6 +187,8 @@ _CHANGES: Final[dict[str, Change]] = {
     "general": _general,
     "privacy": _privacy,
     "shields": _shields,
+    "made-up": made_up.change,
+    "accept-host": made_up.accept_host,
     "retention": _retention,
     "key": site_access.add_key,
     "revoke": site_access.revoke_key,

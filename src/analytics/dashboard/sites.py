@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
-from analytics.dashboard import figures, names, setup, sparkline
+from analytics.dashboard import figures, made_up, names, setup, sparkline
 from analytics.dashboard.arrival import arrival
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.date_range import local
@@ -105,6 +105,7 @@ async def start(ask: Ask) -> Response:
     person = ask.someone()
     came = await arrival(ask.deps, site)
     unknown = await unknown_sites(ask.deps) if person.owner and not came.seen else ()
+    foreign = await made_up.foreign_hosts(ask.deps, site) if person.owner else ()
     return ask.page(
         "start.html",
         site=site,
@@ -114,6 +115,7 @@ async def start(ask: Ask) -> Response:
         server=ask.origin().partition("://")[2],
         came=came,
         first_run=person.owner and not came.seen,
+        foreign=foreign,
         unknown=unknown,
     )
 

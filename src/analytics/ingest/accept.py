@@ -6,20 +6,22 @@ The sender's address comes in here and goes no further.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from analytics import access
 from analytics.errors import Forbidden, Malformed
 from analytics.event import Drop, DropReason, Hit
-from analytics.ingest import agent, page, shields, visitor
+from analytics.ingest import agent, hosts, page, revenue, shields, visitor
 from analytics.ingest.client import Client, parse_address
-from analytics.ingest.place import Places
+from analytics.ingest.place import Place, Places
+from analytics.ingest.spam import SpamReferrers
 from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 from analytics.person import Key, Scope
 from analytics.site import Shields, Site
 from analytics.store.catalog.base import Keys, SaltMissing, Salts, Sites
+from analytics.wildcard import admits
 
 MAX_AGE_MS: Final = 72 * 3_600_000
 """How old an event may be that comes without a key."""
@@ -50,7 +52,9 @@ class Acceptance:
         salts: Salts,
         places: Places,
         clock: Callable[[], int],
+        spam: SpamReferrers | None = None,
     ) -> None:
+        self._spam = spam or SpamReferrers()
         self._sites = sites
         self._keys = keys
         self._salts = salts
@@ -58,6 +62,7 @@ class Acceptance:
         self.clock = clock
         self._random = random.SystemRandom()
         self._unknown_sites: set[str] = set()
+        self._foreign_hosts = hosts.Named()
         self._bits = random.Random(self._random.getrandbits(128))  # noqa: S311 - ids, no secrets
 
     def key(self, authorization: str) -> Key | None:
@@ -73,8 +78,10 @@ class Acceptance:
         parts = page.parse(sent.url, hash_mode=sent.hash_mode)
         origin = self._origin(sent, client, key)
         records: list[Hit | Drop] = []
-        for name in sent.domains:
-            site = self._sites.get(name) or self._sites.get(name.lower().removeprefix("www."))
+        sites = [self._site(name) for name in sent.domains]
+        # An event may be for several sites: a page of one, and a site that sums up many.
+        domains = [site.domain for site in sites if site is not None]
+        for name, site in zip(sent.domains, sites, strict=True):
             if site is None:
                 records.append(
                     Drop(
@@ -86,7 +93,20 @@ class Acceptance:
                 continue
             if key is not None or sent.ts is not None:
                 self._check_rights(sent, site, key, now)
-            records.append(self._hit(sent, parts, origin, site, now))
+            place = self.places.of(origin.address)
+            referrer = (
+                page.referrer(sent.referrer, parts.hostname, site.domain) if sent.referrer else ""
+            )
+            reason = (
+                DropReason.OPTED_OUT
+                if origin.opted_out and (site.honour_dnt or sent.honours_opt_out)
+                else _shielded(parts, origin, place, site)
+                or self._nonsense(sent, parts, referrer, site, domains, key)
+            )
+            if reason is None:
+                records.append(self._hit(sent, parts, origin, place, referrer, site, now))
+            else:
+                records.append(self._drop(site, parts, reason, now))
         return records
 
     async def accept_any_day(
@@ -145,21 +165,60 @@ class Acceptance:
                 "ts: it is more than 72 hours ago; that needs a key with the scope events:write"
             )
 
+    def _site(self, name: str) -> Site | None:
+        return self._sites.get(name) or self._sites.get(name.lower().removeprefix("www."))
+
+    def _nonsense(
+        self,
+        sent: Sent,
+        parts: page.Page,
+        referrer: str,
+        site: Site,
+        domains: Collection[str],
+        key: Key | None,
+    ) -> DropReason | None:
+        """Why the event looks made up; None when it does not, or its site counts such ones."""
+        if (
+            not site.shields.hostnames  # a site that lists its hostnames has said which count
+            and not parts.app_scheme
+            and not sent.of_own_log
+            and not hosts.is_own(parts.hostname, domains)
+            and not hosts.is_local(parts.hostname)
+            and not admits(site.other_hostnames, parts.hostname)
+        ):
+            return DropReason.FOREIGN_HOST
+        if not site.count_spam_referrers and self._is_spam(referrer, parts.utm_source):
+            return DropReason.SPAM_REFERRER
+        # Who has a key is trusted with money.
+        if (
+            key is None
+            and sent.revenue is not None
+            and revenue.is_above(sent.revenue, sent.currency, site.revenue_ceiling)
+        ):
+            return DropReason.REVENUE_CEILING
+        return None
+
+    def _is_spam(self, referrer: str, utm_source: str) -> bool:
+        if referrer and self._spam.has(referrer.partition("/")[0]):
+            return True
+        return "." in utm_source and self._spam.has(utm_source.lower())
+
+    def _drop(self, site: Site, parts: page.Page, reason: DropReason, now: int) -> Drop:
+        hostname = ""
+        if reason is DropReason.FOREIGN_HOST:
+            hostname = self._foreign_hosts.of(site.domain, parts.hostname)
+        return Drop(site=site.domain, received_at=now, reason=reason, hostname=hostname)
+
     def _hit(
-        self, sent: Sent, parts: page.Page, origin: Client, site: Site, now: int
-    ) -> Hit | Drop:
-        place = self.places.of(origin.address)
-        if origin.opted_out and (site.honour_dnt or sent.honours_opt_out):
-            return Drop(site=site.domain, received_at=now, reason=DropReason.OPTED_OUT)
-        if site.shields != _NO_SHIELDS:
-            reason = shields.rules(site.shields).refuses(
-                address=origin.address,
-                country=place.country,
-                hostname=parts.hostname,
-                path=parts.path,
-            )
-            if reason is not None:
-                return Drop(site=site.domain, received_at=now, reason=reason)
+        self,
+        sent: Sent,
+        parts: page.Page,
+        origin: Client,
+        place: Place,
+        referrer: str,
+        site: Site,
+        now: int,
+    ) -> Hit:
         looks = agent.parse(origin.user_agent)
         ts = now if sent.ts is None else min(sent.ts, now)
         return Hit(
@@ -172,9 +231,7 @@ class Acceptance:
             hostname=parts.hostname,
             path=parts.path,
             title=sent.title,
-            referrer=page.referrer(sent.referrer, parts.hostname, site.domain)
-            if sent.referrer
-            else "",
+            referrer=referrer,
             utm_source=parts.utm_source,
             utm_medium=parts.utm_medium,
             utm_campaign=parts.utm_campaign,
@@ -216,3 +273,11 @@ class Acceptance:
             f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{bits >> 62:03x}"
             f"-{0x8000 | bits >> 48 & 0x3FFF:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
         )
+
+
+def _shielded(parts: page.Page, origin: Client, place: Place, site: Site) -> DropReason | None:
+    if site.shields == _NO_SHIELDS:
+        return None
+    return shields.rules(site.shields).refuses(
+        address=origin.address, country=place.country, hostname=parts.hostname, path=parts.path
+    )

@@ -56,6 +56,8 @@ class Page(NamedTuple):
     utm_content: str
     utm_term: str
     click_id: str
+    app_scheme: str = ""
+    """Of the address of an app's page (`app://com.example`), whose host is no place on the web."""
 
 
 @bounded_cache(8192)
@@ -90,6 +92,7 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
         utm_content=tags.get("utm_content", ""),
         utm_term=tags.get("utm_term", ""),
         click_id=next((kind for kind in _CLICK_IDS if kind in tags), ""),
+        app_scheme=scheme[:40] if scheme and authority and scheme.lower() not in _WEB else "",
     )
 
 

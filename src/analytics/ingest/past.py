@@ -44,6 +44,7 @@ class AccessLog:
             referrer=parsed.referrer,
             id=access_log.event_id(self._site.domain, line, self._copies.ordinal(line)),
             ts=parsed.ts,
+            of_own_log=True,
         )
         address = _address(self._trust.visitor(parsed.senders))
         client = Client(address, parsed.user_agent, "", opted_out=False, authorization="")

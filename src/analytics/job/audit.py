@@ -13,7 +13,7 @@ from analytics.errors import StoreUnavailable
 from analytics.guard import Guard
 from analytics.job import continuity
 from analytics.job.continuity import Witness, witnesses_of
-from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, add, by_reason
 from analytics.settings import Settings
 from analytics.store import chunk, packing
 from analytics.store.archive import Archive
@@ -196,7 +196,7 @@ def _site(site: str, line: LedgerLine) -> SiteAudit:
         received=line.received,
         stored=line.stored,
         duplicate=line.duplicate,
-        dropped=dict(line.dropped),
+        dropped=by_reason(line.dropped),
         dead=line.dead,
         erased=line.erased,
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import astuple
 
 from analytics.event import Drop, Erasure, Hit, Row
-from analytics.pipeline.ledger import ERASURE, LedgerKey, LedgerLine, Tally
+from analytics.pipeline.ledger import ERASURE, LedgerKey, LedgerLine, Tally, ledger_reason
 from analytics.pipeline.state import Memory, Records
 
 
@@ -37,7 +37,7 @@ def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> Outcom
             continue
         counts = tally.of(record.site, record.received_at)  # type: ignore[union-attr]
         if type(record) is Drop:
-            counts.drop(record.reason.value)
+            counts.drop(ledger_reason(record))
             continue
         hit: Hit = record  # type: ignore[assignment]
         key = (hit.site, hit.event_id)

@@ -5,13 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from analytics.event import Row
+from analytics.event import Drop, DropReason, Row
 from analytics.pipeline.erasure import Ordered
 
 HOUR_MS: Final = 3_600_000
 ERASURE: Final = "erasure"
 """As what an order to erase is counted, with the records of no site: it is no hit, and every
 record of the log is counted."""
+
+
+_FOREIGN: Final = f"{DropReason.FOREIGN_HOST.value}:"
+"""What the ledger counts a foreign host's hits as begins so; its name follows."""
+
+
+def ledger_reason(drop: Drop) -> str:
+    """Return as what *drop* is counted: its reason, with the name of a foreign host."""
+    return f"{_FOREIGN}{drop.hostname}" if drop.hostname else drop.reason.value
+
+
+def by_reason(dropped: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of *dropped* with those of all foreign hosts as one."""
+    sums: dict[str, int] = {}
+    for counted_as, count in dropped.items():
+        reason = DropReason.FOREIGN_HOST.value if counted_as.startswith(_FOREIGN) else counted_as
+        sums[reason] = sums.get(reason, 0) + count
+    return sums
 
 
 class LedgerKey(NamedTuple):

@@ -69,6 +69,10 @@ class Ingest(Section):
         "A .mmdb file for country, region and city, opened anew when another takes its name; "
         "without one, the built-in countries.",
     )
+    spam_referrers: Annotated[Path | None, BeforeValidator(absent)] = setting(
+        None,
+        "A file of further hosts whose referrers are made up, one a line; read at the start.",
+    )
     rate_per_s: float = setting(
         100,
         "Events a second that one address may send, and a /64 of IPv6; a /48 eight times as many; "

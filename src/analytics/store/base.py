@@ -114,6 +114,12 @@ class Overviews(Protocol):
         With how many hits there were, the *most* with most hits.
         """
 
+    async def foreign_hosts(self, site: str, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """Return the hostnames that are not the site's, of hits left out since then for that.
+
+        With how many hits there were, the *most* with most hits.
+        """
+
 
 class Builds(Protocol):
     """Prepares in the background what makes answers fast; answers are the same without."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analytics.event import DropReason
-from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
+from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine, by_reason
 from analytics.store.connection import Connection
 
 _LEDGER: Final = """
@@ -30,7 +30,7 @@ def ledger(connection: Connection, site: str | None) -> dict[LedgerKey, LedgerLi
         dropped.setdefault((name, hour), {})[reason] = count
     return {
         LedgerKey(name, hour): LedgerLine(
-            received, stored, duplicate, dropped.get((name, hour), {}), dead, erased
+            received, stored, duplicate, by_reason(dropped.get((name, hour), {})), dead, erased
         )
         for name, hour, received, stored, duplicate, dead, erased in connection.rows(
             _LEDGER, {"site": site}
@@ -68,3 +68,20 @@ def unknown_sites(connection: Connection, since: int, most: int) -> list[tuple[s
     """The names that hits gave as their site and that were none, most hits first."""
     values = {"reason": DropReason.UNKNOWN_SITE.value, "since": since, "most": most}
     return [(name, hits) for name, hits in connection.rows(_UNKNOWN, values)]
+
+
+_FOREIGN: Final = """
+SELECT substr(reason, length($reason) + 2) AS hostname, CAST(sum(count) AS BIGINT) AS hits
+FROM drops
+WHERE site = $site AND starts_with(reason, $reason) AND hour >= $since AND hostname <> ''
+GROUP BY hostname ORDER BY hits DESC, hostname LIMIT $most
+"""
+
+
+def foreign_hosts(
+    connection: Connection, site: str, since: int, most: int
+) -> list[tuple[str, int]]:
+    """The hostnames of hits that were left out because they are not the site's, most first."""
+    reason = DropReason.FOREIGN_HOST.value
+    values = {"site": site, "reason": reason, "since": since, "most": most}
+    return [(hostname, hits) for hostname, hits in connection.rows(_FOREIGN, values)]

@@ -19,7 +19,7 @@ from msgspec import structs
 from analytics.errors import Conflict, Malformed
 from analytics.event import COOKIELESS, ENGAGEMENT, Drop, DropReason, Hit, LogRecord
 from analytics.pipeline.dedupe import Unsure
-from analytics.pipeline.ledger import LedgerLine
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Compare, Dimension, Metric, Op, Period, Query, ResultRow
 from analytics.store.base import ExportFormat
 from analytics.testing import oracle, sample
@@ -362,6 +362,33 @@ class OverviewsContract:
         every = [*await taking.store.unknown_sites(since, 9)]
         assert every == [("b.example", 3), ("a.example", 2)]
         assert [*await taking.store.unknown_sites(since, 1)] == every[:1]
+
+    async def test_foreign_hosts_are_counted_by_name_and_in_the_ledger_as_one(
+        self, taking: Taking
+    ) -> None:
+        def foreign(hostname: str, received_at: int = NOON, site: str = SITE) -> Drop:
+            reason = DropReason.FOREIGN_HOST
+            return Drop(site=site, received_at=received_at, reason=reason, hostname=hostname)
+
+        drops = [
+            *(foreign("b.test") for _ in range(3)),
+            foreign("a.test"),
+            foreign("a.test", NOON - HOUR),
+            foreign("[2a00::1]"),
+            foreign(""),  # one of too many to be named
+            foreign("old.test", NOON - 2 * DAY),
+            foreign("others.test", site=OTHER),
+            Drop(site=SITE, received_at=NOON, reason=DropReason.OTHER_HOST),
+        ]
+        await taking.take([*drops, hit(NOON)])
+        since = NOON - DAY
+        every = [*await taking.store.foreign_hosts(SITE, since, 9)]
+        assert every == [("b.test", 3), ("a.test", 2), ("[2a00::1]", 1)]
+        assert [*await taking.store.foreign_hosts(SITE, since, 1)] == every[:1]
+        ledger = await taking.store.ledger(SITE)
+        noon = ledger[LedgerKey(SITE, NOON - NOON % HOUR)]
+        assert noon.dropped == {"foreign-host": 6, "other-host": 1}
+        assert noon.received == noon.stored + sum(noon.dropped.values())
 
 
 class LookupsContract(FirstAndNewestContract):

@@ -25,6 +25,8 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether to drop it when it came with Do Not Track or Global Privacy Control."""
     picture: bool = False
     """Whether it was loaded as a picture, as the proxies of mail programs load them."""
+    of_own_log: bool = False
+    """Whether the site's owner read it off a log of their own, and so answers for its hostname."""
     scroll_depth: int | None = None
     engaged_ms: int = 0
     id: str | None = None

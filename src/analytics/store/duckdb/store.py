@@ -137,6 +137,12 @@ class DuckDBStore:
         """Return the names that hits received since then gave as a site, and that were none."""
         return await self._threads.read(partial(bookkeeping.unknown_sites, since=since, most=most))
 
+    async def foreign_hosts(self, site: str, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """Return the hostnames that are not the site's, of hits left out since then for that."""
+        return await self._threads.read(
+            partial(bookkeeping.foreign_hosts, site=site, since=since, most=most)
+        )
+
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """The ledger of one site, or of all."""
         return await self._threads.read(partial(bookkeeping.ledger, site=site))

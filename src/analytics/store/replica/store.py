@@ -149,6 +149,10 @@ class ReplicaStore:
         """Return the names that hits received since then gave as a site, and that were none."""
         return await self._engine.unknown_sites(since, most)
 
+    async def foreign_hosts(self, site: str, since: int, most: int) -> Sequence[tuple[str, int]]:
+        """Return the hostnames that are not the site's, of hits left out since then for that."""
+        return await self._engine.foreign_hosts(site, since, most)
+
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """The ledger of one site, or of all."""
         return await self._engine.ledger(site)

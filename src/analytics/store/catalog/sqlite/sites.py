@@ -58,7 +58,10 @@ class SqliteSites:
                 "INSERT INTO sites (id, domain, body) VALUES (?, ?, x'') RETURNING number",
                 (site_id, domain),
             ).fetchone()[0]
-            _write(connection, Site(domain=domain, id=site_id, number=number, timezone=timezone))
+            added = Site(
+                domain=domain, id=site_id, number=number, timezone=timezone, other_hostnames=()
+            )
+            _write(connection, added)
             return _every(connection)
 
         sites = await self._audit_log.change(insert, Deed.SITE_ADDED, site=domain, then=self._take)
@@ -130,6 +133,8 @@ def _check(site: Site) -> None:
     timezones.checked(site.timezone)
     if site.retention_days is not None and site.retention_days < 1:
         raise Malformed("retention_days", "give at least 1 day, or nothing to keep everything")
+    if site.revenue_ceiling is not None and site.revenue_ceiling < 0:
+        raise Malformed("revenue_ceiling", "give at least 0, or nothing for the usual ceiling")
     for address in site.shields.addresses:
         try:
             ip_network(address, strict=False)
