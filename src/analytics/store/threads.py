@@ -11,20 +11,20 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
 from analytics import guest
-from analytics.errors import QueryTooLong, StoreUnavailable
+from analytics.aside import give_way
+from analytics.errors import StoreUnavailable
 from analytics.store.base import Progress
 from analytics.store.connection import Connection
+from analytics.store.deadlines import Deadlines
 from analytics.store.gate import Gate
 from analytics.store.waiting_room import WaitingRoom
 
 T = TypeVar("T")
 _END: Final = object()
 _PROGRESS_EVERY_S: Final = 0.2
-_INTERRUPT_EVERY_S: Final = 0.05
 
 
 class Engine(Protocol):
@@ -54,6 +54,7 @@ class Threads:
         self._reads = Gate(patient=False)
         self._work = Gate(patient=True)
         self._renewing = asyncio.Lock()
+        self._deadlines = Deadlines()
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._writer: Connection | None = None
@@ -72,6 +73,7 @@ class Threads:
             await self._run(self._writing, self._closed)
         finally:
             await asyncio.to_thread(self._writing.shutdown)
+            await asyncio.to_thread(self._deadlines.close)
 
     async def write(self, step: Callable[[Connection], T]) -> T:
         """Run *step* on the writing thread, after those before it."""
@@ -135,7 +137,7 @@ class Threads:
         connection = self._reader()
         if at_most_s is None:
             return step(connection)
-        with _given_up_after(at_most_s, connection):
+        with self._deadlines.interrupting(connection, at_most_s):
             return step(connection)
 
     async def _run(self, pool: ThreadPoolExecutor, step: Callable[[], T]) -> T:
@@ -152,7 +154,9 @@ class Threads:
                 self._engine.close()
                 self._engine = self._writer = None
             if self._engine is None or self._writer is None:
-                self._engine = self._open()
+                # What the engine runs in threads of its own gives way to the event loop too.
+                with ThreadPoolExecutor(1, "store-opener", initializer=give_way) as opener:
+                    self._engine = opener.submit(self._open).result()
                 self._writer = self._engine.connect()
             return self._writer
 
@@ -184,33 +188,3 @@ class Threads:
             if self._engine is not None:
                 self._engine.close()
                 self._engine = self._writer = None
-
-
-@contextmanager
-def _given_up_after(seconds: float, connection: Connection) -> Iterator[None]:
-    """Interrupt what runs on *connection* in the block when the time is up."""
-    done, expired = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        if done.wait(seconds):
-            return
-        expired.set()
-        connection.interrupt()
-        # Again and again: it may have come between two statements.
-        while not done.wait(_INTERRUPT_EVERY_S):
-            connection.interrupt()
-
-    watching = threading.Thread(target=watch, name="store-timeout", daemon=True)
-    watching.start()
-    try:
-        yield
-    except StoreUnavailable as exc:
-        if not expired.is_set():
-            raise
-        raise QueryTooLong(
-            f"The answer took longer than {seconds:g} s and was given up. Ask for a shorter"
-            " period or with fewer filters, or raise store.query_timeout_s."
-        ) from exc
-    finally:
-        done.set()
-        watching.join()  # so that nothing of it meets the connection's next question
