@@ -6,8 +6,10 @@
 Starts `analytics serve` over a folder with that many sites and events: ten sites have twelve
 months of them, the others began today.
 Sends events, one every 20 ms, first while nobody reads, then while that many readers open a
-report of twelve months at once, of one of the ten, again and again for the same time. Then the
-owner opens the list of all sites. Every page must be a page of figures, every event a 202.
+report of twelve months at once, of one of the ten, every three seconds for the same time: first
+reports that others open too, then such as nobody has opened before. Then the owner opens the list
+of all sites. Every page must be a page of figures, every event a 202.
+Events are sent by a process of their own, so that none waits for the readers' client.
 Prints latencies and keeps them in bench/results/.
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import platform
 import socket
@@ -25,8 +28,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx2
@@ -47,8 +53,11 @@ OLD = 10
 """Sites with all of those days."""
 EVENTS_OF_A_VISIT = 4.4
 EVENT_EVERY_S = 0.02
+WAVE_EVERY_S = 3
+"""So that a server that answers sooner is not given more to do; one that takes longer gets the
+next wave at once."""
 OWNER, PASSWORD = "owner@example.test", "long enough"
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+HEADERS = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 
 
 def site(number: int) -> str:
@@ -105,12 +114,92 @@ class Sender:
         self.statuses[answer.status_code] += 1
 
 
-async def read(client: httpx2.AsyncClient, number: int) -> tuple[float, int, bool]:
+def send_for(seconds: float, url: str, results: SimpleQueue[Any]) -> None:
+    """Send to *url* for that long; put None as it begins, then what each answer took, and said."""
+
+    async def sending() -> Sender:
+        async with httpx2.AsyncClient(base_url=url, timeout=90, headers=HEADERS) as client:
+            loop = asyncio.get_running_loop()
+            await Sender(client).send(loop.time() + 1)  # the connection, and what is made once
+            sender = Sender(client)
+            results.put(None)
+            await sender.send(loop.time() + seconds)
+            return sender
+
+    sender = asyncio.run(sending())
+    results.put((sender.took, sender.statuses))
+
+
+class Sending:
+    """A sender in a process of its own."""
+
+    def __init__(self, seconds: float, url: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._results: SimpleQueue[Any] = context.SimpleQueue()
+        self._process = context.Process(target=send_for, args=(seconds, url, self._results))
+        self._process.start()
+
+    async def begun(self) -> None:
+        """Return when it sends."""
+        await asyncio.to_thread(self._results.get)
+
+    async def ended(self) -> tuple[list[float], Counter[int]]:
+        """What each answer took, and said."""
+        took, statuses = await asyncio.to_thread(self._results.get)
+        await asyncio.to_thread(self._process.join)
+        return took, statuses
+
+
+async def read(client: httpx2.AsyncClient, path: str) -> tuple[float, int, bool]:
     """Open a report of twelve months: seconds, status, and whether it has its figures."""
     began = time.perf_counter()
-    page = await client.get(f"/{site(number % OLD)}?period=12mo")
+    page = await client.get(path)
     whole = 'class="cards"' in page.text and "data-error" not in page.text
     return time.perf_counter() - began, page.status_code, whole
+
+
+def same(number: int) -> str:
+    """The report that the *number*th reader opens, as others do."""
+    return f"/{site(number % OLD)}?period=12mo"
+
+
+def different(number: int) -> str:
+    """A report that nobody else opens: of other days."""
+    today = datetime.now(UTC).date()
+    first = today - timedelta(days=DAYS - 1 - number // OLD % 30)
+    last = today - timedelta(days=1 + number // OLD // 30)
+    return f"/{site(number % OLD)}?period=custom&from={first}&to={last}"
+
+
+async def beside(
+    url: str, reading: httpx2.AsyncClient, readers: int, seconds: float, path: Callable[[int], str]
+) -> dict[str, object]:
+    """Send events while *readers* open reports, wave after wave."""
+    sending = Sending(seconds, url)
+    await sending.begun()
+    ended = asyncio.create_task(sending.ended())
+    pages: list[tuple[float, int, bool]] = []
+    while not ended.done():
+        numbers = range(len(pages), len(pages) + readers)
+        wave = time.perf_counter()
+        pages += await asyncio.gather(*(read(reading, path(number)) for number in numbers))
+        waits = max(0.0, wave + WAVE_EVERY_S - time.perf_counter())
+        await asyncio.wait({ended}, timeout=waits)
+    took, statuses = await ended
+    first = [seconds for seconds, _, _ in pages[:readers]]
+    every = [seconds for seconds, _, _ in pages]
+    return {
+        "pages": len(pages),
+        "pages_refused": sum(status != 200 for _, status, _ in pages),
+        "pages_without_figures": sum(not whole for _, _, whole in pages),
+        "first_wave_p50_ms": at(first, 0.5),
+        "first_wave_p95_ms": at(first, 0.95),
+        "page_p50_ms": at(every, 0.5),
+        "page_p95_ms": at(every, 0.95),
+        "events_refused": sum(n for status, n in statuses.items() if status != 202),
+        "event_p50_ms": at(took, 0.5),
+        "event_p99_ms": at(took, 0.99),
+    }
 
 
 def at(took: list[float], share: float) -> float:
@@ -120,27 +209,20 @@ def at(took: list[float], share: float) -> float:
 
 
 async def measure(url: str, readers: int, seconds: float) -> dict[str, object]:
-    """Everything, as one flat result."""
+    """Everything, as one result."""
     limits = httpx2.Limits(max_connections=200)
-    headers = {"user-agent": FIREFOX}
-    async with (
-        httpx2.AsyncClient(base_url=url, timeout=90, headers=headers, limits=limits) as sending,
-        httpx2.AsyncClient(base_url=url, timeout=90, headers=headers, limits=limits) as reading,
-    ):
-        quiet, beside = Sender(sending), Sender(sending)
-        loop = asyncio.get_running_loop()
-        await Sender(sending).send(loop.time() + 2)  # connections, and what is made once
-        await read(reading, 0)
-        await quiet.send(loop.time() + seconds)
-        sender = asyncio.create_task(beside.send(loop.time() + seconds))
-        first: list[tuple[float, int, bool]] = []
-        pages: list[tuple[float, int, bool]] = []
-        until = loop.time() + seconds
-        while loop.time() < until:
-            opened = await asyncio.gather(*(read(reading, number) for number in range(readers)))
-            first = first or opened
-            pages += opened
-        await sender
+    async with httpx2.AsyncClient(
+        base_url=url, timeout=90, headers=HEADERS, limits=limits
+    ) as reading:
+        await read(reading, f"/{site(0)}?period=day")  # what is made once, for the first page
+        quietly = Sending(seconds, url)
+        await quietly.begun()
+        quiet, statuses = await quietly.ended()
+        assert set(statuses) == {202}, statuses
+        phases = {
+            "same_reports": await beside(url, reading, readers, seconds, same),
+            "different_reports": await beside(url, reading, readers, seconds, different),
+        }
         origin = {"origin": url}
         login = {"email": OWNER, "password": PASSWORD}
         await reading.post("/login", data=login, headers=origin)
@@ -151,21 +233,12 @@ async def measure(url: str, readers: int, seconds: float) -> dict[str, object]:
             lists.append(time.perf_counter() - began)
             assert answer.status_code == 200
             cards = answer.text.count('class="card site-card"')
-    assert set(quiet.statuses) == {202}, quiet.statuses
+    for phase in phases.values():
+        phase["event_p99_ratio"] = round(cast("float", phase["event_p99_ms"]) / at(quiet, 0.99), 2)
     return {
-        "pages": len(pages),
-        "pages_refused": sum(status != 200 for _, status, _ in pages),
-        "pages_without_figures": sum(not whole for _, _, whole in pages),
-        "first_wave_p50_ms": at([took for took, _, _ in first], 0.5),
-        "first_wave_p95_ms": at([took for took, _, _ in first], 0.95),
-        "page_p50_ms": at([took for took, _, _ in pages], 0.5),
-        "page_p95_ms": at([took for took, _, _ in pages], 0.95),
-        "events_refused": sum(n for status, n in beside.statuses.items() if status != 202),
-        "quiet_event_p50_ms": at(quiet.took, 0.5),
-        "quiet_event_p99_ms": at(quiet.took, 0.99),
-        "event_p50_ms": at(beside.took, 0.5),
-        "event_p99_ms": at(beside.took, 0.99),
-        "event_p99_ratio": round(at(beside.took, 0.99) / at(quiet.took, 0.99), 2),
+        "quiet_event_p50_ms": at(quiet, 0.5),
+        "quiet_event_p99_ms": at(quiet, 0.99),
+        **phases,
         "site_list_sites": cards,
         "site_list_ms": round(statistics.median(lists) * 1000, 1),
     }
@@ -209,7 +282,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=500)
     parser.add_argument("--events", type=int, default=330_000)
     parser.add_argument("--readers", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=15, help="of each of the two phases")
+    parser.add_argument("--seconds", type=float, default=15, help="of each of the three phases")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-readers-") as scratch:
         folder = Path(scratch) / "data"
@@ -237,7 +310,8 @@ def main() -> None:
         "measured": datetime.now(UTC).date().isoformat(),
     }
     for name, value in kept.items():
-        print(f"{name:24} {value}")
+        for line, one in value.items() if isinstance(value, dict) else ((name, value),):
+            print(f"{name if line != name else '':18} {line:24} {one}")
     RESULTS.write_text(json.dumps(kept, indent=2) + "\n")
 
 

@@ -17,13 +17,19 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_NICENESS: Final = 10
+_NICER_BY: Final = 10
+_NICEST: Final = 19
 
 
 def give_way() -> None:
-    """Let the system run this thread after the event loop's, where threads have priorities."""
+    """Let the system run this thread after the event loop's, where threads have priorities.
+
+    Threads that it starts inherit that.
+    """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        of_the_loop = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        niceness = min(of_the_loop + _NICER_BY, _NICEST)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 _THREAD: Final = ThreadPoolExecutor(1, "aside", initializer=give_way)

@@ -100,8 +100,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         gc.collect()
         # What is alive now stays: to look through it again and again only costs pauses.
         gc.freeze()
-        # The fold runs in a thread: let it hold up an answer for half a millisecond at most.
-        sys.setswitchinterval(0.0005)
+        # Folding, and putting pages together, happens in threads: let these hold up an event for
+        # a tenth of a millisecond at most, each time the loop has let go of the interpreter.
+        sys.setswitchinterval(0.0001)
         gc.set_threshold(50_000, 20, 50)
         try:
             async with contextlib.AsyncExitStack() as running:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from functools import partial
@@ -122,3 +124,21 @@ async def test_what_the_server_asks_for_itself_waits_for_no_reader(threads: Thre
     assert await threads.read(lambda c: c.rows("SELECT 1")) == [(1,)]
     crowd.set()
     assert await asyncio.gather(*readers) == [True] * 50
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own there")
+async def test_threads_of_the_engine_itself_give_way_to_the_event_loop(tmp_path: Path) -> None:
+    def of_the_process() -> set[int]:
+        return {int(task.name) for task in Path("/proc/self/task").iterdir()}
+
+    before = of_the_process()
+    threads = Threads(partial(Engine, tmp_path / "2", "256MB", 3), readers=2, queue_timeout_s=60)
+    await threads.open()
+    try:
+        ours = {thread.native_id for thread in threading.enumerate()}
+        of_the_engine = of_the_process() - before - ours
+        assert of_the_engine
+        mine = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        assert all(os.getpriority(os.PRIO_PROCESS, each) > mine for each in of_the_engine)
+    finally:
+        await threads.close()

@@ -23,6 +23,7 @@ from analytics.store import lag as lags
 from analytics.store.base import Erases
 from analytics.store.catalog.base import Catalog
 from analytics.store.lag import Lag
+from analytics.turnstile import Turnstile
 
 
 class Figures(Protocol):
@@ -147,3 +148,8 @@ class Dashboard:
     def stream_places(self) -> StreamPlaces:
         """The places of the streams that are open."""
         return StreamPlaces(self.max_streams)
+
+    @cached_property
+    def frames(self) -> Turnstile:
+        """What everybody goes through who is sent the frame of a page ahead of its figures."""
+        return Turnstile()

@@ -38,6 +38,8 @@ async def page(
         raise
     if done:
         return await ask.long_page(name, **known, **task.result())
+    # Those who opened a page at the same moment have waited for as long at the same moment, too.
+    await ask.deps.frames.enter()
     frame = _text(ask.page("frame.html", page=name, **known))
     return StreamingResponse(
         _parts(ask, name, frame, task, known), media_type="text/html", headers=PAGE_HEADERS

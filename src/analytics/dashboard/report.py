@@ -248,8 +248,9 @@ def _series(address: Address, interval: str, period: Period) -> Query:
 
 
 def current_visitors(site: str, now: int) -> Query:
-    """Who is on the site now."""
-    period = Period(now - LIVE_MS, now + 1, "Etc/UTC")
+    """Who is on the site now, to a second: whoever asks within the same one asks the same."""
+    end = now - now % 1000 + 1000
+    period = Period(end - LIVE_MS, end, "Etc/UTC")
     return Query(site=site, metrics=(Metric.VISITORS,), period=period)
 
 

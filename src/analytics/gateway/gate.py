@@ -31,6 +31,7 @@ from analytics.gateway.module import Endpoint, Module
 from analytics.gateway.presence import Presence
 from analytics.gateway.table import Line, table
 from analytics.guest import Guest
+from analytics.turnstile import Turnstile
 
 log = structlog.get_logger()
 
@@ -83,6 +84,7 @@ class Gate:
         self._max_body_bytes = max_body_bytes
         self._error_page = error_page
         self._exact: dict[str, Endpoint] = {}
+        self._turnstile = Turnstile()
         routes: list[BaseRoute] = []
         for module in modules:
             if module.name in self._serving:
@@ -152,6 +154,7 @@ class Gate:
             receive = filters.bounded(scope, receive, self._max_body_bytes)
         except AnalyticsError as error:
             return await self._answered(scope, receive, send, error)
+        await self._turnstile.enter()
         app = self._api if path.startswith("/api/") else self._pages
         presence = Presence(scope, receive)
         with guest.asking(Guest(self._party(scope), presence.left)):

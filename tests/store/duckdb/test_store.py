@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import pytest
 from msgspec import structs
 from tests.store.rows import DAY, HOUR, NOON, SITE, Log, hit
 
+from analytics import guest
 from analytics.errors import Conflict, Corrupt, Malformed, Misconfigured, StoreUnavailable
 from analytics.event import LogRecord, Row
+from analytics.guest import Guest
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import State
@@ -220,3 +224,23 @@ def test_a_full_disk_refuses_and_then_takes_again(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == ["refused", "again", "whole"]
+
+
+async def test_a_question_asked_again_waits_for_no_reader(tmp_path: Path) -> None:
+    asked = Query(site=SITE, metrics=(Metric.VISITORS,), period=Period(NOON, NOON + DAY, "UTC"))
+    crowd = threading.Event()
+    async with DuckDBStore(tmp_path / "store.duckdb", readers=2) as store:
+        await store.write(sample.batch([hit(NOON)]))
+        answered = await store.query(asked)
+        with guest.asking(Guest("a reader")):
+            readers = [
+                asyncio.create_task(store._threads.read(lambda _: crowd.wait())) for _ in range(2)
+            ]
+            try:
+                async with asyncio.timeout(60):
+                    while len(store._threads._reading._pool._threads) < 2:
+                        await asyncio.sleep(0.01)
+                    assert await store.query(asked) == answered
+            finally:
+                crowd.set()
+        await asyncio.gather(*readers)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -52,6 +53,7 @@ from analytics.store.duckdb import compaction
 from analytics.store.duckdb.engine import Engine
 from analytics.store.erasing import Matching
 from analytics.store.lag import Lag
+from analytics.store.remembered import RememberedAnswers
 from analytics.store.threads import Threads
 
 log = structlog.get_logger()
@@ -89,6 +91,7 @@ class DuckDBStore:
         self._timezones = timezones
         self._hot_ms = hot_days * localtime.DAY_MS
         self._builder = Builder(at_most_every_ms=rebuild_at_most_every_ms)
+        self._remembered = RememberedAnswers()
 
     async def __aenter__(self) -> Self:
         await self._threads.open()
@@ -113,9 +116,11 @@ class DuckDBStore:
     async def query(self, query: Query) -> Result:
         """Answer *query* from every row written before the call."""
         lag = self._lag()  # before the answer, which may have more by then
-        result = await self._threads.read(
-            partial(answering.answer, query=query), at_most_s=self._query_timeout_s
-        )
+        result = self._remembered.answer(query)
+        if result is None:
+            result = await self._threads.read(
+                partial(self._answer, query=query), at_most_s=self._query_timeout_s
+            )
         if lag is None:
             return result
         as_of = lag.as_of or await self.newest() or 0
@@ -220,7 +225,12 @@ class DuckDBStore:
 
     async def retain(self, site: str, before_ms: int) -> int:
         """Delete the days (of the site) that ended by then; how many rows there were."""
-        step = partial(erasing.retain, site=site, before_ms=self._whole_days(site, before_ms))
+        before_ms = self._whole_days(site, before_ms)
+
+        def step(connection: Connection) -> int:
+            with self._altering():
+                return erasing.retain(connection, site=site, before_ms=before_ms)
+
         return await self._threads.write(step)
 
     async def retention_due(self, site: str, before_ms: int) -> int | None:
@@ -289,7 +299,8 @@ class DuckDBStore:
 
     async def _erase(self, which: str, values: Mapping[str, object]) -> int:
         def step(connection: Connection) -> int:
-            erased = erasing.erase(connection, which, values)
+            with self._altering():
+                erased = erasing.erase(connection, which, values)
             self._builder.note(erased.earliest)
             return erased.rows
 
@@ -305,10 +316,37 @@ class DuckDBStore:
     def _write(self, batch: WriteBatch, connection: Connection) -> None:
         if self._file is None:
             raise StoreUnavailable("The store is not open.")
-        self._builder.note(absorbing.write(connection, batch, self._file))
+        # Erasures may be of sites that the batch has no rows of.
+        sites = None if batch.erasures else {row.site for row in batch.rows}
+        with self._altering(sites):
+            self._builder.note(absorbing.write(connection, batch, self._file))
 
     def _absorb(self, prepared: Prepared, connection: Connection) -> None:
-        self._builder.note(absorbing.absorb(connection, prepared))
+        with self._altering():
+            self._builder.note(absorbing.absorb(connection, prepared))
+
+    @contextmanager
+    def _altering(self, sites: Collection[str] | None = None) -> Iterator[None]:
+        """Remember no answer about *sites* (None: about any) from before the block.
+
+        For the writing thread, which ends what it has begun, whoever still waits for that. A
+        change that failed may have been made nevertheless.
+        """
+        try:
+            yield
+        finally:
+            if sites is None:
+                self._remembered.all_changed()
+            else:
+                self._remembered.changed(sites)
+
+    def _answer(self, connection: Connection, query: Query) -> Result:
+        result = self._remembered.answer(query)  # of somebody who was ahead
+        if result is None:
+            state = self._remembered.state()
+            result = answering.answer(connection, query)
+            self._remembered.keep(query, result, state)
+        return result
 
 
 def _snapshot(connection: Connection, path: Path) -> None:
