@@ -27,7 +27,7 @@ ALLOWED = {
     ("job/port.py", "Thread"): "uvicorn's server, which survives its handlers; the job awaits it",
     ("registry/membership.py", "create_task"): "withdraws once; the block's end awaits it",
     ("store/duckdb/store.py", "ensure_future"): "`compact` awaits it, and tells how far it is",
-    ("store/threads.py", "Thread"): "fires once, at the time limit of a query under way",
+    ("store/deadlines.py", "Thread"): "interrupts queries; the next query begins it anew",
     ("store/threads.py", "ensure_future"): "awaited by the call that began it",
     ("stream/kafka/lane.py", "create_task"): "one group of appends, each of which is answered",
     ("stream/kafka/log.py", "create_task"): "closes a producer; the reconnection awaits it",

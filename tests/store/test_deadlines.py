@@ -97,3 +97,21 @@ def test_an_error_in_time_stays_what_it_is(deadlines: Deadlines) -> None:
     ):
         raise StoreUnavailable("refused")
     assert not isinstance(failed.value, QueryTooLong)
+
+
+def test_a_connection_that_cannot_be_interrupted_takes_the_watch_over_no_other_away(
+    deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stubborn(Work):
+        def interrupt(self) -> None:
+            super().interrupt()
+            raise OSError("it is gone")
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with pytest.raises(QueryTooLong), deadlines.interrupting(stubborn := Stubborn(), 0.01):
+        stubborn.run()
+    while watching():
+        time.sleep(0.01)
+    work = Work()
+    with pytest.raises(QueryTooLong), deadlines.interrupting(work, 0.01):
+        work.run()

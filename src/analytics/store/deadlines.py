@@ -73,7 +73,7 @@ class Deadlines:
     def _begin(self, deadline: _Deadline) -> None:
         with self._changed:
             self._running.add(deadline)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._watch, name="store-deadlines", daemon=True
                 )
