@@ -180,7 +180,7 @@ async def catalog(part: Part, folder: Path) -> AsyncIterator[Loop]:
             pass
 
     part.broken = False
-    async with SharedCatalog(Document(), folder / "image") as catalog:
+    async with SharedCatalog(Document(), folder / "image", salts=Document()) as catalog:
         part.broken = True
         yield catalog._following
 

@@ -147,7 +147,11 @@ def _catalog(
     extras.require("store.backend ignite", "pyignite", "pyarrow")
     from analytics.store.ignite.documents import SharedDocument
 
-    return SharedCatalog(SharedDocument(settings.ignite, "catalog", ignite), folder.catalog)
+    return SharedCatalog(
+        SharedDocument(settings.ignite, "catalog", ignite),
+        folder.catalog,
+        salts=SharedDocument(settings.ignite, "salts", ignite),
+    )
 
 
 class Common(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.marks import found
 
 from analytics.admin import auditing, backup
 from analytics.admin.auditing import Audit
@@ -17,6 +18,7 @@ from analytics.errors import Corrupt, Malformed, Misconfigured
 from analytics.event import Hit
 from analytics.person import Scope
 from analytics.settings import Settings, load
+from analytics.store.catalog.base import SaltMissing
 
 NOW = 1_795_478_400_000
 
@@ -134,3 +136,19 @@ async def test_keys_and_accounts_come_along(settings: Settings, elsewhere: Setti
         backup.restore(Path(done.file), elsewhere.data, quiet)
     async with open_workspace(elsewhere) as workspace:
         assert workspace.catalog.keys.find(secret) is not None
+
+
+async def test_a_backup_has_no_salts_and_what_is_restored_makes_its_own(
+    settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    async with open_workspace(settings) as workspace:
+        await workspace.catalog.salts.make([100], today=100)
+        salt = workspace.catalog.salts.of(100, today=100)
+        done = await backup.run(workspace, backup.Backup(), Job())
+        assert found(Path(done.file), [salt]) == {}
+        backup.restore(Path(done.file), elsewhere.data, quiet)
+    async with open_workspace(elsewhere) as workspace:
+        with pytest.raises(SaltMissing):
+            workspace.catalog.salts.of(100, today=100)
+        await workspace.catalog.salts.make([100], today=100)
+        assert workspace.catalog.salts.of(100, today=100) != salt

@@ -155,7 +155,11 @@ def restore(file: Path) -> None:
         raise Conflict(f"a server runs on {data}; restore into a new folder with --data")
     with bar.shown("Restoring") as report:
         backups.restore(file, data, report)
-    echo(f"{data} is restored; start it with `analytics serve --data {data}`.", err=True)
+    echo(
+        f"{data} is restored; start it with `analytics serve --data {data}`. Visitors without a"
+        " cookie who were there today count anew: a backup holds nothing to know them by.",
+        err=True,
+    )
 
 
 def _opened(file: Path, stack: ExitStack) -> BinaryIO:

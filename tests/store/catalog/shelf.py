@@ -11,7 +11,7 @@ class Shelf:
     """Where documents lie; several processes have it."""
 
     def __init__(self) -> None:
-        self.there: tuple[int, bytes] | None = None
+        self.documents: dict[str, tuple[int, bytes]] = {}
         self.away = False
         self.asked_by: set[str] = set()
         """The names of the threads that have waited for it."""
@@ -20,8 +20,9 @@ class Shelf:
 class ShelfDocument:
     """One process's view of it."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, name: str = "catalog") -> None:
         self._shelf = shelf
+        self._name = name
         self._known: tuple[int, bytes] | None = None
 
     def _reach(self) -> Shelf:
@@ -31,17 +32,17 @@ class ShelfDocument:
         return self._shelf
 
     def revision(self) -> int | None:
-        there = self._reach().there
+        there = self._reach().documents.get(self._name)
         return None if there is None else there[0]
 
     def load(self) -> tuple[int, bytes] | None:
-        self._known = self._reach().there
+        self._known = self._reach().documents.get(self._name)
         return self._known
 
     def replace(self, revision: int, body: bytes) -> bool:
-        if self._reach().there != self._known:
+        if self._reach().documents.get(self._name) != self._known:
             return False
-        self._known = self._shelf.there = (revision, body)
+        self._known = self._shelf.documents[self._name] = (revision, body)
         return True
 
     def close(self) -> None:

@@ -249,5 +249,8 @@ class TestSharedCatalogInIgnite(CatalogContract):
         self, ignite: Settings, tmp_path: Path, clock: HandClock
     ) -> AsyncIterator[Catalog]:
         document = SharedDocument(ignite.ignite, f"catalog-{next(_numbers)}")
-        async with SharedCatalog(document, tmp_path / "image", now_ms=clock) as catalog:
+        salts = SharedDocument(ignite.ignite, f"salts-{next(_numbers)}")
+        async with SharedCatalog(
+            document, tmp_path / "image", salts=salts, now_ms=clock
+        ) as catalog:
             yield catalog

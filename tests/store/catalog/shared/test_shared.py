@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.marks import found
 from tests.store.catalog.shelf import Shelf, ShelfDocument
 
 from analytics.errors import Conflict, StoreUnavailable
@@ -24,7 +25,8 @@ def shelf() -> Shelf:
 
 
 def replica(shelf: Shelf, path: Path, first_s: float = 0) -> SharedCatalog:
-    return SharedCatalog(ShelfDocument(shelf), path, first_s=first_s)
+    salts = ShelfDocument(shelf, "salts")
+    return SharedCatalog(ShelfDocument(shelf), path, salts=salts, first_s=first_s)
 
 
 class TestSharedCatalog(CatalogContract):
@@ -36,8 +38,10 @@ class TestSharedCatalog(CatalogContract):
     async def catalog(
         self, tmp_path: Path, shelf: Shelf, clock: HandClock
     ) -> AsyncIterator[Catalog]:
-        document = ShelfDocument(shelf)
-        async with SharedCatalog(document, tmp_path / "image", now_ms=clock) as catalog:
+        document, salts = ShelfDocument(shelf), ShelfDocument(shelf, "salts")
+        async with SharedCatalog(
+            document, tmp_path / "image", salts=salts, now_ms=clock
+        ) as catalog:
             yield catalog
 
 
@@ -99,8 +103,7 @@ async def test_an_image_of_an_older_replica_is_understood(shelf: Shelf, tmp_path
     async with replica(shelf, tmp_path / "a") as ours:
         await ours.people.add("ada@example.com", PASSWORD, owner=True)
         with closing(sqlite3.connect(":memory:")) as theirs:
-            assert shelf.there is not None
-            theirs.deserialize(shelf.there[1])
+            theirs.deserialize(shelf.documents["catalog"][1])
             for statement in (
                 "ALTER TABLE people DROP COLUMN must_change",
                 "ALTER TABLE sessions DROP COLUMN used_at",
@@ -112,7 +115,7 @@ async def test_an_image_of_an_older_replica_is_understood(shelf: Shelf, tmp_path
             theirs.execute("INSERT INTO people VALUES ('2', 'bob@example.com', 'x', 0, x'5b5d')")
             theirs.execute("PRAGMA user_version = 1")
             theirs.commit()
-            shelf.there = (shelf.there[0] + 1, theirs.serialize())
+            shelf.documents["catalog"] = (shelf.documents["catalog"][0] + 1, theirs.serialize())
         assert [p.email for p in await ours.people.all()] == ["ada@example.com", "bob@example.com"]
         await ours.people.set_password("bob@example.com", PASSWORD)
         assert await ours.people.log_in("bob@example.com", PASSWORD)
@@ -138,11 +141,43 @@ def test_a_statement_that_was_compiled_for_one_image_is_not_run_on_the_next(
         one.transact(lambda connection: connection.execute(f"CREATE TABLE wide ({table}) STRICT"))
         one.transact(add)
         for _ in range(3):
-            assert shelf.there is not None
-            revision, image = shelf.there
-            shelf.there = (revision + 1, image)
+            revision, image = shelf.documents["catalog"]
+            shelf.documents["catalog"] = (revision + 1, image)
             one.refresh()
             one.transact(use_memory)
             one.transact(add)
         rows = one.transact(lambda connection: connection.execute("SELECT * FROM wide").fetchall())
     assert rows == [tuple(columns)] * 4
+
+
+async def test_no_image_of_the_catalog_holds_a_salt(shelf: Shelf, tmp_path: Path) -> None:
+    """Neither what is shared, nor a replica's copy; a salt that is over is on no disk of ours."""
+    async with replica(shelf, tmp_path / "1") as one, replica(shelf, tmp_path / "2") as other:
+        await one.salts.make([100], today=100)
+        await other.salts.make([100], today=100)
+        salt = one.salts.of(100, today=100)
+        await one.sites.add("a.example", timezone="Etc/UTC")
+        await one.copy_to(tmp_path / "backup")
+        assert salt in shelf.documents["salts"][1]
+        assert salt not in shelf.documents["catalog"][1]
+        holding = {
+            path.parent.name
+            for path in tmp_path.rglob("*")
+            if path.is_file() and salt in path.read_bytes()
+        }
+        assert holding == {"1.salts", "2.salts"}
+        await one.salts.make([103], today=103)
+        assert salt not in shelf.documents["salts"][1]
+        while found(tmp_path, [salt]):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_start_without_ignite_counts_with_the_salts_that_it_kept(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    async with replica(shelf, tmp_path / "1") as one:
+        await one.salts.make([100], today=100)
+        salt = one.salts.of(100, today=100)
+    shelf.away = True
+    async with replica(shelf, tmp_path / "1") as one:
+        assert one.salts.of(100, today=100) == salt

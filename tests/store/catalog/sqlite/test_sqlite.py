@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.marks import found
 
 from analytics.errors import Corrupt, Misconfigured, StoreUnavailable
 from analytics.person import Scope
@@ -56,22 +58,45 @@ async def test_no_secret_lies_in_the_file(tmp_path: Path) -> None:
         await catalog.people.add("ada@example.com", PASSWORD, owner=True)
         token = await catalog.people.log_in("ada@example.com", PASSWORD)
         _, secret = await catalog.keys.create(scopes=[*Scope], site=None)
-        bytes_ = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        bytes_ = b"".join(file.read_bytes() for file in tmp_path.glob("catalog.sqlite*"))
     assert b"$argon2id$" in bytes_
     for hidden in (PASSWORD, token, secret):
         assert hidden.encode() not in bytes_
 
 
-async def test_a_dropped_salt_is_gone_from_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.sqlite"
-    async with SqliteCatalog(path) as catalog:
+async def test_a_salt_lies_in_a_file_of_its_own_until_it_is_over(tmp_path: Path) -> None:
+    async with SqliteCatalog(tmp_path / "catalog.sqlite") as catalog:
         await catalog.salts.make([100], today=100)
         salt = catalog.salts.of(100, today=100)
-        assert any(salt in file.read_bytes() for file in tmp_path.iterdir())
-        await catalog.salts.make([103], today=103)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT day FROM salts").fetchall() == [(103,)]
-    assert not any(salt in file.read_bytes() for file in tmp_path.iterdir())
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
+        await catalog.copy_to(tmp_path / "backup.sqlite")
+        (file,) = (tmp_path / "catalog.salts").iterdir()
+        assert found(tmp_path, [salt]).keys() == {file.name}
+        assert file.stat().st_mode & 0o777 == 0o600
+        with file.open("rb") as still_open:
+            await catalog.salts.make([103], today=103)
+            assert still_open.read() == bytes(24), "it is overwritten before it is removed"
+        assert found(tmp_path, [salt]) == {}, "while the server runs, too"
+
+
+async def test_the_salts_of_an_older_version_leave_the_files_of_the_catalog(tmp_path: Path) -> None:
+    path, salt = tmp_path / "catalog.sqlite", secrets.token_bytes(16)
+    async with SqliteCatalog(path) as catalog:
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "CREATE TABLE salts (day INTEGER PRIMARY KEY, made_on INTEGER NOT NULL,"
+            " salt BLOB NOT NULL) STRICT;"
+        )
+        for day in range(500):  # so that some lie in pages that became free
+            values = (day, day, salt)
+            old.execute("INSERT INTO salts VALUES (?, ?, ?)", values)
+        old.execute("DELETE FROM salts WHERE day < 490")
+        old.commit()
+    assert found(tmp_path, [salt]) != {}
+    async with SqliteCatalog(path) as catalog:
+        assert found(tmp_path, [salt]) == {}
+        assert catalog.sites.get("example.com") is not None
 
 
 async def test_a_catalog_of_a_newer_version_is_refused_with_both_numbers(tmp_path: Path) -> None:

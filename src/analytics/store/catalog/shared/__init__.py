@@ -1,4 +1,7 @@
-"""A catalog that the replicas of a cluster share: one small database, replaced as a whole."""
+"""A catalog that the replicas of a cluster share: one small database, replaced as a whole.
+
+Its salts are a document of their own, so that the images of the database never hold one.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import StoreUnavailable
 from analytics.store.catalog.audit import AuditLog
 from analytics.store.catalog.base import Catalog, Keys, People, Salts, Sites
+from analytics.store.catalog.salts import DailySalts, SaltFolder
 from analytics.store.catalog.shared.database import FIRST_S, Document, SharedDatabase
-from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.store.catalog.shared.salts import SharedSalts
+from analytics.store.catalog.sqlite import SqliteCatalog, salts_beside
 
 _EVERY_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 5.0
@@ -32,10 +37,12 @@ class SharedCatalog:
         document: Document,
         image: Path,
         *,
+        salts: Document,
         now_ms: Callable[[], int] | None = None,
         first_s: float = FIRST_S,
     ) -> None:
         self._database = SharedDatabase(document, image, first_s=first_s)
+        self._keeper = SharedSalts(salts, SaltFolder(salts_beside(image)))
         self._local = (
             SqliteCatalog(self._database)
             if now_ms is None
@@ -44,7 +51,8 @@ class SharedCatalog:
         self.sites: Sites = self._local.sites
         self.people: People = self._local.people
         self.keys: Keys = self._local.keys
-        self.salts: Salts = self._local.salts
+        self._salts = DailySalts(self._keeper)
+        self.salts: Salts = self._salts
         self.audit_log: AuditLog = self._local.audit_log
         self._following = BackgroundLoop(
             "catalog",
@@ -59,8 +67,10 @@ class SharedCatalog:
         await asyncio.to_thread(self._database.open)
         try:
             await asyncio.to_thread(self._local.load)
+            await asyncio.to_thread(self._salts.load)
         except BaseException:
             self._database.close()
+            self._keeper.close()
             raise
         self._database.pulled = self._local.load
         self._following.start()
@@ -73,6 +83,7 @@ class SharedCatalog:
                 await self.flush()
         finally:
             self._database.close()
+            await asyncio.to_thread(self._keeper.close)
 
     async def flush(self) -> None:
         await self._local.flush()
@@ -83,11 +94,14 @@ class SharedCatalog:
         return (self._following.state,)
 
     async def copy_to(self, path: Path) -> None:
-        """Write a consistent copy of the whole catalog to *path*."""
+        """Write a consistent copy of the catalog to *path*, without the salts."""
         await self._database.copy_to(path)
 
     async def _follow(self) -> None:
         await asyncio.to_thread(self._database.refresh)
+        newer = await asyncio.to_thread(self._keeper.newer)
+        if newer is not None:
+            self._salts.take(newer)
 
 
 _: type[Catalog] = SharedCatalog

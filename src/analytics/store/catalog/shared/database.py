@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from analytics.errors import StoreUnavailable
-from analytics.store.catalog.sqlite.database import Database, Work
+from analytics.store.catalog.sqlite.database import Database, Work, forget_salts
 
 log = structlog.get_logger()
 
@@ -54,6 +54,7 @@ class SharedDatabase(Database):
         self._file = image
         self._revision = 0
         self._image = b""
+        self._had_salts = False  # the image is an older version's
         self._not_before = 0.0
         self.pulled: Callable[[], None] = lambda: None
         """Called when another process's image was taken over."""
@@ -82,6 +83,8 @@ class SharedDatabase(Database):
                 self._transaction(self._upgrade)
                 if self._push():
                     break
+            if self._had_salts:
+                self._push()
         except StoreUnavailable:
             if self._file.exists():
                 log.warning("catalog_from_copy", file=self._file.name)
@@ -168,7 +171,7 @@ class SharedDatabase(Database):
 
     def _take(self, revision: int, image: bytes) -> None:
         self._adopt(image)
-        self._keep(revision, image)
+        self._keep(revision, self._open_connection().serialize() if self._had_salts else image)
 
     def _adopt(self, image: bytes) -> None:
         """Work on *image*, which a replica of an older version may have written.
@@ -181,6 +184,7 @@ class SharedDatabase(Database):
         self._connection = _connected()
         self._connection.deserialize(image)
         self._transaction(self._upgrade)
+        self._had_salts = forget_salts(self._connection)
 
     def _keep(self, revision: int, image: bytes) -> None:
         self._revision, self._image = revision, image

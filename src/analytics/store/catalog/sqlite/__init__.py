@@ -1,4 +1,4 @@
-"""A catalog in one SQLite file."""
+"""A catalog in one SQLite file, with its salts beside it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from analytics.background import LoopState
 from analytics.errors import StoreUnavailable
 from analytics.store.catalog.audit import AuditLog
 from analytics.store.catalog.base import Catalog, Keys, People, Salts, Sites
+from analytics.store.catalog.salts import DailySalts, SaltFolder, SaltKeeper, SaltMemory
 from analytics.store.catalog.sqlite.audit import SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
 from analytics.store.catalog.sqlite.keys import SqliteKeys
 from analytics.store.catalog.sqlite.people import SqlitePeople
-from analytics.store.catalog.sqlite.salts import SqliteSalts
 from analytics.store.catalog.sqlite.sites import SqliteSites
 
 
@@ -24,13 +24,27 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def salts_beside(path: Path) -> Path:
+    """Return the folder of the salts of the catalog at *path*."""
+    return path.with_name(f"{path.stem}.salts")
+
+
 class SqliteCatalog:
     """Sites, people, keys, salts; one process at a time (the data folder's lock sees to it).
 
-    *path* `:memory:` gives a catalog that dies with the block.
+    *path* `:memory:` gives a catalog that dies with the block. Salts lie in a folder beside the
+    file, unless they have another *keeper*.
     """
 
-    def __init__(self, path: str | Path | Database, *, now_ms: Callable[[], int] = _now_ms) -> None:
+    def __init__(
+        self,
+        path: str | Path | Database,
+        *,
+        now_ms: Callable[[], int] = _now_ms,
+        keeper: SaltKeeper | None = None,
+    ) -> None:
+        if keeper is None:
+            keeper = SaltFolder(salts_beside(path)) if isinstance(path, Path) else SaltMemory()
         self._database = path if isinstance(path, Database) else Database(path)
         self._audit_log = SqliteAuditLog(self._database, now_ms)
         self._sites = SqliteSites(self._database, self._audit_log)
@@ -39,21 +53,25 @@ class SqliteCatalog:
         self.people: People = SqlitePeople(self._database, self._audit_log, now_ms)
         self.audit_log: AuditLog = self._audit_log
         self.keys: Keys = self._keys
-        self._salts = SqliteSalts(self._database)
+        self._salts = DailySalts(keeper)
         self.salts: Salts = self._salts
         self.loops: Sequence[LoopState] = ()
         """It has no background loop."""
 
     async def __aenter__(self) -> Self:
         self._database.open()
-        self.load()
+        try:
+            self.load()
+            self._salts.load()
+        except BaseException:
+            self._database.close()
+            raise
         return self
 
     def load(self) -> None:
         """Read what is asked for from memory."""
         self._sites.load()
         self._keys.load()
-        self._salts.load()
 
     async def flush(self) -> None:
         await self._audit_log.flush()
@@ -67,7 +85,7 @@ class SqliteCatalog:
             self._database.close()
 
     async def copy_to(self, path: Path) -> None:
-        """Write a consistent copy of the whole catalog to *path*."""
+        """Write a consistent copy of the catalog to *path*, without the salts."""
         await self._database.copy_to(path)
 
 

@@ -53,10 +53,12 @@ class Database:
                 "journal_mode = WAL",
                 "synchronous = FULL",
                 "foreign_keys = ON",
-                "secure_delete = ON",  # a salt that was deleted must not be found in the file
+                "secure_delete = ON",  # what was deleted must not be found in the file
             ):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
             self.transact(self._upgrade)
+            if forget_salts(self._connection):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.OperationalError as exc:
             self.close()
             raise Misconfigured(f"{self._path}: the catalog cannot be opened: {exc}") from exc
@@ -140,6 +142,15 @@ class Database:
             for statement in _STEPS[version]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def forget_salts(connection: sqlite3.Connection) -> bool:
+    """Leave no byte of the salts that older versions kept here; whether there were any."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'salts'").fetchall():
+        return False
+    connection.execute("DROP TABLE salts")
+    connection.execute("VACUUM")
+    return True
 
 
 def _statements(script: str) -> list[str]:

@@ -44,9 +44,3 @@ CREATE TABLE audit (
     site TEXT NOT NULL,
     times INTEGER NOT NULL
 ) STRICT;
-
-CREATE TABLE salts (
-    day INTEGER PRIMARY KEY,
-    made_on INTEGER NOT NULL,
-    salt BLOB NOT NULL
-) STRICT;
