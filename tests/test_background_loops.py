@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -257,6 +258,20 @@ async def connections(part: Part, _folder: Path) -> AsyncIterator[Loop]:
         yield loop
 
 
+class Breaking:
+    """Whoever erases, and a catalog: as far as their duties need them."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    async def compaction_due(self) -> bool:
+        self._part.used()
+        return False
+
+    async def flush(self) -> None:
+        self._part.used()
+
+
 def duty(name: str) -> Callable[[Part, Path], Begun]:
     @asynccontextmanager
     async def begun(part: Part, folder: Path) -> AsyncIterator[Loop]:
@@ -265,9 +280,10 @@ def duty(name: str) -> Callable[[Part, Path], Begun]:
             return NOW
 
         async with open_parts(Settings(data=folder / "data")) as parts:
-            (loop,) = [
-                each for each in duties(replace(parts, clock=clock)) if each.state.name == name
-            ]
+            breaking: Any = Breaking(part)
+            broken = replace(parts, clock=clock, erases=breaking, catalog=breaking)
+            watched = broken if name in ("compaction", "audit-log") else replace(parts, clock=clock)
+            (loop,) = [each for each in duties(watched) if each.state.name == name]
             async with loop:
                 yield loop
 
@@ -329,6 +345,8 @@ BEGIN: Mapping[str, Callable[[Part, Path], Begun]] = {
     "salts": duty("salts"),
     "retention": duty("retention"),
     "cells": duty("cells"),
+    "compaction": duty("compaction"),
+    "audit-log": duty("audit-log"),
     "courier": courier,
     "lag-alarm": lag_alarm,
     "dead-letters": dead_letters,
