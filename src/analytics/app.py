@@ -34,7 +34,7 @@ from analytics.gateway.health import Check, Health
 from analytics.gateway.own import Own
 from analytics.gateway.rates import Rates
 from analytics.guard import Guard
-from analytics.ingest import place
+from analytics.ingest import agent, place
 from analytics.ingest.accept import Acceptance
 from analytics.ingest.client import Trust
 from analytics.ingest.module import Ingest, ingest
@@ -322,6 +322,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         replicas=parts.registry.replicas,
         table=lambda: gate.table(),
         max_streams=settings.gateway.max_streams,
+        browser=lambda request: _browser(trust.client(request.scope).user_agent),
         client=lambda request: trust.client(request.scope).address,
     )
     figures = metrics.routes(taking.counts, parts.gauges, parts.breakers, parts.loops)
@@ -365,6 +366,12 @@ def described(parts: Parts, health: Health, address: str) -> Replica:
         started_at=parts.started_at,
         fault="; ".join(f"{name}: {fault}" for name, fault in health.faults().items()),
     )
+
+
+def _browser(user_agent: str) -> str:
+    """Return what people call their browser, as "Firefox on Linux"."""
+    looks = agent.parse(user_agent)
+    return " on ".join(name for name in (looks.browser, looks.os) if name)
 
 
 def _gauges(journal: Journal, projector: Projector) -> metrics.Sources:

@@ -76,7 +76,7 @@ async def test_tokens_cannot_be_guessed_by_the_thousand(stranger: Client) -> Non
 async def test_a_mistake_is_explained_and_the_email_kept(stranger: Client) -> None:
     short = await stranger.post("/setup", data={**FORM, "password": "short", "again": "short"})
     differ = await stranger.post("/setup", data={**FORM, "again": "another one"})
-    assert "at least 8 characters" in short.text
+    assert "10 to 256 characters" in short.text
     assert "The two passwords differ" in differ.text
     assert f'value="{OWNER}"' in differ.text
     assert short.status_code == differ.status_code == 400

@@ -69,7 +69,7 @@ async def test_a_form_changes_what_it_says(
         ({"form": "retention", "days": "²"}, "is not a whole number"),
         ({"form": "shields", "addresses": "office"}, "'office': give an IP address"),
         ({"form": "key"}, "Choose at least one thing"),
-        ({"form": "person", "email": "new@shop.example", "password": "short"}, "at least 8"),
+        ({"form": "person", "email": "new@shop.example", "password": "short"}, "10 to 256"),
         ({"form": "person", "email": "new@shop.example"}, "there is no account of new@"),
         ({"form": "remove-person", "email": "eve@shop.example"}, "has no account"),
         ({"form": "shields", "countries": "XX\nDE\nGermany"}, "'XX', 'Germany': give the two"),

@@ -9,6 +9,7 @@ import msgspec
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.person import Key, Scope
+from analytics.store import localtime
 from analytics.store.catalog import service
 
 
@@ -19,6 +20,8 @@ class CreateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     site: str | None
     """None for all sites."""
     label: str = ""
+    expires_in_days: int | None = None
+    """None for never."""
 
 
 class ListKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +42,10 @@ class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
     site: str | None
     label: str
     created_at: int
+    expires_at: int | None = None
+    """In UTC milliseconds; None for never."""
+    last_used: str | None = None
+    """The day, in UTC."""
 
 
 class KeyCreated(KeyShown, frozen=True, kw_only=True):
@@ -57,14 +64,19 @@ async def create(workspace: Workspace, asked: CreateKey, _: Job) -> KeyCreated:
     """Create a key."""
     site = None if asked.site is None else workspace.site(asked.site).domain
     key, secret = await service.create_key(
-        workspace.catalog, scopes=asked.scopes, site=site, label=asked.label
+        workspace.catalog,
+        scopes=asked.scopes,
+        site=site,
+        label=asked.label,
+        expires_at=service.key_expiry(asked.expires_in_days, now=workspace.clock()),
     )
     return KeyCreated(key=secret, **msgspec.structs.asdict(key))
 
 
 async def every(workspace: Workspace, _: ListKeys, __: Job) -> Sequence[KeyShown]:
     """All keys, oldest first."""
-    return [_shown(key) for key in await workspace.catalog.keys.all()]
+    used = await workspace.catalog.keys.last_used()
+    return [_shown(key, used.get(key.id)) for key in await workspace.catalog.keys.all()]
 
 
 async def revoke(workspace: Workspace, asked: RevokeKey, _: Job) -> KeyRevoked:
@@ -73,5 +85,6 @@ async def revoke(workspace: Workspace, asked: RevokeKey, _: Job) -> KeyRevoked:
     return KeyRevoked(id=asked.id)
 
 
-def _shown(key: Key) -> KeyShown:
-    return KeyShown(**msgspec.structs.asdict(key))
+def _shown(key: Key, used: int | None) -> KeyShown:
+    day = None if used is None else localtime.date_of(used).isoformat()
+    return KeyShown(**msgspec.structs.asdict(key), last_used=day)

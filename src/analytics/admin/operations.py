@@ -50,6 +50,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "user.add": Operation(people.AddPerson, people.add),
     "user.change": Operation(people.ChangePerson, people.change),
     "user.password": Operation(people.SetPassword, people.set_password),
+    "user.logout": Operation(people.LogOut, people.log_out),
     "user.list": Operation(people.ListPeople, people.every),
     "user.remove": Operation(people.RemovePerson, people.remove),
     "key.create": Operation(keys.CreateKey, keys.create),

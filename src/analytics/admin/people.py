@@ -41,6 +41,13 @@ class SetPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     must_change: bool = False
 
 
+class LogOut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`user logout`."""
+
+    email: str | None
+    """None for everybody."""
+
+
 class ListPeople(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`user list`."""
 
@@ -64,6 +71,13 @@ class PasswordSet(msgspec.Struct, frozen=True, kw_only=True):
     """What `user password` did; every session of theirs has ended."""
 
     email: str
+
+
+class LoggedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What `user logout` did."""
+
+    email: str | None
+    sessions: int
 
 
 class PersonRemoved(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +120,15 @@ async def set_password(workspace: Workspace, asked: SetPassword, _: Job) -> Pass
         person.email, asked.password, must_change=asked.must_change
     )
     return PasswordSet(email=person.email)
+
+
+async def log_out(workspace: Workspace, asked: LogOut, _: Job) -> LoggedOut:
+    """End every session of somebody, or of everybody."""
+    email = asked.email
+    if email is not None:
+        email = (await service.person(workspace.catalog, email)).email
+    ended = await workspace.catalog.people.end_sessions(email)
+    return LoggedOut(email=email, sessions=ended)
 
 
 async def every(workspace: Workspace, _: ListPeople, __: Job) -> Sequence[PersonShown]:

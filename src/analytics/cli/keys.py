@@ -12,6 +12,7 @@ from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import day, echo, show_json
 from analytics.cli.run import run
 from analytics.person import Scope
+from analytics.store.catalog.service import MAX_KEY_DAYS
 
 
 def _scopes(_: click.Context, __: click.Parameter, value: str) -> tuple[Scope, ...]:
@@ -38,15 +39,27 @@ def key() -> None:
     help="What it may do: " + ", ".join(Scope) + ".",
 )
 @click.option("--label", default="", metavar="TEXT", help="What it is for.")
+@click.option(
+    "--expires",
+    type=click.IntRange(1, MAX_KEY_DAYS),
+    metavar="DAYS",
+    help="It works for so many days [for ever].",
+)
 @as_json
 @common
 def create(
-    site: str | None, scopes: tuple[Scope, ...], label: str, *, all_sites: bool, as_json: bool
+    site: str | None,
+    scopes: tuple[Scope, ...],
+    label: str,
+    expires: int | None,
+    *,
+    all_sites: bool,
+    as_json: bool,
 ) -> None:
     """Create a key, and show its secret this once."""
     if (site is None) != all_sites:
         raise click.UsageError("give either --site SITE or --all-sites")
-    asked = keys.CreateKey(scopes=scopes, site=site, label=label)
+    asked = keys.CreateKey(scopes=scopes, site=site, label=label, expires_in_days=expires)
     created = run(settings(), "key.create", asked, keys.KeyCreated, new_folder=all_sites)
     if as_json:
         show_json(created)
@@ -65,9 +78,17 @@ def list_(*, as_json: bool) -> None:
         show_json(found)
         return
     table.show(
-        ("ID", "SITE", "SCOPES", "CREATED", "LABEL"),
+        ("ID", "SITE", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "LABEL"),
         (
-            (each.id, each.site or "all", ",".join(each.scopes), day(each.created_at), each.label)
+            (
+                each.id,
+                each.site or "all",
+                ",".join(each.scopes),
+                day(each.created_at),
+                "never" if each.expires_at is None else day(each.expires_at),
+                each.last_used or "never",
+                each.label,
+            )
             for each in found
         ),
         empty="No key yet; create one with `analytics key create`.",

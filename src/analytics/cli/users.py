@@ -12,6 +12,7 @@ from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
+from analytics.wording import counted
 
 _PASSWORD_STDIN: Final = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
@@ -103,6 +104,23 @@ def set_password(email: str, *, password_stdin: bool, must_change: bool, as_json
         show_json(done)
     else:
         echo(f"{done.email} has the new password; every session of theirs has ended.")
+
+
+@user.command("logout")
+@click.argument("email", required=False)
+@click.option("--everybody", is_flag=True, help="End the sessions of all people.")
+@as_json
+@common
+def log_out(email: str | None, *, everybody: bool, as_json: bool) -> None:
+    """End every session of EMAIL; passwords and keys stay."""
+    if (email is None) != everybody:
+        raise click.UsageError("give either EMAIL or --everybody")
+    done = run(settings(), "user.logout", people.LogOut(email=email), people.LoggedOut)
+    if as_json:
+        show_json(done)
+    else:
+        who = "Everybody" if done.email is None else done.email
+        echo(f"{who} is logged out: {counted(done.sessions, 'session')} ended.")
 
 
 @user.command("list")

@@ -1,15 +1,18 @@
-"""One's own account: what it may see, and its password."""
+"""One's own account: what it may see, its password, and its sessions."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
 
 from starlette.responses import Response
 
 from analytics import problem
-from analytics.dashboard.ask import ACCOUNT, MAX_PASSWORD_FORM_BYTES, Ask
+from analytics.dashboard.ask import ACCOUNT, MAX_PASSWORD_FORM_BYTES, Ask, redirect
 from analytics.dashboard.login import remember_device
-from analytics.dashboard.setup import check_password
+from analytics.dashboard.setup import check_typed
 from analytics.dashboard.throttle import Throttle
-from analytics.errors import Malformed, TooMany, Unauthenticated
+from analytics.errors import Malformed, NotFound, TooMany, Unauthenticated
 
 
 class Account:
@@ -19,32 +22,59 @@ class Account:
         self._throttle = throttle
 
     async def show(self, ask: Ask) -> Response:
-        """The form for another password."""
-        ask.someone()
-        return ask.page("account.html", problem="")
+        """The form for another password, and where else the person is logged in."""
+        return await _page(ask)
 
     async def change(self, ask: Ask) -> Response:
-        """Replace the password, and end every other session."""
+        """Do what one of the page's forms asks for."""
         person = ask.someone()
         form = await ask.form(MAX_PASSWORD_FORM_BYTES)
+        match form.get("form", "password"):
+            case "end-session":
+                return await _end_session(ask, form.get("session", ""))
+            case "end-others":
+                await ask.deps.catalog.people.end_sessions(person.email, keep=ask.session)
+                return ask.done(ACCOUNT, "You are logged out everywhere else.", where="sessions")
+            case "password":
+                return await self._change_password(ask, form)
+            case other:
+                raise Malformed("form", f"there is no form {other[:40]!r}")
+
+    async def _change_password(self, ask: Ask, form: Mapping[str, str]) -> Response:
+        """Replace the password, and end every other session."""
+        person = ask.someone()
         name = f"account {person.email}"
         people = ask.deps.catalog.people
         current, password = form.get("current", ""), form.get("password", "")
         try:
-            check_password(password, form.get("again", ""), before=current)
+            check_typed(password, form.get("again", ""), before=current)
             self._throttle.take(name)
             await people.check(person.email, current)
             await people.set_password(person.email, password, keep=ask.session)
         except TooMany as error:
-            response: Response = ask.page("account.html", status=429, problem=str(error))
+            response = await _page(ask, status=429, problem=str(error))
             response.headers.update(dict(problem.headers(error)))
             return response
         except Unauthenticated:
-            fault = "The current password is not right."
-            return ask.page("account.html", status=400, problem=fault)
+            return await _page(ask, status=400, problem="The current password is not right.")
         except Malformed as error:
-            return ask.page("account.html", status=400, problem=error.reason)
+            return await _page(ask, status=400, problem=error.reason)
         self._throttle.forgive(name)
         response = ask.done(ACCOUNT, "Your password is changed. Other sessions have ended.")
         await remember_device(ask, response, person.email)
         return response
+
+
+async def _page(ask: Ask, *, status: int = 200, problem: str = "") -> Response:
+    person = ask.someone()
+    sessions = await ask.deps.catalog.people.sessions(person.email, token=ask.session)
+    return ask.page("account.html", status=status, problem=problem, sessions=sessions)
+
+
+async def _end_session(ask: Ask, session: str) -> Response:
+    people = ask.deps.catalog.people
+    with suppress(NotFound):  # it has ended already, which is what was asked for
+        await people.end_session(ask.someone().email, session)
+    if await people.logged_in(ask.session) is None:
+        return redirect("/login")
+    return ask.done(ACCOUNT, "That session has ended.", where="sessions")

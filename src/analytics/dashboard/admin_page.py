@@ -97,6 +97,7 @@ async def _page(ask: Ask, *, error: Malformed | Conflict | None = None, form: st
         form_name=form,
         people=await ask.deps.catalog.people.all(),
         keys=await ask.deps.catalog.keys.all(),
+        key_uses=await ask.deps.catalog.keys.last_used(),
         scopes=SCOPES,
         audit=await audit_list.asked(ask),
         unknown=await unknown_sites(ask.deps),

@@ -101,6 +101,11 @@ def peer(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def unnamed(_: Request) -> str:
+    """No name."""
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
     """The pages' view of the program."""
@@ -131,6 +136,8 @@ class Dashboard:
     """Every route, in the order of the modules."""
     max_streams: int = bounds.STREAMS
     """How many pages may be told live figures at a time."""
+    browser: Callable[[Request], str] = unnamed
+    """By which name the person will know the browser of a session."""
     client: Callable[[Request], str] = peer
     """The visitor's address, for throttling; behind a trusted proxy not the proxy's."""
 

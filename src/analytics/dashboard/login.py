@@ -65,7 +65,8 @@ class Login:
         used = _device(ask)
         known = used.name.hex() if key is not None and used.belongs_to(key) else None
         async with self._entrance.attempt(email, network, known) as at_home:
-            return await people.log_in(email, password, at_home=at_home)
+            browser = ask.deps.browser(ask.request)
+            return await people.log_in(email, password, at_home=at_home, browser=browser)
 
 
 async def leave(ask: Ask) -> Response:

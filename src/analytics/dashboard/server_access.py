@@ -11,10 +11,10 @@ from starlette.responses import Response
 from analytics.dashboard import confirmation
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
-from analytics.dashboard.setup import check_password
-from analytics.dashboard.site_access import NEW_KEY, label_of, revocation, scopes_of
+from analytics.dashboard.site_access import NEW_KEY, expiry_of, label_of, revocation, scopes_of
 from analytics.errors import Malformed, NotFound
 from analytics.store.catalog import service
+from analytics.wording import counted
 
 PAGE: Final = "/admin"
 Change = Callable[[Ask, FormData], Awaitable[Response]]
@@ -38,7 +38,11 @@ async def question(ask: Ask, given: Mapping[str, str]) -> Confirmation:
 
 async def _add_key(ask: Ask, form: FormData) -> Response:
     _, secret = await service.create_key(
-        ask.deps.catalog, scopes=scopes_of(form), site=None, label=label_of(form)
+        ask.deps.catalog,
+        scopes=scopes_of(form),
+        site=None,
+        label=label_of(form),
+        expires_at=expiry_of(ask, form),
     )
     return ask.done(PAGE, NEW_KEY, where="keys", secret=secret)
 
@@ -70,12 +74,24 @@ async def _password(ask: Ask, form: FormData) -> Response:
     if person.email == ask.owner().email:
         raise Malformed("email", "Your own password is changed under Account.")
     password = str(form.get("password", ""))
-    check_password(password, password)
     await ask.deps.catalog.people.set_password(person.email, password, must_change=True)
     text = (
         f"{person.email} is logged out everywhere. Give them the new password: they choose their"
         " own when they log in."
     )
+    return ask.done(PAGE, text, where="people")
+
+
+async def _end_sessions(ask: Ask, form: FormData) -> Response:
+    person = await service.person(ask.deps.catalog, str(form.get("email", "")))
+    ended = await ask.deps.catalog.people.end_sessions(person.email, keep=ask.session)
+    text = f"{person.email} is logged out everywhere: {counted(ended, 'session')} ended."
+    return ask.done(PAGE, text, where="people")
+
+
+async def _end_all_sessions(ask: Ask, _: FormData) -> Response:
+    ended = await ask.deps.catalog.people.end_sessions(None, keep=ask.session)
+    text = f"Everybody else is logged out: {counted(ended, 'session')} ended. Yours goes on."
     return ask.done(PAGE, text, where="people")
 
 
@@ -109,6 +125,8 @@ _CHANGES: Final[dict[str, Change]] = {
     "revoke": _revoke,
     "role": _role,
     "password": _password,
+    "end-sessions": _end_sessions,
+    "end-all-sessions": _end_all_sessions,
     "remove-person": _remove_person,
 }
 _QUESTIONS: Final[dict[str, Callable[[Ask, Mapping[str, object]], Awaitable[Confirmation]]]] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from typing import Final
 
 from starlette.responses import Response
 
@@ -18,8 +17,6 @@ from analytics.dashboard.login import remember, remember_device
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import Invalid, Malformed
 from analytics.limiter import sender
-
-MIN_PASSWORD_CHARS: Final = 8
 
 
 class Setup:
@@ -49,7 +46,7 @@ class Setup:
             return welcome(ask, wrong_link=True)
         people = ask.deps.catalog.people
         try:
-            check_password(password, form.get("again", ""))
+            check_typed(password, form.get("again", ""))
             # Two people with the link at once must not both become the owner.
             async with self._one_at_a_time:
                 if await people.all():
@@ -60,7 +57,11 @@ class Setup:
             problem = error.reason if isinstance(error, Malformed) else str(error)
             return ask.page("setup.html", status=400, token=token, email=email, problem=problem)
         response = redirect("/sites/new")
-        remember(ask, response, await people.log_in(email, password))
+        remember(
+            ask,
+            response,
+            await people.log_in(email, password, browser=ask.deps.browser(ask.request)),
+        )
         await remember_device(ask, response, email)
         return response
 
@@ -73,14 +74,10 @@ class Setup:
         return False
 
 
-def check_password(password: str, again: str, *, before: str | None = None) -> None:
-    """Raise `Malformed` for a password too short, typed differently, or the same as *before*."""
+def check_typed(password: str, again: str, *, before: str | None = None) -> None:
+    """Raise `Malformed` for a password that was typed differently, or is the same as *before*."""
     if password == before:
         raise Malformed("password", "Choose a password other than the current one.")
-    if len(password) < MIN_PASSWORD_CHARS:
-        raise Malformed(
-            "password", f"Choose a password of at least {MIN_PASSWORD_CHARS} characters."
-        )
     if password != again:
         raise Malformed("again", "The two passwords differ. Type the same one twice.")
 

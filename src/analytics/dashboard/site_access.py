@@ -11,9 +11,9 @@ from starlette.responses import Response
 from analytics.dashboard import confirmation
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
-from analytics.dashboard.setup import check_password
 from analytics.dashboard.templates import path_of
 from analytics.errors import Malformed
+from analytics.parsing import whole_number
 from analytics.person import Key, Scope
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
@@ -41,7 +41,11 @@ def scopes_of(form: FormData) -> list[Scope]:
 async def add_key(ask: Ask, site: Site, form: FormData) -> Response:
     """Create a key for this site alone, and show its secret once."""
     _, secret = await service.create_key(
-        ask.deps.catalog, scopes=scopes_of(form), site=site.domain, label=label_of(form)
+        ask.deps.catalog,
+        scopes=scopes_of(form),
+        site=site.domain,
+        label=label_of(form),
+        expires_at=expiry_of(ask, form),
     )
     return ask.done(_settings(site), NEW_KEY, where="key", secret=secret)
 
@@ -49,6 +53,15 @@ async def add_key(ask: Ask, site: Site, form: FormData) -> Response:
 def label_of(form: FormData) -> str:
     """Return the text by which the owner will know the key."""
     return str(form.get("label", "")).strip()[:100]
+
+
+def expiry_of(ask: Ask, form: FormData) -> int | None:
+    """Return until when the key is to work; None for ever. Raise `Malformed`."""
+    text = str(form.get("expires", "")).strip()
+    if not text:
+        return None
+    days = whole_number(text, "expires", least=1, most=service.MAX_KEY_DAYS)
+    return service.key_expiry(days, now=ask.deps.clock())
 
 
 async def revoke_key(ask: Ask, site: Site, form: FormData) -> Response:
@@ -91,7 +104,6 @@ async def add_person(ask: Ask, site: Site, form: FormData) -> Response:
         password = str(form.get("password", ""))
         if not password:
             raise Malformed("password", f"Give a first password: there is no account of {email}.")
-        check_password(password, password)
         added = await service.add_person(
             ask.deps.catalog,
             email,

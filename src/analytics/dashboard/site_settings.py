@@ -82,6 +82,7 @@ async def _page(
         timezones=names.timezones(),
         people=[person for person in people if person.sees(site.domain)],
         keys=[key for key in keys if key.site == site.domain],
+        key_uses=await ask.deps.catalog.keys.last_used(),
         keys_of_all=sum(key.site is None for key in keys),
         foreign=await made_up.foreign_hosts(ask.deps, site),
         scopes=site_access.SCOPES,

@@ -12,7 +12,7 @@ from analytics.store.catalog.password import HASHER, NOBODY, Passwords
 
 async def test_only_the_right_password_fits() -> None:
     passwords = Passwords()
-    stored = await passwords.hashed("correct horse")
+    stored = await passwords.hashed("correct horse", "ada@example.com")
     assert await passwords.fits("correct horse", stored)
     assert not await passwords.fits("correct horsf", stored)
 
@@ -28,7 +28,7 @@ async def test_nobody_is_never_let_in() -> None:
 
 async def test_who_is_at_home_does_not_wait_behind_strangers() -> None:
     passwords = Passwords()
-    stored = await passwords.hashed("correct horse")
+    stored = await passwords.hashed("correct horse", "ada@example.com")
     guesses = [
         asyncio.create_task(passwords.fits(f"guess {n}", stored, at_home=False)) for n in range(12)
     ]

@@ -13,12 +13,13 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from analytics.errors import Malformed, TooMany
+from analytics.errors import TooMany
+from analytics.store.catalog import password_rules
 
 T = TypeVar("T")
 
-MIN_CHARS: Final = 8
-MAX_CHARS: Final = 1024
+_LONGEST_CHARS: Final = 1024
+"""Of a password that is tried: as long as the ones of older versions could be."""
 _AT_HOME: Final = 32
 """Hashes of people who are at home that may wait: three seconds' worth of them."""
 _STRANGERS: Final = 200
@@ -41,13 +42,12 @@ class Passwords:
         self._at_home = _Lane(_AT_HOME)
         self._strangers = _Lane(_STRANGERS)
 
-    async def hashed(self, password: str) -> str:
-        """What may be stored in place of *password*.
+    async def hashed(self, password: str, email: str) -> str:
+        """What may be stored in place of *password* for the account of *email*.
 
-        Raises `Malformed` when it is too short, `TooMany` when too many wait.
+        Raises `Malformed` when it is no good, `TooMany` when too many wait.
         """
-        if not MIN_CHARS <= len(password) <= MAX_CHARS:
-            raise Malformed("password", f"give {MIN_CHARS} to {MAX_CHARS} characters")
+        await asyncio.to_thread(password_rules.check, password, email)
         return await self._at_home.run(lambda: HASHER.hash(password))
 
     async def fits(self, password: str, stored: str | None, *, at_home: bool = True) -> bool:
@@ -57,7 +57,7 @@ class Passwords:
         asks is *at_home* with the account.
         """
         lane = self._at_home if at_home else self._strangers
-        same = await lane.run(lambda: _verified(stored or NOBODY, password[: MAX_CHARS + 1]))
+        same = await lane.run(lambda: _verified(stored or NOBODY, password[: _LONGEST_CHARS + 1]))
         return same and stored is not None
 
 

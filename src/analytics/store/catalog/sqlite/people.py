@@ -52,7 +52,7 @@ class SqlitePeople(SqliteSessions):
             sites=tuple(sites),
             must_change=must_change,
         )
-        hashed = await self._passwords.hashed(password)
+        hashed = await self._passwords.hashed(password, person.email)
 
         def insert(connection: sqlite3.Connection) -> None:
             taken = "SELECT 1 FROM people WHERE email = ?"
@@ -94,7 +94,7 @@ class SqlitePeople(SqliteSessions):
         self, email: str, password: str, *, keep: str = "", must_change: bool = False
     ) -> None:
         email = email.strip().lower()
-        hashed = await self._passwords.hashed(password)
+        hashed = await self._passwords.hashed(password, email)
 
         def update(connection: sqlite3.Connection) -> None:
             changed = connection.execute(

@@ -1,0 +1,56 @@
+"""A password is long, and not among the first that anybody would try."""
+
+from __future__ import annotations
+
+import pytest
+
+from analytics.errors import Malformed
+from analytics.store.catalog import password_rules
+
+EMAIL = "Ada.Lovelace@shop.example"
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("short", "10 to 256"),
+        ("Xk3#9vLq2", "10 to 256"),
+        ("x1!" * 100, "10 to 256"),
+        ("1234567890", "repeats or counts|tried first"),
+        ("qwertyuiop", "tried first"),
+        ("QWERTYuiop", "tried first"),
+        ("password123", "tried first"),
+        ("Password2026!", "tried first"),
+        ("!!!monkey!!!", "tried first"),
+        ("2026-letmein-2026", "tried first"),
+        ("aaaaaaaaaaaa", "repeats"),
+        ("abababababab", "repeats"),
+        ("abcdabcdabcdabcd", "repeats"),
+        ("abcdefghijklm", "counts"),
+        ("zyxwvutsrqponm", "counts"),
+        ("ada.lovelace@shop.example", "email address"),
+        ("ada.lovelace1", "email address"),
+        ("shop.example2026", "email address"),
+        ("analytics2026", "name of this server"),
+    ],
+)
+def test_what_is_tried_first_is_refused(password: str, why: str) -> None:
+    with pytest.raises(Malformed, match=why) as refused:
+        password_rules.check(password, EMAIL)
+    assert refused.value.field == "password"
+    assert password not in refused.value.reason
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery",
+        "Xk3#9vLq2p",
+        "long enough",
+        "کلمه عبور طولانی",
+        "x1!" * 80 + "and more",
+        "7 small green doors",
+    ],
+)
+def test_any_other_is_taken_whatever_it_is_made_of(password: str) -> None:
+    password_rules.check(password, EMAIL)
