@@ -59,7 +59,7 @@ async def test_who_has_folded_everything_is_not_late(kafka: Settings) -> None:
     async with KafkaLog(settings) as log:
         await log.append([hit(number) for number in range(20)])
         ends = {end.partition: end.offset for _, end in await log.ends()}
-    assert await look(settings, ends, now() + HOUR) == Lateness(0, HOUR, None)
+    assert await look(settings, ends, now() + HOUR) == Lateness(0, HOUR, None, settings.partitions)
 
 
 async def test_an_alarm_is_raised_when_half_of_the_retention_is_over(kafka: Settings) -> None:

@@ -199,8 +199,10 @@ jars = sorted(Jars(ours[0].cluster, print).of("spark").glob("*.jar"))
 plan = spark.Plan("local[1]", Path("checkpoint"), jars, 512, 1)
 session = spark.session(plan)
 for each in ours:
-    options = spark.source_options(each.kafka, 1000)
-    print(session.read.format("kafka").options(**options).load().count(), flush=True)
+    sources = [spark.Source(number, None, 1000) for number in range(each.kafka.partitions)]
+    options = [spark.source_options(each.kafka, source) for source in sources]
+    counts = [session.read.format("kafka").options(**o).load().count() for o in options]
+    print(sum(counts), flush=True)
 session.stop()
 """
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from analytics.errors import Corrupt, Misconfigured
+from analytics.errors import Corrupt, LogUnavailable, Misconfigured
 from analytics.event import Hit
 from analytics.job.memories import Memories
 from analytics.settings import Kafka
@@ -75,6 +75,22 @@ def _marks(memories: Memories) -> Iterator[tuple[int, tuple[int, bytes | None]]]
         with memories.open(partition) as memory:
             if folded := memory.next_offset:
                 yield partition, (folded, memory.fingerprint)
+
+
+async def begins(kafka: Kafka, memories: Memories) -> Mapping[int, int | None]:
+    """Return for each partition of the topic the offset to go on with; None for the oldest.
+
+    Raises `LogUnavailable`, also while there is no topic yet.
+    """
+    folded = memories.next_offsets()
+    found: dict[int, int | None] = {}
+    for oldest, _ in await reader.ends(kafka):
+        first = folded.get(oldest.partition, 0)
+        # Where the log has forgotten what comes next, the fold says so.
+        found[oldest.partition] = first if first >= oldest.offset and first else None
+    if not found:
+        raise LogUnavailable(f"there is no topic {kafka.topic} yet")
+    return found
 
 
 def said(found: Sequence[Break]) -> str:

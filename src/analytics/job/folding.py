@@ -51,9 +51,8 @@ def fold_batch(
         if expected is not None and first != expected:
             raise Corrupt(
                 f"partition {partition}: the log goes on at {first}, and {expected} was to come:"
-                f" {first - expected} records are gone. If the topic still has them, remove the"
-                " job's folder `checkpoint`: it then reads all of it, and skips what it has folded."
-                " If it was deleted and made anew, run `analytics spark-job --adopt-topic`"
+                f" {first - expected} records are gone. If the topic was deleted and made anew, run"
+                " `analytics spark-job --adopt-topic`"
             )
         records, dead = _decoded(fresh)
         rows: list[Row] = []

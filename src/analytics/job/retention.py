@@ -31,6 +31,8 @@ class Lateness(NamedTuple):
     """How long the topic keeps a record; None when it does for ever."""
     fault: str | None
     """Why somebody must do something; None when nobody must."""
+    partitions: int = 0
+    """How many the topic has; 0 before that is known."""
 
 
 class Retention:
@@ -73,24 +75,26 @@ class Retention:
 async def look(kafka: Kafka, next_offsets: Mapping[int, int], now: int) -> Lateness:
     """How late who has folded each partition up to *next_offsets* is. Raises `LogUnavailable`."""
     kept_ms = await topic.kept_ms(kafka)
+    ends = await reader.ends(kafka)
     waiting = [
         Position(oldest.partition, max(oldest.offset, next_offsets.get(oldest.partition, 0)))
-        for oldest, end in await reader.ends(kafka)
+        for oldest, end in ends
         if next_offsets.get(oldest.partition, 0) < end.offset
     ]
     since = await reader.records_at(kafka, waiting)
     if not since:
-        return Lateness(0, kept_ms, None)
+        return Lateness(0, kept_ms, None, len(ends))
     position, oldest = min(since.items(), key=lambda each: each[1].at)
     age_ms = max(0, now - oldest.at)
     if kept_ms is None or age_ms * _SHARE <= kept_ms:
-        return Lateness(age_ms, kept_ms, None)
+        return Lateness(age_ms, kept_ms, None, len(ends))
     return Lateness(
         age_ms,
         kept_ms,
         f"{kafka.topic} keeps records for {_hours(kept_ms)}, and record {position.offset} of"
         f" partition {position.partition} has waited for {_hours(age_ms)} to be folded: raise the"
         " topic's retention.ms until the job has caught up",
+        len(ends),
     )
 
 

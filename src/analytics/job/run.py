@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -39,7 +38,6 @@ from analytics.store.question import Question
 log = structlog.get_logger()
 
 _AGAIN_S: Final = 3.0
-_CHECKPOINT: Final = "checkpoint"
 
 
 def adopt(settings: Settings) -> int:
@@ -48,14 +46,8 @@ def adopt(settings: Settings) -> int:
     Returns how many of its records are to be counted yet. Raises `Unavailable`.
     """
     logs.configure(settings.logs)
-    folder = settings.data.absolute()
     with closing(_archive(settings)) as archive:
-        adopted = asyncio.run(
-            continuity.adopt(settings.kafka, _memories(settings).taken(), archive)
-        )
-    # What Spark has noted of the old topic would make it look for records that it never had.
-    shutil.rmtree(folder / _CHECKPOINT, ignore_errors=True)
-    return adopted
+        return asyncio.run(continuity.adopt(settings.kafka, _memories(settings).taken(), archive))
 
 
 def run(settings: Settings, jars: Sequence[Path]) -> None:
@@ -100,7 +92,7 @@ class Job:
         memories = _memories(settings).taken()
         self.plan = spark.Plan(
             master=settings.spark.master,
-            checkpoint=folder / _CHECKPOINT,
+            checkpoint=folder / "checkpoint",
             jars=jars,
             memory_mib=settings.cluster.spark_memory >> 20,
             trigger_s=settings.spark.trigger_s,
@@ -123,14 +115,20 @@ class Job:
         """Go on until it is stopped."""
         while not self._stop.is_set():
             try:
-                self._check_log()
+                begins = self._begins()
                 self.fault = None
                 spark.follow(
                     session,
                     self.plan,
                     self._kafka,
-                    self._task,
-                    spark.Watch(tally=self._count, lag=self._note_lag, stop=self._stop),
+                    begins,
+                    self._task.__call__,
+                    spark.Watch(
+                        tally=self._count,
+                        lag=self._note_lag,
+                        partitions=lambda: self.retention.lateness.partitions,
+                        stop=self._stop,
+                    ),
                 )
             except Unavailable as exc:
                 # What was folded is remembered, so to begin again is always right.
@@ -139,11 +137,15 @@ class Job:
                 self._stop.wait(_AGAIN_S)
         self.fault = "it is stopping"
 
-    def _check_log(self) -> None:
-        """Raise `StoreUnavailable` when the log does not go on where it was folded to."""
+    def _begins(self) -> Mapping[int, int | None]:
+        """Return for each partition of the topic the offset to go on with; None for the oldest.
+
+        Raises `StoreUnavailable` when the log does not go on where it was folded to.
+        """
         found = asyncio.run(continuity.breaks(self._kafka, self._task.memories))
         if found:
             raise StoreUnavailable(continuity.said(found))
+        return asyncio.run(continuity.begins(self._kafka, self._task.memories))
 
     def answers(
         self, session: SparkSession, archive: Archive, settings: Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,10 +12,12 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
+import pyarrow as pa
 import structlog
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
@@ -23,7 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 from analytics.errors import QueryTooLong, StoreUnavailable, Unavailable
 from analytics.job.kafka_options import connection
 from analytics.job.share import Reckoned, Share, reckon
-from analytics.job.worker import RECORDS_AT_ONCE, TALLY, Task
+from analytics.job.worker import RECORDS_AT_ONCE, TALLY
 from analytics.settings import Kafka
 
 log = structlog.get_logger()
@@ -36,6 +39,8 @@ It reads one request of a connection after the other, and a consumer that has re
 next fetch at once: whatever the next batch asks first would wait behind it, half a second by
 default.
 """
+_OLDEST: Final = -2
+"""An offset in Spark's own notation."""
 _STOP_S: Final = 60.0
 _LOOK_S: Final = 0.5
 _OURS: Final = re.compile(r"^analytics\.errors\.\w+: (.+)$", re.MULTILINE)
@@ -54,6 +59,20 @@ class Plan(NamedTuple):
     """Records of one batch; more only make a backlog's batches longer."""
 
 
+class Source(NamedTuple):
+    """One partition of the topic, which Spark reads as a stream of its own.
+
+    Spark shares one stream's limit by backlog, so that a partition with few records gets one or two
+    of them in each batch for as long as another has many.
+    """
+
+    partition: int
+    first: int | None
+    """The offset to begin with; None for the oldest that the log has."""
+    most: int
+    """Records of it in one batch."""
+
+
 class Watch(NamedTuple):
     """Who looks on, and may stop it."""
 
@@ -61,6 +80,8 @@ class Watch(NamedTuple):
     """Told what the tasks of a batch tell, and how many seconds it took."""
     lag: Callable[[int], None]
     """Told now and then how many records wait."""
+    partitions: Callable[[], int]
+    """Tells how many partitions the topic has, as far as is known."""
     stop: threading.Event
 
 
@@ -160,22 +181,38 @@ def spread(spark: SparkSession, shares: Sequence[Share], *, at_most_s: float) ->
     return reckoned
 
 
-def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Watch) -> None:
+def follow(
+    spark: SparkSession,
+    plan: Plan,
+    kafka: Kafka,
+    begins: Mapping[int, int | None],
+    task: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    watch: Watch,
+) -> None:
     """Follow the topic until it is stopped, and end between two batches.
 
-    Raises `StoreUnavailable` when the query fails: to start again is always right, because what
-    was folded is remembered.
+    *begins* has for each of its partitions the offset to begin with; None is the oldest.
+
+    Raises `StoreUnavailable` when the query fails, or the topic gets more partitions: to start
+    again is always right, because what was folded is remembered.
     """
-    reader = spark.readStream.format("kafka")
-    for name, value in source_options(kafka, plan.max_offsets).items():
-        reader = reader.option(name, value)
-    records = reader.load().selectExpr(
-        "partition", "offset", "unix_millis(timestamp) AS appended_at", "value"
+    most = max(1, plan.max_offsets // len(begins))
+    records = reduce(
+        DataFrame.unionAll,
+        (
+            spark.readStream.format("kafka")
+            .options(**source_options(kafka, Source(partition, first, most)))
+            .load()
+            .selectExpr("partition", "offset", "unix_millis(timestamp) AS appended_at", "value")
+            for partition, first in sorted(begins.items())
+        ),
     )
     if is_local(plan.master):
         # A task takes longer to begin than to fold what comes in a second: no more of them than
         # can run at once. Each reads its partitions one after the other, in their order.
         records = records.coalesce(spark.sparkContext.defaultParallelism)
+    # What was folded is in the memories: what Spark has noted of the last run is of no use.
+    shutil.rmtree(plan.checkpoint, ignore_errors=True)
     query = (
         records.mapInArrow(lambda batches: task(batches), TALLY)
         .writeStream.foreachBatch(_gathering(watch.tally))
@@ -183,10 +220,14 @@ def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Wat
         .trigger(processingTime=f"{plan.trigger_s} seconds")
         .start()
     )
+    more = ""
     while not watch.stop.wait(_LOOK_S):
         if (fault := query.exception()) is not None:
             raise StoreUnavailable(f"Spark's query has ended: {said(fault)}")
         watch.lag(lag(query.lastProgress))
+        if watch.partitions() > len(begins):
+            more = f"{kafka.topic} has {watch.partitions()} partitions, and had {len(begins)}"
+            break
     # Let the batch under way end; were it cut off, it would only be folded again.
     waited = 0.0
     while query.status["isTriggerActive"] and waited < _STOP_S:
@@ -194,6 +235,8 @@ def follow(spark: SparkSession, plan: Plan, kafka: Kafka, task: Task, watch: Wat
         waited += _LOOK_S
     with suppress(PySparkException):
         query.stop()
+    if more:
+        raise StoreUnavailable(more)
 
 
 def lag(progress: Mapping[str, Any] | None) -> int:
@@ -208,15 +251,16 @@ def lag(progress: Mapping[str, Any] | None) -> int:
     return behind
 
 
-def source_options(kafka: Kafka, max_offsets: int) -> Mapping[str, str]:
-    """How Spark reads Kafka."""
+def source_options(kafka: Kafka, source: Source) -> Mapping[str, str]:
+    """How Spark reads *source*."""
+    first = _OLDEST if source.first is None else source.first
     return {
         **connection(kafka),
-        "subscribe": kafka.topic,
-        "startingOffsets": "earliest",
+        "assign": json.dumps({kafka.topic: [source.partition]}),
+        "startingOffsets": json.dumps({kafka.topic: {str(source.partition): first}}),
         "failOnDataLoss": "true",
         "kafka.fetch.max.wait.ms": str(_FETCH_WAIT_MS),
-        "maxOffsetsPerTrigger": str(max_offsets),
+        "maxOffsetsPerTrigger": str(source.most),
     }
 
 
