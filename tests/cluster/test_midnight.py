@@ -31,7 +31,11 @@ async def test_days_begin_while_cassandra_and_then_ignite_are_away(tmp_path: Pat
         async with AsyncExitStack() as stack:
             catalogs = [
                 await stack.enter_async_context(
-                    SharedCatalog(SharedDocument(ignite, "midnight"), tmp_path / f"{number}")
+                    SharedCatalog(
+                        SharedDocument(ignite, "midnight"),
+                        tmp_path / f"{number}",
+                        salts=SharedDocument(ignite, "midnight-salts"),
+                    )
                 )
                 for number in range(2)
             ]
