@@ -26,7 +26,9 @@ class Spark(Section):
         1, "Time from the beginning of one batch to the next.", unit="seconds", gt=0
     )
     max_records: int = setting(
-        60_000, "Most records of one batch, when there is a backlog.", ge=1000
+        60_000,
+        "Most records of one batch, when there is a backlog; each partition has an equal share.",
+        ge=1000,
     )
     address: str = setting(
         "127.0.0.1:9108",
