@@ -12,7 +12,6 @@
 ;(function () {
   const { document, location, navigator } = window
 
-  const VERSION = 1
   const COOKIE = '_va'
   const THIRTEEN_MONTHS_S = 395 * 86400
   const OUTBOX_EVENTS = 100
@@ -179,9 +178,8 @@
         t: title,
         l: navigator.language,
         s: screen.width + 'x' + screen.height,
-        h: has('hash'),
         dnt: has('dnt'), // some browsers tell the server alone
-        v: VERSION,
+        h: has('hash'),
         vid: safe(visitor)(),
         id,
         ...fields,
@@ -309,13 +307,13 @@
     const element = closest('[data-analytics-event]:not(form)')
     if (element) return trackTagged(element)
     const link = closest('a,area')
-    // The `href` of a link in a drawing is an object.
+    // The `href` of a link in a drawing is an object. Query strings may be secrets: signed links.
     const target = document.createElement('a')
     target.href = link.href.baseVal || link.href
-    const choices = { props: { url: target.href } }
-    if (!/^http/.test(target)) return
-    if (DOWNLOADS.test(target.pathname) || link.hasAttribute('download')) track('File Download', choices)
-    else if (target.host !== location.host) track('Outbound Link: Click', choices)
+    const props = { url: target.href.split(/[?#]/)[0] }
+    if (!/^h/.test(target)) return // neither mailto: nor tel:
+    if (DOWNLOADS.test(props.url) || link.hasAttribute('download')) track('File Download', { props })
+    else if (target.host !== location.host) track('Outbound Link: Click', { props })
   }
 
   function submitted({ target }) {

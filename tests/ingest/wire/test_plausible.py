@@ -357,3 +357,26 @@ def test_what_is_no_language_is_left_out(text: str) -> None:
 def test_half_an_emoji_costs_no_event(escaped: bytes, title: str) -> None:
     body = rb'{"n":"pageview","u":"https://a.example/","d":"a.example","t":"%b"}' % escaped
     assert plausible.decode(body).title.replace("\ufffd", "") == title
+
+
+@pytest.mark.parametrize("member", ["props", "p", "meta", "m"])
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("https://a.example/f.pdf?X-Signature=s3cr3t#page=2", "https://a.example/f.pdf"),
+        ("https://ada:s3cr3t@a.example:8443/x/?", "https://a.example:8443/x/"),
+        ("https://a.example?s3cr3t", "https://a.example"),
+        ("HTTPS://a.example/#s3cr3t", "HTTPS://a.example/"),
+        ("//a.example/x?s3cr3t", "//a.example/x"),
+        ("/files/report.pdf?token=s3cr3t", "/files/report.pdf"),
+        ("https://a.example/@ada/x", "https://a.example/@ada/x"),
+        ("not an address", "not an address"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Outbound Link: Click", "File Download", "file_download"])
+def test_a_link_is_kept_without_what_may_be_a_secret_of_others(
+    name: str, address: str, kept: str, member: str
+) -> None:
+    assert decoded(name=name, **{member: {"url": address}}).props == {"url": kept}
+    own = decoded(name="Partner", **{member: {"url": address}})
+    assert own.props == {"url": address}, "what is not a tracker's own event is the site's"

@@ -16,7 +16,7 @@ from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
 from analytics.event import ENGAGEMENT
-from analytics.ingest import surrogates
+from analytics.ingest import page, surrogates
 from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 
@@ -28,6 +28,17 @@ _TITLE_LIMIT: Final = 500
 _LANGUAGE_LIMIT: Final = 35
 _ENGAGED_LIMIT_MS: Final = 86_400_000
 _MAX_TS: Final = 1 << 47
+_LINKS: Final = frozenset(
+    {
+        "outbound link: click",
+        "outbound link",
+        "outbound_link",
+        "cloaked link: click",
+        "file download",
+        "file_download",
+    }
+)
+"""Events, by whichever tracker, that name a link of which the page's owner may know nothing."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
@@ -111,7 +122,7 @@ def sent(body: Body) -> Sent:
         url=url[: bounds.URL_CHARS],
         name=name,
         referrer=(body.referrer or body.r or "")[: bounds.REFERRER_CHARS],
-        props=_props(body),
+        props=_bare(_props(body)) if name.lower() in _LINKS else _props(body),
         revenue=revenue,
         currency=currency,
         interactive=interactive not in (False, "false"),
@@ -188,6 +199,10 @@ def _props(body: Body) -> dict[str, str]:
         if name and text and len(props) < _PROPS_LIMIT:
             props[name] = text
     return props
+
+
+def _bare(props: dict[str, str]) -> dict[str, str]:
+    return {key: page.link(value) for key, value in props.items()}
 
 
 def _scalar(value: object) -> str:
