@@ -12,7 +12,7 @@ import pytest
 from analytics.admin import status
 from analytics.admin.job import Job, nothing
 from analytics.app import compose, open_parts
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.errors import QueryTooLong
 from analytics.query import Metric, Period, Query
 from analytics.settings import Settings, load
@@ -218,3 +218,56 @@ async def test_an_owner_sees_by_which_way_a_request_came(tmp_path: Path) -> None
             ) as client:
                 seen[email] = (await client.get("/api/whoami")).json()
     assert (seen["ada"]["peer"], "peer" in seen["bob"]) == ("127.0.0.1", False)
+
+
+async def test_no_key_and_no_viewer_learns_which_other_sites_there_are(tmp_path: Path) -> None:
+    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+        for domain in ("a.example", "secret.example"):
+            await parts.catalog.sites.add(domain, timezone="Etc/UTC")
+        _, key = await parts.catalog.keys.create(scopes=["stats:read"], site="a.example")
+        people = parts.catalog.people
+        await people.add("bob@a.example", "a password of his", owner=False, sites=("a.example",))
+        cookies = {COOKIE: await people.log_in("bob@a.example", "a password of his")}
+        transport = httpx2.ASGITransport(compose(parts, setup_token=None).gate)
+        paths = ("/api/ledger?site={}", "/{}", "/{}/ledger", "/{}/settings", "/{}/live",
+                 "/api/v1/stats/aggregate?site_id={}&metrics=visitors",
+                 "/api/v1/stats/realtime/visitors?site_id={}")  # fmt: skip
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            for headers in (
+                {"authorization": f"Bearer {key}", "x-request-id": "one"},
+                {"cookie": f"{COOKIE}={cookies[COOKIE]}", "x-request-id": "one"},
+            ):
+                for path in paths:
+                    told = []
+                    for name in ("secret.example", "nobody.example"):
+                        answer = await client.get(path.format(name), headers=headers)
+                        told.append((answer.status_code, answer.text.replace(name, "?")))
+                    assert told[0] == told[1], (path, headers)
+
+
+async def test_a_server_with_a_public_address_tells_browsers_to_stay_with_https(
+    tmp_path: Path,
+) -> None:
+    environment = {"ANALYTICS_SERVE__PUBLIC_URL": "https://stats.example.com/"}
+    settings = load(None, {"data": tmp_path / "data"}, environment=environment)
+    async with open_parts(settings) as parts:
+        await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
+        transport = httpx2.ASGITransport(compose(parts, setup_token=None).gate)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://made-up.example") as c:
+            for path in ("/", "/login", "/tracker.js", "/api/whoami", "/health/live"):
+                answer = await c.get(path)
+                assert answer.headers["strict-transport-security"] == "max-age=31536000", path
+
+
+async def test_no_redirect_repeats_a_host_that_somebody_made_up(
+    server: httpx2.AsyncClient,
+) -> None:
+    for path, to in (
+        ("/login/", "/login"),
+        ("/a.example/?period=day", "/a.example?period=day"),
+    ):
+        answer = await server.get(path, headers={"host": "evil.example"})
+        location = answer.headers.get("location", "")
+        assert location == to, path
+    plain = await server.get("/login")
+    assert "strict-transport-security" not in plain.headers

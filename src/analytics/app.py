@@ -25,7 +25,6 @@ from analytics.admin.workspace import PastFormat, WholeStore, Workspace
 from analytics.background import LoopState
 from analytics.breaker import Breaker
 from analytics.dashboard import admin_page, session
-from analytics.dashboard.ask import COOKIE
 from analytics.embedded import JournalErasing
 from analytics.errors import Misconfigured
 from analytics.gateway import metrics
@@ -288,7 +287,7 @@ class Application:
 def compose(parts: Parts, *, setup_token: str | None) -> Application:
     """The ASGI application over open *parts*, with the modules that the settings choose."""
     settings = parts.settings
-    serving = settings.serve.modules
+    serving, public_url = settings.serve.modules, settings.serve.public_url
     trust = Trust(settings.ingest.trusted_proxies)
     proxies = UnknownProxies(trust)
     parts.warnings.append(lambda: proxies.seen)
@@ -304,7 +303,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         max_batch_bytes=settings.ingest.max_batch_bytes,
         max_open_batch_bytes=settings.ingest.max_open_batch_bytes,
         max_open_batch_events=settings.ingest.max_open_batch_events,
-        by_owner=lambda scope: session.is_owners(parts.catalog.people, scope),
+        by_owner=lambda scope: session.is_owners(parts.catalog.people, scope, public_url),
     )
     health = Health(parts.checks, parts.breakers, parts.loops)
     pages = dashboard.Dashboard(
@@ -322,6 +321,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         replicas=parts.registry.replicas,
         table=lambda: gate.table(),
         max_streams=settings.gateway.max_streams,
+        public_url=public_url,
         browser=lambda request: _browser(trust.client(request.scope).user_agent),
         client=lambda request: trust.client(request.scope).address,
     )
@@ -341,7 +341,12 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
             Own(routes=[*health.routes(), *figures]),
             taking,
             admin(
-                LedgerApi(parts.store, parts.catalog, COOKIE, lag=parts.lag),
+                LedgerApi(
+                    parts.store,
+                    parts.catalog,
+                    lambda request: session.person(parts.catalog.people, request, public_url),
+                    lag=parts.lag,
+                ),
                 admin_page.routes(pages),
             ),
             # The pages of sites lie right below `/`, so they come last.
@@ -352,6 +357,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         party=rates.party,
         max_body_bytes=settings.gateway.max_body_bytes,
         cors_origins=settings.gateway.cors_origins,
+        https_only=public_url.startswith("https:"),
         error_page=dashboard.error_page if "dashboard" in serving else None,
     )
     return Application(gate=gate, ingest=taking, health=health)

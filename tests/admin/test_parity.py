@@ -20,7 +20,7 @@ from analytics.admin import operations
 from analytics.admin.job import Job
 from analytics.app import Parts, open_parts
 from analytics.dashboard import admin_page
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.settings import load
 from analytics.store.catalog import password
 from analytics.testing import sample

@@ -16,7 +16,7 @@ from tests.browser.web import serving
 from analytics import dashboard
 from analytics.breaker import Breaker
 from analytics.dashboard import admin_page
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.event import LogRecord
 from analytics.gateway.table import Line
 from analytics.pipeline.source import Sources

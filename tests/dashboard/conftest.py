@@ -14,7 +14,7 @@ from tests.dashboard.world import NOW, OWNER, PASSWORD, SITE, VIEWER
 
 from analytics import dashboard
 from analytics.dashboard import Dashboard, admin_page
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.store.catalog import password
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore

@@ -8,7 +8,7 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
 
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.store.catalog.sqlite import SqliteCatalog
 
 NEW = "quite another one"

@@ -13,8 +13,9 @@ from starlette.requests import Request
 from tests.dashboard.world import NOW, PASSWORD, SITE, VIEWER, hit
 
 from analytics.dashboard import Dashboard
-from analytics.dashboard.ask import COOKIE, Ask
+from analytics.dashboard.ask import Ask
 from analytics.dashboard.live import messages
+from analytics.dashboard.session import COOKIE
 from analytics.dashboard.stream_places import StreamPlaces
 from analytics.errors import StoreUnavailable, TooMany
 from analytics.person import Person

@@ -9,8 +9,8 @@ from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD
 
 from analytics.dashboard import device
-from analytics.dashboard.ask import COOKIE
 from analytics.dashboard.login import local_path
+from analytics.dashboard.session import COOKIE
 from analytics.store.catalog import password
 from analytics.store.catalog.sqlite import SqliteCatalog
 

@@ -9,7 +9,7 @@ from itertools import product
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD
 
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.store.catalog.sqlite import SqliteCatalog
 
 FORM = {"token": "one-time", "email": OWNER, "password": PASSWORD, "again": PASSWORD}

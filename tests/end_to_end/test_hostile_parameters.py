@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.server import ROOT
 
 from analytics.app import compose, open_parts
-from analytics.dashboard.ask import COOKIE
 from analytics.dashboard.panels import PANELS
+from analytics.dashboard.session import COOKIE
 from analytics.person import Scope
 from analytics.settings import Settings
 

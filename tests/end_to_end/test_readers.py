@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from tests.server import Server
 
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample

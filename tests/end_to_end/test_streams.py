@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.server import Server
 
 from analytics import bounds
-from analytics.dashboard.ask import COOKIE
+from analytics.dashboard.session import COOKIE
 from analytics.store.catalog.sqlite import SqliteCatalog
 
 PUBLIC, PRIVATE = "public.example", "private.example"

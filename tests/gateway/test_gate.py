@@ -12,10 +12,11 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from analytics import errors
+from analytics.gateway import filters
 from analytics.gateway.gate import Gate
 from analytics.gateway.own import Own
 
@@ -262,3 +263,23 @@ async def test_long_answers_are_compressed_for_clients_that_accept_it(
         assert answer.headers["vary"].lower() == "accept-encoding"
     short = await plain.post("/api/echo", content=b"abc")
     assert "content-encoding" not in short.headers
+
+
+@pytest.mark.parametrize(
+    ("location", "kept"),
+    [
+        (b"http://evil.example/login?next=%2F", b"/login?next=%2F"),
+        (b"https://evil.example//evil.example/x", b"/evil.example/x"),
+        (b"/login", b"/login"),
+        (b"http://evil.example", b"/"),
+    ],
+)
+async def test_a_redirect_names_no_host(location: bytes, kept: bytes) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    start = {"type": "http.response.start", "status": 307, "headers": [(b"location", location)]}
+    await filters.staying(send)(start)
+    assert sent[0]["headers"] == [(b"location", kept)]

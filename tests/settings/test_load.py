@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from analytics.errors import Misconfigured
 from analytics.settings import load
+from analytics.settings.tree import every
 
 
 @pytest.fixture
@@ -122,3 +123,56 @@ def test_importing_the_settings_brings_in_no_driver() -> None:
     code = "import sys, analytics.settings; print({'duckdb', 'uvicorn', 'rich'} & {*sys.modules})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EUREKA__URLS", "https://me:hunter2hunter2@eureka.example:8761/eureka"),
+        ("EUREKA__URLS", "http://hunter2hunter2@eureka.example/"),
+        ("SERVE__PUBLIC_URL", "https://me:hunter2hunter2@stats.example.com"),
+        ("KAFKA__BOOTSTRAP", "me:hunter2hunter2@kafka.example:9092"),
+        ("CASSANDRA__ADDRESSES", "me:hunter2hunter2@cassandra.example:9042"),
+        ("REGISTRY__ADDRESS", "me:hunter2hunter2@one.example:8000"),
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_repeated(variable: str, value: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        load(None, {}, environment={f"ANALYTICS_{variable}": value})
+    assert "hunter2" not in str(refused.value)
+    assert variable in str(refused.value)
+
+
+def test_a_password_of_a_wrong_type_is_not_repeated(file: Path) -> None:
+    for setting in every():
+        if isinstance(setting.default, SecretStr):
+            section, _, name = setting.name.partition(".")
+            for value in ("20061987", "[20061987]", "{ deep = 20061987 }"):
+                file.write_text(f"[{section}]\n{name} = {value}\n")
+                with pytest.raises(Misconfigured) as refused:
+                    load(file, {}, environment={})
+                assert "20061987" not in str(refused.value), setting.name
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("https://stats.example.com", "https://stats.example.com"),
+        ("https://Stats.Example.com/", "https://stats.example.com"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_a_public_address_is_kept_in_one_spelling(given: str, kept: str) -> None:
+    environment = {"ANALYTICS_SERVE__PUBLIC_URL": given}
+    assert load(None, {}, environment=environment).serve.public_url == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["stats.example.com", "ftp://a.example", "https://", "https://a.example/x", "https://a.example:x",
+     "https://a.example?x=1", "https://[", "javascript:alert(1)"],
+)  # fmt: skip
+def test_what_is_no_public_address_is_refused(given: str) -> None:
+    with pytest.raises(Misconfigured, match="PUBLIC_URL"):
+        load(None, {}, environment={"ANALYTICS_SERVE__PUBLIC_URL": given})

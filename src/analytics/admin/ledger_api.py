@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -12,12 +12,15 @@ from starlette.routing import BaseRoute, Route
 from analytics import access, guest
 from analytics.aside import aside
 from analytics.errors import Forbidden, NotFound, Unauthenticated
-from analytics.person import Scope
+from analytics.person import Person, Scope
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.store import lag as lags
 from analytics.store.base import SeriesStore
 from analytics.store.catalog.base import Catalog
 from analytics.store.lag import Lag
+
+Reader = Callable[[Request], Awaitable[Person | None]]
+"""Return who is logged in and sends the request."""
 
 
 class LedgerApi:
@@ -27,14 +30,14 @@ class LedgerApi:
         self,
         store: SeriesStore,
         catalog: Catalog,
-        cookie: str,
+        reader: Reader,
         *,
         lag: Callable[[], Lag | None] = lags.none,
     ) -> None:
         self._store = store
         self._lag = lag
         self._catalog = catalog
-        self._cookie = cookie
+        self._reader = reader
 
     def routes(self) -> list[BaseRoute]:
         """The route."""
@@ -45,10 +48,10 @@ class LedgerApi:
         allowed = await self._allowed(request)
         if asked is not None:
             site = self._catalog.sites.get(asked)
-            if site is None:
-                raise NotFound(f"{asked} is not a site here")
-            if allowed is not None and site.domain not in allowed:
-                raise Forbidden(f"you may not see {site.domain}")
+            if site is None or (allowed is not None and site.domain not in allowed):
+                # One answer, so that nobody learns which other sites there are.
+                whose = "here" if allowed is None else "that you may see"
+                raise NotFound(f"{asked[:300]} is not a site {whose}")
             allowed = frozenset({site.domain})
         lag = self._lag()
         ledger = await self._store.ledger()
@@ -61,8 +64,7 @@ class LedgerApi:
         if key is not None:
             access.check(key, Scope.STATS_READ)
             return None if key.site is None else frozenset({key.site})
-        token = request.cookies.get(self._cookie)
-        person = await self._catalog.people.logged_in(token) if token else None
+        person = await self._reader(request)
         if person is not None:
             guest.known_as(("person", person.id))
         if person is None:

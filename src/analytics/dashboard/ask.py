@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from analytics import acting, guest, problem
 from analytics.aside import aside
 from analytics.dashboard import flash, templates
+from analytics.dashboard import session as sessions
 from analytics.dashboard.deps import Dashboard
 from analytics.dashboard.headers import PAGE_HEADERS, check_same_origin
 from analytics.errors import (
@@ -32,7 +33,6 @@ from analytics.parsing import digits
 from analytics.person import Person
 from analytics.site import Site
 
-COOKIE: Final = "analytics_session"
 ACCOUNT: Final = "/account"
 _OPEN: Final = (ACCOUNT, "/logout")
 """What somebody can do whose password was chosen by somebody else."""
@@ -57,10 +57,13 @@ class Ask:
         if site is not None and site.public:
             return site
         person = self.someone()
-        if site is None:
-            raise NotFound("There is no site of this name here.")
-        if not person.sees(site.domain):
-            raise Forbidden("Your account does not include this site. Ask its owner to add you.")
+        if site is None or not person.sees(site.domain):
+            # One answer, so that nobody learns which other sites there are.
+            raise NotFound(
+                "There is no site of this name here."
+                if person.owner
+                else "There is no site of this name that you may see. Ask an owner to add you."
+            )
         return site
 
     async def may_still_see(self) -> bool:
@@ -115,15 +118,13 @@ class Ask:
 
     def origin(self) -> str:
         """The address of this server as the reader's browser knows it."""
+        if self.deps.public_url:
+            return self.deps.public_url
         return str(self.request.base_url.replace(scheme=self.scheme())).rstrip("/")
 
     def scheme(self) -> str:
-        """`https` where the browser speaks it, if only to a proxy in front of us.
-
-        The header needs no trust: it changes nothing but the reply to whoever sent it.
-        """
-        told = self.request.headers.get("x-forwarded-proto", "")
-        return told if told in ("http", "https") else self.request.url.scheme
+        """`https` where the browser speaks it, if only to a proxy in front of us."""
+        return sessions.scheme(self.request, self.deps.public_url)
 
     def page(self, name: str, *, status: int = 200, **values: object) -> HTMLResponse:
         """The template *name* as a reply, with what the change before it has to say."""
@@ -138,7 +139,7 @@ class Ask:
     @property
     def session(self) -> str:
         """The token of the session; "" without one."""
-        return self.request.cookies.get(COOKIE, "")
+        return sessions.token(self.request, self.deps.public_url)
 
     def done(self, path: str, text: str, *, where: str = "", secret: str = "") -> Response:
         """Go on to the page at *path*, which says once that a change was made."""
@@ -189,8 +190,7 @@ def endpoint(deps: Dashboard, handler: Handler) -> Endpoint:
         try:
             if request.method == "POST":
                 check_same_origin(request)
-            if token := request.cookies.get(COOKIE):
-                person = await deps.catalog.people.logged_in(token)
+            person = await sessions.person(deps.catalog.people, request, deps.public_url)
             if person is not None:
                 guest.known_as(("person", person.id))
             if person is not None and person.must_change and request.url.path not in _OPEN:

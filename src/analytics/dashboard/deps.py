@@ -136,6 +136,8 @@ class Dashboard:
     """Every route, in the order of the modules."""
     max_streams: int = bounds.STREAMS
     """How many pages may be told live figures at a time."""
+    public_url: str = ""
+    """The address at which browsers reach this server; "" where requests tell it."""
     browser: Callable[[Request], str] = unnamed
     """By which name the person will know the browser of a session."""
     client: Callable[[Request], str] = peer

@@ -8,8 +8,8 @@ from urllib.parse import quote_plus
 from starlette.responses import Response
 
 from analytics import problem
-from analytics.dashboard import device
-from analytics.dashboard.ask import COOKIE, MAX_PASSWORD_FORM_BYTES, Ask, redirect
+from analytics.dashboard import device, session
+from analytics.dashboard.ask import MAX_PASSWORD_FORM_BYTES, Ask, redirect
 from analytics.dashboard.entrance import Entrance
 from analytics.errors import TooMany, Unauthenticated
 from analytics.limiter import sender
@@ -71,10 +71,11 @@ class Login:
 
 async def leave(ask: Ask) -> Response:
     """End the session, here and in the catalog."""
-    if token := ask.request.cookies.get(COOKIE):
-        await ask.deps.catalog.people.log_out(token)
+    if ask.session:
+        await ask.deps.catalog.people.log_out(ask.session)
     response = redirect("/login")
-    response.delete_cookie(COOKIE, path="/")
+    name = session.cookie_name(ask.request, ask.deps.public_url)
+    response.delete_cookie(name, path="/", httponly=True, secure=ask.scheme() == "https")
     return response
 
 
@@ -101,7 +102,7 @@ def _device(ask: Ask) -> device.Device:
 def remember(ask: Ask, response: Response, token: str) -> None:
     """Let the browser keep the session."""
     response.set_cookie(
-        COOKIE,
+        session.cookie_name(ask.request, ask.deps.public_url),
         token,
         max_age=SESSION_SECONDS,
         path="/",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -19,6 +20,32 @@ UNLESS_SET: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-store"),
 )
 """For an answer that says nothing else of itself: it is data, for who asked, and no page."""
+
+
+HTTPS_ONLY: Final[tuple[Header, ...]] = ((b"strict-transport-security", b"max-age=31536000"),)
+
+
+def staying(send: Send) -> Send:
+    """*send*, with redirects that name no host: a `Host` that somebody made up leads nowhere."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [
+                (name, _path_of(value) if name.lower() == b"location" else value)
+                for name, value in message["headers"]
+            ]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return wrapped
+
+
+def _path_of(location: bytes) -> bytes:
+    if not location.startswith((b"http://", b"https://")):
+        return location
+    address = urlsplit(location)
+    query = b"?" + address.query if address.query else b""
+    return b"/" + address.path.lstrip(b"/") + query
 
 
 def answering(send: Send, always: Sequence[Header], unless_set: Sequence[Header] = ()) -> Send:

@@ -63,7 +63,8 @@ def everybody(_: Scope) -> Hashable:
 class Gate:
     """Answers for those of *modules* that are in *serving*, and says of the rest that it does not.
 
-    *error_page* dresses errors of all but the API; *cors_origins* may call the API from a browser.
+    With *https_only* browsers are told to ask by https from now on. *error_page* dresses errors of
+    all but the API; *cors_origins* may call the API from a browser.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class Gate:
         party: Party = everybody,
         max_body_bytes: int = 1 << 20,
         cors_origins: Sequence[str] = (),
+        https_only: bool = False,
         error_page: ErrorPage | None = None,
     ) -> None:
+        self._always = filters.HTTPS_ONLY if https_only else ()
         self._modules = modules
         self._serving = frozenset(serving)
         self._check = check
@@ -132,7 +135,7 @@ class Gate:
             return await self._app(scope, receive, send)
         number = request_id.of(scope)
         with structlog.contextvars.bound_contextvars(request_id=number.decode()):
-            named = ((request_id.HEADER, number),)
+            named = ((request_id.HEADER, number), *self._always)
             exact = self._exact.get(scope["path"])
             if exact is not None:
                 send = filters.answering(send, named)
@@ -143,7 +146,7 @@ class Gate:
                         return await self._answered(scope, receive, send, error)
                 return await exact(scope, receive, send)
             return await self._routed(
-                scope, receive, filters.answering(send, named, filters.UNLESS_SET)
+                scope, receive, filters.staying(filters.answering(send, named, filters.UNLESS_SET))
             )
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ def _addresses(value: object) -> object:
     if isinstance(value, list | tuple):
         for part in value:
             host, colon, port = str(part).rpartition(":")
-            if not (host and colon and parsing.port(port) is not None):
+            if not (host and "@" not in host and colon and parsing.port(port) is not None):
                 raise ValueError('give addresses as "host:port"')
     return value
 

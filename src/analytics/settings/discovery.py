@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, SecretStr, ValidationInfo, field_validator
 
 from analytics import parsing
-from analytics.settings.section import Section, absent, parts, setting
+from analytics.settings.section import Section, absent, parts, setting, web_address
 
 
 class Registry(Section):
@@ -31,7 +31,7 @@ class Registry(Section):
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         host, colon, port = value.rpartition(":")
-        if value and not (host and colon and parsing.port(port) is not None):
+        if value and not (host and "@" not in host and colon and parsing.port(port) is not None):
             raise ValueError('give it as "host:port"')
         return value
 
@@ -65,8 +65,8 @@ class Eureka(Section):
     @field_validator("urls")
     @classmethod
     def _web_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(each.startswith(("http://", "https://")) for each in value):
-            raise ValueError('give addresses as "http://host:8761/eureka"')
+        for each in value:
+            web_address(each, "http://host:8761/eureka")
         return tuple(each.rstrip("/") for each in value)
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from analytics.errors import Misconfigured
 from analytics.settings.given import CONFIG, Given, by_flag, ignored, in_environment, in_file
@@ -68,13 +68,23 @@ def _unknown(item: Given, known: Sequence[str]) -> str:
     return f"{item.name} is not a setting; the nearest is {near}"
 
 
+def _is_secret(name: str, value: object) -> bool:
+    """Return whether *value*, of the setting *name*, must not be repeated.
+
+    Passwords, whole sections, and whatever has an @ in it, as an address with a password has.
+    """
+    if isinstance(value, dict) or "@" in repr(value):
+        return True
+    return any(each.name == name and isinstance(each.default, SecretStr) for each in every())
+
+
 def _faults(exc: ValidationError, origins: Mapping[str, str]) -> list[str]:
     faults = []
     for error in exc.errors(include_url=False):
         parts = [part for part in error["loc"] if isinstance(part, str)]
         name = ".".join(parts[:2]) if parts[0] in sections() else parts[0]
         reason = error["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(error["input"], dict) else f" (it is {error['input']!r})"
+        given = "" if _is_secret(name, error["input"]) else f" (it is {error['input']!r})"
         fault = f"{origins.get(name, 'default')}: {name}: {reason[:1].lower()}{reason[1:]}{given}"
         if fault not in faults:
             faults.append(fault)

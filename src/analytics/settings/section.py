@@ -6,6 +6,7 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -46,6 +47,31 @@ def networks(value: object) -> object:
                 raise TypeError('give addresses or networks as text, such as "10.0.0.0/8"')
             ip_network(part, strict=False)
     return value
+
+
+def web_address(value: str, example: str) -> SplitResult:
+    """Return the parts of an http(s) address. Raise `ValueError` for a name or password in it:
+    addresses are shown, in logs and on pages."""
+    try:
+        address = urlsplit(value)
+        port = address.port
+    except ValueError:
+        raise ValueError(f'give an address such as "{example}"') from None
+    if address.scheme not in ("http", "https") or not address.hostname or port == 0:
+        raise ValueError(f'give an address such as "{example}"')
+    if "@" in address.netloc:
+        raise ValueError("a name or a password does not belong in an address, which is shown")
+    return address
+
+
+def origin(value: str) -> str:
+    """Return the scheme, host and port that *value* gives and that alone; "" for nothing."""
+    if not value:
+        return ""
+    address = web_address(value, "https://stats.example.com")
+    if address.path not in ("", "/") or address.query or address.fragment:
+        raise ValueError("give the scheme and the host alone, such as https://stats.example.com")
+    return f"{address.scheme}://{address.netloc.lower()}"
 
 
 def absent(value: object) -> object:

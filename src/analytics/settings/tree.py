@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, PrivateAttr
+from pydantic import BeforeValidator, PrivateAttr, field_validator
 from pydantic.fields import FieldInfo
 
 from analytics import bounds
@@ -20,6 +20,7 @@ from analytics.settings.section import (
     Section,
     absent,
     networks,
+    origin,
     parts,
     setting,
 )
@@ -33,6 +34,11 @@ class Serve(Section):
 
     host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for every one.")
     port: int = setting(8000, "Port to listen on; 0 takes a free one.", ge=0, le=65535)
+    public_url: str = setting(
+        "",
+        'Where browsers reach it, such as "https://stats.example.com", if by a proxy: for the '
+        "snippet, and for safer cookies. Without it, requests tell.",
+    )
     modules: Annotated[tuple[Module, ...], BeforeValidator(parts)] = setting(
         ("ingest", "dashboard", "admin"),
         "What this server answers for: ingest, dashboard, admin.",
@@ -45,6 +51,11 @@ class Serve(Section):
         unit="seconds",
         ge=0,
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin_alone(cls, value: str) -> str:
+        return origin(value)
 
 
 class Ingest(Section):
