@@ -14,7 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", str, bytes)
 
-LONGEST: Final = 1024
+LONGEST: Final = 512
 """Longest text of which an answer is kept."""
 
 

@@ -136,7 +136,7 @@ def network(address: str) -> str:
     return _prefix(address, _NETWORK)
 
 
-@bounded_cache(4096)
+@bounded_cache(4096, longest=64)
 def _prefix(address: str, bits: int) -> str:
     try:
         parsed = IPv6Address(address.partition("%")[0])

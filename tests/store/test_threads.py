@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from analytics import guest
-from analytics.errors import QueryTooLong, StoreUnavailable
+from analytics.errors import QueryTooLong, ReaderLeft, StoreUnavailable
 from analytics.guest import Guest
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb.engine import Engine
@@ -56,6 +56,51 @@ async def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answer
             assert "shorter period" in str(outcome)
             assert "store.query_timeout_s" in str(outcome)
     assert await threads.read(lambda c: c.rows("SELECT 1"), at_most_s=600) == [(1,)]
+
+
+@pytest.mark.parametrize("at_most_s", [None, 600])
+async def test_a_question_ends_with_its_reader(threads: Threads, at_most_s: float | None) -> None:
+    began, gone = threading.Event(), asyncio.Event()
+
+    def asked(connection: Connection) -> None:
+        began.set()
+        with transaction(connection):
+            endless(connection)
+
+    async def left() -> None:
+        await gone.wait()
+
+    async def ask() -> None:
+        with guest.asking(Guest("reader", left)):
+            await threads.read(asked, at_most_s=at_most_s)
+
+    readers = [asyncio.create_task(ask()) for _ in range(2)]  # as many as there are threads
+    await asyncio.to_thread(began.wait)
+    gone.set()
+    for outcome in await asyncio.gather(*readers, return_exceptions=True):
+        assert isinstance(outcome, ReaderLeft)
+    with guest.asking(Guest("another")):
+        assert await threads.read(lambda c: c.rows("SELECT 1"), at_most_s=600) == [(1,)]
+
+
+async def test_a_question_whose_request_is_cancelled_ends(threads: Threads) -> None:
+    began = threading.Event()
+
+    def asked(connection: Connection) -> None:
+        began.set()
+        endless(connection)
+
+    async def ask() -> None:
+        with guest.asking(Guest("reader")):
+            await threads.read(asked)
+
+    readers = [asyncio.create_task(ask()) for _ in range(2)]
+    await asyncio.to_thread(began.wait)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    with guest.asking(Guest("another")):
+        assert await threads.read(lambda c: c.rows("SELECT 1")) == [(1,)]
 
 
 async def test_time_that_is_up_between_two_statements_ends_the_next_one(threads: Threads) -> None:

@@ -58,7 +58,7 @@ def country_code(text: str) -> str:
     return text
 
 
-@bounded_cache(1024)
+@bounded_cache(1024, longest=64)
 def language(code: str) -> str:
     """The name of the language *code* (`pt-BR`: Brazilian Portuguese)."""
     try:

@@ -67,7 +67,7 @@ class Trust:
             self._networks = tuple(ip_network(proxy, strict=False) for proxy in proxies)
         except ValueError as exc:
             raise Misconfigured(f"ingest.trusted_proxies: {exc}") from exc
-        self._trusted = bounded_cache(4096)(self._is_trusted)
+        self._trusted = bounded_cache(4096, longest=64)(self._is_trusted)
 
     def client(self, scope: Scope) -> Client:
         """Read the sender off an ASGI *scope*."""
@@ -151,7 +151,7 @@ def parse_address(text: str) -> str | None:
     return None if parsed is None else str(parsed)
 
 
-@bounded_cache(4096)
+@bounded_cache(4096, longest=64)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(text)
@@ -166,6 +166,6 @@ def is_internal(address: str) -> bool:
     return parsed is not None and any(parsed in network for network in _INTERNAL)
 
 
-@bounded_cache(1024)
+@bounded_cache(1024, longest=64)
 def _first_language(header: bytes) -> str:
     return header.decode("latin-1").partition(",")[0].partition(";")[0].strip().lower()[:35]

@@ -138,7 +138,7 @@ def _bare(url: str) -> str:
     return clean(url, len(url)).strip()
 
 
-@bounded_cache(4096)
+@bounded_cache(4096, longest=255)
 def _hostname(authority: str) -> str | None:
     """The normalised host of *authority*; None if it is none.
 

@@ -15,7 +15,7 @@ def _list() -> PublicSuffixList:
     return PublicSuffixList(accept_unknown=False, only_icann=True)
 
 
-@bounded_cache(16_384)
+@bounded_cache(16_384, longest=255)
 def registered(host: str) -> tuple[str, str] | None:
     """The name that was registered, and its public suffix; None if *host* has none.
 

@@ -1,14 +1,15 @@
-"""Deadlines: one thread interrupts whatever runs for longer than it may."""
+"""Deadlines: one thread interrupts whatever runs for longer than it may, or for nobody."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, Protocol
 
-from analytics.errors import QueryTooLong, StoreUnavailable
+from analytics.errors import QueryTooLong, ReaderLeft, StoreUnavailable
 
 _AGAIN_AFTER_S: Final = 0.05
 
@@ -30,6 +31,31 @@ class _Deadline:
         self.passed = False
 
 
+class Recall:
+    """Calls one piece of work back, from any thread, when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self.left = False
+        self._lock = threading.Lock()
+        self._interrupt: Callable[[], None] | None = None
+
+    def reader_left(self) -> None:
+        """Interrupt the work now, or as soon as it begins."""
+        with self._lock:
+            self.left = True
+            interrupt = self._interrupt
+        if interrupt is not None:
+            interrupt()
+
+    def begun(self, interrupt: Callable[[], None]) -> None:
+        """The work has begun, and *interrupt* stops it."""
+        with self._lock:
+            self._interrupt = interrupt
+            left = self.left
+        if left:
+            interrupt()
+
+
 class Deadlines:
     """Watches over any number of connections with a single thread, which starts when needed."""
 
@@ -42,18 +68,26 @@ class Deadlines:
         self._closed = False
 
     @contextmanager
-    def interrupting(self, connection: Interruptible, after_s: float) -> Iterator[None]:
+    def interrupting(
+        self, connection: Interruptible, after_s: float | None, recall: Recall | None = None
+    ) -> Iterator[None]:
         """Interrupt what runs on *connection* in the block once *after_s* seconds are over.
 
-        Raises `QueryTooLong` in place of the error that comes of it.
+        Also when *recall* says so. Raises `QueryTooLong` or `ReaderLeft` in place of the error that
+        comes of it.
         """
-        deadline = _Deadline(connection, time.monotonic() + after_s)
+        due = float("inf") if after_s is None else time.monotonic() + after_s
+        deadline = _Deadline(connection, due)
         self._begin(deadline)
+        if recall is not None:
+            recall.begun(partial(self._expire, deadline))
         try:
             yield
         except StoreUnavailable as exc:
             if not deadline.passed:
                 raise
+            if recall is not None and recall.left:
+                raise ReaderLeft("The reader went away before the question was answered.") from exc
             raise QueryTooLong(
                 f"The answer took longer than {after_s:g} s and was given up. Ask for a shorter"
                 " period or with fewer filters, or raise store.query_timeout_s."
@@ -61,6 +95,13 @@ class Deadlines:
         finally:
             with self._changed:  # interrupts come under this lock, so none meets what runs next
                 self._running.discard(deadline)
+
+    def _expire(self, deadline: _Deadline) -> None:
+        """Let *deadline* be over now, unless its work is."""
+        with self._changed:
+            if deadline in self._running:
+                deadline.due = float("-inf")
+                self._changed.notify()
 
     def close(self) -> None:
         """End the thread; what still runs is not interrupted any more."""

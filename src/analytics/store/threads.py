@@ -18,7 +18,7 @@ from analytics.aside import give_way
 from analytics.errors import StoreUnavailable
 from analytics.store.base import Progress
 from analytics.store.connection import Connection
-from analytics.store.deadlines import Deadlines
+from analytics.store.deadlines import Deadlines, Recall
 from analytics.store.gate import Gate
 from analytics.store.waiting_room import WaitingRoom
 
@@ -94,12 +94,18 @@ class Threads:
         """Run *step* on a reading thread: when it is its guest's turn, or at once without one.
 
         Raises `Busy` when its guest has waited too long. With *at_most_s*, a step that runs
-        longer is given up: it raises `QueryTooLong`.
+        longer is given up: it raises `QueryTooLong`. A step whose reader leaves is given up, too:
+        it raises `ReaderLeft`.
         """
+        recall = Recall()
         async with self._reads.shared():
             if guest.current() is None:
-                return await self._run(self._own_reading, lambda: self._read(step, at_most_s))
-            return await self._reading.run(lambda: self._read(step, at_most_s))
+                return await self._run(
+                    self._own_reading, lambda: self._read(step, at_most_s, recall)
+                )
+            return await self._reading.run(
+                lambda: self._read(step, at_most_s, recall), stop=recall.reader_left
+            )
 
     async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncGenerator[T, None]:
         """Yield what *step* yields, from a connection of its own, which `renew` closes."""
@@ -133,11 +139,9 @@ class Threads:
             if not running.cancelled():
                 running.exception()  # told already, or nobody is there to be told
 
-    def _read(self, step: Callable[[Connection], T], at_most_s: float | None) -> T:
+    def _read(self, step: Callable[[Connection], T], at_most_s: float | None, recall: Recall) -> T:
         connection = self._reader()
-        if at_most_s is None:
-            return step(connection)
-        with self._deadlines.interrupting(connection, at_most_s):
+        with self._deadlines.interrupting(connection, at_most_s, recall):
             return step(connection)
 
     async def _run(self, pool: ThreadPoolExecutor, step: Callable[[], T]) -> T:

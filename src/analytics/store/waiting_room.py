@@ -26,6 +26,10 @@ T = TypeVar("T")
 _TURN_S: Final = 0.5
 
 
+def nothing() -> None:
+    """Let the work go on: it cannot be stopped."""
+
+
 class _Line:
     """The questions of one party, in their order."""
 
@@ -45,8 +49,8 @@ class WaitingRoom:
         self._turn_s = turn_s
         self._lines: OrderedDict[Hashable, _Line] = OrderedDict()
 
-    async def run(self, step: Callable[[], T]) -> T:
-        """Run *step* when it is its guest's turn.
+    async def run(self, step: Callable[[], T], *, stop: Callable[[], None] = nothing) -> T:
+        """Run *step* when it is its guest's turn; call *stop* when the guest leaves meanwhile.
 
         Raises `Busy` when the guest has waited too long, `ReaderLeft` when nobody is there to be
         answered, `StoreUnavailable` when it is closed.
@@ -68,7 +72,17 @@ class WaitingRoom:
 
         # A thread is busy until its work ends, whoever has given up waiting for that.
         work.add_done_callback(ended)
-        return await asyncio.wrap_future(work)
+        answer = asyncio.wrap_future(work)
+        try:
+            if (leaving := asking.leaving()) is not None:
+                either: set[asyncio.Future[object]] = {answer, leaving}  # type: ignore[arg-type]  # sets are invariant
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done():
+                    stop()
+            return await answer
+        except asyncio.CancelledError:
+            stop()
+            raise
 
     def close(self) -> None:
         """Finish what runs, and refuse what comes."""

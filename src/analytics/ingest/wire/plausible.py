@@ -154,14 +154,14 @@ def _name(text: str) -> str:
     return name
 
 
-@bounded_cache(1024)
+@bounded_cache(1024, longest=64)
 def _language(text: str) -> str:
     # The locale "C", which browsers under it call their language, is none.
     language = clean(text, _LANGUAGE_LIMIT).lower()
     return language if _LANGUAGE.fullmatch(language) else ""
 
 
-@bounded_cache(1024)
+@bounded_cache(1024, longest=16)
 def _screen(text: str) -> str:
     return text if _SCREEN.fullmatch(text) else ""
 
