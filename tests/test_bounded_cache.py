@@ -11,12 +11,14 @@ from pathlib import Path
 import httpx2
 
 from analytics.app import compose, open_parts
-from analytics.bounded_cache import LONGEST, bounded_cache
+from analytics.bounded_cache import bounded_cache
 from analytics.settings import Settings
 
 MARK = "zq7"
 LONG = 12_000
 """Over every bound, and several fit into one request."""
+KEPT = 4_096
+"""More than what is kept of one event, encoded."""
 
 
 def test_short_text_is_remembered_and_long_text_is_answered_the_same() -> None:
@@ -87,7 +89,7 @@ def _kept() -> Iterator[str]:
             for inner in gc.get_referents(waiting.pop()):
                 if isinstance(inner, str | bytes):
                     text = inner if isinstance(inner, str) else inner.decode("latin-1")
-                    if len(text) > 4 * LONGEST and MARK * 9 in text:
+                    if len(text) > KEPT and MARK * 9 in text:
                         yield f"{text[:40]} in {getattr(holder, '__module__', type(holder))}"
                 elif isinstance(inner, dict | tuple) and not gc.is_tracked(inner):
                     waiting.append(inner)
