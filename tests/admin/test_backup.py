@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
+import lzma
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_
+from hypothesis import strategies as st
 from tests.marks import found
 
 from analytics.admin import auditing, backup
 from analytics.admin.auditing import Audit
 from analytics.admin.job import Job, Progress
 from analytics.app import open_workspace
-from analytics.errors import Corrupt, Malformed, Misconfigured
+from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured
 from analytics.event import Hit
 from analytics.person import Scope
 from analytics.settings import Settings, load
@@ -152,3 +159,70 @@ async def test_a_backup_has_no_salts_and_what_is_restored_makes_its_own(
             workspace.catalog.salts.of(100, today=100)
         await workspace.catalog.salts.make([100], today=100)
         assert workspace.catalog.salts.of(100, today=100) != salt
+
+
+def entry(name: str, content: bytes = b"x", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info, content
+
+
+ODD = {
+    "a way up": [entry("journal/..")],
+    "a way here": [entry("journal/.")],
+    "a folder of the journal's": [entry("journal/x.seg")],
+    "one name twice": [entry("folder.json"), entry("folder.json")],
+    "a folder where a file is to be": [entry("store.duckdb", b"", type=tarfile.DIRTYPE)],
+    "a link": [entry("catalog.sqlite", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd")],
+    "a hard link": [entry("catalog.sqlite", b"", type=tarfile.LNKTYPE, linkname="folder.json")],
+    "a pipe": [entry("store.duckdb", b"", type=tarfile.FIFOTYPE)],
+    "a device": [entry("store.duckdb", b"", type=tarfile.CHRTYPE)],
+    "salts": [entry("catalog.salts/20000")],
+    "a manifest that is none": [entry("manifest.json", b"[]")],
+    "a long manifest": [entry("manifest.json", b"[" * (2 << 20))],
+    "a stamp that is none": [entry("folder.json", b"{}"), entry("manifest.json", b'{"files":{}}')],
+    "a name of bytes": [entry("journal/\udcff.seg")],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_tar_is_refused_in_one_line_and_leaves_nothing(
+    odd: str, tmp_path: Path, elsewhere: Settings
+) -> None:
+    file = tmp_path / "odd.tar"
+    with tarfile.open(file, "w", errors="surrogateescape") as tar:
+        for info, content in ODD[odd]:
+            tar.addfile(info, io.BytesIO(content))
+    with pytest.raises((Malformed, Corrupt)) as refused:
+        backup.restore(file, elsewhere.data, quiet)
+    assert "\n" not in str(refused.value)
+    assert [*elsewhere.data.iterdir()] == []
+    assert {*tmp_path.iterdir()} == {file, elsewhere.data}
+
+
+@settings_(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 4095), st.binary(max_size=8)), max_size=6),
+    packed=st.sampled_from([bytes, gzip.compress, lzma.compress]),
+    end=st.integers(1, 4096),
+)
+def test_whatever_a_backup_was_made_of_is_refused_or_restored(
+    tmp_path_factory: pytest.TempPathFactory,
+    cuts: list[tuple[int, bytes]],
+    packed: Callable[[bytes], bytes],
+    end: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name in ("folder.json", "journal/00000000000000000000.seg", "manifest.json"):
+            info, content = entry(name, b'{"files":{}}')
+            tar.addfile(info, io.BytesIO(content))
+    data = bytearray(packed(made.getvalue()))
+    for at, piece in cuts:
+        data[at : at + len(piece)] = piece
+    (folder / "odd.tar").write_bytes(data[:end])
+    with suppress(AnalyticsError):
+        backup.restore(folder / "odd.tar", folder / "restored", quiet)

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
+import lzma
 import re
 import tarfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import IO, Final
 
 import msgspec
 
 from analytics.admin.job import Progress, Report
-from analytics.errors import Corrupt, Malformed
+from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured
 
 MANIFEST: Final = "manifest.json"
-_NAME: Final = re.compile(r"folder\.json|catalog\.sqlite|store\.duckdb|journal/[\w.-]+")
+_NAME: Final = re.compile(
+    r"folder\.json|catalog\.sqlite|store\.duckdb|journal/([0-9]{20}\.seg|spare(\.tmp)?)"
+)
+_MANIFEST_BYTES: Final = 1 << 20
+_UNREADABLE: Final = (
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    OverflowError,
+    ValueError,
+    msgspec.MsgspecError,
+)
 _PIECE: Final = 1 << 20
 
 
@@ -53,7 +69,8 @@ def pack(target: Path, files: Iterable[tuple[str, Path]], report: Report) -> Non
 def unpack(source: Path, folder: Path, report: Report) -> None:
     """Write what *source* holds into the empty *folder*.
 
-    Raises `Malformed` for a file that is not a backup, `Corrupt` for a damaged one.
+    Raises `Malformed` for a file that is not a backup, `Corrupt` for a damaged one,
+    `Misconfigured` when the folder cannot hold it.
     """
     total = source.stat().st_size
     sums: dict[str, str] = {}
@@ -61,19 +78,26 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
     try:
         with tarfile.open(source, "r:*") as tar:
             for member in tar:
-                content = tar.extractfile(member) if member.isfile() else None
-                if content is None or not (_NAME.fullmatch(member.name) or member.name == MANIFEST):
+                _check(member, source, known=sums)
+                content = tar.extractfile(member)
+                if content is None:
                     raise Malformed("file", f"{source} is not a backup: it holds {member.name!r}")
                 if member.name == MANIFEST:
-                    manifest = msgspec.json.decode(content.read(), type=Manifest)
+                    manifest = msgspec.json.decode(content.read(_MANIFEST_BYTES), type=Manifest)
                     continue
                 sums[member.name] = _write(content, folder / member.name)
                 report(Progress(min(member.offset_data + member.size, total), total, member.name))
-    except (tarfile.ReadError, EOFError, msgspec.MsgspecError) as exc:
+    except AnalyticsError:
+        raise
+    except _UNREADABLE as exc:
         if sums:
             raise Corrupt(f"{source} is damaged or cut short: {exc}") from exc
         raise Malformed(
             "file", f"{source} is not a backup; give a file that `analytics backup` has written"
+        ) from exc
+    except OSError as exc:
+        raise Misconfigured(
+            f"{source} cannot be restored to {folder.parent}: {exc.strerror or exc}"
         ) from exc
     if manifest is None:
         raise Corrupt(f"{source} is cut short: its manifest is missing")
@@ -82,6 +106,15 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
     )
     if damaged:
         raise Corrupt(f"{source} is damaged: {', '.join(damaged)} is not what was backed up")
+
+
+def _check(member: tarfile.TarInfo, source: Path, *, known: Collection[str]) -> None:
+    """Raise `Malformed` for what `pack` never writes: it may be meant to do harm."""
+    ours = _NAME.fullmatch(member.name) or member.name == MANIFEST
+    if not ours or not member.isreg() or member.issparse():
+        raise Malformed("file", f"{source} is not a backup: it holds {member.name!r}")
+    if member.name in known:
+        raise Malformed("file", f"{source} is not a backup: it holds {member.name!r} twice")
 
 
 def _write(content: IO[bytes], path: Path) -> str:
