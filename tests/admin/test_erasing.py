@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
+from typing import Any
 
-from analytics.admin import erasing
+import pytest
+from msgspec import structs
+
+from analytics.admin import erasing, exporting
 from analytics.admin.erasing import Erase
+from analytics.admin.exporting import Export
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
 from analytics.event import Hit, from_cookie
-from analytics.store.base import LedgerLine
+from analytics.store.base import ExportFormat, LedgerLine
 
 SITE = "example.com"
 NOW = 1_795_478_400_000
@@ -59,3 +65,18 @@ async def test_nobody_is_erased_by_two_names_or_an_empty_one(
         await erasing.run(visited, Erase(site=SITE, visitor=visitor, cookie=cookie), Job())
     await visited.settle()
     assert sum((await visited.store.recount()).values()) == 4
+
+
+@pytest.mark.parametrize(
+    "named", [{"cookie": "ada"}, {"visitor": from_cookie(SITE, "ada")}], ids=["cookie", "number"]
+)
+async def test_a_visitor_is_given_all_that_is_stored_of_them_and_nothing_else(
+    visited: Workspace, named: dict[str, Any]
+) -> None:
+    asked = Export(site=SITE, format=ExportFormat.NDJSON, **named)
+    done = await exporting.run(visited, asked, Job())
+    rows = [json.loads(line) for line in Path(done.file).read_text().splitlines()]
+    assert {row["event_id"] for row in rows} == {hit(1, 0).event_id, hit(3, 0).event_id}
+    assert {row["site"] for row in rows} == {SITE}
+    with pytest.raises(Malformed, match="cookie"):
+        await exporting.run(visited, structs.replace(asked, visitor=1, cookie="ada"), Job())

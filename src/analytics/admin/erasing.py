@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from analytics.admin import one_visitor
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
-from analytics.errors import Malformed
-from analytics.event import from_cookie
-from analytics.site import Site
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +29,7 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 async def count(workspace: Workspace, asked: Erase, _: Job) -> Erased:
     """Count the events that `run` would delete."""
     site = workspace.site(asked.site)
-    visitor = _visitor(site, asked)
+    visitor = one_visitor.named(site, asked.visitor, asked.cookie)
     await workspace.settle()
     return Erased(site=site.domain, rows=await workspace.erases.count_rows(site.domain, visitor))
 
@@ -42,7 +40,7 @@ async def run(workspace: Workspace, asked: Erase, job: Job) -> Erased:
     Raises `Unavailable` where a file still holds them, which says how that ends.
     """
     site = workspace.site(asked.site)
-    visitor = _visitor(site, asked)
+    visitor = one_visitor.named(site, asked.visitor, asked.cookie)
     await workspace.settle()
     if visitor is None:
         rows = await workspace.erases.delete_site(site.domain)
@@ -50,14 +48,3 @@ async def run(workspace: Workspace, asked: Erase, job: Job) -> Erased:
         rows = await workspace.erases.erase_visitor(site.domain, visitor)
     await workspace.erases.compact(job.share)
     return Erased(site=site.domain, rows=rows)
-
-
-def _visitor(site: Site, asked: Erase) -> int | None:
-    visitor = asked.visitor
-    if asked.cookie is not None:
-        if visitor is not None:
-            raise Malformed("cookie", "name the visitor by number or by cookie, not by both")
-        if not asked.cookie:
-            raise Malformed("cookie", "it is empty; give the value of the visitor's cookie")
-        visitor = from_cookie(site.domain, asked.cookie)
-    return visitor

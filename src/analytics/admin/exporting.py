@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import msgspec
 
-from analytics.admin import span
+from analytics.admin import one_visitor, span
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.store.base import ExportFormat
@@ -20,6 +20,10 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     start: str | None = None
     """See `span.of`."""
     end: str | None = None
+    visitor: int | None = None
+    """Only the events of this visitor."""
+    cookie: str | None = None
+    """Only the events of the visitor with this cookie."""
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ async def run(workspace: Workspace, asked: Export, job: Job) -> Exported:
     """Write every event that was durable when asked for: pings and machines' included."""
     site = workspace.site(asked.site)
     start, end = span.of(asked.start, asked.end, site.timezone)
+    visitor = one_visitor.named(site, asked.visitor, asked.cookie)
     path = workspace.folder.scratch / f"export-{uuid4()}.{asked.format}"
     await workspace.settle()
     rows = await workspace.store.export(
@@ -43,5 +48,6 @@ async def run(workspace: Workspace, asked: Export, job: Job) -> Exported:
         asked.format,
         path,
         job.share,
+        visitor=visitor,
     )
     return Exported(site=site.domain, rows=rows, file=str(path.absolute()))

@@ -64,9 +64,17 @@ def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
     help="What to write.",
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="[standard output]")
+@click.option("--visitor", type=int, metavar="NUMBER", help="Only this visitor's events.")
+@click.option("--cookie", metavar="VALUE", help="Only those of who has this in the cookie _va.")
 @common
 def export(
-    site: str, start: str | None, end: str | None, format_: str, output: Path | None
+    site: str,
+    start: str | None,
+    end: str | None,
+    format_: str,
+    output: Path | None,
+    visitor: int | None,
+    cookie: str | None,
 ) -> None:
     """Write a site's events to a file.
 
@@ -76,7 +84,14 @@ def export(
     """
     if output is None and format_ == ExportFormat.PARQUET and sys.stdout.isatty():
         raise click.UsageError("parquet is not for a terminal; give --output FILE")
-    asked = exporting.Export(site=site, format=ExportFormat(format_), start=start, end=end)
+    asked = exporting.Export(
+        site=site,
+        format=ExportFormat(format_),
+        start=start,
+        end=end,
+        visitor=visitor,
+        cookie=cookie,
+    )
     with bar.shown(f"Exporting {site}") as report:
         done = run(settings(), "export", asked, exporting.Exported, report=report)
     _fetch(Path(done.file), output)

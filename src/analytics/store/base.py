@@ -154,10 +154,13 @@ class Exports(Protocol):
         kind: ExportFormat,
         path: Path,
         progress: Progress = lambda _: None,
+        *,
+        visitor: int | None = None,
     ) -> int:
         """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are.
 
-        Times are ISO 8601 in UTC with milliseconds. The file appears only when it is whole.
+        With *visitor*, only theirs. Times are ISO 8601 in UTC with milliseconds. The file appears
+        only when it is whole.
         """
 
 

@@ -41,9 +41,15 @@ _TIMES: Final = ("ts", "received_at")
 
 
 def export(
-    connection: Connection, site: str, from_ms: int, to_ms: int, kind: ExportFormat, path: Path
+    connection: Connection,
+    site: str,
+    from_ms: int,
+    to_ms: int,
+    kind: ExportFormat,
+    path: Path,
+    visitor: int | None = None,
 ) -> int:
-    """Write the rows of [from_ms, to_ms) to *path*; how many there are."""
+    """Write the rows of [from_ms, to_ms), of one *visitor* if given, to *path*; how many."""
     hot = window.of(connection, site)
     if hot is not None and from_ms < hot.since:
         day = localtime.date_of(localtime.day_of(hot.timezone, hot.since))
@@ -56,9 +62,10 @@ def export(
     target = str(partial).replace("'", "''")
     try:
         ((count,),) = connection.rows(
-            f"COPY (SELECT {shown} FROM rows WHERE site = $site AND ts >= $from AND ts < $to)"
+            f"COPY (SELECT {shown} FROM rows WHERE site = $site AND ts >= $from AND ts < $to"
+            " AND ($visitor IS NULL OR visitor = $visitor))"
             f" TO '{target}' ({_OPTIONS[kind]})",
-            {"site": site, "from": from_ms, "to": to_ms},
+            {"site": site, "from": from_ms, "to": to_ms, "visitor": visitor},
         )
         partial.replace(path)
     finally:

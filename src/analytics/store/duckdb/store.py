@@ -204,10 +204,18 @@ class DuckDBStore:
         kind: ExportFormat,
         path: Path,
         progress: Progress = lambda _: None,
+        *,
+        visitor: int | None = None,
     ) -> int:
         """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
         step = partial(
-            exporting.export, site=site, from_ms=from_ms, to_ms=to_ms, kind=kind, path=path
+            exporting.export,
+            site=site,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            kind=kind,
+            path=path,
+            visitor=visitor,
         )
         return await self._threads.watch(step, progress)
 

@@ -177,9 +177,13 @@ class ReplicaStore:
         kind: ExportFormat,
         path: Path,
         progress: Progress = lambda _: None,
+        *,
+        visitor: int | None = None,
     ) -> int:
         """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
-        return await self._engine.export(site, from_ms, to_ms, kind, path, progress)
+        return await self._engine.export(
+            site, from_ms, to_ms, kind, path, progress, visitor=visitor
+        )
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
         """Count the rows of a visitor (None: of the site) that are here."""

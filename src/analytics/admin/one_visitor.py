@@ -1,0 +1,21 @@
+"""One visitor of a site, as somebody who asks for or about them can name them."""
+
+from __future__ import annotations
+
+from analytics.errors import Malformed
+from analytics.event import from_cookie
+from analytics.site import Site
+
+
+def named(site: Site, number: int | None, cookie: str | None) -> int | None:
+    """Return the visitor with that number, or with that cookie; None when neither is given.
+
+    Raises `Malformed` for both, and for an empty cookie.
+    """
+    if cookie is None:
+        return number
+    if number is not None:
+        raise Malformed("cookie", "name the visitor by number or by cookie, not by both")
+    if not cookie:
+        raise Malformed("cookie", "it is empty; give the value of the visitor's cookie")
+    return from_cookie(site.domain, cookie)
