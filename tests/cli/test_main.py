@@ -148,3 +148,24 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
         talking.stdout.close()
         assert talking.stderr.read() == b""
     assert talking.returncode == 0
+
+
+def test_nobody_else_on_the_machine_can_read_what_a_command_writes(tmp_path: Path) -> None:
+    folder, export, backup = tmp_path / "data", tmp_path / "rows.ndjson", tmp_path / "all.tar"
+    folder.mkdir()
+    folder.chmod(0o755)
+    before = os.umask(0o022)
+    try:
+        for arguments in (
+            ("site", "add", "example.com"),
+            ("export", "--site", "example.com", "--output", export),
+            ("backup", backup),
+            ("restore", backup, "--data", tmp_path / "restored"),
+        ):
+            done = called(*arguments, *(() if "--data" in arguments else ("--data", folder)))
+            assert done.code == 0, done.err
+    finally:
+        os.umask(before)
+    made = [folder, export, backup, *folder.rglob("*"), *(tmp_path / "restored").rglob("*")]
+    assert len(made) > 8
+    assert [path for path in made if path.stat().st_mode & 0o077] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,17 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
 from analytics import __version__
 from analytics.errors import FolderInUse, Misconfigured
 
+log = structlog.get_logger()
+
 VERSION: Final = 1
 """Of the layout; raised when an older program would misread what a newer one wrote."""
 _NOT_OURS: Final = frozenset({"lost+found", "cluster"})
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _UNFETCHED_S: Final = 24 * 60 * 60
 
 
@@ -108,6 +113,21 @@ class DataFolder:
             )
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise Misconfigured(f"{self.path}: this user may not write there")
+        self._close_to_others()
+
+    def _close_to_others(self) -> None:
+        """Let nobody else into the folder: files that an older version made may be readable.
+
+        A folder of somebody else, such as a volume of a container, keeps its permissions; what is
+        made in it is readable for its owner alone (the command's umask).
+        """
+        status = self.path.stat()
+        if status.st_uid != os.geteuid() or not status.st_mode & _OTHERS:
+            return
+        try:
+            self.path.chmod(status.st_mode & 0o7777 & ~_OTHERS)
+        except OSError as exc:
+            log.warning("folder_open_to_others", folder=str(self.path), error=str(exc))
 
     def _check_version(self) -> None:
         stamp = self.stamp()

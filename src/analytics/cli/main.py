@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -76,6 +77,8 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 done, 1 no, 2 wrong usage, 3 try again."""
+    # What is written holds people's secrets and visitors' events, wherever it is written to.
+    os.umask(0o077)
     try:
         result = analytics.main(arguments, prog_name="analytics", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as exc:
