@@ -90,4 +90,4 @@ def setting(default: object, help_: str, *, unit: str = "", **limits: float) -> 
 class Section(BaseModel):
     """A group of settings; frozen, and it knows all its names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
