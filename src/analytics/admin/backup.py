@@ -17,7 +17,6 @@ from analytics.admin.job import Job, Progress, Report
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed, Misconfigured
 from analytics.stream.base import Position
-from analytics.stream.journal import PARTITION, copied
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +37,9 @@ async def run(workspace: Workspace, _: Backup, job: Job) -> BackedUp:
     received since is in the copy of the log, if at all, and will be stored from there. What lies
     before that place stays behind: the store may have erased it.
     """
+    # Here, because a command that only asks a server to do it needs none of the journal.
+    from analytics.stream.journal import PARTITION, copied
+
     folder, loop = workspace.folder, asyncio.get_running_loop()
     stage = folder.scratch / f"backup-{uuid4()}"
     target = stage.with_suffix(".tar")

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 
 from analytics import problem
-from analytics.admin import operations, rendezvous, talk
+from analytics.admin import rendezvous, talk
 from analytics.admin.folder import DataFolder
 from analytics.admin.job import Job, Progress, Report, nothing
 from analytics.errors import FolderInUse, Misconfigured, Unavailable
@@ -76,6 +76,7 @@ async def _here(
 ) -> bytes:
     # Here, because it brings in the database, and a server may answer without it.
     from analytics import logs
+    from analytics.admin import operations
     from analytics.app import open_workspace
 
     # Standard output is for the answer, and a command that goes well is silent otherwise.
