@@ -147,6 +147,16 @@ async def test_a_log_that_goes_on_is_the_same(world: World) -> None:
     assert (await world.breaks(), await world.uncounted()) == (set(), {})
 
 
+async def test_each_partition_goes_on_where_its_memory_says(world: World) -> None:
+    ends = {partition: end for partition, (_, end) in (await world.ends()).items()}
+    await world.append(50)
+    assert await continuity.begins(world.kafka, world.memories) == ends
+    nothing = Memories(world.memories.folder / "lost")
+    assert await continuity.begins(world.kafka, nothing) == dict.fromkeys(ends)
+    with pytest.raises(LogUnavailable, match="does not tell how far its topic goes"):
+        await continuity.begins(world.kafka.model_copy(update={"topic": "other"}), nothing)
+
+
 @pytest.mark.parametrize("count", [20, 600], ids=["fewer than before", "more than before"])
 async def test_a_topic_made_anew_is_noticed_and_all_that_it_has_is_counted(
     world: World, count: int

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from analytics.errors import Corrupt, LogUnavailable, Misconfigured
+from analytics.errors import Corrupt, Misconfigured
 from analytics.event import Hit
 from analytics.job.memories import Memories
 from analytics.settings import Kafka
@@ -80,7 +80,7 @@ def _marks(memories: Memories) -> Iterator[tuple[int, tuple[int, bytes | None]]]
 async def begins(kafka: Kafka, memories: Memories) -> Mapping[int, int | None]:
     """Return for each partition of the topic the offset to go on with; None for the oldest.
 
-    Raises `LogUnavailable`, also while there is no topic yet.
+    Raises `LogUnavailable`, also while there is no topic.
     """
     folded = memories.next_offsets()
     found: dict[int, int | None] = {}
@@ -88,8 +88,6 @@ async def begins(kafka: Kafka, memories: Memories) -> Mapping[int, int | None]:
         first = folded.get(oldest.partition, 0)
         # Where the log has forgotten what comes next, the fold says so.
         found[oldest.partition] = first if first >= oldest.offset and first else None
-    if not found:
-        raise LogUnavailable(f"there is no topic {kafka.topic} yet")
     return found
 
 
