@@ -24,7 +24,7 @@ _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST: Final = re.compile(
     rf"(?:{_LABEL}\.)*(?=[0-9_-]*[a-z]){_LABEL}\.?(?::\d{{1,5}})?", re.IGNORECASE | re.ASCII
 )
-_NAMED_AFTER_ADDRESS: Final = re.compile(r"\d+[.-]\d+[.-]\d+[.-]\d+")
+_NAMED_AFTER_ADDRESS: Final = re.compile(r"\d{1,3}[.-]\d{1,3}[.-]\d{1,3}[.-]\d{1,3}")
 """As providers name their customers' connections: `c-203-0-113-77.example.net`."""
 
 _NO_SENDER: Final = "no address of a visitor stands in front of the time"
