@@ -30,7 +30,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
+
+import msgspec
 
 
 class AnalyticsError(Exception):
@@ -221,3 +223,7 @@ def by_code(code: str) -> type[AnalyticsError]:
     A class may share the code of the one that it derives from, and then stands for the same.
     """
     return next((kind for kind in kinds() if kind.code == code), AnalyticsError)
+
+
+UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that it cannot decode: not its own errors alone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import lzma
@@ -16,7 +15,7 @@ from typing import IO, Final
 import msgspec
 
 from analytics.admin.job import Progress, Report
-from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured
+from analytics.errors import UNDECODABLE, AnalyticsError, Corrupt, Malformed, Misconfigured
 
 MANIFEST: Final = "manifest.json"
 _NAME: Final = re.compile(
@@ -28,10 +27,9 @@ _UNREADABLE: Final = (
     EOFError,
     zlib.error,
     lzma.LZMAError,
-    gzip.BadGzipFile,
     OverflowError,
     ValueError,
-    msgspec.MsgspecError,
+    *UNDECODABLE,
 )
 _PIECE: Final = 1 << 20
 
@@ -89,15 +87,16 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
                 report(Progress(min(member.offset_data + member.size, total), total, member.name))
     except AnalyticsError:
         raise
-    except _UNREADABLE as exc:
+    except (*_UNREADABLE, OSError) as exc:
+        if isinstance(exc, OSError) and exc.errno is not None:
+            # The disk's; what is wrong with a compressed file has no number.
+            raise Misconfigured(
+                f"{source} cannot be restored to {folder.parent}: {exc.strerror or exc}"
+            ) from exc
         if sums:
             raise Corrupt(f"{source} is damaged or cut short: {exc}") from exc
         raise Malformed(
             "file", f"{source} is not a backup; give a file that `analytics backup` has written"
-        ) from exc
-    except OSError as exc:
-        raise Misconfigured(
-            f"{source} cannot be restored to {folder.parent}: {exc.strerror or exc}"
         ) from exc
     if manifest is None:
         raise Corrupt(f"{source} is cut short: its manifest is missing")

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from analytics import __version__
-from analytics.errors import FolderInUse, Misconfigured
+from analytics.errors import UNDECODABLE, FolderInUse, Misconfigured
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ class DataFolder:
             raise Misconfigured(f"{self.path}: cannot be read: {exc.strerror}") from exc
         try:
             return msgspec.json.decode(content, type=Stamp)
-        except msgspec.MsgspecError as exc:
+        except UNDECODABLE as exc:
             raise Misconfigured(f"{self.stamp_file}: cannot be understood: {exc}") from exc
 
     def _make(self) -> None:

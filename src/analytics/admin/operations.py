@@ -23,7 +23,7 @@ from analytics.admin import (
 )
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
-from analytics.errors import Malformed, NotFound, StoreUnavailable
+from analytics.errors import UNDECODABLE, Malformed, NotFound, StoreUnavailable
 from analytics.store.catalog.audit import Deed
 from analytics.wording import counted
 
@@ -80,7 +80,7 @@ async def perform(workspace: Workspace, name: str, parameters: bytes, job: Job) 
     operation = named(name)
     try:
         asked = msgspec.json.decode(parameters, type=operation.parameters)
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise Malformed("", f"{name}: {exc}") from exc
     with acting.acting(acting.COMMAND):
         result = await operation.run(workspace, asked, job)

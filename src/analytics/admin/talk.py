@@ -14,7 +14,7 @@ import msgspec
 
 from analytics import problem
 from analytics.admin.job import Progress
-from analytics.errors import AnalyticsError, Unavailable
+from analytics.errors import UNDECODABLE, AnalyticsError, Unavailable
 from analytics.problem import Problem
 
 MAX_REQUEST_BYTES: Final = 1 << 20
@@ -70,5 +70,5 @@ def reply(line: bytes) -> Reply:
     """Understand a line of the answer."""
     try:
         return _REPLY.decode(line)
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise Unavailable("the server's answer cannot be understood; try again") from exc

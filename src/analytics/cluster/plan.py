@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from analytics.errors import Misconfigured
+from analytics.errors import UNDECODABLE, Misconfigured
 
 HOST: Final = "127.0.0.1"
 PORTS: Final = 100
@@ -96,7 +96,7 @@ def load(folder: Path) -> Plan | None:
         return msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise Misconfigured(f"{folder / 'plan.json'}: cannot be understood: {exc}") from exc
 
 

@@ -13,7 +13,7 @@ import msgspec
 from analytics import bounds
 from analytics.dashboard import date_range
 from analytics.dashboard.choices import unknown
-from analytics.errors import Malformed
+from analytics.errors import UNDECODABLE, Malformed
 from analytics.query import (
     PROPERTY_PREFIX,
     All,
@@ -110,7 +110,7 @@ def parse(body: bytes) -> Asked:
     """Read a request's body. Raises `Malformed`, naming the member that is wrong."""
     try:
         sent = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except UNDECODABLE as exc:
         raise Malformed("", f"the body is not JSON: {exc}") from exc
     members = _members(sent, "", _FIELDS)
     include = _members(members.get("include", {}), "include", _INCLUDE)

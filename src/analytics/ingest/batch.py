@@ -10,7 +10,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from analytics import bounds, problem
-from analytics.errors import AnalyticsError, Invalid, Malformed, TooLarge
+from analytics.errors import UNDECODABLE, AnalyticsError, Invalid, Malformed, TooLarge
 from analytics.event import Drop, LogRecord
 from analytics.ingest import encoding, surrogates
 from analytics.ingest import receive as http
@@ -135,7 +135,7 @@ def split(body: bytes) -> Sequence[msgspec.Raw]:
     if text.startswith(b"["):
         try:
             items = surrogates.decode(_array, text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        except UNDECODABLE as exc:
             raise Malformed("", f"the body is no JSON array of events: {exc}") from None
     else:
         items = [msgspec.Raw(line) for line in text.splitlines() if line.strip()]

@@ -9,7 +9,7 @@ import httpx2
 import msgspec
 
 from analytics import parsing
-from analytics.errors import Misconfigured, RegistryUnavailable
+from analytics.errors import UNDECODABLE, Misconfigured, RegistryUnavailable
 from analytics.registry.base import Listed, Registry, Replica
 from analytics.settings import Eureka
 
@@ -196,7 +196,7 @@ _T = TypeVar("_T")
 def _decoded(reply: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(reply, type=kind)
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise RegistryUnavailable(f"Eureka's answer cannot be understood: {exc}") from exc
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.errors import Corrupt
+from analytics.errors import UNDECODABLE, Corrupt
 from analytics.event import Erasure, Row
 from analytics.pipeline.erasure import Ordered
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine
@@ -104,7 +104,7 @@ def read(chunk_id: str, payload: bytes) -> Content:
         with pa.ipc.open_stream(payload) as reader:
             table = reader.read_all()
         header = _decoder.decode((table.schema.metadata or {})[_METADATA])
-    except (pa.ArrowException, OSError, KeyError, msgspec.DecodeError) as exc:
+    except (pa.ArrowException, OSError, KeyError, *UNDECODABLE) as exc:
         raise Corrupt(f"chunk {chunk_id} cannot be read: {exc}") from exc
     return Content(
         table=table.replace_schema_metadata(None),

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from analytics.errors import Malformed
+from analytics.errors import UNDECODABLE, Malformed
 from analytics.query import Query, Result
 
 
@@ -34,7 +34,7 @@ def question(body: bytes) -> Question:
     """The question that was sent. Raises `Malformed`."""
     try:
         return _questions.decode(body)
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise Malformed("", f"this is not a question of a replica's: {exc}") from exc
 
 
@@ -42,5 +42,5 @@ def result(body: bytes) -> Result:
     """The answer that was sent. Raises `Malformed`."""
     try:
         return _results.decode(body)
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise Malformed("", f"this is not an answer to a replica: {exc}") from exc

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from analytics.errors import Corrupt
+from analytics.errors import UNDECODABLE, Corrupt
 from analytics.event import LogRecord
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -20,7 +20,7 @@ def decode(payload: bytes) -> LogRecord:
     """The record in *payload*. Raises `Corrupt` when it is none of ours."""
     try:
         return _decoder.decode(payload)
-    except msgspec.DecodeError as exc:
+    except UNDECODABLE as exc:
         raise Corrupt(f"not a log record: {exc}") from exc
 
 

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from analytics.errors import UNDECODABLE
+
 log = structlog.get_logger()
 
 FIRST_NUMBER: Final = 1_000_000
@@ -36,7 +38,7 @@ class Mark:
             written = msgspec.json.decode(self._path.read_bytes(), type=_Written)
         except FileNotFoundError:
             written = _Written(FIRST_NUMBER + secrets.randbelow(_NUMBERS), oldest)
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             # To send again what is there loses nothing: every hit has its id.
             log.warning("spool_mark_unreadable", sending_again_from=oldest)
             written = _Written(FIRST_NUMBER + secrets.randbelow(_NUMBERS), oldest)

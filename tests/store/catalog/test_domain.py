@@ -51,6 +51,7 @@ def test_what_people_type_becomes_one_spelling(typed: str, kept: str) -> None:
         ("example.com:0", "no valid port"),
         ("12", "is a number"),
         ("", "it is empty"),
+        ("b\udca9cher.example", "not a host name"),  # as a shell hands on what is no UTF-8
         ("www.", "not a host name"),
         ("<script>", "not a host name"),
         ("-a.example", "not a host name"),

@@ -14,7 +14,7 @@ import msgspec
 
 from analytics import bounds
 from analytics.bounded_cache import bounded_cache
-from analytics.errors import Malformed
+from analytics.errors import UNDECODABLE, Malformed
 from analytics.event import ENGAGEMENT
 from analytics.ingest import page, surrogates
 from analytics.ingest.text import clean
@@ -97,7 +97,7 @@ def decode(body: bytes) -> Sent:
         match = _AT.match(str(exc))
         reason, field = (match[1], match[2] or "") if match else (str(exc), "")
         raise Malformed(field, reason) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except UNDECODABLE as exc:
         raise Malformed("", f"the body is no JSON object: {exc}") from None
     return sent(parsed)
 
@@ -189,7 +189,7 @@ def _props(body: Body) -> dict[str, str]:
         # The old trackers' `meta` is a JSON object in a string.
         try:
             given = surrogates.decode(_object, given.encode("utf-8", "replace"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             return {}
     if not isinstance(given, dict):
         return {}
@@ -220,7 +220,7 @@ def _revenue(given: object) -> tuple[str | None, str]:
     if isinstance(given, str):
         try:
             given = surrogates.decode(_object, given.encode("utf-8", "replace"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             return None, ""
     if not isinstance(given, dict):
         return None, ""

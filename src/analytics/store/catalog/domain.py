@@ -120,7 +120,7 @@ def _host(host: str, name: str) -> str:
         raise Malformed("domain", f"{name!r} is a number, which is how sites are counted")
     try:
         ascii_host = str(can_ada.parse(f"http://{host}/").hostname)
-    except ValueError:
+    except (ValueError, TypeError):  # the latter for what cannot be written as UTF-8
         raise fault from None
     labels = ascii_host.split(".")
     if len(ascii_host) > _MAX_CHARS or not all(_LABEL.fullmatch(label) for label in labels):

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import msgspec
 
 from analytics import problem
-from analytics.errors import AnalyticsError, Malformed, StoreUnavailable
+from analytics.errors import UNDECODABLE, AnalyticsError, Malformed, StoreUnavailable
 from analytics.guard import Guard
 from analytics.problem import Problem
 from analytics.query import Result
@@ -107,7 +107,7 @@ def _refused(reply: bytes) -> AnalyticsError:
     """
     try:
         error = problem.restore(msgspec.json.decode(reply, type=Problem))
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return StoreUnavailable("what answers there is not our Spark job")
     if isinstance(error, Malformed | StoreUnavailable):
         return error
