@@ -28,6 +28,8 @@ def _site(catalog: SqliteCatalog) -> Site:
 async def test_the_page_shows_the_snippet_and_every_form(owner: Client) -> None:
     page = unescape((await owner.get(URL)).text)
     assert f'<script defer data-domain="{SITE}" src="http://localhost/tracker.js"></script>' in page
+    source = 'src="http://localhost/tracker.js"'
+    assert f'<script defer data-domain="{SITE}" data-allow-local {source}></script>' in page
     behind_tls = await owner.get(URL, headers={"x-forwarded-proto": "https"})
     assert 'src="https://localhost/tracker.js"' in unescape(behind_tls.text)
     for name in ("general", "privacy", "shields", "retention", "key", "person", "remove-site"):

@@ -106,3 +106,15 @@ async def test_a_raw_deflate_is_refused_whole(world: Ingesting) -> None:
     body = packer.compress(LINES) + packer.flush()
     answer = await posted(world, "/api/events", body, content_encoding="deflate")
     assert (answer.status, answer.json["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("label", ["gzip, gzip", "gzip"])
+async def test_a_body_that_was_packed_twice_is_told_so(
+    world: Ingesting, path: str, label: str
+) -> None:
+    twice = gzip.compress(gzip.compress(ONE))
+    answer = await posted(world, path, twice, content_encoding=label)
+    assert (answer.status, answer.json["code"]) == (415, "unsupported_coding")
+    assert "packed twice" in answer.json["error"]
+    assert await world.records() == []

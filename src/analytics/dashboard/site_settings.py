@@ -79,6 +79,7 @@ async def _page(
         status=200 if error is None else error.status,
         site=site,
         snippet=snippet(ask, site),
+        local=snippet(ask, site, on_this_machine=True),
         timezones=names.timezones(),
         people=[person for person in people if person.sees(site.domain)],
         keys=[key for key in keys if key.site == site.domain],

@@ -30,8 +30,11 @@ def plain(scope: Scope, body: bytes, limit: int) -> bytes:
     """
     if not body or body[0] in _JSON:
         return body
-    if body.startswith(_GZIP) or _is_zlib(body):
-        return _inflated(body, limit)
+    if _is_packed(body):
+        content = _inflated(body, limit)
+        if content and _is_packed(content):
+            raise UnsupportedCoding("the body is packed twice; send it with gzip once")
+        return content
     named = _named(scope)
     if named in _NONE:
         return body.removeprefix(BOM_UTF8)  # which RFC 8259 lets a reader ignore
@@ -41,6 +44,10 @@ def plain(scope: Scope, body: bytes, limit: int) -> bytes:
         f"the body's Content-Encoding {named.decode('latin-1')!r} is not understood here; "
         "send it with gzip, or without a coding"
     )
+
+
+def _is_packed(body: bytes) -> bool:
+    return body.startswith(_GZIP) or _is_zlib(body)
 
 
 def _is_zlib(body: bytes) -> bool:

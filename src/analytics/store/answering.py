@@ -55,7 +55,7 @@ def _check_patterns(connection: Connection, query: Query) -> None:
             connection.rows("SELECT regexp_matches('', ?)", [pattern])
         except Refused as exc:
             raise Malformed(
-                "filters", f"a pattern is not a regular expression (RE2): {exc}"
+                "filters", f"{pattern!r} is not a regular expression that RE2 can read"
             ) from exc
 
 

@@ -244,3 +244,17 @@ async def test_a_question_asked_again_waits_for_no_reader(tmp_path: Path) -> Non
             finally:
                 crowd.set()
         await asyncio.gather(*readers)
+
+
+@pytest.mark.parametrize("pattern", ["(", "[z-a]", "a{2,1}", "(?<name>"])
+async def test_a_bad_pattern_is_named_in_our_own_words(tmp_path: Path, pattern: str) -> None:
+    asked = Query(
+        site=SITE,
+        metrics=(Metric.VISITORS,),
+        period=Period(NOON, NOON + DAY, "UTC"),
+        filters=(Compare(Op.MATCHES, Dimension.PAGE, (pattern,)),),
+    )
+    async with DuckDBStore(tmp_path / "store.duckdb") as store:
+        with pytest.raises(Malformed) as refused:
+            await store.query(asked)
+    assert refused.value.reason == f"{pattern!r} is not a regular expression that RE2 can read"
