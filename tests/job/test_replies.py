@@ -217,3 +217,18 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 200), ({"X-Forwarded-For": "127.0.0.1"}, 404), ({"Via": "1.1 proxy"}, 404)],
+)
+def test_the_jobs_metrics_are_for_who_asks_directly(
+    port: int, headers: dict[str, str], status: int
+) -> None:
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/metrics", headers=headers)
+    answer = connection.getresponse()
+    assert answer.status == status
+    assert (b"analytics_job_records" in answer.read()) is (status == 200)
+    connection.close()

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
 from analytics import __version__
 from analytics.background import LoopState
@@ -124,6 +125,14 @@ class Loops(Collector):
         yield from (steps, failures, in_a_row, last_success)
 
 
+def check_near(scope: Scope) -> None:
+    """Raise `NotFound` unless a peer on this machine or in a private network asks for itself."""
+    address = ip_address(peer_address(scope))
+    near = address.is_loopback or address.is_private
+    if not near or is_forwarded(scope):
+        raise NotFound("metrics are shown to this machine and to private networks only")
+
+
 def routes(
     counts: Counts,
     gauges: Sources,
@@ -142,10 +151,7 @@ def routes(
     registry.register(Loops(loops))
 
     async def show(request: Request) -> Response:
-        address = ip_address(peer_address(request.scope))
-        near = address.is_loopback or address.is_private
-        if not near or is_forwarded(request.scope):
-            raise NotFound("metrics are shown to this machine and to private networks only")
+        check_near(request.scope)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/metrics", show)]

@@ -25,6 +25,7 @@ from analytics import problem
 from analytics.background import LoopState
 from analytics.errors import AnalyticsError, Misconfigured
 from analytics.gateway import bounds
+from analytics.gateway.metrics import check_near
 from analytics.ingest import receive
 from analytics.job.replies import MAX_QUESTION_BYTES, Replies
 from analytics.job.status import Figures
@@ -98,7 +99,8 @@ def _application(
     loops: Sequence[LoopState],
     replies: Replies,
 ) -> Starlette:
-    async def metrics(_request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        check_near(request.scope)
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def live(_request: Request) -> Response:
