@@ -10,6 +10,7 @@ from httpx2 import Response
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, OWNER, PASSWORD, SITE, VIEWER, berlin, hit
 
+from analytics.dashboard.session import COOKIE, SECURE_COOKIE
 from analytics.person import Scope
 from analytics.site import Shields, Site
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -30,7 +31,8 @@ async def test_the_page_shows_the_snippet_and_every_form(owner: Client) -> None:
     assert f'<script defer data-domain="{SITE}" src="http://localhost/tracker.js"></script>' in page
     source = 'src="http://localhost/tracker.js"'
     assert f'<script defer data-domain="{SITE}" data-allow-local {source}></script>' in page
-    behind_tls = await owner.get(URL, headers={"x-forwarded-proto": "https"})
+    session = f"{SECURE_COOKIE}={owner.cookies[COOKIE]}"
+    behind_tls = await owner.get(URL, headers={"x-forwarded-proto": "https", "cookie": session})
     assert 'src="https://localhost/tracker.js"' in unescape(behind_tls.text)
     for name in ("general", "privacy", "shields", "retention", "key", "person", "remove-site"):
         assert f'id="{name}"' in page
