@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 from tests.marks import found
 
-from analytics.admin import erasing
+from analytics.admin import auditing, erasing
+from analytics.admin.auditing import Audit
 from analytics.admin.erasing import Erase
 from analytics.admin.job import Job
 from analytics.app import Parts, open_parts
-from analytics.errors import StoreUnavailable
+from analytics.errors import Malformed, StoreUnavailable
 from analytics.event import Erasure, Hit
 from analytics.maintenance import Compaction
 from analytics.settings import Settings
@@ -131,3 +133,68 @@ async def test_without_room_the_rows_are_gone_and_the_bytes_are_said_to_remain(
             await erasing.run(parts, Erase(site=SITE, visitor=7), Job())
         assert await paths(parts) == []
         assert await parts.erases.compaction_due() is True
+
+
+async def erase_by(parts: Parts, *filters: str, **span: str) -> erasing.Erased:
+    asked = Erase(site=SITE, visitor=None, filters=filters, **span)
+    counts = await erasing.count(parts, asked, Job())
+    done = await erasing.run(parts, asked, Job())
+    assert done == counts, "it says beforehand what it will do"
+    return done
+
+
+async def test_visits_that_did_something_are_erased_as_a_whole_and_from_every_file(
+    tmp_path: Path,
+) -> None:
+    async with open_parts(settings(tmp_path)) as parts:
+        now = parts.clock()
+        await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
+        await parts.log.append(
+            [
+                visit(1, now, path=f"/in/{MARK}"),
+                visit(2, now, path="/x"),
+                structs.replace(visit(3, now, path="/x"), name="engagement", engaged_ms=9),
+                visit(4, now, visitor=8, path="/stays"),
+                structs.replace(visit(5, now, visitor=9, path="/x"), site="other.example"),
+                structs.replace(visit(6, now, visitor=10, path="/x"), bot="crawler"),
+                structs.replace(
+                    visit(7, now, visitor=11, path="/x"), name="engagement", engaged_ms=9
+                ),
+            ]
+        )
+        done = await erase_by(parts, "event:page is /x")
+        assert (done.visits, done.rows) == (2, 5), "the visit, the machine's, the lone ping"
+        assert found(tmp_path / "data", [MARK]) == {}
+        # The visitor goes on: a new visit, which does not say where the old one came in.
+        await parts.log.append([visit(8, now, path="/on")])
+        assert await paths(parts) == [("/stays", "/stays"), ("/x", "/x"), ("/on", "/on")]
+        assert (await auditing.run(parts, Audit(), Job())).balanced
+
+
+async def test_filters_and_a_time_must_all_hold(tmp_path: Path) -> None:
+    async with open_parts(settings(tmp_path)) as parts:
+        now = parts.clock()
+        await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
+        past = now - 9 * 86_400_000
+        await parts.log.append(
+            [
+                visit(1, past, visitor=1, path="/x"),
+                visit(2, now, visitor=2, path="/x"),
+                visit(3, past, visitor=3, path="/y"),
+                structs.replace(visit(4, past, visitor=4, path="/x"), props={"plan": "Pro"}),
+            ]
+        )
+        day = datetime.fromtimestamp(past / 1000, UTC).date().isoformat()
+        with pytest.raises(Malformed, match="operators are is, is_not, contains"):
+            await erase_by(parts, "event:page equals /x")
+        with pytest.raises(Malformed, match="event:pages"):
+            await erase_by(parts, "event:pages is /x")
+        with pytest.raises(Malformed, match="not both"):
+            await erasing.run(parts, Erase(site=SITE, visitor=1, start=day), Job())
+        done = await erase_by(parts, "event:page is /x", "event:props:plan is Pro")
+        assert (done.visits, done.rows) == (1, 1)
+        done = await erase_by(parts, "visit:exit_page contains /x", start=day, end=day)
+        assert (done.visits, done.rows) == (1, 1)
+        done = await erase_by(parts, start=day, end=day)
+        assert (done.visits, done.rows) == (1, 1)
+        assert await paths(parts) == [("/x", "/x")]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from analytics.event import Erasure
-from analytics.store.base import Compacts, Erases, Progress
+from analytics.query import Query
+from analytics.store.base import Compacts, Erases, ErasesVisits, Progress
 from analytics.store.duckdb import DuckDBStore
 from analytics.stream.base import Position
 from analytics.stream.journal import PARTITION, Journal
@@ -41,6 +42,26 @@ class JournalErasing:
     async def delete_site(self, site: str) -> int:
         """Delete every row of a site; how many there were. Its ledger stays."""
         return await self._order(site, None)
+
+    async def count_visits(self, query: Query) -> tuple[int, int]:
+        """Count the visits that have a row for which *query* asks, and their rows."""
+        rows, visits = await self._store.count_visits(query)
+        return len(visits), rows
+
+    async def erase_visits(self, query: Query) -> tuple[int, int]:
+        """Delete every row of these visits; how many visits and rows there were.
+
+        It needs no order: one transaction finds and deletes them, and what is open is read from the
+        rows at a start.
+        """
+
+        async def erase() -> tuple[int, int]:
+            async with self._projector.paused():
+                rows, visits = await self._store.erase_visits(query)
+                self._projector.drop_visits(query.site, visits)
+            return len(visits), rows
+
+        return await asyncio.shield(erase())
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
         """Count the rows that erasing a visitor (None: the whole site) would delete."""
@@ -79,4 +100,4 @@ class JournalErasing:
         return concerned.rows
 
 
-_: tuple[type[Erases], type[Compacts]] = (JournalErasing, JournalErasing)
+_: tuple[type[Erases], type[ErasesVisits], type[Compacts]] = (JournalErasing,) * 3

@@ -1,12 +1,18 @@
-"""The operation that deletes events for good: one visitor's, or all of a site."""
+"""The operation that deletes events for good: a visitor's, certain visits', or all of a site."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from analytics.admin import one_visitor
+from analytics.admin import filter_text, one_visitor, span
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
+from analytics.errors import Malformed
+from analytics.query import Metric, Period, Query
+from analytics.site import Site
+from analytics.store import localtime
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,18 +23,29 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """As the exports show it."""
     cookie: str | None = None
     """The value of the visitor's cookie; without both, everybody's events go."""
+    filters: Sequence[str] = ()
+    """Only the visits that have an event for which all of them hold; see `filter_text`."""
+    start: str | None = None
+    """Only those with such an event in a span of time; see `span.of`."""
+    end: str | None = None
 
 
-class Erased(msgspec.Struct, frozen=True, kw_only=True):
+class Erased(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many events are gone."""
 
     site: str
     rows: int
+    visits: int | None = None
+    """How many visits, where visits were asked for."""
 
 
 async def count(workspace: Workspace, asked: Erase, _: Job) -> Erased:
     """Count the events that `run` would delete."""
     site = workspace.site(asked.site)
+    if (query := _visits(site, asked)) is not None:
+        await workspace.settle()
+        visits, rows = await workspace.erases.count_visits(query)
+        return Erased(site=site.domain, rows=rows, visits=visits)
     visitor = one_visitor.named(site, asked.visitor, asked.cookie)
     await workspace.settle()
     return Erased(site=site.domain, rows=await workspace.erases.count_rows(site.domain, visitor))
@@ -40,6 +57,11 @@ async def run(workspace: Workspace, asked: Erase, job: Job) -> Erased:
     Raises `Unavailable` where a file still holds them, which says how that ends.
     """
     site = workspace.site(asked.site)
+    if (query := _visits(site, asked)) is not None:
+        await workspace.settle()
+        visits, rows = await workspace.erases.erase_visits(query)
+        await workspace.erases.compact(job.share)
+        return Erased(site=site.domain, rows=rows, visits=visits)
     visitor = one_visitor.named(site, asked.visitor, asked.cookie)
     await workspace.settle()
     if visitor is None:
@@ -48,3 +70,19 @@ async def run(workspace: Workspace, asked: Erase, job: Job) -> Erased:
         rows = await workspace.erases.erase_visitor(site.domain, visitor)
     await workspace.erases.compact(job.share)
     return Erased(site=site.domain, rows=rows)
+
+
+def _visits(site: Site, asked: Erase) -> Query | None:
+    """What asks for the visits that are to go; None when none are singled out."""
+    if not asked.filters and asked.start is None and asked.end is None:
+        return None
+    if asked.visitor is not None or asked.cookie is not None:
+        raise Malformed("filter", "name a visitor, or a filter and a time, not both")
+    start, end = span.of(asked.start, asked.end, site.timezone)
+    return Query(
+        site=site.domain,
+        metrics=(Metric.VISITS,),
+        period=Period(start, min(end, localtime.LATEST), site.timezone),
+        filters=tuple(filter_text.parse(text) for text in asked.filters),
+        bots=True,
+    )

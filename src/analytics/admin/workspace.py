@@ -13,7 +13,15 @@ from analytics.errors import NotFound
 from analytics.event import LogRecord
 from analytics.settings import Settings
 from analytics.site import Site
-from analytics.store.base import Audits, Compacts, Erases, Exports, SeriesStore, Snapshots
+from analytics.store.base import (
+    Audits,
+    Compacts,
+    Erases,
+    ErasesVisits,
+    Exports,
+    SeriesStore,
+    Snapshots,
+)
 from analytics.store.catalog.base import Catalog
 from analytics.stream.base import EventLog
 
@@ -25,7 +33,7 @@ class CopiedCatalog(Catalog, Protocol):
         """Write a consistent copy to *path*."""
 
 
-class ErasesEverywhere(Erases, Compacts, Protocol):
+class ErasesEverywhere(Erases, ErasesVisits, Compacts, Protocol):
     """Whoever deletes rows, and all that files hold of them."""
 
 

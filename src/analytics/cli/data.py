@@ -104,6 +104,15 @@ def export(
 @click.option("--visitor", type=int, metavar="NUMBER", help="As `export` shows it.")
 @click.option("--cookie", metavar="VALUE", help="What the visitor's cookie _va holds.")
 @click.option("--everything", is_flag=True, help="Every event of the site.")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="TEXT",
+    help="Visits with such an event, as in 'event:page is /x'; of several, all must hold.",
+)
+@click.option("--from", "start", metavar="ISO", help="Visits with an event from this day on.")
+@click.option("--to", "end", metavar="ISO", help="Visits with an event up to this day.")
 @consent.YES
 @as_json
 @common
@@ -111,24 +120,40 @@ def erase(
     site: str,
     visitor: int | None,
     cookie: str | None,
+    filters: tuple[str, ...],
+    start: str | None,
+    end: str | None,
     *,
     everything: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Delete events of one visitor or of a site for good."""
-    if (visitor is not None) + (cookie is not None) + everything != 1:
-        raise click.UsageError("give one of --visitor NUMBER, --cookie VALUE and --everything")
-    asked = erasing.Erase(site=site, visitor=visitor, cookie=cookie)
+    """Delete events of one visitor, of certain visits or of a site for good.
+
+    With --filter, --from and --to every visit that has such an event in that time goes as a whole.
+    """
+    by_visit = bool(filters or start or end)
+    if (visitor is not None) + (cookie is not None) + everything + by_visit != 1:
+        raise click.UsageError(
+            "give one of --visitor NUMBER, --cookie VALUE, --everything, or --filter, --from, --to"
+        )
+    asked = erasing.Erase(
+        site=site, visitor=visitor, cookie=cookie, filters=filters, start=start, end=end
+    )
     if consent.must_ask(yes=yes):
         matching = run(settings(), "erase.count", asked, erasing.Erased)
         whose = "of everybody" if everything else "of this visitor"
+        if matching.visits is not None:
+            whose = f"in {counted(matching.visits, 'visit')}"
         events = counted(matching.rows, "event")
         consent.ask(f"This deletes {events} {whose} on {matching.site} for good. Go on?")
     with bar.shown(f"Erasing from {site}") as report:
         done = run(settings(), "erase", asked, erasing.Erased, report=report)
     if as_json:
         show_json(done)
+    elif done.visits is not None:
+        events, visits = counted(done.rows, "event"), counted(done.visits, "visit")
+        echo(f"{events} of {done.site}, in {visits}, are deleted.")
     else:
         echo(f"{done.rows:,} events of {done.site} are deleted.")
 

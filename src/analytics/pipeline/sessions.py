@@ -24,7 +24,7 @@ caller hands to `load` first; from then until the next `forget` theirs are compl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from sys import intern
 from typing import Any, Final
 
@@ -109,6 +109,13 @@ class Sessions:
                 if site == erasure.site and erasure.visitor in (None, visitor):
                     left = [visit for visit in visits if not ends(erasure, visit)]
                     generation[site, visitor, bot] = left
+
+    def drop(self, site: str, sessions: Set[int]) -> None:
+        """Forget these visits of *site*, whose rows are gone."""
+        for generation in (self._old, self._young):
+            for key, visits in generation.items():
+                if key[0] == site:
+                    visits[:] = [visit for visit in visits if visit.session not in sessions]
 
     def all(self) -> Iterator[Visit]:
         """Every visit in memory."""

@@ -21,6 +21,7 @@ __all__ = [
     "Compacts",
     "DeadLetter",
     "Erases",
+    "ErasesVisits",
     "ExportFormat",
     "Exports",
     "LedgerKey",
@@ -186,6 +187,19 @@ class Erases(Protocol):
         A store that others share only orders it, and returns 0.
         From then on the site's figures begin with the day after them.
         """
+
+
+class ErasesVisits(Protocol):
+    """Deletes visits by what they did: those that have a row for which a query asks.
+
+    The query's metrics mean nothing here. Raises `Misconfigured` where that cannot be.
+    """
+
+    async def count_visits(self, query: Query) -> tuple[int, int]:
+        """Count them, and the rows that they have."""
+
+    async def erase_visits(self, query: Query) -> tuple[int, int]:
+        """Delete every row of them; how many visits and rows there were."""
 
 
 class Compacts(Protocol):

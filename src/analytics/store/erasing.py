@@ -6,20 +6,27 @@ file until it is compacted, which `uncompacted` asks for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from analytics.event import Erasure
 from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
+from analytics.query import Query
 from analytics.store import localtime, window, writing
 from analytics.store.connection import Connection, transaction
+from analytics.store.filters import Bound
+from analytics.store.parts import RowParts
 
 OF_VISITOR: Final = "site = $site AND visitor = $visitor"
 OF_SITE: Final = "site = $site"
 # A row belongs to the day it happened and to the day its visit began; it goes after both. So no
 # figure of a later day changes, and its cells stay true.
 _BEFORE: Final = "site = $site AND ts < $before AND (session = 0 OR session_start < $before)"
+_OF_VISITS: Final = """site = $site AND (
+    session IN (SELECT session FROM chosen WHERE session <> 0)
+    OR (session = 0 AND event_id IN (SELECT event_id FROM chosen WHERE session = 0)))"""
 _BY_THEN: Final = "received_at <= $until"
 _KEPT: Final = "SELECT since FROM kept_since WHERE site = $site AND since >= $before"
 _KEEP: Final = """
@@ -46,6 +53,13 @@ class Erased(NamedTuple):
     earliest: Mapping[str, int]
 
 
+class MatchingVisits(NamedTuple):
+    """How many rows visits have of which some row was asked for, and which visits they are."""
+
+    rows: int
+    visits: frozenset[int]
+
+
 class Matching(NamedTuple):
     """How many rows there are, and the latest `received_at` of them."""
 
@@ -62,6 +76,41 @@ def erase(connection: Connection, which: str, values: Mapping[str, object]) -> E
             gone = _forget_site(connection, str(values["site"]))
             erased = erased._replace(rows=erased.rows + gone)
     return erased
+
+
+def count_visits(connection: Connection, query: Query) -> MatchingVisits:
+    """Count what `erase_visits` would delete."""
+    with _chosen(connection, query) as visits:
+        return MatchingVisits(matching(connection, _OF_VISITS, {"site": query.site}).rows, visits)
+
+
+def erase_visits(connection: Connection, query: Query) -> tuple[MatchingVisits, Erased]:
+    """Delete every visit that has a row for which *query* asks, as a whole.
+
+    A part of a visit that stayed would still say where the visit came in, and would be counted
+    as a visit that never began.
+    """
+    with transaction(connection), _chosen(connection, query) as visits:
+        erased = _erase(connection, _OF_VISITS, {"site": query.site})
+        _forget_dead_letters(connection, query.site)
+        return MatchingVisits(erased.rows, visits), erased
+
+
+@contextmanager
+def _chosen(connection: Connection, query: Query) -> Iterator[frozenset[int]]:
+    """Put the rows for which *query* asks into the table `chosen`; their visits."""
+    bound = Bound()
+    parts = RowParts(query, bound)
+    tables = f"WITH {', '.join(tables)} " if (tables := parts.tables()) else ""
+    connection.run(
+        f"CREATE OR REPLACE TEMP TABLE chosen AS {tables}{parts.matching()}",
+        {**bound.values, "site": query.site},
+    )
+    yield frozenset(
+        session
+        for (session,) in connection.rows("SELECT DISTINCT session FROM chosen WHERE session <> 0")
+    )
+    connection.run("DROP TABLE chosen")
 
 
 def obey(connection: Connection, erasure: Erasure, *, offset: int | None = None) -> Erased:

@@ -111,6 +111,16 @@ class RowParts:
         last = f"SELECT {shown}, max({day}) AS day FROM {self._rows()} WHERE {before}"
         return f"{days} UNION ALL {last}{_group_by(len(keys) + 1)}"
 
+    def matching(self) -> str:
+        """The rows of the period for which the filters hold, pings too: their visit and their id.
+
+        What `tables` says must stand before it.
+        """
+        where = f"{self._mine()} AND {self._within('r.ts')} AND {self._conditions.of_event('r')}"
+        return (
+            f"SELECT r.session AS session, r.event_id AS event_id FROM {self._rows()} WHERE {where}"
+        )
+
     @property
     def follows_visits(self) -> bool:
         """Whether rows outside the period matter, of visits that have some inside."""

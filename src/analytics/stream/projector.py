@@ -21,6 +21,7 @@ from collections.abc import (
     Collection,
     Mapping,
     Sequence,
+    Set,
 )
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, Protocol, Self, TypeVar
@@ -328,6 +329,10 @@ class Projector:
         """While the block runs, no step does."""
         async with self._stepping:
             yield
+
+    def drop_visits(self, site: str, sessions: Set[int]) -> None:
+        """Join nothing to these visits any more, whose rows are gone; for whoever pauses it."""
+        self._state.sessions.drop(site, sessions)
 
     async def changes(self) -> AsyncIterator[None]:
         """Steps whenever rows were stored since the last step; ends when the projector does."""

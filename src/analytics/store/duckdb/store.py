@@ -51,7 +51,7 @@ from analytics.store.cell_building import Builder, Plan
 from analytics.store.connection import Connection
 from analytics.store.duckdb import compaction
 from analytics.store.duckdb.engine import Engine
-from analytics.store.erasing import Matching
+from analytics.store.erasing import Matching, MatchingVisits
 from analytics.store.lag import Lag
 from analytics.store.remembered import RememberedAnswers
 from analytics.store.threads import Threads
@@ -226,6 +226,20 @@ class DuckDBStore:
     async def delete_site(self, site: str) -> int:
         """Delete every row of a site; how many there were. Its ledger stays."""
         return await self._erase(erasing.OF_SITE, {"site": site})
+
+    async def count_visits(self, query: Query) -> MatchingVisits:
+        """Count the visits that have a row for which *query* asks, and their rows."""
+        return await self._threads.read(partial(erasing.count_visits, query=query))
+
+    async def erase_visits(self, query: Query) -> MatchingVisits:
+        """Delete every row of these visits; what there was."""
+
+        def step(connection: Connection) -> MatchingVisits:
+            gone, erased = erasing.erase_visits(connection, query)
+            self._builder.note(erased.earliest)
+            return gone
+
+        return await self._threads.write(step)
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
         """Count the rows that erasing a visitor (None: the whole site) would delete."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from msgspec import structs
 
@@ -33,6 +33,11 @@ from analytics.store.replica.erasing import Erasing, OrderLog
 from analytics.store.replica.follower import Follower, Source
 from analytics.store.replica.history import History
 from analytics.store.window import NotHere
+
+_BY_FILTER: Final = (
+    "a cluster cannot erase by a filter yet: chunks are searched by visitor and by time alone."
+    " Erase the visitors, with the numbers that an export shows, or the whole site"
+)
 
 
 class ReplicaStore:
@@ -201,6 +206,14 @@ class ReplicaStore:
     async def delete_site(self, site: str) -> int:
         """Erase a site's rows everywhere; how many there were here, which are gone."""
         return await self._erasing().erase(site, None)
+
+    async def count_visits(self, query: Query) -> tuple[int, int]:
+        """Not in a cluster."""
+        raise Misconfigured(_BY_FILTER)
+
+    async def erase_visits(self, query: Query) -> tuple[int, int]:
+        """Not in a cluster."""
+        raise Misconfigured(_BY_FILTER)
 
     async def compaction_due(self) -> bool:
         """Whether this replica's file still holds the bytes of rows that were deleted."""
