@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import pytest
 from msgspec import structs
@@ -18,6 +18,7 @@ from analytics.dashboard.live import messages
 from analytics.dashboard.session import COOKIE
 from analytics.dashboard.stream_places import StreamPlaces
 from analytics.errors import StoreUnavailable, TooMany
+from analytics.event import Drop, DropReason
 from analytics.person import Person
 from analytics.site import Site
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -120,6 +121,12 @@ async def test_however_many_look_it_is_found_out_once(
             self.asked += 1
             return await store.first_event(site)
 
+        async def foreign_hosts(
+            self, site: str, since: int, most: int
+        ) -> Sequence[tuple[str, int]]:
+            self.asked += 1
+            return await store.foreign_hosts(site, since, most)
+
     counted = Counted()
     shared = dataclasses.replace(followed, store=counted)  # type: ignore[arg-type]
     streams = [messages(shared, HERE, beat_s=FOREVER_S, pause_s=0) for _ in range(50)]
@@ -127,11 +134,11 @@ async def test_however_many_look_it_is_found_out_once(
         await anext(stream)
     told = await asyncio.gather(*map(_next, streams))
     assert told == [{"visitors": 0, "seen": False, "stored": False}] * 50
-    assert counted.asked == 2
+    assert counted.asked == 3
     signal.said.put_nowait(True)
     told = await asyncio.gather(*map(_next, streams))
     assert told == [{"visitors": 0, "seen": False, "stored": True}] * 50
-    assert counted.asked == 4
+    assert counted.asked == 6
     for stream in streams:
         await stream.aclose()
     await asyncio.sleep(0)
@@ -217,6 +224,27 @@ def test_places_are_bounded_for_a_reader_a_site_and_altogether() -> None:
     for give_back in (*mine, *others):
         give_back()
     assert len(places._open) == 3, "those of the one that is open"
+
+
+async def test_a_hit_from_another_hostname_is_told_and_is_not_the_first_pageview(
+    followed: Dashboard, signal: Signal, store: DuckDBStore
+) -> None:
+    site = structs.replace(HERE, other_hostnames=())
+    stream = messages(followed, site, beat_s=FOREVER_S, pause_s=0)
+    await anext(stream)
+    assert await _next(stream) == {"visitors": 0, "seen": False, "stored": False}
+    drop = Drop(
+        site=SITE, received_at=NOW - 1000, reason=DropReason.FOREIGN_HOST, hostname="shop.test"
+    )
+    await store.write(batch([drop]))
+    signal.said.put_nowait(True)
+    told = await _next(stream)
+    assert (told["seen"], told["elsewhere"]) == (False, True)
+    assert "shop.test" not in str(told), "anybody may read the stream of a public site"
+    await store.write(batch([hit(NOW - 900)], start=1))
+    signal.said.put_nowait(True)
+    assert await _next(stream) == {"visitors": 1, "seen": True, "stored": True}
+    await stream.aclose()
 
 
 async def test_a_machine_is_not_the_first_pageview(

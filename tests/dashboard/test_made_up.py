@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, SITE
+from tests.dashboard.world import NOW, SITE, hit
 
 from analytics.event import Drop, DropReason
 from analytics.site import Site
@@ -46,6 +46,27 @@ async def test_a_hostname_is_listed_and_counts_once_its_owner_says_yes(
     assert 'value="b.test"' in after
     await owner.post(URL, data={"form": "accept-host", "hostname": "shop.test"})
     assert stored(peopled).other_hostnames == ("shop.test",)
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+async def test_the_report_says_what_it_leaves_out_and_offers_to_count_it(
+    owner: Client, viewer: Client, store: DuckDBStore, counted: int
+) -> None:
+    rows = [hit(NOW)] * counted
+    await store.write(batch([foreign("shop.test"), foreign("shop.test"), foreign("b.test"), *rows]))
+    text = (await owner.get(f"/{SITE}")).text
+    assert f"Hits came from hostnames other than {SITE}" in text
+    assert 'value="accept-host"' in text
+    assert 'value="shop.test"' in text
+    assert "Is the snippet in place?" not in text
+    assert "shop.test" not in (await viewer.get(f"/{SITE}")).text
+
+
+async def test_the_report_is_silent_where_nothing_is_left_out(
+    owner: Client, store: DuckDBStore
+) -> None:
+    await store.write(batch([hit(NOW), foreign("old.test", NOW - 31 * DAY)]))
+    assert "hostnames other than" not in (await owner.get(f"/{SITE}")).text
 
 
 async def test_the_ledger_counts_foreign_hosts_as_one_reason(

@@ -75,7 +75,8 @@ class Finding:
             self._came = await arrival(self._deps, self._site)
         came = self._came
         machine = {"machine": came.machine} if came.machine and not came.seen else {}
-        return {"visitors": visitors, "seen": came.seen, **machine}
+        elsewhere = {"elsewhere": True} if came.elsewhere else {}
+        return {"visitors": visitors, "seen": came.seen, **machine, **elsewhere}
 
 
 async def always() -> bool:

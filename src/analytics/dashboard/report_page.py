@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from analytics.dashboard import address as addresses
-from analytics.dashboard import figures, filters, frame_first, listing, names, span
+from analytics.dashboard import figures, filters, frame_first, listing, made_up, names, span
 from analytics.dashboard.address import DEFAULT_PERIOD, INTERVALS, PERIODS, Address
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.choices import unknown
@@ -47,7 +47,9 @@ async def show(ask: Ask) -> Response:
 
 async def _found(ask: Ask, site: Site, address: Address) -> dict[str, object]:
     found = await report(ask.deps, site, address)
-    return {"report": found, "address": found.address}
+    owner = ask.person is not None and ask.person.owner
+    foreign = await made_up.foreign_hosts(ask.deps, site) if owner else ()
+    return {"report": found, "address": found.address, "foreign": foreign}
 
 
 def _filtered(address: Address, name: str, op: str, value: str) -> str:

@@ -44,7 +44,7 @@ async function refresh() {
 }
 
 function show(message) {
-  const { visitors, seen, machine, stored: news } = JSON.parse(message.data);
+  const { visitors, seen, machine, elsewhere, stored: news } = JSON.parse(message.data);
   hangups = 0;
   const line = document.querySelector("[data-live]");
   if (line) {
@@ -55,6 +55,7 @@ function show(message) {
   }
   const waiting = document.querySelector("[data-waiting]");
   if (seen) waiting?.classList.add("seen");
+  if (elsewhere) waiting?.classList.add("elsewhere");
   if (waiting && machine) {
     waiting.classList.add("machine");
     waiting.querySelector("[data-machine]").textContent = machine;
