@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 
@@ -151,6 +152,33 @@ async def test_a_question_that_is_cancelled_leaves_its_place(crowd: Crowd) -> No
     crowd.tasks[1].cancel()
     await crowd.outcomes()
     assert crowd.order == ["answered"]
+
+
+async def test_what_becomes_of_a_question_that_was_cancelled_is_not_a_fault(crowd: Crowd) -> None:
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    begun, go = threading.Event(), threading.Event()
+
+    async def stay() -> None:
+        await asyncio.Event().wait()
+
+    def interrupted() -> None:
+        begun.set()
+        go.wait()
+        raise ReaderLeft("The reader went away.")
+
+    asking = Guest("a", stay)
+    crowd.ask(asking, "a", interrupted)
+    await asyncio.to_thread(begun.wait)
+    crowd.tasks[0].cancel()
+    await asyncio.wait(crowd.tasks)
+    crowd.tasks.clear()  # with their tracebacks, which hold what they waited for
+    asking.answered()
+    go.set()
+    await crowd.room.run(lambda: None)  # on the same thread, so the other one has ended
+    await asyncio.sleep(0)
+    gc.collect()
+    assert faults == []
 
 
 async def test_a_closed_room_says_so(crowd: Crowd) -> None:

@@ -82,6 +82,7 @@ class WaitingRoom:
             return await answer
         except asyncio.CancelledError:
             stop()
+            answer.cancel()  # nobody is there to be told what becomes of it
             raise
 
     def close(self) -> None:
