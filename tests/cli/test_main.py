@@ -124,6 +124,15 @@ def test_a_doctor_with_a_fault_exits_with_1_and_names_it(tmp_path: Path) -> None
     assert "environment ANALYTICS_SERVE__PORT" in outcome.out
 
 
+def test_a_doctor_finds_a_file_of_spam_referrers_that_no_server_starts_with(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.txt"
+    outcome = called(
+        "doctor", "--data", tmp_path / "data", ANALYTICS_INGEST__SPAM_REFERRERS=str(missing)
+    )
+    assert outcome.code == 1
+    assert f"FAULT  spam referrers: ingest.spam_referrers: {missing} cannot be read" in outcome.out
+
+
 def test_a_doctor_tells_of_variables_that_are_not_read(tmp_path: Path) -> None:
     outcome = called("doctor", "--data", tmp_path / "data", ANALYTICS_PORT="9")
     assert "not read, and not ours to judge: ANALYTICS_PORT" in outcome.out

@@ -68,6 +68,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     if folder.stamp_file.is_file():
         yield from _contents(settings)
     yield _tried("places", lambda: _places(settings.ingest.mmdb))
+    yield _tried("spam referrers", lambda: _spam(settings.ingest.spam_referrers))
     yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
     yield _port(settings, folder)
@@ -138,6 +139,12 @@ def _places(mmdb: Path | None) -> str:
     days = (datetime.now(UTC).date() - table.made).days
     better = "" if mmdb else "; ingest.mmdb names a newer or better one"
     return f"{table}, {days} days ago{better}"
+
+
+def _spam(further: Path | None) -> str:
+    from analytics.ingest.spam import SpamReferrers
+
+    return f"{counted(SpamReferrers(further).known, 'host')} known"
 
 
 def _tracker(path: Path) -> str:

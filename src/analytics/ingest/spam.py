@@ -28,6 +28,11 @@ class SpamReferrers:
         self.has = bounded_cache(4096)(self._has)
         """Whether a host, in lower case, is one of them or below one."""
 
+    @property
+    def known(self) -> int:
+        """Return how many hosts are known."""
+        return len(self._hosts)
+
     def _has(self, host: str) -> bool:
         while host:
             if host in self._hosts:
