@@ -27,7 +27,10 @@ from tests.cli.conftest import called
         (("user", "add", "ada@example.com", "--owner"), "give --password-stdin"),
         (("import", "iis", "x", "--site", "y"), "'iis' is not 'access-log'"),
         (("import", "access-log", "/nowhere", "--site", "y"), "No such file"),
-        (("erase", "--site", "x"), "give one of --visitor NUMBER, --cookie VALUE and --everything"),
+        (
+            ("erase", "--site", "x"),
+            "give one of --visitor NUMBER, --cookie VALUE, --everything, or --filter, --from, --to",
+        ),
         (("erase", "--site", "x", "--cookie", "y", "--visitor", "1"), "give one of --visitor"),
         (("serve", "--port", "many"), "flag --port: serve.port: "),
         (("serve", "--modules", "ingest,dash"), "flag --modules: serve.modules: "),
