@@ -13,12 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import structlog
 
 from analytics import __version__
 from analytics.errors import UNDECODABLE, FolderInUse, Misconfigured
-
-log = structlog.get_logger()
 
 VERSION: Final = 1
 """Of the layout; raised when an older program would misread what a newer one wrote."""
@@ -127,7 +124,11 @@ class DataFolder:
         try:
             self.path.chmod(status.st_mode & 0o7777 & ~_OTHERS)
         except OSError as exc:
-            log.warning("folder_open_to_others", folder=str(self.path), error=str(exc))
+            import structlog  # here, because it brings in colours that `--help` does not need
+
+            structlog.get_logger().warning(
+                "folder_open_to_others", folder=str(self.path), error=str(exc)
+            )
 
     def _check_version(self) -> None:
         stamp = self.stamp()
