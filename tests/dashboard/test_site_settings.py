@@ -26,6 +26,48 @@ def _site(catalog: SqliteCatalog) -> Site:
     return site
 
 
+def _versions(page: str) -> dict[str, str]:
+    """Return the version that each form of the page was filled with."""
+    pair = r'name="form" value="([\w-]+)">\s*<input type="hidden" name="version" value="(\w+)"'
+    return dict(re.findall(pair, page))
+
+
+@pytest.mark.parametrize(
+    ("form", "theirs", "mine"),
+    [
+        ("general", {"timezone": "Asia/Tehran"}, {"timezone": "Asia/Tokyo"}),
+        ("privacy", {"honour_dnt": "on"}, {"cookieless": "on"}),
+        ("shields", {"countries": "de"}, {"pages": "/x"}),
+        ("made-up", {"other_hostnames": "a.example"}, {"other_hostnames": "b.example"}),
+        ("retention", {"days": "400"}, {"days": "500"}),
+    ],
+)
+async def test_a_change_of_somebody_else_is_not_overwritten_unseen(
+    owner: Client, peopled: SqliteCatalog, form: str, theirs: dict[str, str], mine: dict[str, str]
+) -> None:
+    versions = _versions((await owner.get(URL)).text)
+    saved = await owner.post(URL, data={"form": form, "version": versions[form], **theirs})
+    assert saved.status_code == 303
+    changed = _site(peopled)
+    refused = await owner.post(URL, data={"form": form, "version": versions[form], **mine})
+    assert refused.status_code == 409
+    assert "Nothing was saved: somebody has changed these settings" in refused.text
+    assert _site(peopled) == changed
+    again = _versions(refused.text)[form]
+    assert (await owner.post(URL, data={"form": form, "version": again, **mine})).status_code == 303
+    assert _site(peopled) != changed
+
+
+async def test_a_change_of_another_form_is_in_nobodys_way(
+    owner: Client, peopled: SqliteCatalog
+) -> None:
+    versions = _versions((await owner.get(URL)).text)
+    await owner.post(URL, data={"form": "general", "timezone": "Asia/Tokyo"})
+    privacy = {"form": "privacy", "version": versions["privacy"], "cookieless": "on"}
+    assert (await owner.post(URL, data=privacy)).status_code == 303
+    assert _site(peopled).timezone == "Asia/Tokyo"
+
+
 async def test_the_page_shows_the_snippet_and_every_form(owner: Client) -> None:
     page = unescape((await owner.get(URL)).text)
     assert f'<script defer data-domain="{SITE}" src="http://localhost/tracker.js"></script>' in page

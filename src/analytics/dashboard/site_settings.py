@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import Final
@@ -27,6 +28,14 @@ from analytics.store.catalog import timezone as timezones
 from analytics.wording import counted
 
 MAX_RETENTION_DAYS: Final = 36_500
+_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "general": ("timezone", "public"),
+    "privacy": ("honour_dnt", "cookieless"),
+    "shields": ("shields",),
+    "made-up": ("other_hostnames", "count_spam_referrers", "revenue_ceiling"),
+    "retention": ("retention_days",),
+}
+"""What each form that saves a whole group of settings writes."""
 
 Change = Callable[[Ask, Site, FormData], Awaitable[Response]]
 
@@ -43,6 +52,12 @@ async def change(ask: Ask) -> Response:
     name = str(form.get("form", ""))
     if name not in _CHANGES:
         raise Malformed("form", f"there is no form {name[:40]!r}")
+    if form.get("version", "") not in ("", _versions(site).get(name)):
+        changed = Conflict(
+            "Nothing was saved: somebody has changed these settings since you opened the page."
+            " They are shown as they are now."
+        )
+        return await _page(ask, site, error=changed, form=name)
     try:
         return await _CHANGES[name](ask, site, form)
     except (Malformed, Conflict) as error:
@@ -89,9 +104,19 @@ async def _page(
         scopes=site_access.SCOPES,
         problem=problem,
         wrong=error.lines if isinstance(error, BadRules) else {},
+        versions=_versions(site),
         form_name=form,
         given={k: v for k, v in given.items() if isinstance(v, str)} if given else {},
     )
+
+
+def _versions(site: Site) -> dict[str, str]:
+    """Return for each form a digest of the settings that it was filled with."""
+    values = {
+        form: msgspec.json.encode([getattr(site, field) for field in fields])
+        for form, fields in _FIELDS.items()
+    }
+    return {form: hashlib.sha256(value).hexdigest()[:16] for form, value in values.items()}
 
 
 async def _general(ask: Ask, site: Site, form: FormData) -> Response:
