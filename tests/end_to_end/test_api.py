@@ -175,6 +175,8 @@ async def test_health_metrics_and_errors_have_their_shapes(journey: Journey) -> 
         "connections",
         "freshness",
         "membership",
+        "audit-log",
+        "compaction",
     }
     assert {*background} == loops
     assert [each["error"] for each in background.values()] == [None] * len(loops)

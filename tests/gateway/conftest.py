@@ -16,7 +16,7 @@ from analytics.ingest.client import Trust
 from analytics.ingest.module import ingest
 from analytics.ingest.place import CountryPlaces
 from analytics.limiter import Limiter, Limits
-from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.store.catalog.sqlite import SqliteCatalog, salts_beside
 from analytics.stream.journal import Journal, JournalLimits
 
 
@@ -25,7 +25,7 @@ async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
     script = tmp_path / "tracker.js"
     script.write_text("/* */")
     async with (
-        SqliteCatalog(":memory:") as catalog,
+        SqliteCatalog(tmp_path / "catalog.sqlite") as catalog,
         Journal(tmp_path / "journal", JournalLimits(min_free_bytes=0)) as journal,
     ):
         await catalog.sites.add("example.com", timezone="Etc/UTC")
@@ -51,4 +51,9 @@ async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
             running(gate, direct.protocol(module.event)) as other,
             running(gate, BoundedProtocol) as bounded,
         ):
-            yield Answers(module, {"uvicorn": one, "direct": other, "bounded": bounded}, catalog)
+            yield Answers(
+                module,
+                {"uvicorn": one, "direct": other, "bounded": bounded},
+                catalog,
+                salts_beside(tmp_path / "catalog.sqlite"),
+            )

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvicorn
 
@@ -20,9 +21,13 @@ GOOD = b'{"n":"pageview","u":"https://example.com/a","d":"example.com"}'
 class Answers:
     """The same ingest module behind uvicorn's protocol, and behind ours."""
 
-    def __init__(self, module: Ingest, ports: dict[str, int], catalog: SqliteCatalog) -> None:
+    def __init__(
+        self, module: Ingest, ports: dict[str, int], catalog: SqliteCatalog, salts: Path
+    ) -> None:
         self.module = module
         self.catalog = catalog
+        self.salts = salts
+        """The folder of the catalog's salts."""
         self.ports = ports
 
     def url(self, way: str) -> str:
