@@ -68,7 +68,8 @@ async def test_a_whole_visit_is_stored(
 
     rows = await server.rows("shop.test")
     views = [row["path"] for row in rows if row["name"] == "pageview"]
-    assert views == ["/", "/spa", "/thanks", "/", "/", "/last"]  # elsewhere has the tag too
+    # Elsewhere has the tag too, and is not a hostname of this site.
+    assert views == ["/", "/spa", "/thanks", "/", "/last"]
     named = {row["name"]: row for row in rows}
     assert named.keys() == {
         "pageview",
