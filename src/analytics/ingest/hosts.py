@@ -24,6 +24,13 @@ def is_own(hostname: str, domains: Iterable[str]) -> bool:
     return False
 
 
+PRIVATE_ENDINGS: Final = frozenset(
+    {"localhost", "localdomain", "local", "lan", "home", "internal", "intranet", "arpa"}
+)
+"""Last labels of names that no public network has: RFC 6761, 6762 and 8375, ICANN's `internal`,
+and those that people use for their own networks."""
+
+
 @bounded_cache(4096)
 def is_local(hostname: str) -> bool:
     """Return whether *hostname* exists on no public network, and so is nobody else's.
@@ -32,7 +39,7 @@ def is_local(hostname: str) -> bool:
     """
     if "." not in hostname and ":" not in hostname:
         return True  # `localhost`, `(none)`, a name of an intranet
-    if hostname.endswith(".localhost"):
+    if hostname.rpartition(".")[2] in PRIVATE_ENDINGS:
         return True
     try:
         return not ip_address(hostname.strip("[]")).is_global

@@ -14,13 +14,12 @@ import structlog
 from starlette.types import Scope
 
 from analytics.ingest.client import ADDED_BY_PROXIES, Trust, is_internal, parse_address
+from analytics.ingest.hosts import PRIVATE_ENDINGS
 
 log = structlog.get_logger()
 
-_PRIVATE_NAMES: Final = frozenset(
-    {"localhost", "localdomain", "local", "lan", "home", "internal", "intranet", "arpa", "test"}
-)
-"""Last labels of names that the Internet does not know."""
+_PRIVATE_ENDINGS: Final = PRIVATE_ENDINGS | {"test"}
+"""Here a name of a test is nobody's: it warns of nothing."""
 
 NOT_NAMED: Final = (
     "X-Forwarded-For comes from a proxy that this server does not believe, so all of its visitors"
@@ -105,4 +104,4 @@ def _is_public(host: str) -> bool:
     if address is not None:
         return not is_internal(address)
     name = host.rstrip(".")
-    return "." in name and name.rpartition(".")[2] not in _PRIVATE_NAMES
+    return "." in name and name.rpartition(".")[2] not in _PRIVATE_ENDINGS
