@@ -12,7 +12,8 @@ import httpx2
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from tests.cluster import traffic
-from tests.cluster.test_equality import append, clock, engine, folded
+from tests.cluster.test_equality import append, engine, folded
+from tests.cluster.test_memory import replica_in
 from tests.real import machine_in, settings_of
 
 from analytics.cluster import plan
@@ -22,11 +23,6 @@ from analytics.event import LogRecord
 from analytics.job import audit
 from analytics.pipeline.ledger import LedgerKey
 from analytics.settings import Kafka, Settings
-from analytics.store.archive import Archive
-from analytics.store.cassandra import KeptChunks
-from analytics.store.ignite.chunks import ChunkStore
-from analytics.store.replica.history import SparkHistory
-from analytics.store.replica.store import ReplicaStore
 from analytics.stream.kafka import topic
 from analytics.stream.kafka.log import KafkaLog
 
@@ -42,18 +38,6 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         yield machine
     finally:
         machine.down()
-
-
-def replica_in(folder: Path, settings: Settings) -> ReplicaStore:
-    folder.mkdir()
-    return ReplicaStore(
-        Archive(ChunkStore(settings.ignite), KeptChunks(settings.cassandra)),
-        engine(folder / "store.duckdb"),
-        folder / "incoming",
-        partitions=settings.kafka.partitions,
-        clock=clock,
-        history=SparkHistory(settings.spark),
-    )
 
 
 def end_job(machine: Machine) -> None:
