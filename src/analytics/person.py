@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 MAX_EMAIL_CHARS: Final = 254
+MAX_KEY_DAYS: Final = 3650
 """As long as an email address can be."""
 
 

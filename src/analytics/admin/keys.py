@@ -68,7 +68,7 @@ async def create(workspace: Workspace, asked: CreateKey, _: Job) -> KeyCreated:
         scopes=asked.scopes,
         site=site,
         label=asked.label,
-        expires_at=service.key_expiry(asked.expires_in_days, now=workspace.clock()),
+        days=asked.expires_in_days,
     )
     return KeyCreated(key=secret, **msgspec.structs.asdict(key))
 

@@ -11,8 +11,7 @@ from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import day, echo, show_json
 from analytics.cli.run import run
-from analytics.person import Scope
-from analytics.store.catalog.service import MAX_KEY_DAYS
+from analytics.person import MAX_KEY_DAYS, Scope
 
 
 def _scopes(_: click.Context, __: click.Parameter, value: str) -> tuple[Scope, ...]:

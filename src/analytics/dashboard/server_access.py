@@ -11,7 +11,7 @@ from starlette.responses import Response
 from analytics.dashboard import confirmation
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
-from analytics.dashboard.site_access import NEW_KEY, expiry_of, label_of, revocation, scopes_of
+from analytics.dashboard.site_access import NEW_KEY, days_of, label_of, revocation, scopes_of
 from analytics.errors import Malformed, NotFound
 from analytics.store.catalog import service
 from analytics.wording import counted
@@ -42,7 +42,7 @@ async def _add_key(ask: Ask, form: FormData) -> Response:
         scopes=scopes_of(form),
         site=None,
         label=label_of(form),
-        expires_at=expiry_of(ask, form),
+        days=days_of(form),
     )
     return ask.done(PAGE, NEW_KEY, where="keys", secret=secret)
 

@@ -14,7 +14,7 @@ from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.templates import path_of
 from analytics.errors import Malformed
 from analytics.parsing import whole_number
-from analytics.person import Key, Scope
+from analytics.person import MAX_KEY_DAYS, Key, Scope
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
 from analytics.store.catalog import service
@@ -45,7 +45,7 @@ async def add_key(ask: Ask, site: Site, form: FormData) -> Response:
         scopes=scopes_of(form),
         site=site.domain,
         label=label_of(form),
-        expires_at=expiry_of(ask, form),
+        days=days_of(form),
     )
     return ask.done(_settings(site), NEW_KEY, where="key", secret=secret)
 
@@ -55,13 +55,12 @@ def label_of(form: FormData) -> str:
     return str(form.get("label", "")).strip()[:100]
 
 
-def expiry_of(ask: Ask, form: FormData) -> int | None:
-    """Return until when the key is to work; None for ever. Raise `Malformed`."""
+def days_of(form: FormData) -> int | None:
+    """Return for how many days the key is to work; None for ever. Raise `Malformed`."""
     text = str(form.get("expires", "")).strip()
     if not text:
         return None
-    days = whole_number(text, "expires", least=1, most=service.MAX_KEY_DAYS)
-    return service.key_expiry(days, now=ask.deps.clock())
+    return whole_number(text, "expires", least=1, most=MAX_KEY_DAYS)
 
 
 async def revoke_key(ask: Ask, site: Site, form: FormData) -> Response:

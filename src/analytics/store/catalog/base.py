@@ -123,9 +123,9 @@ class Keys(Protocol):
         scopes: Sequence[Scope],
         site: str | None,
         label: str = "",
-        expires_at: int | None = None,
+        days: int | None = None,
     ) -> tuple[Key, str]:
-        """The new key and its secret; it works until *expires_at*, in UTC milliseconds."""
+        """The new key and its secret; it works for *days* from now on."""
 
     def find(self, secret: str) -> Key | None:
         """The key with this secret, if it has not expired; from memory.

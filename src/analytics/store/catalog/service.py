@@ -6,7 +6,7 @@ So that what is removed on a page is gone as thoroughly as by a command.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -23,10 +23,6 @@ class FirstEvents(Protocol):
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
-
-
-MAX_KEY_DAYS: Final = 3650
-_DAY_MS: Final = 86_400_000
 
 
 class Rows(Protocol):
@@ -175,25 +171,19 @@ async def withdraw(catalog: Catalog, email: str, domain: str) -> bool:
     return await _leave(catalog, known, domain, forget=True)
 
 
-def key_expiry(days: int | None, *, now: int) -> int | None:
-    """Return until when a key works that is made *now* for *days*. Raises `Malformed`."""
-    if days is None:
-        return None
-    if not 1 <= days <= MAX_KEY_DAYS:
-        raise Malformed("expires", f"give 1 to {MAX_KEY_DAYS:,} days, or nothing")
-    return now + days * _DAY_MS
-
-
 async def create_key(
     catalog: Catalog,
     *,
     scopes: Sequence[Scope],
     site: str | None,
     label: str,
-    expires_at: int | None = None,
+    days: int | None = None,
 ) -> tuple[Key, str]:
-    """The new key and its secret. Raises `Malformed`."""
-    return await catalog.keys.create(scopes=scopes, site=site, label=label, expires_at=expires_at)
+    """Create a key that works for *days*, or for ever; return it and its secret.
+
+    Raise `Malformed` when it may do nothing, or for too many days.
+    """
+    return await catalog.keys.create(scopes=scopes, site=site, label=label, days=days)
 
 
 async def find_key(catalog: Catalog, key_id: str, *, of: str | None = None) -> Key:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from analytics.errors import Malformed, NotFound
-from analytics.person import Key, Scope
+from analytics.person import MAX_KEY_DAYS, Key, Scope
 from analytics.store.catalog.audit import Deed
 from analytics.store.catalog.sqlite.audit import SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
@@ -46,20 +46,21 @@ class SqliteKeys:
         scopes: Sequence[Scope],
         site: str | None,
         label: str = "",
-        expires_at: int | None = None,
+        days: int | None = None,
     ) -> tuple[Key, str]:
         if not scopes:
             raise Malformed("scopes", f"give at least one of {', '.join(Scope)}")
-        if expires_at is not None and expires_at <= self._now_ms():
-            raise Malformed("expires_at", "it lies in the past; give a day to come, or none")
+        if days is not None and not 1 <= days <= MAX_KEY_DAYS:
+            raise Malformed("expires", f"give 1 to {MAX_KEY_DAYS:,} days, or nothing")
+        created_at = self._now_ms()
         secret = PREFIX + secrets.token_hex(20)
         key = Key(
             id=str(uuid4()),
             scopes=tuple(dict.fromkeys(scopes)),
             site=site,
-            created_at=self._now_ms(),
+            created_at=created_at,
             label=label,
-            expires_at=expires_at,
+            expires_at=None if days is None else created_at + days * _DAY_MS,
         )
 
         def insert(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
