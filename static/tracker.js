@@ -49,11 +49,8 @@
 
   // ── Names ────────────────────────────────────────────────────────────────────────────────
 
-  function random(length) {
-    let digits = ''
-    for (const byte of crypto.getRandomValues(new Uint8Array(length))) digits += (byte & 15).toString(16)
-    return digits
-  }
+  const random = (length) =>
+    [...crypto.getRandomValues(new Uint8Array(length))].map((byte) => (byte & 15).toString(16)).join('')
 
   /** A UUIDv7, as digits alone: ids sort by time, so the outbox is in order. */
   const uuid = (ms) => `0${ms.toString(16)}7${random(3)}a${random(15)}`
@@ -180,6 +177,7 @@
         s: screen.width + 'x' + screen.height,
         dnt: has('dnt'), // some browsers tell the server alone
         h: has('hash'),
+        q: has('link-query'),
         vid: safe(visitor)(),
         id,
         ...fields,
@@ -247,14 +245,14 @@
   /** Of the page; or, when it does not scroll, of what fills it and does. */
   function measure() {
     const root = document.scrollingElement || document.documentElement
-    const { clientWidth, clientHeight, scrollHeight } = root
+    const { clientHeight } = root
     const scrolls = (element) =>
       element.scrollHeight > element.clientHeight &&
       element.clientHeight * 2 > clientHeight &&
       /o/.test(getComputedStyle(element).overflowY) // auto, scroll
     const area =
-      (scrollHeight <= clientHeight &&
-        document.elementsFromPoint(clientWidth / 2, clientHeight / 2).find(scrolls)) ||
+      (root.scrollHeight <= clientHeight &&
+        document.elementsFromPoint(root.clientWidth / 2, clientHeight / 2).find(scrolls)) ||
       root
     reach = Math.max(reach, area.scrollTop + area.clientHeight)
     height = area.scrollHeight
@@ -310,9 +308,10 @@
     // The `href` of a link in a drawing is an object. Query strings may be secrets: signed links.
     const target = document.createElement('a')
     target.href = link.href.baseVal || link.href
-    const props = { url: target.href.split(/[?#]/)[0] }
+    const address = target.origin + target.pathname
+    const props = { url: has('link-query') ? address + target.search : address }
     if (!/^h/.test(target)) return // neither mailto: nor tel:
-    if (DOWNLOADS.test(props.url) || link.hasAttribute('download')) track('File Download', { props })
+    if (DOWNLOADS.test(address) || link.hasAttribute('download')) track('File Download', { props })
     else if (target.host !== location.host) track('Outbound Link: Click', { props })
   }
 

@@ -6,7 +6,9 @@ import { minify } from 'terser'
 const source = new URL('../static/tracker.js', import.meta.url)
 const target = new URL('../static/tracker.min.js', import.meta.url)
 
-const { code } = await minify(await readFile(source, 'utf8'), {
+// One kind of declaration instead of two packs smaller.
+const declared = (await readFile(source, 'utf8')).replace(/\bconst (?=[\w[{])/g, 'let ')
+const { code } = await minify(declared, {
   ecma: 2018,
   compress: {
     passes: 5,

@@ -130,6 +130,7 @@ async def test_the_fragment_does_not_count_otherwise(
 LINKS = """
 <a id=out href="http://elsewhere.test:{port}/there?x=1"><b>out</b></a>
 <a id=file href="/files/report.pdf?token=s#page=2">file</a>
+<a id=pass href="http://ada:s3cr3t@elsewhere.test:{port}/there?x=1#y">with a password</a>
 <a id=in href="/inside">in</a>
 <a id=buy href="http://elsewhere.test:{port}/" data-analytics-event="Buy"
    data-analytics-event-plan="pro">buy</a>
@@ -142,6 +143,7 @@ LINKS = """
     ("selector", "name", "props"),
     [
         ("#out b", "Outbound Link: Click", {"url": "http://elsewhere.test:{port}/there"}),
+        ("#pass", "Outbound Link: Click", {"url": "http://elsewhere.test:{port}/there"}),
         ("#file", "File Download", {"url": "http://shop.test:{port}/files/report.pdf"}),
         ("#buy", "Buy", {"plan": "pro"}),
         ("#plain button", "Form: Submission", {"path": "/"}),
@@ -166,6 +168,30 @@ async def test_a_click_or_a_submit_is_one_event(
     ]
     others = {e["n"] for e in collector.accepted} - {"pageview", "engagement", name}
     assert others == set()
+
+
+@pytest.mark.parametrize(
+    ("selector", "name", "url"),
+    [
+        ("#out b", "Outbound Link: Click", "http://elsewhere.test:{port}/there?x=1"),
+        ("#pass", "Outbound Link: Click", "http://elsewhere.test:{port}/there?x=1"),
+        ("#file", "File Download", "http://shop.test:{port}/files/report.pdf?token=s"),
+    ],
+)
+async def test_a_tag_may_ask_for_the_query_of_links(
+    visitor: BrowserContext,
+    pages: Pages,
+    collector: Collector,
+    selector: str,
+    name: str,
+    url: str,
+) -> None:
+    pages.bodies["/"] = LINKS.format(port=pages.port)
+    pages.attributes += " data-link-query"
+    page = await opened(visitor, pages.at("/"))
+    await page.click(selector)
+    (clicked,) = await collector.events(1, name)
+    assert (clicked["p"], clicked["q"]) == ({"url": url.format(port=pages.port)}, True)
 
 
 async def test_a_link_within_the_site_is_no_event(

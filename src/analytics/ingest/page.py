@@ -25,7 +25,9 @@ _NO_HOST: Final = "(none)"
 _URL: Final = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://([^/?#\\]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
 )
-_LINK: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://|//)?(?(1)(?:[^/?#\\]*@)?)([^?#]*)")
+_LINK: Final = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.\-]*://|//)?(?(1)(?:[^/?#\\]*@)?)([^?#]*)(\?[^#]*)?"
+)
 _USUAL_PORT: Final = re.compile(":(?:80|443)$")
 # Where the query of a `#fragment` begins: with its `?`, else with its first name=value, as
 # `#access_token=…` and `#/shop&token=…` have it.
@@ -167,10 +169,12 @@ def _tags(query: str) -> dict[str, str]:
     return tags
 
 
-def link(address: str) -> str:
-    """Return *address* with its origin and its path only.
+def link(address: str, *, query: bool = False) -> str:
+    """Return *address* with its origin, its path, and its query string if *query* is given, only.
 
     What else a link carries may be a secret of others: a signature, a token, a password.
     """
     match = _LINK.match(address)
-    return address if match is None else (match[1] or "") + match[2]
+    if match is None:
+        return address
+    return (match[1] or "") + match[2] + ((match[3] or "") if query else "")

@@ -380,3 +380,23 @@ def test_a_link_is_kept_without_what_may_be_a_secret_of_others(
     assert decoded(name=name, **{member: {"url": address}}).props == {"url": kept}
     own = decoded(name="Partner", **{member: {"url": address}})
     assert own.props == {"url": address}, "what is not a tracker's own event is the site's"
+
+
+@pytest.mark.parametrize("member", ["q", "linkQuery"])
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("https://a.example/f.pdf?lang=de&v=2#page=2", "https://a.example/f.pdf?lang=de&v=2"),
+        ("https://ada:s3cr3t@a.example:8443/x/?a=1", "https://a.example:8443/x/?a=1"),
+        ("https://a.example/#s3cr3t?a=1", "https://a.example/"),
+        ("/files/report.pdf?lang=de", "/files/report.pdf?lang=de"),
+    ],
+)
+def test_a_tag_that_asks_for_it_keeps_the_query_of_links(
+    address: str, kept: str, member: str
+) -> None:
+    for name in ("Outbound Link: Click", "File Download"):
+        body = {"name": name, "p": {"url": address}}
+        assert decoded(**body, **{member: True}).props == {"url": kept}
+        bare = {"url": kept.partition("?")[0]}
+        assert decoded(**body).props == decoded(**body, **{member: False}).props == bare

@@ -68,6 +68,8 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     i: bool | str | None = None
     hashMode: Any = None  # noqa: N815 - the wire's name
     h: Any = None
+    linkQuery: Any = None  # noqa: N815 - the wire's name
+    q: Any = None
     dnt: Any = None
     sd: float | str | None = None
     e: float | str | None = None
@@ -117,12 +119,15 @@ def sent(body: Body) -> Sent:
     screen = body.screen or body.s
     language = body.language or body.l
     engagement = name == ENGAGEMENT
+    props = _props(body)
+    if name.lower() in _LINKS:
+        props = _bare(props, query=_flag(body.linkQuery) or _flag(body.q))
     return Sent(
         domains=_domains(domain),
         url=url[: bounds.URL_CHARS],
         name=name,
         referrer=(body.referrer or body.r or "")[: bounds.REFERRER_CHARS],
-        props=_bare(_props(body)) if name.lower() in _LINKS else _props(body),
+        props=props,
         revenue=revenue,
         currency=currency,
         interactive=interactive not in (False, "false"),
@@ -201,8 +206,8 @@ def _props(body: Body) -> dict[str, str]:
     return props
 
 
-def _bare(props: dict[str, str]) -> dict[str, str]:
-    return {key: page.link(value) for key, value in props.items()}
+def _bare(props: dict[str, str], *, query: bool) -> dict[str, str]:
+    return {key: page.link(value, query=query) for key, value in props.items()}
 
 
 def _scalar(value: object) -> str:
