@@ -216,6 +216,7 @@ async def test_a_page_and_a_command_leave_the_same_behind(
 
 def test_every_operation_that_changes_something_has_its_page() -> None:
     elsewhere = {"import", "export", "erase", "erase.count", "backup", "audit", "status"}
-    reading = {"site.list", "site.attached", "user.list", "key.list", "audit-log"}
+    reading = {"site.list", "site.show", "site.attached", "site.expired"}
+    reading |= {"user.list", "key.list", "audit-log"}
     tried = {operation for _, _, operation, _ in STEPS.values()}
     assert tried == set(operations.OPERATIONS) - elsewhere - reading

@@ -37,6 +37,61 @@ def test_a_site_is_added_listed_and_removed(command: Command) -> None:
     assert command("site", "list", "--json").json == []
 
 
+def test_settings_of_a_site_are_shown_and_set(command: Command) -> None:
+    command("site", "add", "example.com")
+    before = command("site", "show", "example.com", "--json").json
+    assert command("site", "list", "--json").json == [before]
+    assert "retention_days" in command("site", "show", "example.com").out
+    some = ("--timezone", "Asia/Tehran", "--public", "--cookieless", "--retention-days", "400")
+    lists = ("--other-hostname", "*.A.example", "--other-hostname", "b.example")
+    shields = ("--shield-country", "de", "--shield-page", "/admin/*")
+    more = ("--honour-dnt", "--count-spam-referrers", "--revenue-ceiling", "5000")
+    changed = command("site", "set", "example.com", *some, *lists, *shields, *more, "--json").json
+    assert changed == {
+        **before,
+        "timezone": "Asia/Tehran",
+        "public": True,
+        "cookieless": True,
+        "retention_days": 400,
+        "other_hostnames": ["*.a.example", "b.example"],
+        "shields": {**before["shields"], "countries": ["DE"], "pages": ["/admin/*"]},
+        "honour_dnt": True,
+        "count_spam_referrers": True,
+        "revenue_ceiling": 5000,
+    }
+    back = ("--no-public", "--retention-days", "none", "--revenue-ceiling", "none")
+    again = command("site", "set", "example.com", *back, "--shield-page", "", "--json").json
+    shields_now = {**changed["shields"], "pages": []}
+    nothing = {"public": False, "retention_days": None, "revenue_ceiling": None}
+    assert again == {**changed, **nothing, "shields": shields_now}
+    assert command("site", "show", "www.example.com", "--json").json == again
+    for wrong, why in (
+        (("--timezone", "Mars/Olympus"), "is not a time zone"),
+        (("--shield-address", "office"), "give an IP address or a network"),
+        (("--shield-hostname", "https://a.example/"), "give a hostname alone"),
+        (("--retention-days", "0"), "from 1 to 36,500"),
+        (("--retention-days", "soon"), "not a valid integer"),
+        ((), "nothing to change"),
+    ):
+        refused = command("site", "set", "example.com", *wrong)
+        assert (refused.code, why in refused.err) == (2, True), refused.err
+    assert command("site", "show", "example.com", "--json").json == again
+
+
+def test_a_shorter_retention_is_not_set_unasked(command: Command) -> None:
+    command("site", "add", "example.com")
+    shorter = ("site", "set", "example.com", "--retention-days", "30", "--json")
+    assert command(*shorter).json["retention_days"] == 30, "there is nothing to delete"
+    command("site", "set", "example.com", "--retention-days", "none")
+    command("import", "access-log", "-", "--site", "example.com", stdin=access_log(3))
+    refused = command(*shorter, stdin=b"y\n")
+    assert (refused.code, refused.out, "give --yes" in refused.err) == (2, "", True)
+    assert command("site", "show", "example.com", "--json").json["retention_days"] is None
+    assert command(*shorter, "--yes").json["retention_days"] == 30
+    longer = command("site", "set", "example.com", "--retention-days", "40", "--json")
+    assert longer.json["retention_days"] == 40, "which deletes nothing"
+
+
 def test_a_person_is_added_with_a_password_from_standard_input(command: Command) -> None:
     add = ("user", "add", "Ada@Example.com", "--owner", "--password-stdin")
     assert command(*add, stdin=b"correct horse\n").code == 0

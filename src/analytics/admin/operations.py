@@ -44,7 +44,9 @@ class Operation(NamedTuple):
 OPERATIONS: Final[dict[str, Operation]] = {
     "site.add": Operation(sites.AddSite, sites.add),
     "site.list": Operation(sites.ListSites, sites.every),
+    "site.show": Operation(sites.NamedSite, sites.show),
     "site.change": Operation(sites.ChangeSite, sites.change),
+    "site.expired": Operation(sites.CountExpired, sites.expired),
     "site.attached": Operation(sites.NamedSite, sites.attached),
     "site.remove": Operation(sites.RemoveSite, sites.remove),
     "user.add": Operation(people.AddPerson, people.add),

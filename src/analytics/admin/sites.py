@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,12 +30,21 @@ class ListSites(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`site list`."""
 
 
+class ChangeShields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is changed of a site's shields: each list that is given replaces the one before."""
+
+    addresses: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    countries: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    pages: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    hostnames: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
 class ChangeSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`site change`: what is left out stays as it is."""
 
     site: str
     timezone: str | msgspec.UnsetType = msgspec.UNSET
-    shields: Shields | msgspec.UnsetType = msgspec.UNSET
+    shields: ChangeShields | msgspec.UnsetType = msgspec.UNSET
     honour_dnt: bool | msgspec.UnsetType = msgspec.UNSET
     cookieless: bool | msgspec.UnsetType = msgspec.UNSET
     retention_days: int | msgspec.UnsetType | None = msgspec.UNSET
@@ -43,6 +52,22 @@ class ChangeSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     other_hostnames: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     count_spam_referrers: bool | msgspec.UnsetType = msgspec.UNSET
     revenue_ceiling: int | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class CountExpired(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`site expired`."""
+
+    site: str
+    retention_days: int
+
+
+class SiteExpired(msgspec.Struct, frozen=True, kw_only=True):
+    """What a retention would delete that the site does not have yet."""
+
+    site: str
+    events: int
+    first_kept: str
+    """The first day that it keeps."""
 
 
 class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,17 +138,32 @@ async def every(workspace: Workspace, _: ListSites, __: Job) -> Sequence[SiteSho
     return [shown(site) for site in workspace.catalog.sites.all()]
 
 
+async def show(workspace: Workspace, asked: NamedSite, _: Job) -> SiteShown:
+    """Return one site, with all its settings."""
+    return shown(workspace.site(asked.site))
+
+
 async def change(workspace: Workspace, asked: ChangeSite, _: Job) -> SiteShown:
     """Change what is given of a site."""
     site = workspace.site(asked.site)
-    given = {
-        name: value
-        for name in asked.__struct_fields__
-        if name != "site" and (value := getattr(asked, name)) is not msgspec.UNSET
-    }
-    changed = msgspec.structs.replace(site, **given)
-    await workspace.catalog.sites.change(changed)
-    return shown(changed)
+    given = {name: value for name, value in _given(asked).items() if name != "site"}
+    if asked.shields is not msgspec.UNSET:
+        given["shields"] = msgspec.structs.replace(site.shields, **_given(asked.shields))
+    await workspace.catalog.sites.change(msgspec.structs.replace(site, **given))
+    return shown(workspace.site(asked.site))
+
+
+async def expired(workspace: Workspace, asked: CountExpired, _: Job) -> SiteExpired:
+    """Count what a retention would delete; nothing where it is no shorter than the site's."""
+    site = workspace.site(asked.site)
+    await workspace.settle()
+    gone = await service.expired(workspace.store, site, asked.retention_days, workspace.clock())
+    shorter = service.is_shorter(asked.retention_days, site.retention_days)
+    return SiteExpired(
+        site=site.domain,
+        events=gone.events if shorter else 0,
+        first_kept=gone.first_kept.isoformat(),
+    )
 
 
 async def attached(workspace: Workspace, asked: NamedSite, _: Job) -> SiteAttached:
@@ -152,6 +192,11 @@ async def remove(workspace: Workspace, asked: RemoveSite, job: Job) -> SiteRemov
         viewers_withdrawn=removed.viewers,
         rows_deleted=removed.rows,
     )
+
+
+def _given(asked: msgspec.Struct) -> dict[str, Any]:
+    values = {name: getattr(asked, name) for name in asked.__struct_fields__}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
 def shown(site: Site) -> SiteShown:

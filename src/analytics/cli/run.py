@@ -16,7 +16,8 @@ from analytics import problem
 from analytics.admin import rendezvous, talk
 from analytics.admin.folder import DataFolder
 from analytics.admin.job import Job, Progress, Report, nothing
-from analytics.errors import FolderInUse, Misconfigured, Unavailable
+from analytics.cli import versions
+from analytics.errors import AnalyticsError, FolderInUse, Misconfigured, Unavailable
 from analytics.settings import Settings
 
 WAIT_S: Final = 10.0
@@ -25,6 +26,12 @@ _POLL_S: Final = 0.05
 _PIECE: Final = 1 << 16
 
 T = TypeVar("T")
+
+
+class _Program(msgspec.Struct):
+    """What every version says of itself in `status`."""
+
+    program: str
 
 
 def run(
@@ -55,16 +62,48 @@ def run(
         connection = rendezvous.connect(folder.socket)
         if connection is not None:
             with connection:
-                result = _there(connection, operation, parameters, source, report)
-            break
+                return _asked(folder, connection, operation, parameters, answer, source, report)
         try:
             result = asyncio.run(_here(settings, operation, parameters, source, report))
-            break
+            return msgspec.json.decode(result, type=answer)
         except FolderInUse:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_POLL_S)
-    return msgspec.json.decode(result, type=answer)
+
+
+def _asked(
+    folder: DataFolder,
+    connection: socket.socket,
+    operation: str,
+    parameters: bytes,
+    answer: type[T],
+    source: BinaryIO | None,
+    report: Report,
+) -> T:
+    """Return what the server answers. Raise `Misconfigured` when it is of another version."""
+    try:
+        result = _there(connection, operation, parameters, source, report)
+        return msgspec.json.decode(result, type=answer)
+    except msgspec.ValidationError as exc:
+        raise versions.differ(_version_of(folder)) from exc
+    except AnalyticsError as exc:
+        if versions.is_misunderstanding(operation, exc):
+            raise versions.differ(_version_of(folder)) from exc
+        raise
+
+
+def _version_of(folder: DataFolder) -> str | None:
+    """Return the version of the server that owns *folder*; None when it does not say."""
+    connection = rendezvous.connect(folder.socket)
+    if connection is None:
+        return None
+    with connection:
+        try:
+            result = _there(connection, "status", b"{}", None, lambda _: None)
+            return msgspec.json.decode(result, type=_Program).program
+        except (AnalyticsError, msgspec.MsgspecError):
+            return None
 
 
 async def _here(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from analytics.admin import sites
-from analytics.cli import consent, table
+from analytics.cli import consent, site_settings, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import day, echo, show_json
 from analytics.cli.run import run
@@ -14,7 +14,11 @@ from analytics.wording import counted
 
 @click.group()
 def site() -> None:
-    """Add, list and remove sites."""
+    """Add, list, change and remove sites."""
+
+
+site.add_command(site_settings.show)
+site.add_command(site_settings.set_)
 
 
 @site.command()

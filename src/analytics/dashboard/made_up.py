@@ -11,17 +11,17 @@ from starlette.responses import Response
 
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.deps import Dashboard
-from analytics.dashboard.shields_form import HOSTNAMES, read_rules
+from analytics.dashboard.shields_form import read_rules
 from analytics.dashboard.templates import path_of
 from analytics.errors import Malformed
 from analytics.parsing import whole_number
 from analytics.site import Site
+from analytics.store.catalog.rules import HOSTNAMES, MAX_REVENUE
 from analytics.wildcard import admits
 
 SINCE_MS: Final = 30 * 86_400_000
 _MOST: Final = 50
 SHOWN: Final = 10
-_MOST_REVENUE: Final = 10**14
 
 
 async def foreign_hosts(deps: Dashboard, site: Site) -> Sequence[tuple[str, int]]:
@@ -42,7 +42,7 @@ async def change(ask: Ask, site: Site, form: FormData) -> Response:
         site,
         other_hostnames=rules["other_hostnames"],
         count_spam_referrers="count_spam_referrers" in form,
-        revenue_ceiling=whole_number(ceiling, "revenue_ceiling", least=0, most=_MOST_REVENUE)
+        revenue_ceiling=whole_number(ceiling, "revenue_ceiling", least=0, most=MAX_REVENUE)
         if ceiling
         else None,
     )
@@ -53,7 +53,7 @@ async def change(ask: Ask, site: Site, form: FormData) -> Response:
 async def accept_host(ask: Ask, site: Site, form: FormData) -> Response:
     """Count the hits of one more hostname."""
     hostname = str(form.get("hostname", "")).strip().lower()[:253]
-    if not HOSTNAMES.is_rule(hostname):
+    if not HOSTNAMES.allows(hostname):
         raise Malformed("hostname", f"{hostname[:60]!r}: {HOSTNAMES.fault}")
     if not admits(site.other_hostnames, hostname):
         changed = msgspec.structs.replace(site, other_hostnames=(*site.other_hostnames, hostname))

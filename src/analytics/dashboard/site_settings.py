@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
 from typing import Final
 
 import msgspec
@@ -14,20 +13,18 @@ from starlette.responses import Response
 from analytics.dashboard import confirmation, made_up, names, site_access
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
-from analytics.dashboard.report import count_of
 from analytics.dashboard.shields_form import BadRules, read_shields
 from analytics.dashboard.sites import snippet
 from analytics.dashboard.span import day_name
 from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed, NotFound
 from analytics.parsing import whole_number
-from analytics.query import Metric, Period, Query
 from analytics.site import Site
-from analytics.store import localtime
+from analytics.store.catalog import service
 from analytics.store.catalog import timezone as timezones
+from analytics.store.catalog.rules import MAX_RETENTION_DAYS
 from analytics.wording import counted
 
-MAX_RETENTION_DAYS: Final = 36_500
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "general": ("timezone", "public"),
     "privacy": ("honour_dnt", "cookieless"),
@@ -142,8 +139,8 @@ async def _shields(ask: Ask, site: Site, form: FormData) -> Response:
 
 async def _retention(ask: Ask, site: Site, form: FormData) -> Response:
     days = _days(str(form.get("days", "")))
-    shorter = days is not None and (site.retention_days is None or days < site.retention_days)
-    if shorter and days is not None and await _older_events(ask, site, days):
+    shorter = days is not None and service.is_shorter(days, site.retention_days)
+    if shorter and days is not None and (await _expired(ask, site, days)).events:
         question = await _retention_question(ask, site, {"days": str(days)})
         if answer := confirmation.first(ask, question, form):
             return answer
@@ -157,8 +154,9 @@ async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Co
     days = _days(given.get("days", ""))
     if days is None:
         raise Malformed("days", "Give a number of days.")
-    events = counted(await _older_events(ask, site, days), "event")
-    first_kept = day_name(_first_kept(ask, site, days), with_year=True)
+    expired = await _expired(ask, site, days)
+    events = counted(expired.events, "event")
+    first_kept = day_name(expired.first_kept, with_year=True)
     deleted = (
         f"This deletes {events} from before {first_kept}, for good: page views and custom events,"
         " those of machines included."
@@ -176,25 +174,8 @@ async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Co
     )
 
 
-def _first_kept(ask: Ask, site: Site, days: int) -> date:
-    today = localtime.day_of(site.timezone, ask.deps.clock())
-    return localtime.date_of(today) - timedelta(days)
-
-
-async def _older_events(ask: Ask, site: Site, days: int) -> int:
-    """Count the events before the first day that a retention of *days* keeps."""
-    zone = site.timezone
-    cut = localtime.day_start(zone, localtime.day_number(_first_kept(ask, site, days)))
-    first = await ask.deps.store.first_event(site.domain)
-    if first is None or first >= cut:
-        return 0
-    since = localtime.day_start(zone, localtime.day_of(zone, first))
-    found = await ask.deps.store.query(
-        Query(
-            site=site.domain, metrics=(Metric.EVENTS,), period=Period(since, cut, zone), bots=True
-        )
-    )
-    return count_of(found)
+async def _expired(ask: Ask, site: Site, days: int) -> service.Expired:
+    return await service.expired(ask.deps.store, site, days, ask.deps.clock())
 
 
 def _days(text: str) -> int | None:

@@ -103,6 +103,13 @@ class SitesContract:
             ("shields", Shields(addresses=("10.0.0",))),
             ("shields", Shields(countries=("germany",))),
             ("shields", Shields(countries=("XX",))),
+            ("shields", Shields(pages=("admin",))),
+            ("shields", Shields(hostnames=("https://example.com/",))),
+            ("shields", Shields(pages=tuple(f"/{n}" for n in range(501)))),
+            ("other_hostnames", ("a b",)),
+            ("retention_days", 36_501),
+            ("revenue_ceiling", -1),
+            ("revenue_ceiling", 10**14 + 1),
         ],
     )
     async def test_a_change_without_sense_is_refused(
@@ -112,6 +119,16 @@ class SitesContract:
         with pytest.raises(Malformed):
             await catalog.sites.change(msgspec.structs.replace(site, **{field: value}))
         assert catalog.sites.get("example.com") == site
+
+    async def test_settings_are_kept_in_one_spelling(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("example.com", timezone="Etc/UTC")
+        shields = Shields(countries=("de", " DE"), hostnames=("WWW.Example.com", ""))
+        changed = msgspec.structs.replace(site, shields=shields, other_hostnames=("*.A.example",))
+        await catalog.sites.change(changed)
+        stored = catalog.sites.get("example.com")
+        assert stored is not None
+        assert stored.shields == Shields(countries=("DE",), hostnames=("www.example.com",))
+        assert stored.other_hostnames == ("*.a.example",)
 
     async def test_a_site_that_is_not_there_cannot_be_changed(self, catalog: Catalog) -> None:
         site = await catalog.sites.add("example.com", timezone="Etc/UTC")
@@ -419,6 +436,18 @@ async def _change_everything(catalog: Catalog) -> None:
 
 class AuditContract:
     """The tests of the audit log."""
+
+    async def test_what_changes_nothing_is_not_written_down(self, catalog: Catalog) -> None:
+        site = await catalog.sites.add("a.example", timezone="Etc/UTC")
+        ada = await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        before = await catalog.audit_log.recent(100)
+        await catalog.sites.change(site)
+        await catalog.people.change(ada)
+        assert await catalog.audit_log.recent(100) == before
+        await catalog.sites.change(msgspec.structs.replace(site, public=True))
+        await catalog.people.change(msgspec.structs.replace(ada, sites=("a.example",)))
+        whats = [each.what.value for each in await catalog.audit_log.recent(2)]
+        assert whats == ["person-changed", "site-changed"]
 
     async def test_every_change_is_written_down(self, catalog: Catalog, clock: HandClock) -> None:
         with acting("ada@x.example"):

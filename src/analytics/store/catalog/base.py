@@ -29,7 +29,11 @@ class Sites(Protocol):
         """Create it. Raises `Malformed` for no domain or time zone, `Conflict` if it exists."""
 
     async def change(self, site: Site) -> None:
-        """Replace the stored site of the same domain. Raises `NotFound`."""
+        """Replace the stored site of the same domain, with its settings in their usual spelling.
+
+        Raises `NotFound`, and `Malformed` for a setting that makes no sense. What is the same
+        already is not written down again.
+        """
 
     async def remove(self, domain: str) -> None:
         """Forget the site (its rows are the store's affair). Raises `NotFound`."""

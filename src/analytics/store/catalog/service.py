@@ -6,13 +6,16 @@ So that what is removed on a page is gone as thoroughly as by a command.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from analytics.errors import Conflict, Forbidden, Malformed, NotFound
 from analytics.person import Key, Person, Scope
+from analytics.query import Metric, Period, Query, Result
 from analytics.site import Site
+from analytics.store import localtime
 from analytics.store.catalog.audit import Deed
 from analytics.store.catalog.base import Catalog
 from analytics.wording import counted
@@ -23,6 +26,13 @@ class FirstEvents(Protocol):
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
+
+
+class Events(FirstEvents, Protocol):
+    """The part of a store that a shorter retention concerns."""
+
+    async def query(self, query: Query) -> Result:
+        """As `SeriesStore.query`."""
 
 
 class Rows(Protocol):
@@ -46,6 +56,15 @@ class Attached(NamedTuple):
     """Stored events, those of machines and the pings included."""
 
 
+class Expired(NamedTuple):
+    """What a retention deletes."""
+
+    first_kept: date
+    """The first day of the site that it keeps."""
+    events: int
+    """Page views and custom events from before it, those of machines included."""
+
+
 class Removed(NamedTuple):
     """What the removal of a site did."""
 
@@ -66,6 +85,27 @@ async def add_site(catalog: Catalog, rows: FirstEvents, domain: str, *, timezone
     """Add a site. Raises `Malformed`, `Conflict`."""
     site = await catalog.sites.add(domain, timezone=timezone)
     return Added(site, await rows.first_event(site.domain))
+
+
+async def expired(store: Events, site: Site, days: int, now: int) -> Expired:
+    """Return what goes when the events of *site* are kept for *days* only."""
+    zone = site.timezone
+    first_kept = localtime.date_of(localtime.day_of(zone, now)) - timedelta(days)
+    cut = localtime.day_start(zone, localtime.day_number(first_kept))
+    first = await store.first_event(site.domain)
+    if first is None or first >= cut:
+        return Expired(first_kept, 0)
+    period = Period(localtime.day_start(zone, localtime.day_of(zone, first)), cut, zone)
+    counts = await store.query(
+        Query(site=site.domain, metrics=(Metric.EVENTS,), period=period, bots=True)
+    )
+    figures = (row.metrics[0] for row in counts.rows)
+    return Expired(first_kept, sum(each for each in figures if isinstance(each, int)))
+
+
+def is_shorter(days: int, kept: int | None) -> bool:
+    """Whether a retention of *days* keeps less than one of *kept*; None keeps everything."""
+    return kept is None or days < kept
 
 
 async def attached(catalog: Catalog, rows: Rows, domain: str) -> Attached:

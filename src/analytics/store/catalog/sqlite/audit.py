@@ -22,6 +22,10 @@ _KEPT_MS: Final = KEPT_DAYS * 24 * _HOUR_MS
 _MAX_ABOUT_CHARS: Final = 300
 
 
+class NothingChanged(Exception):
+    """Raised by work that finds everything as it should be: then nothing is written down."""
+
+
 class SqliteAuditLog:
     """Writes entries with the changes that they tell of, and counts refused logins in memory."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from analytics.errors import Conflict, Malformed
 from analytics.person import MAX_EMAIL_CHARS, Person
 from analytics.store.catalog.audit import Deed
 from analytics.store.catalog.password import Passwords
-from analytics.store.catalog.sqlite.audit import SqliteAuditLog
+from analytics.store.catalog.sqlite.audit import NothingChanged, SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
 from analytics.store.catalog.sqlite.sessions import (
     SqliteSessions,
@@ -77,18 +78,22 @@ class SqlitePeople(SqliteSessions):
     async def change(self, person: Person) -> None:
         def update(connection: sqlite3.Connection) -> None:
             stored = connection.execute(
-                "SELECT owner FROM people WHERE email = ?", (person.email,)
+                "SELECT owner, sites FROM people WHERE email = ?", (person.email,)
             ).fetchone()
             if stored is None:
                 raise unknown(person.email)
+            changed = (person.owner, msgspec.json.encode(person.sites))
+            if changed == stored:
+                raise NothingChanged
             connection.execute(
                 "UPDATE people SET owner = ?, sites = ? WHERE email = ?",
-                (person.owner, msgspec.json.encode(person.sites), person.email),
+                (*changed, person.email),
             )
             if stored[0] and not person.owner:
                 _check_owner(connection, person.email)
 
-        await self._audit_log.change(update, Deed.PERSON_CHANGED, about=_rights(person))
+        with suppress(NothingChanged):
+            await self._audit_log.change(update, Deed.PERSON_CHANGED, about=_rights(person))
 
     async def set_password(
         self, email: str, password: str, *, keep: str = "", must_change: bool = False

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
+from contextlib import suppress
 from uuid import uuid4
 
 import msgspec
 
-from analytics import zones
 from analytics.errors import Conflict, Malformed, NotFound
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
+from analytics.store.catalog import rules
 from analytics.store.catalog import timezone as timezones
 from analytics.store.catalog.audit import Deed
-from analytics.store.catalog.sqlite.audit import SqliteAuditLog
+from analytics.store.catalog.sqlite.audit import NothingChanged, SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
 
 
@@ -68,23 +68,27 @@ class SqliteSites:
         return next(site for site in sites if site.id == site_id)
 
     async def change(self, site: Site) -> None:
-        _check(site)
+        site = rules.checked(site)
 
         def update(connection: sqlite3.Connection) -> tuple[Site, ...]:
             stored = _stored(connection, site.domain)
             if stored is None:
                 raise _unknown(site.domain)
-            _write(connection, msgspec.structs.replace(site, id=stored.id, number=stored.number))
+            changed = msgspec.structs.replace(site, id=stored.id, number=stored.number)
+            if changed == stored:
+                raise NothingChanged
+            _write(connection, changed)
             return _every(connection)
 
         before = self._by_name.get(site.domain, site)
-        await self._audit_log.change(
-            update,
-            Deed.SITE_CHANGED,
-            about=_difference(before, site),
-            site=site.domain,
-            then=self._take,
-        )
+        with suppress(NothingChanged):
+            await self._audit_log.change(
+                update,
+                Deed.SITE_CHANGED,
+                about=_difference(before, site),
+                site=site.domain,
+                then=self._take,
+            )
 
     async def remove(self, domain: str) -> None:
         def delete(connection: sqlite3.Connection) -> tuple[Site, ...]:
@@ -127,21 +131,3 @@ def _difference(before: Site, after: Site) -> str:
 
 def _unknown(domain: str) -> NotFound:
     return NotFound(f"{domain} is not a site here; `analytics site list` shows them")
-
-
-def _check(site: Site) -> None:
-    timezones.checked(site.timezone)
-    if site.retention_days is not None and site.retention_days < 1:
-        raise Malformed("retention_days", "give at least 1 day, or nothing to keep everything")
-    if site.revenue_ceiling is not None and site.revenue_ceiling < 0:
-        raise Malformed("revenue_ceiling", "give at least 0, or nothing for the usual ceiling")
-    for address in site.shields.addresses:
-        try:
-            ip_network(address, strict=False)
-        except ValueError:
-            raise Malformed(
-                "shields.addresses", f"{address!r} is neither an address nor a network"
-            ) from None
-    for country in site.shields.countries:
-        if country not in zones.countries():
-            raise Malformed("shields.countries", f"{country!r} is not a country; give a code: DE")

@@ -1,0 +1,164 @@
+"""`analytics site show` and `analytics site set`: what a site counts, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import click
+import msgspec
+
+from analytics.admin import sites
+from analytics.cli import consent
+from analytics.cli.options import F, as_json, common, settings
+from analytics.cli.output import echo, show_json
+from analytics.cli.run import run
+from analytics.wording import counted
+
+NONE: Final = "none"
+
+
+class NumberOrNone(click.ParamType):
+    """A whole number, or the word that takes a setting away."""
+
+    name = "number or none"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
+        """Return the number, or the word as it is."""
+        if value == NONE:
+            return value
+        return click.INT.convert(value, param, ctx)
+
+
+_SHIELDS: Final[dict[str, tuple[str, str]]] = {
+    "addresses": ("--shield-address", "Leave out this address or network."),
+    "countries": ("--shield-country", "Leave out this country, such as DE."),
+    "pages": ("--shield-page", "Leave out this path; * stands for any text."),
+    "hostnames": ("--shield-hostname", "Count this hostname, and of others none."),
+}
+
+
+def _shield_options(function: F) -> F:
+    for name, (option, text) in reversed(_SHIELDS.items()):
+        function = _list_option(option, name, text)(function)
+    return function
+
+
+def _list_option(option: str, name: str, text: str) -> Callable[[F], F]:
+    return click.option(
+        option,
+        name,
+        multiple=True,
+        metavar="TEXT",
+        help=f"{text} Several replace the list; '' empties it.",
+    )
+
+
+@click.command()
+@click.argument("name", metavar="SITE")
+@as_json
+@common
+def show(name: str, *, as_json: bool) -> None:
+    """Show the settings of SITE."""
+    shown = run(settings(), "site.show", sites.NamedSite(site=name), sites.SiteShown)
+    if as_json:
+        show_json(shown)
+    else:
+        _echo_settings(shown)
+
+
+@click.command("set")
+@click.argument("name", metavar="SITE")
+@click.option("--timezone", help="Where its days begin.")
+@click.option("--public/--no-public", default=None, help="Anyone may see the report.")
+@click.option(
+    "--honour-dnt/--no-honour-dnt", default=None, help="Leave out who asks not to be tracked."
+)
+@click.option("--cookieless/--no-cookieless", default=None, help="Count without cookies.")
+@click.option(
+    "--retention-days",
+    type=NumberOrNone(),
+    metavar="DAYS|none",
+    help="Delete events when they are so old; none keeps them for good.",
+)
+@_list_option(
+    "--other-hostname", "other_hostnames", "Count this hostname, too; * counts every one."
+)
+@click.option(
+    "--count-spam-referrers/--no-count-spam-referrers",
+    default=None,
+    help="Count visits from known senders of made-up ones.",
+)
+@click.option(
+    "--revenue-ceiling",
+    type=NumberOrNone(),
+    metavar="UNITS|none",
+    help="Leave out events with more revenue; none means the usual ceiling.",
+)
+@_shield_options
+@consent.YES
+@as_json
+@common
+def set_(name: str, *, yes: bool, as_json: bool, **given: Any) -> None:
+    """Change settings of SITE: what is not given stays as it is.
+
+    A shorter retention deletes events for good: the command says how many, and asks.
+    """
+    changes = _changes(given)
+    if not changes:
+        raise click.UsageError("nothing to change; --help shows what can be set")
+    days = changes.get("retention_days")
+    if days is not None:
+        _ask_before_expiry(name, days, yes=yes)
+    asked = sites.ChangeSite(site=name, **changes)
+    changed = run(settings(), "site.change", asked, sites.SiteShown)
+    if as_json:
+        show_json(changed)
+    else:
+        _echo_settings(changed)
+
+
+def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of `ChangeSite` that the options ask for."""
+    changes = {name: _value(value) for name, value in given.items() if value not in (None, ())}
+    shields = {name: changes.pop(name) for name in _SHIELDS if name in changes}
+    if shields:
+        changes["shields"] = sites.ChangeShields(**shields)
+    return changes
+
+
+def _value(option: Any) -> Any:
+    if isinstance(option, tuple):
+        return tuple(entry for entry in option if entry)
+    return None if option == NONE else option
+
+
+def _ask_before_expiry(name: str, days: int, *, yes: bool) -> None:
+    counting = sites.CountExpired(site=name, retention_days=days)
+    expired = run(settings(), "site.expired", counting, sites.SiteExpired)
+    if expired.events and consent.must_ask(yes=yes):
+        consent.ask(
+            f"This deletes {counted(expired.events, 'event')} of {expired.site} from before"
+            f" {expired.first_kept} for good. Go on?"
+        )
+
+
+def _echo_settings(site: sites.SiteShown) -> None:
+    values = msgspec.to_builtins(site)
+    shields = {f"shields.{name}": value for name, value in values.pop("shields").items()}
+    lines = {**values, **shields}
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        echo(f"{name:{width}}  {_worded(name, value)}")
+
+
+def _worded(name: str, value: Any) -> str:
+    if value is None:
+        return {"retention_days": "kept for good", "revenue_ceiling": "the usual one"}[name]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(value) or "none"
+    return str(value)
