@@ -70,7 +70,7 @@ def test_settings_of_a_site_are_shown_and_set(command: Command) -> None:
         (("--shield-address", "office"), "give an IP address or a network"),
         (("--shield-hostname", "https://a.example/"), "give a hostname alone"),
         (("--retention-days", "0"), "from 1 to 36,500"),
-        (("--retention-days", "soon"), "not a valid integer"),
+        (("--retention-days", "soon"), "neither a whole number nor none"),
         ((), "nothing to change"),
     ):
         refused = command("site", "set", "example.com", *wrong)

@@ -247,6 +247,21 @@ async def test_a_hit_from_another_hostname_is_told_and_is_not_the_first_pageview
     await stream.aclose()
 
 
+async def test_a_machine_does_not_hide_that_others_come_from_another_hostname(
+    followed: Dashboard, store: DuckDBStore
+) -> None:
+    site = structs.replace(HERE, other_hostnames=())
+    drop = Drop(
+        site=SITE, received_at=NOW - 1000, reason=DropReason.FOREIGN_HOST, hostname="shop.test"
+    )
+    await store.write(batch([hit(NOW - 1000, browser="curl", bot="tool"), drop]))
+    stream = messages(followed, site, beat_s=FOREVER_S, pause_s=0)
+    await anext(stream)
+    first = await _next(stream)
+    assert (first["seen"], first["machine"], first["elsewhere"]) == (False, "curl", True)
+    await stream.aclose()
+
+
 async def test_a_machine_is_not_the_first_pageview(
     followed: Dashboard, signal: Signal, store: DuckDBStore
 ) -> None:

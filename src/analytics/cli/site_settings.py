@@ -18,18 +18,21 @@ from analytics.wording import counted
 NONE: Final = "none"
 
 
-class NumberOrNone(click.ParamType):
+class NumberOrNone(click.ParamType[int | str]):
     """A whole number, or the word that takes a setting away."""
 
     name = "number or none"
 
     def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> object:
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
         """Return the number, or the word as it is."""
         if value == NONE:
             return value
-        return click.INT.convert(value, param, ctx)
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor {NONE}", param, ctx)
 
 
 _SHIELDS: Final[dict[str, tuple[str, str]]] = {

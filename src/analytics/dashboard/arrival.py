@@ -19,20 +19,32 @@ class Arrival(NamedTuple):
     machine: str = ""
     """What came instead, by the name that it gives itself; "" when nothing did."""
     elsewhere: bool = False
-    """Whether all that came was left out, for a hostname that is not the site's."""
+    """Whether people's hits were left out, for a hostname that is not the site's."""
 
 
 async def arrival(deps: Dashboard, site: Site) -> Arrival:
     """Return what has come to *site* so far."""
     first = await deps.store.first_event(site.domain)
-    if first is None:
-        return Arrival(seen=False, elsewhere=bool(await made_up.foreign_hosts(deps, site)))
+    if first is not None and await _counted(deps, site, first):
+        return Arrival(seen=True)
+    # A machine that was stored must not hide that everybody else is left out.
+    elsewhere = bool(await made_up.foreign_hosts(deps, site))
+    machine = "" if first is None else await _machine(deps, site, first)
+    return Arrival(seen=False, machine=machine, elsewhere=elsewhere)
+
+
+async def _counted(deps: Dashboard, site: Site, first: int) -> int:
+    """Count the events since the *first* that the figures count."""
     period = Period(first, deps.clock() + 1, site.timezone)
     counted = await deps.store.query(
         Query(site=site.domain, metrics=(Metric.EVENTS,), period=period)
     )
-    if count_of(counted):
-        return Arrival(seen=True)
+    return count_of(counted)
+
+
+async def _machine(deps: Dashboard, site: Site, first: int) -> str:
+    """Return the name of the machine with most events since the *first*; "" without any."""
+    period = Period(first, deps.clock() + 1, site.timezone)
     machines = await deps.store.query(
         Query(
             site=site.domain,
@@ -45,7 +57,7 @@ async def arrival(deps: Dashboard, site: Site) -> Arrival:
         )
     )
     if not machines.rows:
-        return Arrival(seen=False)
+        return ""
     name = machines.rows[0].dimensions[0]
     unnamed = name in ("", "(not set)", "Other")
-    return Arrival(seen=False, machine="without a name" if unnamed else name[:60])
+    return "without a name" if unnamed else name[:60]
