@@ -35,6 +35,21 @@ def test_short_text_is_remembered_and_long_text_is_answered_the_same() -> None:
     assert asked == ["abc", "abcd", "abcd", "abc"]
 
 
+def test_what_is_kept_is_bounded_with_all_that_it_was_asked() -> None:
+    asked = []
+
+    @bounded_cache(2, longest=3)
+    def joined(text: str, more: str, *, last: str = "", times: int = 1) -> str:
+        asked.append(text)
+        return (text + more + last) * times
+
+    for _ in range(2):
+        assert joined("a", "b", last="c", times=2) == "abcabc"
+        assert joined("b", "bcd") == "bbcd"
+        assert joined("c", "", last="bcd") == "cbcd"
+    assert asked == ["a", "b", "c", "b", "c"]
+
+
 async def test_long_text_of_strangers_is_kept_nowhere(tmp_path: Path) -> None:
     async with open_parts(Settings(data=tmp_path / "data")) as parts:
         await parts.catalog.sites.add("a.example", timezone="Etc/UTC")

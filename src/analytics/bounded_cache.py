@@ -21,17 +21,18 @@ LONGEST: Final = 512
 def bounded_cache(
     entries: int, longest: int = LONGEST
 ) -> Callable[[Callable[Concatenate[T, P], R]], Callable[Concatenate[T, P], R]]:
-    """Keep the last *entries* answers to calls whose first argument is not over *longest*.
-
-    The other arguments are part of the key too: they must be bounded already.
-    """
+    """Keep the last *entries* answers to calls whose texts together are not over *longest*."""
 
     def decorate(function: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[T, P], R]:
         cached: Callable[..., R] = lru_cache(entries)(function)
 
         @wraps(function)
         def call(text: T, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            if len(text) > longest:
+            size = len(text)
+            for each in (*args, *kwargs.values()):
+                if isinstance(each, str | bytes):
+                    size += len(each)
+            if size > longest:
                 return function(text, *args, **kwargs)
             return cached(text, *args, **kwargs)
 

@@ -9,7 +9,7 @@ import pytest
 
 from analytics.admin import auditing, importing
 from analytics.admin.auditing import Audit
-from analytics.admin.importing import Imported, ImportPast
+from analytics.admin.importing import OTHER_REASONS, SHOWN_REASONS, Imported, ImportPast
 from analytics.admin.job import Job, Progress
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed, NotFound
@@ -84,6 +84,14 @@ async def test_the_first_unreadable_line_is_shown_without_control_characters(
         "it is not of the combined log format": 2,
         "no address of a visitor stands in front of the time": 1,
     }
+
+
+async def test_reasons_that_quote_their_lines_are_as_few_as_others(workspace: Workspace) -> None:
+    odd = [log_line(f"http://bad host {n}/") for n in range(300)]
+    done = await bring(workspace, [*PAGES, *odd, "no log line"])
+    assert done.unreadable == 301
+    assert len(done.unreadable_because) == SHOWN_REASONS + 1
+    assert done.unreadable_because[OTHER_REASONS] == 301 - SHOWN_REASONS
 
 
 async def test_the_same_file_again_adds_nothing(workspace: Workspace) -> None:

@@ -195,7 +195,9 @@ async def test_who_asks_too_often_is_refused_before_any_route() -> None:
             refused = await asking.get(path)
             assert refused.status_code == 429
             assert refused.headers["retry-after"] == "7"
-        assert (await asking.get("/api/exact")).status_code == 200, "it counts for itself"
+        assert (await asking.post("/api/exact")).status_code == 200, "it counts for itself"
+        for method in ("GET", "HEAD", "OPTIONS", "PUT"):
+            assert (await asking.request(method, "/api/exact")).status_code == 429
         assert (await asking.get("/health/live")).status_code == 404, "who watches is not counted"
 
 

@@ -122,7 +122,15 @@ def test_one_wish_is_enough() -> None:
         ("fr;q=1", "fr"),
         ("", ""),
         (",", ""),
-        ("x" * 90, "x" * 35),
+        (" DE ;q=0.1, en", "de"),
+        ("en-" + "x" * 90, "en-" + "x" * 32),
+        ("x" * 90, ""),
+        ("*", ""),
+        ("C", ""),
+        ("undefined", ""),
+        ("en\x9b31m", ""),
+        ("\x9b31m", ""),
+        ("<script>", ""),
     ],
 )
 def test_the_first_language_is_the_visitors(header: str, language: str) -> None:

@@ -69,6 +69,11 @@ def test_a_path_has_at_most_2000_characters() -> None:
         ("section-2?utm_source=news", "/#section-2"),
         ("/shop?a=b?token=s3cret&utm_source=news", "/#/shop"),
         ("/shop#top?utm_source=news&token=s3cret", "/#/shop#top"),
+        ("/signed/in#access_token=s3cret&utm_source=news", "/#/signed/in"),
+        ("/signed/in/#id_token=s3cret&utm_source=news", "/#/signed/in/"),
+        ("/shop;token=s3cret&utm_source=news", "/#/shop"),
+        ("/shop/1;token=s3cret&utm_source=news", "/#/shop/1"),
+        ("/shop/1#part?utm_source=news", "/#/shop/1#part"),
     ],
 )
 def test_a_query_behind_the_hash_is_read_for_its_tags_and_forgotten(
@@ -170,6 +175,8 @@ def test_the_rest_of_the_query_is_forgotten() -> None:
         ("http://localhost:3000/", ""),
         ("http://intranet/", ""),
         ("http://printer.local/", ""),
+        ("http://router.home.arpa/", ""),
+        ("ios-app://429047995/pinterest", "429047995/pinterest"),
         ("http://192.168.1.5/", ""),
         ("http://[2001:db8::1]/", ""),
         ("http://co.uk/", ""),

@@ -77,8 +77,10 @@ def test_the_tag_goes_before_the_referrer_and_that_before_the_click_id() -> None
 
 
 @pytest.mark.parametrize(
-    "hostile", ["/", "//", ".", "...", ":", "a" * 3000, "\0", "é.例え", "www."]
-)
+    "hostile",
+    ["/", "//", ".", "...", ":", "a" * 3000, "\0", "é.例え", "www.",
+     "search." * 30 + "xyz.google.com", "https://" + "search." * 30 + "xyz.google.com/"],
+)  # fmt: skip
 def test_nothing_that_is_sent_makes_it_fail(hostile: str) -> None:
     assert isinstance(source(hostile), str)
     assert isinstance(source(utm_source=hostile), str)

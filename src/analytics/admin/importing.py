@@ -20,6 +20,8 @@ BREATH: Final = 50
 """Lines after which the server gets to answer others."""
 SHOWN_LINES: Final = 20
 SHOWN_CHARACTERS: Final = 300
+SHOWN_REASONS: Final = 20
+OTHER_REASONS: Final = "for another reason"
 
 
 class ImportPast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +87,9 @@ class _Count:
             )
         if len(self.unreadable) < SHOWN_LINES:
             self.unreadable.append(self.lines)
-        self.unreadable_because[why] += 1
+        # Some reasons quote the line, so there may be as many of them as lines.
+        is_shown = why in self.unreadable_because or len(self.unreadable_because) < SHOWN_REASONS
+        self.unreadable_because[why if is_shown else OTHER_REASONS] += 1
 
 
 async def run(workspace: Workspace, asked: ImportPast, job: Job) -> Imported:

@@ -139,7 +139,8 @@ class Gate:
             exact = self._exact.get(scope["path"])
             if exact is not None:
                 send = filters.answering(send, named)
-                if not exact.charges:
+                # An endpoint charges for what it takes, and not for what it refuses or explains.
+                if not exact.charges or scope["method"] != exact.method:
                     try:
                         self._check(scope)
                     except AnalyticsError as error:

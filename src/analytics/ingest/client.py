@@ -11,6 +11,7 @@ from starlette.types import Scope
 from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Misconfigured
+from analytics.ingest import language
 from analytics.limiter import local
 
 Network = IPv4Network | IPv6Network
@@ -46,7 +47,7 @@ class Client(NamedTuple):
     address: str
     user_agent: str
     language: str
-    """The first of Accept-Language."""
+    """The first of Accept-Language; "" when that is none."""
     opted_out: bool
     """Whether DNT or Sec-GPC is set."""
     authorization: str
@@ -71,7 +72,7 @@ class Trust:
 
     def client(self, scope: Scope) -> Client:
         """Read the sender off an ASGI *scope*."""
-        forwarded = user_agent = language = authorization = ""
+        forwarded = user_agent = spoken = authorization = ""
         opted_out, direct = False, True
         for name, value in scope["headers"]:
             if name == b"user-agent":
@@ -81,7 +82,7 @@ class Trust:
                 text = value.decode("latin-1")
                 forwarded = f"{forwarded},{text}" if forwarded else text
             elif name == b"accept-language":
-                language = _first_language(value[: bounds.LANGUAGE_BYTES])
+                spoken = _first_language(value[: bounds.LANGUAGE_BYTES])
             elif name == b"authorization":
                 authorization = value[: bounds.AUTHORIZATION_BYTES].decode("latin-1")
             elif name in (b"dnt", b"sec-gpc"):
@@ -91,7 +92,7 @@ class Trust:
         address = peer_address(scope)
         if forwarded and self._trusted(address):
             address = self._forwarded(forwarded, address)
-        return Client(address, user_agent, language, opted_out, authorization, direct)
+        return Client(address, user_agent, spoken, opted_out, authorization, direct)
 
     def believes(self, peer: str) -> bool:
         """Whether X-Forwarded-For is believed when it comes from *peer*."""
@@ -168,4 +169,4 @@ def is_internal(address: str) -> bool:
 
 @bounded_cache(1024, longest=64)
 def _first_language(header: bytes) -> str:
-    return header.decode("latin-1").partition(",")[0].partition(";")[0].strip().lower()[:35]
+    return language.tag(header.decode("latin-1").partition(",")[0].partition(";")[0])

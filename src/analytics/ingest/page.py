@@ -15,6 +15,7 @@ import can_ada
 from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import Malformed
+from analytics.ingest import hosts
 from analytics.ingest.text import clean
 from analytics.pipeline import suffix
 
@@ -30,8 +31,8 @@ _LINK: Final = re.compile(
 )
 _USUAL_PORT: Final = re.compile(":(?:80|443)$")
 # Where the query of a `#fragment` begins: with its `?`, else with its first name=value, as
-# `#access_token=…` and `#/shop&token=…` have it.
-_FRAGMENT_QUERY: Final = re.compile(r"^(!?/?)(?=[^=&?/]+=)|\?|&(?=[^=&?/]+=)")
+# `#access_token=…`, `#/shop&token=…`, `#/shop/1;token=…` and `#/signed/in#access_token=…` have it.
+_FRAGMENT_QUERY: Final = re.compile(r"^(!?/?)(?=[^=&;#?/]+=)|\?|[&;#](?=[^=&;#?/]+=)")
 _WEB: Final = frozenset({"http", "https"})
 _APPS: Final = frozenset({"android-app", "ios-app"})
 _CLICK_IDS: Final = (
@@ -75,7 +76,7 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
         raise Malformed("url", f"{scheme}: addresses are no pages")
     hostname = _NO_HOST
     if authority:
-        found = _hostname(authority)
+        found = _host(scheme.lower() if scheme else "https", authority)
         if found is None:
             raise Malformed("url", f"{clean(authority, 80)!r} is not a valid host")
         hostname = found
@@ -111,10 +112,12 @@ def referrer(sent: str, hostname: str, domain: str) -> str:
     if match is None or not match[2]:
         return ""
     scheme = (match[1] or "https").lower()
-    host = _hostname(match[2])
+    host = _host(scheme, match[2])
     if host is None or host in (hostname, domain) or host.endswith("." + domain):
         return ""
-    if scheme not in _APPS and (scheme not in _WEB or suffix.registered(host) is None):
+    if scheme not in _APPS and (
+        scheme not in _WEB or suffix.registered(host) is None or hosts.is_local(host)
+    ):
         return ""
     return clean(host + match[3].rstrip("/"), _PATH_LIMIT)
 
@@ -138,6 +141,13 @@ def _routed(fragment: str) -> tuple[str, str]:
 def _bare(url: str) -> str:
     """*url* without what browsers leave out too: control characters, and space around it."""
     return clean(url, len(url)).strip()
+
+
+def _host(scheme: str, authority: str) -> str | None:
+    """The host in *authority*; or the number of an app, which the web would take for an address."""
+    if authority.isdigit() and authority.isascii() and scheme not in _WEB:
+        return authority[:255]
+    return _hostname(authority)
 
 
 @bounded_cache(4096, longest=255)

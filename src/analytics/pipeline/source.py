@@ -24,18 +24,18 @@ CACHED: Final = 16_384
 
 _DATA: Final = files("analytics.pipeline") / "data"
 _DOOR: Final = (
-    r"(?:(?!(?:id|my|tv|ad|me|tr|ai)\.)[a-z]{2}(?:-[a-z]{2})?|m|mobile?|touch|wap|www\d*|web|lite|amp|html"
-    r"|start|safe|global|r|noai|images?|img|lens|cse|encrypted|(?:[\w-]+\.)*search|suche)\."
+    r"(?!(?:id|my|tv|ad|me|tr|ai)$)[a-z]{2}(?:-[a-z]{2})?|m|mobile?|touch|wap|www\d*|web|lite|amp|html"
+    r"|start|safe|global|r|noai|images?|img|lens|cse|encrypted|suche"
 )
-_SHOP_DOOR: Final = (
-    r"(?:apps|partners|checkout|store|order|offer|message|seller|smile|one|click|s)\."
-)
+_SHOP_DOOR: Final = "apps|partners|checkout|store|order|offer|message|seller|smile|one|click|s"
 _DOORS: Final = {
-    Category.SEARCH: re.compile(f"(?:{_DOOR})+"),
-    Category.AI: re.compile(rf"(?:{_DOOR}|(?:chat|app)\.)+"),
-    Category.SHOPPING: re.compile(f"(?:{_DOOR}|{_SHOP_DOOR})+"),
+    Category.SEARCH: re.compile(_DOOR),
+    Category.AI: re.compile(f"{_DOOR}|chat|app"),
+    Category.SHOPPING: re.compile(f"{_DOOR}|{_SHOP_DOOR}"),
 }
-"""By category, the subdomains that are the same place."""
+"""By category, the labels of subdomains that are the same place."""
+_SEARCH: Final = "search"
+"""The label below which every subdomain is the same place: `r.search.yahoo.com`."""
 _MAIL: Final = re.compile(r"(?:e|e?mail|webmail)\.")
 _ADS: Final = re.compile(r"[-_. ]?ads?$")
 
@@ -83,6 +83,7 @@ class Sources:
             registered: self._names[name.lower()] for registered, name in extra.national.items()
         }
         self._with_path = frozenset(a.partition("/")[0] for a in self._addresses if "/" in a)
+        self._longest_path = max(len(a.partition("/")[2]) for a in self._addresses)
         self._clicks = {kind: self._names[name.lower()] for kind, name in extra.click_ids.items()}
         self.resolve = bounded_cache(CACHED)(self._resolve)
         """(referrer, utm_source, utm_medium, utm_campaign, click_id) to (source, channel)."""
@@ -123,7 +124,7 @@ class Sources:
     def _referring(self, address: str) -> Found:
         host, path = _host(address), address.removeprefix("www.").partition("/")[2]
         if host in self._with_path:
-            for end in range(len(path), 0, -1):
+            for end in range(min(len(path), self._longest_path), 0, -1):
                 found = self._addresses.get(f"{host}/{path[:end]}")
                 if found is not None and path[end : end + 1] in ("", "/"):
                     return found
@@ -178,9 +179,17 @@ def _within(found: Found, host: str, parent: str) -> Found:
     """What *host* is, where *found* is its *parent* domain."""
     below = host.removesuffix(parent)
     door = None if found.category is None else _DOORS.get(found.category)
-    if not below or door is None or door.fullmatch(below):
+    if not below or door is None or _is_door(door, below):
         return found
     return Found(host, Category.EMAIL if _MAIL.fullmatch(below) else None)
+
+
+def _is_door(door: re.Pattern[str], below: str) -> bool:
+    """Whether each label of *below* is a *door*; label by label, as senders choose how many."""
+    labels = below.removesuffix(".").split(".")
+    while _SEARCH in labels:
+        labels = labels[labels.index(_SEARCH) + 1 :]
+    return all(map(door.fullmatch, labels))
 
 
 def _host(address: str) -> str:

@@ -183,6 +183,7 @@ BEHIND = ' [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0"
         "[::ffff:203.0.113.9]:443 - -",
         "- 203.0.113.9 - -",
         "unknown 203.0.113.9 - -",
+        "_ 203.0.113.9 - -",  # nginx's server for any name
         '"203.0.113.9" - -',
         "203.0.113.9 localhost -",
         "203.0.113.9 192.0.2.1:80 -",
@@ -228,6 +229,10 @@ def test_a_list_of_addresses_is_one_however_it_is_written(columns: str, host: st
         ("crawl.example.net - -", "", "crawl.example.net"),
         ("c-198-51-100-7.example.net 203.0.113.9 - -", "", "203.0.113.9"),
         ("198.51.100.7.example.net 203.0.113.9 - -", "", "203.0.113.9"),
+        ("203.0.113.9 198_51_100_7.example.net -", "", "203.0.113.9"),
+        ("203.0.113.9 2001-db8--7.v6.example.net -", "", "203.0.113.9"),
+        ("203.0.113.9 2001-db8-0-0-0-0-0-7.example.net -", "", "203.0.113.9"),
+        ("203.0.113.9 a-b-c.example.net -", "a-b-c.example.net", "203.0.113.9"),
     ],
 )
 def test_a_host_is_told_from_a_sender(columns: str, host: str, sender: str) -> None:

@@ -212,6 +212,10 @@ def test_revenue_is_a_decimal_with_its_currency(given: object, kept: tuple[str, 
         {"currency": "EUR", "amount": True},
         {"currency": "EUR", "amount": [5]},
         {"currency": "EUR", "amount": "NaN"},
+        {"currency": "EUR", "amount": "1_000"},
+        {"currency": "EUR", "amount": "1e3"},
+        {"currency": "EUR", "amount": "٣"},
+        {"currency": "EUR", "amount": "12,50"},
         {"currency": "EUR", "amount": "Infinity"},
         {"currency": "EUR", "amount": 1e15},
         {"currency": "EUR", "amount": "1e999999"},
@@ -264,8 +268,20 @@ def test_only_an_engagement_measures() -> None:
     assert (view.scroll_depth, view.engaged_ms) == (None, 0)
 
 
-@pytest.mark.parametrize(("sd", "kept"), [(0, 0), (100, 100), (255, None), (-1, None)])
-def test_a_depth_is_a_percentage_or_no_reading(sd: int, kept: int | None) -> None:
+@pytest.mark.parametrize(
+    ("sd", "kept"),
+    [
+        (0, 0),
+        (100, 100),
+        (255, None),
+        (-1, None),
+        (101, 100),
+        (254.5, 100),
+        (444, 100),
+        (1e300, 100),
+    ],
+)
+def test_a_depth_is_a_percentage_or_no_reading(sd: float, kept: int | None) -> None:
     assert decoded(name="engagement", sd=sd).scroll_depth == kept
 
 
@@ -282,6 +298,8 @@ def test_attention_lasts_a_day_at_most(e: int, kept: int) -> None:
         ("1", "789", (1, 789)),
         ("80.9", "4000.5", (80, 4000)),
         ("-1", "-5", (None, 0)),
+        ("444", "1", (100, 1)),
+        ("255", "1", (None, 1)),
         ("", "", (None, 0)),
         ("deep", "long", (None, 0)),
         ("²", "1e5", (None, 0)),
@@ -337,7 +355,10 @@ def test_any_bytes_are_understood_or_refused(body: bytes) -> None:
         plausible.decode(body)
 
 
-@pytest.mark.parametrize("text", ["C", "C.UTF-8", "x", "*", "0", "POSIXPOSIX"])
+@pytest.mark.parametrize(
+    "text",
+    ["C", "C.UTF-8", "x", "*", "0", "POSIX", "und", "undefined", "null", "root", "i-default"],
+)
 def test_what_is_no_language_is_left_out(text: str) -> None:
     assert decoded(language=text).language == ""
 

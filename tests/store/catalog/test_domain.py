@@ -21,6 +21,7 @@ from analytics.store.catalog.domain import normal, shown
         ("http://shop.test:443", "shop.test:443"),
         ("shop.test/", "shop.test"),
         ("www.example.com", "example.com"),
+        ("www.www.example.com", "example.com"),
         (" example.com. ", "example.com"),
         ("shop.example.com", "shop.example.com"),
         ("bücher.example", "xn--bcher-kva.example"),

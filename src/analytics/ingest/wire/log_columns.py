@@ -19,12 +19,17 @@ from analytics.ingest.client import parse_address
 
 _AROUND: Final = str.maketrans('"()', "   ")
 _SEPARATOR: Final = re.compile(" ?[,;] ?")
-_ABSENT: Final = frozenset({"-", "unknown"})
+_ABSENT: Final = frozenset({"-", "_", "unknown"})
+"""What stands for nothing; the second is how nginx's configurations name a server for any host."""
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST: Final = re.compile(
     rf"(?:{_LABEL}\.)*(?=[0-9_-]*[a-z]){_LABEL}\.?(?::\d{{1,5}})?", re.IGNORECASE | re.ASCII
 )
-_NAMED_AFTER_ADDRESS: Final = re.compile(r"\d{1,3}[.-]\d{1,3}[.-]\d{1,3}[.-]\d{1,3}")
+_NAMED_AFTER_ADDRESS: Final = re.compile(
+    r"\d{1,3}([._-])\d{1,3}\1\d{1,3}\1\d{1,3}"
+    r"|(?:[0-9a-f]{1,4}-){7}[0-9a-f]{1,4}|[0-9a-f]{1,4}(?:-[0-9a-f]{1,4})*--[0-9a-f]",
+    re.IGNORECASE,
+)
 """As providers name their customers' connections: `c-203-0-113-77.example.net`."""
 
 _NO_SENDER: Final = "no address of a visitor stands in front of the time"

@@ -16,7 +16,7 @@ from analytics import bounds
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.event import ENGAGEMENT
-from analytics.ingest import page, surrogates
+from analytics.ingest import language, page, surrogates
 from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 
@@ -25,8 +25,9 @@ _PROPS_LIMIT: Final = 30
 _KEY_LIMIT: Final = 300
 _VALUE_LIMIT: Final = 2000
 _TITLE_LIMIT: Final = 500
-_LANGUAGE_LIMIT: Final = 35
 _ENGAGED_LIMIT_MS: Final = 86_400_000
+_NO_DEPTH: Final = 255
+"""What Plausible's script sends as `sd` where it has no reading."""
 _MAX_TS: Final = 1 << 47
 _LINKS: Final = frozenset(
     {
@@ -43,7 +44,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
-_LANGUAGE: Final = re.compile(r"[a-z]{2,8}(?:[-_].*)?")
+_AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?")
 _SCREEN: Final = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
 
 
@@ -117,7 +118,7 @@ def sent(body: Body) -> Sent:
     revenue, currency = (None, "") if given is None else _revenue(given)
     interactive = body.interactive if body.interactive is not None else body.i
     screen = body.screen or body.s
-    language = body.language or body.l
+    spoken = body.language or body.l
     engagement = name == ENGAGEMENT
     props = _props(body)
     if name.lower() in _LINKS:
@@ -139,7 +140,7 @@ def sent(body: Body) -> Sent:
         ts=None if body.ts is None else _timestamp(body.ts),
         vid=None if body.vid is None else _vid(body.vid),
         title=clean(body.title or body.t or "", _TITLE_LIMIT),
-        language=_language(language) if language else "",
+        language=language.tag(spoken) if spoken else "",
         screen=_screen(screen) if screen else "",
         address=body.ip,
         user_agent=None if body.user_agent is None else body.user_agent[: bounds.AGENT_CHARS],
@@ -157,13 +158,6 @@ def _name(text: str) -> str:
     if len(name) > NAME_LIMIT:
         raise Malformed("name", f"it is longer than {NAME_LIMIT} characters")
     return name
-
-
-@bounded_cache(1024, longest=64)
-def _language(text: str) -> str:
-    # The locale "C", which browsers under it call their language, is none.
-    language = clean(text, _LANGUAGE_LIMIT).lower()
-    return language if _LANGUAGE.fullmatch(language) else ""
 
 
 @bounded_cache(1024, longest=16)
@@ -234,6 +228,8 @@ def _revenue(given: object) -> tuple[str | None, str]:
         return None, ""
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return None, ""
+    if isinstance(amount, str) and not _AMOUNT.fullmatch(amount.strip()):
+        return None, ""  # `Decimal` takes far more for a number: 1_000, 1e3, NaN, Arabic digits
     try:
         value = Decimal(str(amount)).quantize(Decimal("0.001"), ROUND_HALF_UP)
     except InvalidOperation:
@@ -255,8 +251,10 @@ def _number(value: float | str | None) -> float | None:
 
 
 def _scroll(depth: float | None) -> int | None:
-    # Plausible's script sends 255 where it has no reading.
-    return int(depth) if depth is not None and 0 <= depth <= 100 else None
+    if depth is None or depth < 0 or depth == _NO_DEPTH:
+        return None
+    # Of a page that grew shorter, Plausible's script sends more than all of it.
+    return int(min(depth, 100))
 
 
 def _engaged(ms: float | None) -> int:

@@ -57,7 +57,9 @@ def normal(text: str) -> str:
         raise Malformed(
             "domain", f"{name[:80]!r} has a path; a site is a whole host, so give the host alone"
         )
-    host, colon, port = host.removeprefix("www.").partition(":")
+    while host.startswith("www."):
+        host = host.removeprefix("www.")
+    host, colon, port = host.partition(":")
     number = parsing.port(port)
     if colon and number is None:
         raise Malformed("domain", f"{name!r} has no valid port after the colon")
