@@ -293,7 +293,6 @@ def test_the_patterns_are_found() -> None:
         ("search", r"(:+)="),
         ("search", r"^filters=(:+)*="),
         ("search", r"key=[^;]*;end"),
-        ("search", r"<(?:b|i)\s*[^>]*\s*/>"),
         ("match", r"(a+)+$"),
         ("match", r"x(?:a|aa)+y"),
         ("match", r"(?:\w+\.?)+@"),
@@ -304,7 +303,7 @@ def test_the_patterns_are_found() -> None:
     ],
 )
 def test_a_slow_pattern_is_known(way: str, pattern: Any) -> None:
-    assert slow(Used("", re.compile(pattern), (way,)), LONG // 4)
+    assert slow(Used("", re.compile(pattern), (way,)))
 
 
 @pytest.mark.parametrize("used", PATTERNS, ids=[each.where for each in PATTERNS])
