@@ -146,6 +146,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """All of them hold."""
     order_by: tuple[Order, ...] = ()
     """Empty: time ascending, else the first metric descending, then the dimensions."""
+    fewest_visitors: int = 0
+    """Rows of fewer visitors come after all others; needs the metric `visitors`."""
     limit: int = 10_000
     offset: int = 0
     total_rows: bool = False

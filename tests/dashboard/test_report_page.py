@@ -114,6 +114,42 @@ async def test_countries_and_languages_are_found_by_their_names(
     assert filtered.headers["location"] == f"/{SITE}?period=day&f=is%2Ccountry%2CDE"
 
 
+async def test_rows_of_few_visitors_come_last_when_a_rate_sorts_the_list(
+    owner: Client, store: DuckDBStore
+) -> None:
+    hits = [hit(NOW - 1000 - n, visitor=n, path="/half") for n in range(20)]
+    hits += [hit(NOW - n, visitor=n, path="/next") for n in range(10)]
+    hits += [hit(NOW - 3000 - n, visitor=100 + n, path="/left") for n in range(6)]
+    hits.append(hit(NOW - 9000, visitor=200, path="/alone"))
+    hits += [hit(NOW - 9000, visitor=201, path="/pair"), hit(NOW, visitor=201, path="/next")]
+    await store.write(batch(hits))
+    url = f"/{SITE}/list/top?period=day"
+
+    async def order(more: str) -> list[str]:
+        return re.findall(r'title="(/[a-z]+)"', (await owner.get(url + more)).text)
+
+    assert await order("&sort=bounce_rate") == ["/left", "/half", "/next", "/alone", "/pair"]
+    ascending = await order("&sort=bounce_rate&dir=asc")
+    assert ascending == ["/half", "/left", "/next", "/pair", "/alone"]
+    note = "Rows of fewer than 5 visitors come last"
+    assert note in (await owner.get(url + "&sort=bounce_rate")).text
+    assert note not in (await owner.get(url)).text
+    assert await order("&sort=pageviews&dir=asc") == ["/alone", "/pair", "/left", "/next", "/half"]
+
+
+async def test_a_time_that_nobody_measured_is_not_zero(owner: Client, store: DuckDBStore) -> None:
+    read = hit(NOW - 500, name="engagement", path="/read", engaged_ms=61_000, scroll_depth=80)
+    hits = [hit(NOW - 1000, path="/read"), read, hit(NOW, visitor=2, path="/imported")]
+    await store.write(batch(hits))
+    page = (await owner.get(f"/{SITE}/list/top?period=day&sort=time_on_page")).text
+    assert re.findall(r'title="(/[a-z]+)"', page) == ["/read", "/imported"]
+    assert "1m 01s" in page
+    assert "<td>0s</td>" not in page
+    assert "Only the tracker measures" in page
+    other = (await owner.get(f"/{SITE}/list/top?period=day&search=read")).text
+    assert "Only the tracker measures" not in other
+
+
 async def test_a_list_is_sorted_both_ways(owner: Client, store: DuckDBStore) -> None:
     hits = [
         hit(NOW - 9 + n, visitor=v, path=p)

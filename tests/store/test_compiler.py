@@ -181,6 +181,7 @@ def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
         limit=draw(st.sampled_from([10_000, 2])),
         offset=draw(st.sampled_from([0, 1])),
         bots=draw(st.booleans()),
+        fewest_visitors=draw(st.sampled_from([0, 2])) if Metric.VISITORS in metrics else 0,
     )
 
 

@@ -40,8 +40,33 @@ class ListRow(NamedTuple):
     chosen: bool
     """Whether the report is filtered by this value already."""
 
+    few: bool
+    """Whether it has so few visitors that it comes last."""
+
+
+RATES: Final = frozenset(
+    {
+        Metric.BOUNCE_RATE,
+        Metric.VISIT_DURATION,
+        Metric.VIEWS_PER_VISIT,
+        Metric.TIME_ON_PAGE,
+        Metric.SCROLL_DEPTH,
+    }
+)
+"""Figures that one visitor alone can take to either end of a list."""
+_FEWEST: Final = range(5, 101)
 
 _KINDS: Final = {"country": "country", "region": "region", "language": "language"}
+
+
+def fewest_visitors(order: Metric, visitors: float) -> int:
+    """Return how many visitors a row needs to stand among the first where *order* sorts the list.
+
+    One in a hundred of all *visitors*, within bounds; 0 where it is no rate that sorts.
+    """
+    if order not in RATES:
+        return 0
+    return min(max(_FEWEST.start, int(visitors) // 100), _FEWEST.stop - 1)
 
 
 def name_of(tab: Tab, address: Address) -> str:
@@ -62,6 +87,7 @@ def query(
     search: str = "",
     order: Metric | None = None,
     ascending: bool = False,
+    fewest: int = 0,
     total_rows: bool = False,
 ) -> Query:
     """What to ask for the rows of *tab*."""
@@ -82,6 +108,7 @@ def query(
         order_by=(Order(order.value, descending=not ascending), Order(dimension, descending=False))
         if order
         else (),
+        fewest_visitors=fewest,
         limit=limit,
         offset=offset,
         total_rows=total_rows,
@@ -101,9 +128,18 @@ def _search(tab: Tab, dimension: str, text: str) -> Filter:
 
 
 def rows(
-    address: Address, tab: Tab, metrics: Sequence[Metric], result: Result, visitors: float
+    address: Address,
+    tab: Tab,
+    metrics: Sequence[Metric],
+    result: Result,
+    visitors: float,
+    *,
+    fewest: int = 0,
 ) -> list[ListRow]:
-    """The answer as the page shows it; *visitors* is the whole that shares are of."""
+    """The answer as the page shows it; *visitors* is the whole that shares are of.
+
+    Rows of less than *fewest* visitors are marked.
+    """
     name = name_of(tab, address)
     chosen = {
         value
@@ -133,6 +169,7 @@ def rows(
                 ),
                 exact=figures.exact(metrics[0], row.metrics[0]),
                 chosen=value in chosen,
+                few=amount < fewest,
             )
         )
     return made

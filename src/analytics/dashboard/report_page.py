@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from starlette.responses import Response
 
 from analytics.dashboard import address as addresses
-from analytics.dashboard import figures, filters, frame_first, listing, made_up, names, span
+from analytics.dashboard import filters, frame_first, listing, made_up, names, span
 from analytics.dashboard.address import DEFAULT_PERIOD, INTERVALS, PERIODS, Address
 from analytics.dashboard.ask import Ask, redirect
 from analytics.dashboard.choices import unknown
 from analytics.dashboard.panels import PANELS, Panel, Tab
-from analytics.dashboard.report import report
+from analytics.dashboard.report import count_of, report
 from analytics.errors import Malformed, NotFound
 from analytics.parsing import whole_number
-from analytics.query import Metric, Op, Query
+from analytics.query import Metric, Op, Query, Result
 from analytics.site import Site
 
 LIST_ROWS: Final = 100
+_MEASURED: Final = frozenset({Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH})
 _MAX_PAGE: Final = 100_000
 
 
@@ -89,27 +89,28 @@ async def full_list(ask: Ask) -> Response:
             search=search,
             order=order,
             ascending=ascending,
+            fewest=fewest,
             total_rows=True,
         )
 
-    totals, result = await asyncio.gather(
-        ask.deps.store.query(
-            Query(
-                site=site.domain,
-                metrics=(Metric.VISITORS,),
-                period=covered.period,
-                filters=filters.compile_filters(address.conditions),
-                bots=address.bots,
-            )
-        ),
-        ask.deps.store.query(of_page(number)),
+    totals = await ask.deps.store.query(
+        Query(
+            site=site.domain,
+            metrics=(Metric.VISITORS,),
+            period=covered.period,
+            filters=filters.compile_filters(address.conditions),
+            bots=address.bots,
+        )
     )
-    visitors = figures.number(totals.rows[0].metrics[0]) if totals.rows else 0
+    visitors = count_of(totals)
+    fewest = listing.fewest_visitors(order, visitors)
+    result = await ask.deps.store.query(of_page(number))
     total = result.total_rows if result.total_rows is not None else len(result.rows)
     pages = max(1, -(-total // LIST_ROWS))
     if number > pages:  # rows have gone, or somebody typed the address
         number = pages
         result = await ask.deps.store.query(of_page(number))
+    rows = listing.rows(address, tab, tab.metrics, result, visitors, fewest=fewest)
     return await ask.long_page(
         "list.html",
         site=site,
@@ -117,7 +118,9 @@ async def full_list(ask: Ask) -> Response:
         span=covered,
         panel=panel,
         tab=tab,
-        rows=listing.rows(address, tab, tab.metrics, result, visitors or 0),
+        rows=rows,
+        fewest=fewest,
+        unmeasured=_has_unmeasured(tab, result),
         search=search,
         sort=order,
         number=number,
@@ -133,6 +136,12 @@ def _tab(key: str) -> tuple[Panel, Tab]:
             if tab.key == key:
                 return panel, tab
     raise NotFound("There is no list of this name.")
+
+
+def _has_unmeasured(tab: Tab, result: Result) -> bool:
+    """Return whether a row lacks a figure that only the tracker measures."""
+    measured = [i for i, metric in enumerate(tab.metrics) if metric in _MEASURED]
+    return any(row.metrics[i] is None for row in result.rows for i in measured)
 
 
 def _order(tab: Tab, text: str) -> Metric:

@@ -53,6 +53,8 @@ def check(query: Query) -> None:
     for order in query.order_by:
         if order.key not in known:
             raise Malformed("order_by", f"{order.key} is neither a metric nor a dimension here")
+    if query.fewest_visitors and Metric.VISITORS not in query.metrics:
+        raise Malformed("metrics", "rows of few visitors cannot come last without visitors")
     buckets.check(query)
     _check_metrics(query)
 
@@ -146,7 +148,7 @@ def assemble(
     prefix = f"WITH {', '.join(tables)} "
     values = {**bound.values, "site": query.site}
     counting = Statement(f"{prefix}SELECT count(*) FROM summed", values)
-    answer = f"{prefix}SELECT {', '.join(shown)} FROM {source}{_order_sql(query, keys)}"
+    answer = f"{prefix}SELECT {', '.join(shown)} FROM {source}{_order_sql(query, keys, bound)}"
     answer += f" LIMIT {bound(query.limit)} OFFSET {bound(query.offset)}"
     return Compiled(Statement(answer, {**bound.values, "site": query.site}), counting)
 
@@ -176,8 +178,9 @@ def _label(dimension: str, key: str) -> str:
     return f"CASE WHEN {key} = '' THEN '{columns.blank(dimension)}' ELSE {key} END AS {key}"
 
 
-def _order_sql(query: Query, keys: Sequence[str]) -> str:
+def _order_sql(query: Query, keys: Sequence[str], bound: Bound) -> str:
     """Time ascending, else the first metric descending; ties by the keys, so it is total."""
+    last = [f"visitors < {bound(query.fewest_visitors)}"] if query.fewest_visitors else []
     orders = query.order_by
     if not orders:
         timed = [d for d in query.dimensions if d in TIME_DIMENSIONS]
@@ -186,4 +189,4 @@ def _order_sql(query: Query, keys: Sequence[str]) -> str:
     terms = [
         f"{names.get(o.key, o.key)} {'DESC' if o.descending else 'ASC'} NULLS LAST" for o in orders
     ]
-    return " ORDER BY " + ", ".join([*terms, *(f"{key} ASC" for key in keys)])
+    return " ORDER BY " + ", ".join([*last, *terms, *(f"{key} ASC" for key in keys)])

@@ -96,7 +96,9 @@ def metric_sql(metric: Metric, *, by_page: bool) -> str:
         case Metric.VISIT_DURATION:
             return _ratio("duration_ms", "1000 * begun", 1, "NULL")
         case Metric.TIME_ON_PAGE:
-            return _ratio("engaged_ms", "1000 * viewed", 1, "NULL")
+            # Where nobody measured a time (a log that was imported, the pixel), it is not 0.
+            measured = _ratio("engaged_ms", "1000 * viewed", 1, "NULL")
+            return f"CASE WHEN engaged_ms > 0 THEN {measured} END"
         case Metric.SCROLL_DEPTH:
             return _ratio("scroll_sum", "scroll_visits", 1, "NULL")
         case Metric.PERCENTAGE:

@@ -128,6 +128,9 @@ class _Answer:
         rows.sort(key=lambda row: row.dimensions)
         for order in reversed(_orders(self._query)):
             rows.sort(key=_sorter(self._query, order), reverse=order.descending)
+        if self._query.fewest_visitors:
+            visitors = metrics.index(Metric.VISITORS)
+            rows.sort(key=lambda row: _below(row.metrics[visitors], self._query.fewest_visitors))
         return tuple(rows[self._query.offset : self._query.offset + self._query.limit])
 
     def _present(self) -> Iterator[Keys]:
@@ -212,7 +215,7 @@ class _Answer:
         if metric is Metric.TIME_ON_PAGE:
             viewed = sum(any(e.hit.name == PAGEVIEW for e in events) for events in there.values())
             engaged = sum(e.hit.engaged_ms for events in there.values() for e in events)
-            return _rounded(engaged, 1000 * viewed, 1, None)
+            return _rounded(engaged, 1000 * viewed, 1, None) if engaged else None
         readings = [
             [e.hit.scroll_depth for e in events if e.hit.scroll_depth is not None]
             for events in there.values()
@@ -234,6 +237,10 @@ class _Answer:
             total = Decimal(thousandths).scaleb(-3)
         total = total.quantize(Decimal("0.001"), ROUND_FLOOR)
         return f"{total} {paid[0].currency}"
+
+
+def _below(visitors: Figure, fewest: int) -> bool:
+    return isinstance(visitors, int) and visitors < fewest
 
 
 def _rounded(numerator: int, denominator: int, scale: int, nothing: Figure) -> Figure:

@@ -20,7 +20,7 @@ from analytics.errors import Conflict, Malformed
 from analytics.event import COOKIELESS, ENGAGEMENT, Drop, DropReason, Hit, LogRecord
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
-from analytics.query import Compare, Dimension, Metric, Op, Period, Query, ResultRow
+from analytics.query import Compare, Dimension, Metric, Op, Order, Period, Query, ResultRow
 from analytics.store.base import ExportFormat
 from analytics.testing import oracle, sample
 
@@ -98,6 +98,8 @@ def queries() -> Iterator[Query]:
     yield query(Dimension.DAY, Dimension.COUNTRY)
     yield query(Dimension.SOURCE, filters=(Compare(Op.IS, Dimension.PAGE, ("/pricing",)),))
     yield query("event:props:plan", metrics=(Metric.EVENTS, Metric.VISITORS))
+    by_bounce = (Order(Metric.BOUNCE_RATE),)
+    yield query(Dimension.CITY, order_by=by_bounce, fewest_visitors=5)
     yield query(Dimension.PAGE, metrics=(Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS))
 
 
