@@ -54,7 +54,7 @@ def test_a_line_of_the_configuration_that_cannot_be_read_is_named(tmp_path: Path
     file.write_text("[serve]\nport = 8000\nhost == 1\n")
     outcome = called("serve", "--config", file)
     assert outcome.code == 2
-    assert f"{file}:3: this line is no TOML" in outcome.err
+    assert f"{file}:3: this line is not TOML" in outcome.err
 
 
 def test_options_of_the_folder_may_stand_before_and_after(tmp_path: Path) -> None:

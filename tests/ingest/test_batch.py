@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,63 @@ async def test_blank_lines_and_either_end_of_line_are_fine(world: Ingesting) -> 
     one = json.dumps(event()).encode()
     answer = await world.ask("POST", "/api/events", b"\n\r\n" + one + b"\r\n  \n" + one + b"\n")
     assert statuses(answer) == [202, 202]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda events: json.dumps(events[0], indent=2),
+        lambda events: "\n".join(json.dumps(event, indent=2) for event in events),
+        lambda events: "".join(json.dumps(event, indent=2) for event in events).replace("\n", ""),
+        lambda events: "".join(map(json.dumps, events)),
+        lambda events: " ".join(map(json.dumps, events)) + "\n",
+        lambda events: json.dumps(events, indent=2),
+        lambda events: json.dumps(events, indent=2).replace("\n", "\r\n"),
+    ],
+)
+async def test_objects_are_taken_however_they_are_spread_over_lines(
+    world: Ingesting, write: Callable[[list[dict[str, object]]], str]
+) -> None:
+    events = [event(p={"text": "a } { b", "size": n, "ü": "\n"}) for n in (1, 2)]
+    body = write(events)
+    answer = await world.ask("POST", "/api/events", body.encode())
+    records = await world.records()
+    assert statuses(answer) == [202] * len(records)
+    sizes = [record.props["size"] for record in records]  # type: ignore[union-attr]
+    assert sizes == (["1", "2"] if body.count('"size"') == 2 else ["1"])
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{\n "n": "x"\n "u": "y"\n}', "Expecting ',' delimiter (line 3, column 2)"),
+        (b'{\n "n": "x",\n', "is not JSON"),
+        (b"[1,", "it ends too early"),
+        (b"n=pageview&u=https%3A%2F%2Fe.com", "is not JSON"),
+        (b"", "the body is empty"),
+        (b"[]", "the list is empty"),
+        (b'{\n"n": "\xff"\n}', "is not UTF-8"),
+        (b'{"n":\n' * 20_000, "nested too deeply"),
+    ],
+)
+async def test_what_is_wrong_is_told_with_how_to_send_it(
+    world: Ingesting, body: bytes, reason: str
+) -> None:
+    answer = await world.ask("POST", "/api/events", body)
+    assert answer.status == 400
+    assert reason in answer.json["error"]
+    assert "one event a line (curl: --data-binary @file)" in answer.json["error"]
+
+
+async def test_many_events_at_the_endpoint_of_one_are_told_where_to_go(world: Ingesting) -> None:
+    one = json.dumps(event())
+    for body in (f"[{one}]", f"{one}\n{one}"):
+        answer = await world.ask("POST", "/api/event", body.encode())
+        assert answer.status == 400
+        assert "send several events to /api/events" in answer.json["error"]
+    assert (await posted(world, event(n=5))).json["results"][0]["error"] == (
+        "n: must be text, not a number"
+    )
 
 
 async def test_one_bad_item_refuses_only_itself(world: Ingesting) -> None:

@@ -126,6 +126,27 @@ def test_what_is_no_page_is_refused(url: str) -> None:
     assert refusal.value.field == "url"
 
 
+@pytest.mark.parametrize(
+    ("url", "hostname", "path"),
+    [
+        ("file:///home/ada/Shop/a.html", "(none)", "/a.html"),
+        ("FILE:///C:/Users/Ada%20L/a.html?x=1", "(none)", "/a.html"),
+        ("file:///C:\\Users\\Ada\\a.html", "(none)", "/a.html"),
+        ("file://adas-laptop/share/a.html", "(none)", "/a.html"),
+        ("file:a.html", "(none)", "/a.html"),
+        ("file:///", "(none)", "/"),
+        ("file:///android_asset/www/a/index.html", "(none)", "/android_asset/www/a/index.html"),
+        ("app://com.example/home", "com.example", "/home"),
+        ("chrome-extension://abcdef/popup.html", "abcdef", "/popup.html"),
+        ("capacitor://localhost/a", "localhost", "/a"),
+    ],
+)
+def test_of_a_page_that_is_a_file_only_its_name_is_kept(url: str, hostname: str, path: str) -> None:
+    parts = page.parse(url)
+    assert (parts.hostname, parts.path) == (hostname, path)
+    assert "Ada" not in "".join(parts)
+
+
 def test_campaign_tags_are_read_whatever_their_case() -> None:
     parts = page.parse(
         "https://e.com/?UTM_Source=News&utm_medium=e%2Dmail&utm_campaign=a+b"

@@ -47,13 +47,13 @@ def test_every_value_knows_where_it_came_from(file: Path) -> None:
 
 def test_a_line_that_cannot_be_read_is_named_by_number(file: Path) -> None:
     file.write_text("[serve]\nport = 1\nhost = :: \n")
-    with pytest.raises(Misconfigured, match=r"analytics\.toml:3: this line is no TOML"):
+    with pytest.raises(Misconfigured, match=r"analytics\.toml:3: this line is not TOML"):
         load(file, {}, environment={})
 
 
 def test_a_file_cut_short_is_named_by_its_last_line(file: Path) -> None:
     file.write_text('[serve]\nmodules = [\n"ingest",\n')
-    with pytest.raises(Misconfigured, match=r"analytics\.toml:\d: this line is no TOML"):
+    with pytest.raises(Misconfigured, match=r"analytics\.toml:\d: this line is not TOML"):
         load(file, {}, environment={})
 
 

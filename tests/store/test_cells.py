@@ -182,7 +182,7 @@ def test_a_reading_belongs_to_the_view_that_it_measures_however_late_it_comes(
         dimensions=(Dimension.PAGE,),
     )
     (row,) = answering.answer(connection, query).rows
-    seconds = (engaged_ms + 500) // 1000 or None  # none is measured
+    seconds = (engaged_ms + 500) // 1000 if engaged_ms else None
     assert (row.dimensions, row.metrics) == (("/long",), (1, seconds, 100))
     assert oracle.answer(site.hits, query) == (row,)
 

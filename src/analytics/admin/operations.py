@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import structlog
 
-from analytics import acting
+from analytics import acting, decoding
 from analytics.admin import (
     audit_log,
     auditing,
@@ -23,7 +23,7 @@ from analytics.admin import (
 )
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
-from analytics.errors import UNDECODABLE, Malformed, NotFound, StoreUnavailable
+from analytics.errors import UNDECODABLE, NotFound, StoreUnavailable
 from analytics.store.catalog.audit import Deed
 from analytics.wording import counted
 
@@ -83,7 +83,7 @@ async def perform(workspace: Workspace, name: str, parameters: bytes, job: Job) 
     try:
         asked = msgspec.json.decode(parameters, type=operation.parameters)
     except UNDECODABLE as exc:
-        raise Malformed("", f"{name}: {exc}") from exc
+        raise decoding.malformed(exc, name) from exc
     with acting.acting(acting.COMMAND):
         result = await operation.run(workspace, asked, job)
         if operation.deed is not None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from analytics import bounds
+from analytics import bounds, decoding
 from analytics.dashboard import date_range
 from analytics.dashboard.choices import unknown
 from analytics.errors import UNDECODABLE, Malformed
@@ -111,7 +111,7 @@ def parse(body: bytes) -> Asked:
     try:
         sent = msgspec.json.decode(body)
     except UNDECODABLE as exc:
-        raise Malformed("", f"the body is not JSON: {exc}") from exc
+        raise decoding.malformed(exc) from exc
     members = _members(sent, "", _FIELDS)
     include = _members(members.get("include", {}), "include", _INCLUDE)
     pagination = _members(members.get("pagination", {}), "pagination", _PAGINATION)

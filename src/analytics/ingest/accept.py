@@ -152,7 +152,7 @@ class Acceptance:
         if sent.address is not None:
             parsed = parse_address(sent.address)
             if parsed is None:
-                raise Malformed("ip", "it is no IP address")
+                raise Malformed("ip", "it is not an IP address")
             address = parsed
         # Who forwards speaks for somebody else: its own headers say nothing about them.
         return Client(address, sent.user_agent or "", "", opted_out=False, authorization="")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from analytics import bounds, problem
+from analytics import bounds, decoding, problem
 from analytics.errors import UNDECODABLE, AnalyticsError, Invalid, Malformed, TooLarge
 from analytics.event import Drop, LogRecord
 from analytics.ingest import encoding, surrogates
@@ -24,6 +26,11 @@ from analytics.stream.base import Appending
 
 _APPEND: Final = 500
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_ends: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+"""Only finds where an object ends; what it holds is msgspec's to read."""
+_JOINED: Final = re.compile(rb"\}\s*\{")
+_SPACE: Final = re.compile(r"\s*")
+_FORMS: Final = "send a list of events, or one event a line (curl: --data-binary @file)"
 
 Item = dict[str, object]
 
@@ -65,7 +72,7 @@ class BatchEndpoint:
             items = split(plain)
             if len(items) > events:
                 raise TooLarge(
-                    f"the body holds {len(items):,} events; send at most {events:,} at once"
+                    f"the body holds more than {events:,} events; send at most {events:,} at once"
                     + ("" if writer else ", or more with a key of the scope events:write")
                 )
             self._intake.charge(client, writer, len(items), len(plain))
@@ -130,17 +137,53 @@ class BatchEndpoint:
 
 
 def split(body: bytes) -> Sequence[msgspec.Raw]:
-    """The items of a JSON array, or of lines of JSON. Raises `Malformed`."""
+    """The items of a JSON array, or of objects one after another. Raises `Malformed`.
+
+    An object a line is the usual form, in which a bad line spoils no other. Objects over several
+    lines, as pretty printers write them, or on one line, as `curl -d @file` joins them, are taken
+    too, if all of them are JSON.
+    """
     text = body.strip()
+    if not text:
+        raise Malformed("", f"the body is empty; {_FORMS}")
     if text.startswith(b"["):
         try:
             items = surrogates.decode(_array, text)
         except UNDECODABLE as exc:
-            raise Malformed("", f"the body is no JSON array of events: {exc}") from None
-    else:
-        items = [msgspec.Raw(line) for line in text.splitlines() if line.strip()]
-        if items and not any(bytes(item).lstrip().startswith(b"{") for item in items):
-            raise Malformed("", "the body holds no JSON object; send an array of events, or lines")
-    if not items:
-        raise Malformed("", "the body holds no event")
+            raise Malformed("", f"{decoding.malformed(exc).reason}; {_FORMS}") from None
+        if not items:
+            raise Malformed("", f"the list is empty; {_FORMS}")
+        return items
+    lines = [line for line in map(bytes.strip, text.splitlines()) if line]
+    whole = [line.startswith(b"{") and line.endswith(b"}") for line in lines]
+    if not all(whole) or any(_JOINED.search(line) for line in lines):
+        try:
+            return _objects(text)
+        except (ValueError, RecursionError) as exc:
+            if not any(whole):
+                raise Malformed("", f"{_why(exc)}; {_FORMS}") from None
+    return [msgspec.Raw(line) for line in lines]
+
+
+def _objects(text: bytes) -> list[msgspec.Raw]:
+    """The JSON objects of *text*, whatever space is between them.
+
+    Raises `ValueError` and `RecursionError` when it has anything else.
+    """
+    rest, items = text.decode(), list[msgspec.Raw]()
+    start = 0
+    while start < len(rest) and len(items) <= bounds.BATCH_EVENTS:
+        if rest[start] != "{":
+            raise ValueError
+        _, end = _ends.raw_decode(rest, start)
+        items.append(msgspec.Raw(rest[start:end].encode()))
+        start = _SPACE.match(rest, end).end()  # type: ignore[union-attr]  # it matches nothing too
     return items
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+    if isinstance(error, RecursionError | UnicodeDecodeError):
+        return decoding.malformed(error).reason
+    return "the body is not JSON objects"

@@ -34,6 +34,9 @@ _USUAL_PORT: Final = re.compile(":(?:80|443)$")
 # `#access_token=…`, `#/shop&token=…`, `#/shop/1;token=…` and `#/signed/in#access_token=…` have it.
 _FRAGMENT_QUERY: Final = re.compile(r"^(!?/?)(?=[^=&;#?/]+=)|\?|[&;#](?=[^=&;#?/]+=)")
 _WEB: Final = frozenset({"http", "https"})
+_FILE: Final = "file"
+_ANDROID: Final = ("/android_asset/", "/android_res/")
+"""Where the files of an Android app lie, on every device."""
 _APPS: Final = frozenset({"android-app", "ios-app"})
 _CLICK_IDS: Final = (
     "gclid",
@@ -71,9 +74,19 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
     if match is None or not match[0]:
         raise Malformed("url", "it is empty; send the page's full address")
     scheme, authority, path, query, fragment = match.groups()
+    is_file = (scheme or "").lower() == _FILE
     # Those of mail, telephones and scripts name no host. With a dot it is a host before its port.
-    if scheme and authority is None and scheme.lower() not in _WEB and "." not in scheme:
-        raise Malformed("url", f"{scheme}: addresses are no pages")
+    if (
+        scheme
+        and authority is None
+        and not is_file
+        and scheme.lower() not in _WEB
+        and "." not in scheme
+    ):
+        raise Malformed(
+            "url",
+            f"{scheme}: addresses are not pages of a site; send one of http, https or an app",
+        )
     hostname = _NO_HOST
     if authority:
         found = _host(scheme.lower() if scheme else "https", authority)
@@ -82,6 +95,11 @@ def parse(url: str, *, hash_mode: bool = False) -> Page:
         hostname = found
     if not path.startswith("/"):
         path = "/" + path
+    if is_file and not path.startswith(_ANDROID):
+        # Its folders, and the computer that shares it, name their owner. What is left is the same
+        # for everybody who opens the page.
+        hostname, scheme, path = _NO_HOST, "", path[max(path.rfind("/"), path.rfind("\\")) :]
+        path = "/" + path[1:]
     tags = _tags(query) if query else {}
     if hash_mode and fragment:
         route, query = _routed(fragment)

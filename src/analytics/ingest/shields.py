@@ -45,4 +45,4 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text.strip(), strict=False)
     except ValueError:
-        raise Malformed("addresses", f"{text!r} is no IP address and no network") from None
+        raise Malformed("addresses", f"{text!r} is neither an IP address nor a network") from None

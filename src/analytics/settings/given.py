@@ -104,4 +104,4 @@ def _unreadable(path: Path, text: str, problem: str) -> str:
     at = _AT.search(problem)
     number = int(at[1]) if at and at[1] else max(len(text.splitlines()), 1)
     reason = _AT.sub("", problem).rstrip(".")
-    return f"{path}:{number}: this line is no TOML: {reason}"
+    return f"{path}:{number}: this line is not TOML: {reason}"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from analytics import bounds
+from analytics import bounds, decoding
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.event import ENGAGEMENT
@@ -89,19 +89,19 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
 
 _decoder: Final = msgspec.json.Decoder(Body)
 _object: Final = msgspec.json.Decoder()
-_AT: Final = re.compile(r"^(.*?)(?: - at `\$\.?(.*)`)?$", re.DOTALL)
+_MANY: Final = re.compile(rb"\s*(\[|\{.*\}\s*\{)", re.DOTALL)
+"""How a body of several events begins, or goes on."""
 
 
 def decode(body: bytes) -> Sent:
     """Understand one event. Raises `Malformed` naming the member that is wrong."""
     try:
         parsed = surrogates.decode(_decoder, body)
-    except msgspec.ValidationError as exc:
-        match = _AT.match(str(exc))
-        reason, field = (match[1], match[2] or "") if match else (str(exc), "")
-        raise Malformed(field, reason) from None
     except UNDECODABLE as exc:
-        raise Malformed("", f"the body is no JSON object: {exc}") from None
+        fault = decoding.malformed(exc, "the event")
+        if fault.field or not _MANY.match(body):
+            raise fault from None
+        raise Malformed("", f"{fault.reason}; send several events to /api/events") from None
     return sent(parsed)
 
 
@@ -172,7 +172,7 @@ def _domains(text: str) -> tuple[str, ...]:
     parts = text.split(",") if "," in text else (text,)
     domains = tuple(dict.fromkeys(part for part in map(str.strip, parts) if part))
     if not domains:
-        raise Malformed("domain", "it names no site")
+        raise Malformed("domain", "it names nothing; send the site's domain")
     if len(domains) > bounds.DOMAINS:
         raise Malformed("domain", f"it names more than {bounds.DOMAINS} sites")
     return domains
@@ -267,7 +267,7 @@ def _uuid(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError:
-        raise Malformed("id", "it is no UUID") from None
+        raise Malformed("id", "it is not a UUID") from None
 
 
 def _timestamp(sent: float | str) -> int:

@@ -23,23 +23,26 @@ _OURS: Final = frozenset({"analytics", "hitledger"})
 def check(password: str, email: str) -> None:
     """Raise `Malformed` unless *password* may be that of the account of *email*."""
     if not MIN_CHARS <= len(password) <= MAX_CHARS:
-        raise Malformed("password", f"choose one of {MIN_CHARS} to {MAX_CHARS} characters")
+        raise Malformed("password", f"choose a password of {MIN_CHARS} to {MAX_CHARS} characters")
     if len(set(password)) < _FEWEST_DIFFERENT or _is_run(password):
         raise Malformed(
-            "password", "choose another: it repeats or counts, and such passwords are tried first"
+            "password",
+            "choose another password: this one repeats characters or counts, and attackers try"
+            " that first",
         )
     lowered = password.lower()
     if lowered in _common() or _core(lowered) in _common():
         raise Malformed(
             "password",
-            "choose another: it is among those that are tried first; several words that do"
-            " not belong together are good",
+            "choose another password: this one is common, and attackers try it first;"
+            " a few unrelated words make a good one",
         )
     name, _, host = email.strip().lower().partition("@")
     known = {email.strip().lower(), name, host, host.partition(".")[0], *_OURS}
     if lowered in known or _core(lowered) in known - {""}:
         raise Malformed(
-            "password", "choose another: it is the email address, or a name of this server"
+            "password",
+            "choose another password: this one is the email address, or a name of this server",
         )
 
 

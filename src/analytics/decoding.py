@@ -1,0 +1,67 @@
+"""Why a body could not be decoded, in words for whoever sent it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from analytics.errors import Malformed
+
+_AT: Final = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<field>.*)`)?", re.DOTALL)
+_TYPES: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
+_MEMBER: Final = re.compile(r"Object (?P<fault>missing required|contains unknown) field `(.*)`")
+_PLACE: Final = re.compile(r"JSON is malformed: (?P<what>.*) \(byte (?P<byte>\d+)\)")
+_WHOLE: Final = {"int": "a whole number"}
+_NAMES: Final = {
+    "str": "text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
+
+
+def malformed(error: Exception, what: str = "the body") -> Malformed:
+    """Return the refusal of *what*, for one of `errors.UNDECODABLE`."""
+    if isinstance(error, msgspec.ValidationError):
+        return _of_member(str(error), what)
+    if isinstance(error, RecursionError):
+        return Malformed("", f"{what} is nested too deeply")
+    if isinstance(error, UnicodeDecodeError):
+        return Malformed("", f"{what} is not UTF-8 text")
+    place = _PLACE.fullmatch(str(error))
+    if place is None:
+        return Malformed("", f"{what} is not JSON, or was cut off: it ends too early")
+    if place["what"] == "trailing characters":
+        return Malformed("", f"{what} goes on after its end, at byte {place['byte']}")
+    return Malformed("", f"{what} is not JSON: {place['what']} at byte {place['byte']}")
+
+
+def _of_member(text: str, what: str) -> Malformed:
+    at = _AT.fullmatch(text)
+    reason, field = (at["reason"], at["field"] or "") if at else (text, "")
+    types, member = _TYPES.fullmatch(reason), _MEMBER.fullmatch(reason)
+    if types:
+        must = f"must be {_expected(types['expected'])}, not {_named(types['got'])}"
+        return Malformed(field, must if field else f"{what} {must}")
+    if member:
+        name = f"{field}.{member[2]}" if field else member[2]
+        missing = member["fault"] == "missing required"
+        return Malformed(name, "it is missing" if missing else "it is not known here")
+    return Malformed(field, reason)
+
+
+def _expected(types: str) -> str:
+    """What may stand there; null may, wherever it is one of several, but nobody means it."""
+    kinds = [kind for kind in types.split(" | ") if kind != "null"] or ["null"]
+    kinds.sort(key=lambda kind: kind == "bool")  # "text, or true or false"
+    names = [*dict.fromkeys(_WHOLE.get(kind, _named(kind)) for kind in kinds)]
+    return (", or " if "bool" in kinds else " or ").join(names)
+
+
+def _named(kind: str) -> str:
+    return _NAMES.get(kind, kind)

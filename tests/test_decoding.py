@@ -1,0 +1,55 @@
+"""What could not be decoded is refused in words for whoever sent it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from analytics import decoding
+from analytics.errors import UNDECODABLE
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    size: int
+    tags: list[str] = []
+
+
+class Outer(msgspec.Struct):
+    name: str | None = None
+    loud: bool | str | None = None
+    depth: float | str | None = None
+    inner: Inner | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (b'{"name": 5}', "name: must be text, not a number"),
+        (b'{"name": 5.5}', "name: must be text, not a number"),
+        (b'{"name": true}', "name: must be text, not true or false"),
+        (b'{"name": ["x"]}', "name: must be text, not a list"),
+        (b'{"loud": 1}', "loud: must be text, or true or false, not a number"),
+        (b'{"depth": {}}', "depth: must be a number or text, not an object"),
+        (b'{"inner": {"size": 1.5}}', "inner.size: must be a whole number, not a number"),
+        (b'{"inner": {"size": null}}', "inner.size: must be a whole number, not null"),
+        (b'{"inner": {"size": 1, "tags": ["a", 1]}}', "inner.tags[1]: must be text, not a number"),
+        (b'{"inner": {}}', "inner.size: it is missing"),
+        (b'{"inner": {"size": 1, "x": 2}}', "inner.x: it is not known here"),
+        (b"[]", "the body must be an object, not a list"),
+        (b'"x"', "the body must be an object, not text"),
+        (b"null", "the body must be an object, not null"),
+        (b"", "the body is not JSON, or was cut off: it ends too early"),
+        (b'{"name": "x"', "the body is not JSON, or was cut off: it ends too early"),
+        (b'{"name": "x"} {}', "the body goes on after its end, at byte 15"),
+        (b"{'name': 1}", "the body is not JSON: object keys must be strings at byte 1"),
+        (b"<html>", "the body is not JSON: invalid character at byte 0"),
+        (b'{"name": "\xff"}', "the body is not UTF-8 text"),
+        (b'{"x": ' * 100_000, "the body is nested too deeply"),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(body: bytes, refusal: str) -> None:
+    with pytest.raises(UNDECODABLE) as failure:
+        msgspec.json.decode(body, type=Outer)
+    fault = decoding.malformed(failure.value)
+    assert str(fault) == refusal
+    assert "`" not in str(fault)
