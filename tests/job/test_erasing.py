@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.job.events import DAY, NOON
+from tests.marks import found
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit
@@ -354,3 +356,24 @@ def test_erasing_again_adds_nothing(tmp_path: Path) -> None:
     job.fold([Raw(len(records), NOON, encode(again))])
     finished(job)
     assert {key: place.lasting[key] for key in before} == before
+
+
+@pytest.mark.parametrize("at_once", [4, 100])
+def test_no_byte_of_the_memory_holds_what_was_erased(tmp_path: Path, at_once: int) -> None:
+    """A worker keeps the file open meanwhile, so that no end of a connection cleans up for us."""
+    mark = "mark" + "0123456789abcdef" * 4
+    before = [msgspec.structs.replace(hit(n), path=f"/{mark}{n}") for n in range(0, 36, 3)]
+    erasure = Erasure(site=SITE, visitor=0, until=NOON + 40_000, shard=0)
+    records = [*before, erasure, *map(hit, range(50, 60))]
+    raw = [Raw(offset, NOON, encode(record)) for offset, record in enumerate(records)]
+    place = Place()
+    job = Job(tmp_path / "partition.sqlite", place)
+    with PartitionMemory(job.path):
+        job.fold(raw[: len(before)], at_once)
+        assert found(tmp_path, [mark]) != {}, "the visit says where it came in"
+        job.fold(raw[len(before) :], at_once)
+        for _ in range(5):
+            job.round()
+            place.write_behind()
+        assert job.idle()
+        assert found(tmp_path, [mark]) == {}

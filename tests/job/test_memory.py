@@ -30,6 +30,7 @@ USES: dict[str, Callable[[PartitionMemory], object]] = {
     "visits": lambda memory: memory.visits([HIT]),
     "remember_visits": lambda memory: memory.remember_visits([], 5),
     "end_visits": lambda memory: memory.end_visits(ERASURE),
+    "scrub": lambda memory: memory.scrub(),
     "note_dead": lambda memory: memory.note_dead([LETTER]),
     "dead_letters": lambda memory: memory.dead_letters(10),
     "dead_letters_sent": lambda memory: memory.dead_letters_sent([LETTER]),
@@ -51,8 +52,8 @@ USES: dict[str, Callable[[PartitionMemory], object]] = {
     "orders.pending": lambda memory: memory.orders.pending(),
     "orders.obeyed": lambda memory: memory.orders.obeyed([1]),
 }
-CHANGE_NOTHING = {"remember_visits"}
-"""With nothing to remember, no statement is executed."""
+CHANGE_NOTHING = {"remember_visits", "scrub"}
+"""With nothing to remember, no statement is executed; and a shared file has no log."""
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ class Eraser:
         if not walk.ids and not memory.rewrites:
             del self._walks[partition]
             memory.orders.obeyed(walk.numbers)
+            memory.scrub()
             log.info("erased_from_chunks", partition=partition, orders=len(walk.numbers))
         return len(memory.orders.pending())
 

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
+from analytics import sqlite_file
 from analytics.event import Erasure, Hit, hash64
 from analytics.job import memory_file
 from analytics.job.orders import Orders
@@ -202,6 +203,13 @@ class PartitionMemory:
                 self._db.execute(
                     "UPDATE visits SET body = ? WHERE visitor = ?", (_encode(left), key)
                 )
+
+    def scrub(self) -> None:
+        """Leave nothing in the file's log of what is no longer in the file.
+
+        While a worker uses the file, part of it may stay, until the next time.
+        """
+        sqlite_file.empty_log(self._db)
 
     # Dead letters
 

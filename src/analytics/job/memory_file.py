@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from analytics import sqlite_file
 from analytics.errors import StoreUnavailable
 
 
@@ -73,4 +74,4 @@ class MemoryFile(sqlite3.Connection):
 def opened(path: Path, *, busy_s: float) -> MemoryFile:
     """Open the file at *path*, made when it is not there. Raises `StoreUnavailable`."""
     with _translated():
-        return sqlite3.connect(path, timeout=busy_s, isolation_level=None, factory=MemoryFile)
+        return sqlite_file.connect(path, MemoryFile, busy_s=busy_s)

@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from analytics import sqlite_file
 from analytics.errors import StoreUnavailable
 from analytics.store.catalog.sqlite.database import Database, Work, forget_salts
 
@@ -201,7 +202,6 @@ class SharedDatabase(Database):
 
 def _connected() -> sqlite3.Connection:
     """Return a connection to a new database in memory."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    for pragma in ("foreign_keys", "secure_delete"):
-        connection.execute(f"PRAGMA {pragma} = ON").fetchall()
+    connection = sqlite_file.connect(":memory:", sqlite3.Connection, check_same_thread=False)
+    connection.execute("PRAGMA foreign_keys = ON").fetchall()
     return connection

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, TypeVar
 
+from analytics import sqlite_file
 from analytics.errors import Corrupt, Misconfigured, StoreUnavailable
 
 VERSION: Final = 3
@@ -45,20 +46,15 @@ class Database:
     def open(self) -> None:
         """Connect, creating the file or refusing one of a newer version."""
         try:
-            self._connection = sqlite3.connect(
-                self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            self._connection = sqlite_file.connect(
+                self._path, sqlite3.Connection, busy_s=BUSY_S, check_same_thread=False
             )
             # WAL lets a backup read while we write; FULL because what people set is not sent twice.
-            for pragma in (
-                "journal_mode = WAL",
-                "synchronous = FULL",
-                "foreign_keys = ON",
-                "secure_delete = ON",  # what was deleted must not be found in the file
-            ):
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
             self.transact(self._upgrade)
             if forget_salts(self._connection):
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                sqlite_file.empty_log(self._connection)
         except sqlite3.OperationalError as exc:
             self.close()
             raise Misconfigured(f"{self._path}: the catalog cannot be opened: {exc}") from exc
@@ -119,7 +115,7 @@ class Database:
         await asyncio.to_thread(self._copy, path)
 
     def _copy(self, path: Path) -> None:
-        with self._lock, closing(sqlite3.connect(path)) as target:
+        with self._lock, closing(sqlite_file.connect(path, sqlite3.Connection)) as target:
             if self._connection is None:
                 raise StoreUnavailable("the catalog is closed")
             self._connection.backup(target)
