@@ -21,16 +21,18 @@ from typing import Final, NamedTuple
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from analytics import bounds
 from analytics.admin import archive
 from analytics.admin.archive import pack, unpack
 from analytics.dashboard import address, filters, flash, stats_query, stats_v1
 from analytics.errors import AnalyticsError
 from analytics.event import Hit
-from analytics.ingest import batch, encoding, page, pixel
+from analytics.ingest import agent, batch, encoding, page, pixel
 from analytics.ingest.client import Trust, parse_address
 from analytics.ingest.wire import access_log, plausible
 from analytics.ingest.wire.sent import Sent
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
+from analytics.pipeline.source import Sources
 from analytics.settings.load import load
 from analytics.store import packing
 from analytics.store.catalog import domain
@@ -41,6 +43,7 @@ from analytics.testing import sample
 SITE: Final = "example.com"
 NOW: Final = 1_795_521_600_000
 _TRUST: Final = Trust(["127.0.0.0/8", "::1/128", "10.0.0.0/8"])
+_SOURCES: Final = Sources()
 _FIREFOX: Final = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -111,6 +114,19 @@ def _url(data: bytes) -> None:
         parts = page.parse(text, hash_mode=hash_mode)
         "".join(parts).encode()
     page.referrer(text, SITE, SITE).encode()
+
+
+def _source(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    sent = page.referrer(text, SITE, SITE)
+    tags = page.parse(f"https://{SITE}/?{text}")
+    for referrer, tag in ((sent, ""), ("", tags.utm_source), ("", text[:255])):
+        found = _SOURCES.resolve(referrer, tag, tags.utm_medium, tags.utm_campaign, tags.click_id)
+        "".join(found).encode("utf-8", "surrogateescape")
+
+
+def _agent(data: bytes) -> None:
+    agent.parse(data[: bounds.AGENT_CHARS].decode("latin-1"))
 
 
 def _forwarded(data: bytes) -> None:
@@ -252,6 +268,15 @@ _QUESTION: Final = (
     b'"include":{"time_labels":true},"pagination":{"limit":10,"offset":0}}'
 )
 _URLS: Final = (b"https://u:p@www.Example.com:443/a?utm_source=a&ref=b#!/c?d=e", b"/a//b")
+_REFERRERS: Final = (
+    b"https://r.search.yahoo.com/search", b"https://m.search.xyz.google.co.uk/url", b"facebook_ads",
+    b"android-app://com.google.android.gm/", b"ios-app://429/x", b"utm_source=Bing&utm_medium=cpc",
+)  # fmt: skip
+_AGENTS: Final = (
+    _FIREFOX, b"curl/8.11.0", b"Mozilla/5.0 (compatible; Googlebot/2.1; +http://a.test/bot.html)",
+    (b"Mozilla/5.0 (Linux; Android 15; CUBOT X90 Build/AP3A.240617.008; wv) AppleWebKit/537.36 "
+     b"(KHTML, like Gecko) Version/4.0 Chrome/142.0.0.0 Mobile Safari/537.36 [FBAN/FB4A]"),
+)  # fmt: skip
 _PAGE_ADDRESSES: Final = (
     b"period=30d&f=is,page,/a&f=contains,source,x&metric=visitors",
     b"from=2026-01-01&to=2026-02-01&compare=1",
@@ -275,6 +300,8 @@ TARGETS: Final = (
     Target("coding", _packed, (gzip.compress(_EVENT), zlib.compress(_EVENT))),
     Target("access-log", _log_line, _LINES),
     Target("url", _url, _URLS),
+    Target("source", _source, _REFERRERS),
+    Target("agent", _agent, _AGENTS),
     Target("forwarded", _forwarded, _ADDRESSES),
     Target("headers", _headers, (_FIREFOX, b"de-DE,de;q=0.9", b"Bearer abc", b"Basic YTpi", b"1")),
     Target("cookies", _cookies, (b"analytics_session=abc; a=b", b'{"path":"/","text":"x"}')),

@@ -34,7 +34,7 @@ def plain(scope: Scope, body: bytes, limit: int) -> bytes:
         content = _inflated(body, limit)
         if content and _is_packed(content):
             raise UnsupportedCoding("the body is packed twice; send it with gzip once")
-        return content
+        return content.removeprefix(BOM_UTF8)
     named = _named(scope)
     if named in _NONE:
         return body.removeprefix(BOM_UTF8)  # which RFC 8259 lets a reader ignore

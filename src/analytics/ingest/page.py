@@ -26,8 +26,11 @@ _NO_HOST: Final = "(none)"
 _URL: Final = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://([^/?#\\]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
 )
+# With all that browsers take for the slashes of `https://`.
 _LINK: Final = re.compile(
-    r"([A-Za-z][A-Za-z0-9+.\-]*://|//)?(?(1)(?:[^/?#\\]*@)?)([^?#]*)(\?[^#]*)?"
+    r"\s*(https?:[/\\]*|[a-z][a-z0-9+.\-]*:[/\\]{2,}|[/\\]{2,})?(?(1)(?:[^/?#\\]*@)?)"
+    r"([^?#]*)(\?[^#]*)?",
+    re.IGNORECASE,
 )
 _USUAL_PORT: Final = re.compile(":(?:80|443)$")
 # Where the query of a `#fragment` begins: with its `?`, else with its first name=value, as

@@ -77,12 +77,26 @@ def test_what_is_needed_is_missed_by_name(member: str, value: str | None) -> Non
 
 @pytest.mark.parametrize(
     "member",
-    ["name", "n", "url", "u", "domain", "d", "referrer", "r", "interactive", "i", "sd", "e",
-     "id", "ts", "vid", "title", "t", "language", "l", "screen", "s", "ip", "user_agent"],
-)  # fmt: skip
-@pytest.mark.parametrize("value", [["x"], {"x": 1}])
+    ["name", "n", "url", "u", "domain", "d", "id", "ts", "vid", "ip", "user_agent"],
+)
+@pytest.mark.parametrize("value", [["x"], {"x": 1}, True])
 def test_a_value_of_the_wrong_kind_is_refused_by_name(member: str, value: object) -> None:
     assert refused(**{member: value}).field == member
+
+
+@pytest.mark.parametrize(
+    "member",
+    ["referrer", "r", "sd", "e", "title", "t", "language", "l", "screen", "s", "interactive", "i"],
+)
+@pytest.mark.parametrize("value", [["x"], {"x": 1}, [[]], {}])
+def test_what_an_event_can_do_without_costs_no_event(member: str, value: object) -> None:
+    for name in ("pageview", "engagement"):
+        assert decoded(name=name, **{member: value}) == decoded(name=name)
+
+
+def test_what_is_true_measures_nothing() -> None:
+    ping = decoded(name="engagement", sd=True, e=True, title=5, screen=True)
+    assert (ping.scroll_depth, ping.engaged_ms, ping.title, ping.screen) == (None, 0, "5", "")
 
 
 @pytest.mark.parametrize(
@@ -391,10 +405,16 @@ def test_half_an_emoji_costs_no_event(escaped: bytes, title: str) -> None:
         ("//a.example/x?s3cr3t", "//a.example/x"),
         ("/files/report.pdf?token=s3cr3t", "/files/report.pdf"),
         ("https://a.example/@ada/x", "https://a.example/@ada/x"),
+        (" https://ada:s3cr3t@a.example/x", "https://a.example/x"),
+        ("https:ada:s3cr3t@a.example/x", "https:a.example/x"),
+        ("https:\\\\ada:s3cr3t@a.example\\x?y", "https:\\\\a.example\\x"),
+        ("mailto:ada@a.example?subject=s3cr3t", "mailto:ada@a.example"),
         ("not an address", "not an address"),
     ],
 )
-@pytest.mark.parametrize("name", ["Outbound Link: Click", "File Download", "file_download"])
+@pytest.mark.parametrize(
+    "name", ["Outbound Link: Click", "File Download", "file_download", "Outbound  link:click"]
+)
 def test_a_link_is_kept_without_what_may_be_a_secret_of_others(
     name: str, address: str, kept: str, member: str
 ) -> None:

@@ -31,15 +31,14 @@ _NO_DEPTH: Final = 255
 _MAX_TS: Final = 1 << 47
 _LINKS: Final = frozenset(
     {
-        "outbound link: click",
-        "outbound link",
-        "outbound_link",
-        "cloaked link: click",
-        "file download",
-        "file_download",
+        "outboundlinkclick",
+        "outboundlink",
+        "cloakedlinkclick",
+        "filedownload",
     }
 )
-"""Events, by whichever tracker, that name a link of which the page's owner may know nothing."""
+"""Events, by whichever tracker, that name a link of which the page's owner may know nothing: the
+letters of their names."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
@@ -49,7 +48,10 @@ _SCREEN: Final = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
 
 
 class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
-    """The JSON object as it comes. Unknown members are ignored, as other trackers send more."""
+    """The JSON object as it comes. Unknown members are ignored, as other trackers send more.
+
+    What an event can do without may be anything: it is left out where it makes no sense.
+    """
 
     name: str | None = None
     n: str | None = None
@@ -57,32 +59,32 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     u: str | None = None
     domain: str | None = None
     d: str | None = None
-    referrer: str | None = None
-    r: str | None = None
+    referrer: Any = None
+    r: Any = None
     props: Any = None
     p: Any = None
     meta: Any = None
     m: Any = None
     revenue: Any = None
     revenue_short: Any = None
-    interactive: bool | str | None = None
-    i: bool | str | None = None
+    interactive: Any = None
+    i: Any = None
     hashMode: Any = None  # noqa: N815 - the wire's name
     h: Any = None
     linkQuery: Any = None  # noqa: N815 - the wire's name
     q: Any = None
     dnt: Any = None
-    sd: float | str | None = None
-    e: float | str | None = None
+    sd: Any = None
+    e: Any = None
     id: str | None = None
     ts: int | float | str | None = None
     vid: str | None = None
-    title: str | None = None
-    t: str | None = None
-    language: str | None = None
-    l: str | None = None  # noqa: E741 - the wire's name
-    screen: str | None = None
-    s: str | None = None
+    title: Any = None
+    t: Any = None
+    language: Any = None
+    l: Any = None  # noqa: E741 - the wire's name
+    screen: Any = None
+    s: Any = None
     ip: str | None = None
     user_agent: str | None = None
 
@@ -117,17 +119,17 @@ def sent(body: Body) -> Sent:
     given = body.revenue if body.revenue is not None else body.revenue_short
     revenue, currency = (None, "") if given is None else _revenue(given)
     interactive = body.interactive if body.interactive is not None else body.i
-    screen = body.screen or body.s
-    spoken = body.language or body.l
+    screen = _scalar(body.screen or body.s)
+    spoken = _scalar(body.language or body.l)
     engagement = name == ENGAGEMENT
     props = _props(body)
-    if name.lower() in _LINKS:
+    if _is_link(name):
         props = _bare(props, query=_flag(body.linkQuery) or _flag(body.q))
     return Sent(
         domains=_domains(domain),
         url=url[: bounds.URL_CHARS],
         name=name,
-        referrer=(body.referrer or body.r or "")[: bounds.REFERRER_CHARS],
+        referrer=_scalar(body.referrer or body.r)[: bounds.REFERRER_CHARS],
         props=props,
         revenue=revenue,
         currency=currency,
@@ -139,7 +141,7 @@ def sent(body: Body) -> Sent:
         id=None if body.id is None else _uuid(body.id),
         ts=None if body.ts is None else _timestamp(body.ts),
         vid=None if body.vid is None else _vid(body.vid),
-        title=clean(body.title or body.t or "", _TITLE_LIMIT),
+        title=clean(_scalar(body.title or body.t), _TITLE_LIMIT),
         language=language.tag(spoken) if spoken else "",
         screen=_screen(screen) if screen else "",
         address=body.ip,
@@ -200,6 +202,11 @@ def _props(body: Body) -> dict[str, str]:
     return props
 
 
+@bounded_cache(1024, longest=NAME_LIMIT)
+def _is_link(name: str) -> bool:
+    return "".join(filter(str.isalpha, name.lower())) in _LINKS
+
+
 def _bare(props: dict[str, str], *, query: bool) -> dict[str, str]:
     return {key: page.link(value, query=query) for key, value in props.items()}
 
@@ -243,11 +250,11 @@ def _flag(value: object) -> bool:
     return value is not None and value in (1, True, "1", "true")
 
 
-def _number(value: float | str | None) -> float | None:
+def _number(value: object) -> float | None:
     """Return a measurement, which some clients send as text; None for what is not a number."""
     if isinstance(value, str):
         return float(value) if _DECIMAL.fullmatch(value) else None
-    return value
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _scroll(depth: float | None) -> int | None:
