@@ -146,7 +146,9 @@ def test_the_caches_of_foreign_text_have_one_bound_together() -> None:
                     "analytics." + name(path).removesuffix(".py").replace("/", ".")
                 )
                 given = [eval(ast.unparse(each), vars(module)) for each in node.args]
-                named = {each.arg: ast.literal_eval(each.value) for each in node.keywords}
+                named = {
+                    each.arg: eval(ast.unparse(each.value), vars(module)) for each in node.keywords
+                }
                 sizes[name(path), node.lineno] = given[0] * named.get("longest", LONGEST) * 4
     assert len(sizes) > 10
     assert sum(sizes.values()) <= MOST_BYTES, sizes
