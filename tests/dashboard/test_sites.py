@@ -31,6 +31,48 @@ async def test_each_site_shows_its_last_24_hours(owner: Client, store: DuckDBSto
     assert len(line[1].split()) == 24
 
 
+async def _listed(client: Client, query: str = "") -> list[str]:
+    page = (await client.get(f"/{query}")).text
+    return re.findall(r'class="card site-card" href="/([^"]+)"', page)
+
+
+async def test_many_sites_are_paged_and_searched(owner: Client, peopled: SqliteCatalog) -> None:
+    names = [f"site-{number:03}.test" for number in range(500)]
+    for name in [*names, "xn--bcher-kva.example"]:
+        await peopled.sites.add(name, timezone="Etc/UTC")
+    seen: list[str] = []
+    number, total = 1, 1
+    while number <= total:
+        page = (await owner.get(f"/?page={number}")).text
+        rows = re.findall(r'class="card site-card" href="/([^"]+)"', page)
+        assert 0 < len(rows) <= 60
+        seen += rows
+        (total,) = map(int, re.findall(rf"page {number} of (\d+)", page))
+        number += 1
+    assert sorted(seen) == sorted([*names, "xn--bcher-kva.example", SITE, "other.example"])
+    assert await _listed(owner, "?search=SITE-02") == [f"site-02{n}.test" for n in range(10)]
+    for search in (
+        "bücher",
+        "BÜCHER",
+        "xn--bch",
+        "%20b%C3%BCcher.example%20",
+        "https://bücher.example/x",
+    ):
+        assert await _listed(owner, f"?search={search}") == ["xn--bcher-kva.example"], search
+    page = (await owner.get("/?search=site-&page=2")).text
+    assert 'value="site-"' in page
+    assert "/?search=site-&amp;page=3" in page
+    assert await _listed(owner, "?page=999") == rows
+    nothing = (await owner.get("/?search=%3Cb%3E")).text
+    assert "No site has &lt;b&gt; in its name" in nothing
+    for wrong in ("0", "-1", "x", "1e3"):
+        assert (await owner.get(f"/?page={wrong}")).status_code == 400
+
+
+async def test_few_sites_need_no_search(owner: Client) -> None:
+    assert 'name="search"' not in (await owner.get("/")).text
+
+
 async def test_a_viewer_lists_only_the_sites_given(viewer: Client) -> None:
     page = (await viewer.get("/")).text
     assert SITE in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -16,10 +17,17 @@ from analytics.dashboard.sparkline import Sparkline
 from analytics.dashboard.templates import path_of
 from analytics.dashboard.unknown_sites import unknown_sites
 from analytics.errors import Conflict, Malformed
+from analytics.parsing import whole_number
 from analytics.query import Metric, Recent
 from analytics.site import Site
 from analytics.store.catalog import service
+from analytics.store.catalog.domain import shown
 
+PAGE_SITES: Final = 48
+_FEW_SITES: Final = 10
+"""So many are found without a search."""
+_LONGEST_SEARCH: Final = 300
+_MAX_PAGE: Final = 100_000
 _QUIET: Final = Recent(visitors=0, before=0, current=0, hours=(0,) * 24)
 
 
@@ -38,14 +46,38 @@ async def show(ask: Ask) -> Response:
     if ask.person is None and not await ask.deps.catalog.people.all():
         return setup.welcome(ask)
     person = ask.someone()
-    sites = ask.sites()
+    sites = [site.domain for site in ask.sites()]
     if person.owner and not sites:
         return redirect("/sites/new")
+    asked = ask.request.query_params
+    search = asked.get("search", "").strip()[:_LONGEST_SEARCH]
+    matching = [domain for domain in sites if _is_like(domain, search)]
+    pages = max(1, -(-len(matching) // PAGE_SITES))
+    number = min(whole_number(asked.get("page", "1"), "page", least=1, most=_MAX_PAGE), pages)
+    domains = matching[(number - 1) * PAGE_SITES : number * PAGE_SITES]
     lag = ask.deps.lag()
-    recent = await ask.deps.store.recent([site.domain for site in sites], ask.deps.clock())
+    recent = await ask.deps.store.recent(domains, ask.deps.clock())
     unknown = await unknown_sites(ask.deps) if person.owner else ()
-    cards = [_card(site.domain, recent.get(site.domain, _QUIET)) for site in sites]
-    return await ask.long_page("sites.html", unknown=unknown, cards=cards, lag=lag)
+    return await ask.long_page(
+        "sites.html",
+        unknown=unknown,
+        cards=[_card(domain, recent.get(domain, _QUIET)) for domain in domains],
+        lag=lag,
+        search=search,
+        searches=bool(search) or len(sites) > _FEW_SITES,
+        total=len(matching),
+        number=number,
+        pages=pages,
+        page_url=lambda page: (
+            "/?" + urlencode(({"search": search} if search else {}) | {"page": page})
+        ),
+    )
+
+
+def _is_like(domain: str, search: str) -> bool:
+    """Return whether *search* is a part of the name, in either spelling, or an address there."""
+    wanted = search.casefold().partition("://")[2].partition("/")[0] or search.casefold()
+    return wanted in domain or wanted in shown(domain).casefold()
 
 
 def _card(domain: str, recent: Recent) -> SiteCard:
