@@ -40,6 +40,7 @@ class DropReason(StrEnum):
     FOREIGN_HOST = "foreign-host"
     SPAM_REFERRER = "spam-referrer"
     REVENUE_CEILING = "revenue-ceiling"
+    BEFORE_RETENTION = "before-retention"
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,9 +134,7 @@ async def test_many_events_at_once_ask_for_a_missing_salt_once(cluster: Cluster)
     assert cluster.shelf.documents["salts"][0] == 1, "one change"
 
 
-async def test_events_of_long_ago_change_the_catalog_once_a_month_of_theirs(
-    cluster: Cluster,
-) -> None:
+async def test_events_of_however_many_past_days_make_no_salt(cluster: Cluster) -> None:
     acceptance, (catalog, _) = cluster.acceptances[0], cluster.catalogs
     key, _secret = await catalog.keys.create(scopes=[Scope.EVENTS_WRITE], site=None)
     await cluster.keep_in_order()
@@ -147,8 +145,27 @@ async def test_events_of_long_ago_change_the_catalog_once_a_month_of_theirs(
         (hit,) = await acceptance.accept_any_day(sent, visitor(), key)
         assert isinstance(hit, Hit)
         visitors.add(hit.visitor)
-    assert len(visitors) == 366
-    assert cluster.shelf.documents["salts"][0] - revision <= 24
+    assert len(visitors) == 366, "a visitor of two days is two"
+    assert cluster.shelf.documents["salts"][0] == revision
+
+
+async def test_who_a_visitor_of_a_past_day_was_nobody_can_tell_three_days_later(
+    cluster: Cluster,
+) -> None:
+    (catalog, _), yesteryear = cluster.catalogs, (TODAY - 365) * DAY_MS
+    key, _secret = await catalog.keys.create(scopes=[Scope.EVENTS_WRITE], site=None)
+    sent = Sent(domains=(SITE,), url=f"https://{SITE}/", ts=yesteryear)
+    visitors = []
+    for days in range(4):
+        cluster.now = NOW + days * DAY_MS
+        await cluster.keep_in_order()
+        for acceptance in cluster.acceptances:
+            (hit,) = await acceptance.accept_any_day(sent, visitor(), key)
+            assert isinstance(hit, Hit)
+            visitors.append(hit.visitor)
+    assert len({*visitors[:6]}) == 1, "for as long as an import may take, and on every replica"
+    assert len({*visitors[6:]}) == 1
+    assert visitors[5] != visitors[6]
 
 
 @pytest.mark.parametrize("path", ["/api/event", "/api/events", "/pixel.gif"])

@@ -38,6 +38,7 @@ MEANINGS: Final[Mapping[DropReason, str]] = {
     DropReason.SPAM_REFERRER: "The visit says that it comes from a host that is known to send "
     "made-up visits, so that owners of sites look at it.",
     DropReason.REVENUE_CEILING: "The event's revenue is above the site's ceiling.",
+    DropReason.BEFORE_RETENTION: "The event happened longer ago than the site keeps events.",
 }
 """What the page says of each reason."""
 

@@ -27,7 +27,6 @@ MAX_AGE_MS: Final = 72 * 3_600_000
 """How old an event may be that comes without a key."""
 _AHEAD_DAYS: Final = 2
 """So many days' salts are made ahead: so long may the catalog be away."""
-_AROUND: Final = 15
 _NO_SHIELDS: Final = Shields()
 _UNKNOWN_SITE: Final = 253
 """How much of an unknown site's name the ledger keeps: a domain's greatest length."""
@@ -35,10 +34,21 @@ MAX_UNKNOWN_SITES: Final = 500
 """How many unknown sites have lines of their own: made-up names must not fill the ledger."""
 
 
-def salts_needed(today: int) -> range:
-    """Return the days of which events without a key and without a cookie may come, or soon will."""
-    oldest = -(-MAX_AGE_MS // visitor.DAY_MS)
-    return range(today - oldest, today + _AHEAD_DAYS + 1)
+PAST: Final = -1
+"""The day whose salt serves all days before those that have one of their own."""
+
+
+def salts_needed(today: int) -> Sequence[int]:
+    """Return the days whose salts an event without a cookie may need, now or soon.
+
+    However many days the senders of old events go back to, these are all.
+    """
+    return (PAST, *range(_first_salted(today), today + _AHEAD_DAYS + 1))
+
+
+def _first_salted(today: int) -> int:
+    """Return the first day that has a salt of its own: events without a key reach back to it."""
+    return today - -(-MAX_AGE_MS // visitor.DAY_MS)
 
 
 class Acceptance:
@@ -101,6 +111,7 @@ class Acceptance:
                 DropReason.OPTED_OUT
                 if origin.opted_out and (site.honour_dnt or sent.honours_opt_out)
                 else _shielded(parts, origin, place, site)
+                or _expired(sent, site, now)
                 or self._nonsense(sent, parts, referrer, site, domains, key)
             )
             if reason is None:
@@ -123,16 +134,8 @@ class Acceptance:
         return self.accept(sent, client, key)
 
     async def make_salt(self, missing: SaltMissing) -> None:
-        """Make the salt that is missing; of days long ago, those around it too.
-
-        Whoever sends old events sends those of many days, and each making is a change of the
-        catalog, which a cluster shares.
-        """
-        today = self.clock() // visitor.DAY_MS
-        day = missing.day
-        around = _AROUND if day < min(salts_needed(today)) else 0
-        last = min(day + around, max(salts_needed(today)))
-        await self._salts.make(range(day - around, last + 1), today=today)
+        """Make the salt that is missing."""
+        await self._salts.make([missing.day], today=self.clock() // visitor.DAY_MS)
 
     def _unknown(self, name: str) -> str:
         """Under which name the ledger counts what was sent to the unknown site *name*."""
@@ -263,8 +266,13 @@ class Acceptance:
             return visitor.from_cookie(site.domain, sent.vid)
         # A reading belongs to whoever viewed the page, though midnight has passed meanwhile.
         day = max(0, ts - sent.engaged_ms) // visitor.DAY_MS
-        salt = self._salts.of(day, today=now // visitor.DAY_MS)
+        salt = self._salt(day, now // visitor.DAY_MS)
         return visitor.hashed(salt, site.domain, origin.address, origin.user_agent)
+
+    def _salt(self, day: int, today: int) -> bytes:
+        if day >= _first_salted(today):
+            return self._salts.of(day, today=today)
+        return visitor.salt_of_past_day(self._salts.of(PAST, today=today), day)
 
     def new_id(self, now: int) -> str:
         """A UUIDv7 (RFC 9562) for an event whose sender gave it none."""
@@ -281,3 +289,11 @@ def _shielded(parts: page.Page, origin: Client, place: Place, site: Site) -> Dro
     return shields.rules(site.shields).refuses(
         address=origin.address, country=place.country, hostname=parts.hostname, path=parts.path
     )
+
+
+def _expired(sent: Sent, site: Site, now: int) -> DropReason | None:
+    """Refuse what the site's retention would delete at once; a log is imported as a whole."""
+    if sent.ts is None or site.retention_days is None or sent.of_own_log:
+        return None
+    begins = now - site.retention_days * visitor.DAY_MS
+    return DropReason.BEFORE_RETENTION if sent.ts < begins else None

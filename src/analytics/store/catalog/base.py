@@ -161,9 +161,9 @@ class Salts(Protocol):
     """The keys of the cookieless visitor hash: one per UTC day, gone after 48 hours.
 
     They are made ahead, so that a day begins with its salt in every process's memory. A salt is
-    over when its day and the day on which it was made lie before today - 2: so a back-dated day
-    keeps its own for as long as any other day does, and an import that is taken up again finds
-    the same visitors.
+    over when its day and the day on which it was made lie before today - 2: so the one
+    of all days long ago lasts as long as any other, and an import that is taken up again finds the
+    same visitors.
     """
 
     def of(self, day: int, *, today: int) -> bytes:
