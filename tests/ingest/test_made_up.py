@@ -160,6 +160,10 @@ async def test_the_sender_is_told_why(world: Ingesting) -> None:
         {"referrer": "https://news.grets.store"},
         {"url": f"https://{SITE}/?utm_source=Semalt.com"},
         {"url": f"https://{SITE}/?ref=darodar.com"},
+        {"url": f"https://{SITE}/?utm_source=https://www.semalt.com/x"},
+        {"url": f"https://{SITE}/?utm_source=//semalt.com"},
+        {"url": f"https://{SITE}/?utm_source=semalt.com:80"},
+        {"url": f"https://{SITE}/?utm_source=SEMALT.com./"},
     ],
 )
 async def test_a_known_spam_referrer_is_left_out_until_its_owner_counts_it(

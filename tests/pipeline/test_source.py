@@ -52,6 +52,7 @@ def test_a_referrer_is_known_by_its_host(referrer: str, name: str) -> None:
         (" Google ", "Google"),
         ("google.com", "Google"),
         ("https://www.google.com", "Google"),
+        ("//google.com./search", "Google"),
         ("fb", "Facebook"),
         ("IG", "Instagram"),
         ("yt", "YouTube"),

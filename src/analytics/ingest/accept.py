@@ -19,6 +19,7 @@ from analytics.ingest.spam import SpamReferrers
 from analytics.ingest.text import clean
 from analytics.ingest.wire.sent import Sent
 from analytics.person import Key, Scope
+from analytics.pipeline import source
 from analytics.site import Shields, Site
 from analytics.store.catalog.base import Keys, SaltMissing, Salts, Sites
 from analytics.wildcard import admits
@@ -204,7 +205,7 @@ class Acceptance:
     def _is_spam(self, referrer: str, utm_source: str) -> bool:
         if referrer and self._spam.has(referrer.partition("/")[0]):
             return True
-        return "." in utm_source and self._spam.has(utm_source.lower())
+        return "." in utm_source and self._spam.has(source.host_of(utm_source.lower()))
 
     def _drop(self, site: Site, parts: page.Page, reason: DropReason, now: int) -> Drop:
         hostname = ""

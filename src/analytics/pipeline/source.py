@@ -115,9 +115,8 @@ class Sources:
         known = self._names.get(text)
         if known is not None:
             return known
-        address = text.removeprefix("https://").removeprefix("http://")
-        if suffix.registered(_host(address)):
-            return self._referring(address)
+        if suffix.registered(host_of(text)):
+            return self._referring(_without_scheme(text))
         advertiser = self._names.get(_ADS.sub("", text))
         return advertiser._replace(paid=True) if advertiser is not None else Found(written)
 
@@ -192,8 +191,17 @@ def _is_door(door: re.Pattern[str], below: str) -> bool:
     return all(map(door.fullmatch, labels))
 
 
+def host_of(tag: str) -> str:
+    """Return the host that *tag* is, or begins with when somebody wrote a whole address there."""
+    return _host(_without_scheme(tag))
+
+
+def _without_scheme(address: str) -> str:
+    return address.removeprefix("https:").removeprefix("http:").lstrip("/")
+
+
 def _host(address: str) -> str:
-    return address.removeprefix("www.").partition("/")[0].partition(":")[0]
+    return address.removeprefix("www.").partition("/")[0].partition(":")[0].rstrip(".")
 
 
 def _suffixes(host: str) -> Iterator[str]:

@@ -52,7 +52,9 @@ def check(query: Query) -> None:
     known = {*query.metrics, *query.dimensions}
     for order in query.order_by:
         if order.key not in known:
-            raise Malformed("order_by", f"{order.key} is neither a metric nor a dimension here")
+            raise Malformed(
+                "order_by", f"{order.key[:80]!r} is neither a metric nor a dimension here"
+            )
     if query.fewest_visitors and Metric.VISITORS not in query.metrics:
         raise Malformed("metrics", "rows of few visitors cannot come last without visitors")
     buckets.check(query)
