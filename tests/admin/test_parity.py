@@ -28,6 +28,7 @@ from analytics.testing.series_store import NOON, hit
 
 OWNER, VIEWER, PASSWORD = "ada@x.example", "bob@x.example", "long enough"
 A, B = "a.example", "b.example"
+DAY = "2026-11-24"  # of NOON
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +132,18 @@ STEPS: dict[str, tuple[str, dict[str, str], str, dict[str, Any]]] = {
         "site.change",
         {"site": A, "retention_days": 30},
     ),
+    "visits are erased by what they did": (
+        SETTINGS,
+        {"form": "erase", "dimension": "page", "operator": "is", "value": "/"},
+        "erase",
+        {"site": A, "visitor": None, "filters": ["event:page is /"]},
+    ),
+    "visits are erased by when they were": (
+        SETTINGS,
+        {"form": "erase", "dimension": "page", "operator": "is", "from": DAY, "to": DAY},
+        "erase",
+        {"site": A, "visitor": None, "start": DAY, "end": DAY},
+    ),
     "a time zone is set": (
         SETTINGS,
         {"form": "general", "timezone": "Asia/Tehran"},
@@ -215,8 +228,8 @@ async def test_a_page_and_a_command_leave_the_same_behind(
 
 
 def test_every_operation_that_changes_something_has_its_page() -> None:
-    elsewhere = {"import", "export", "erase", "erase.count", "backup", "audit", "status"}
-    reading = {"site.list", "site.show", "site.attached", "site.expired"}
+    elsewhere = {"import", "export", "backup", "audit", "status"}
+    reading = {"erase.count", "site.list", "site.show", "site.attached", "site.expired"}
     reading |= {"user.list", "key.list", "audit-log"}
     tried = {operation for _, _, operation, _ in STEPS.values()}
     assert tried == set(operations.OPERATIONS) - elsewhere - reading

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from analytics.admin import filter_text, one_visitor, span
+from analytics.admin import filter_text, one_visitor
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
-from analytics.query import Metric, Period, Query
+from analytics.query import Query
 from analytics.site import Site
-from analytics.store import localtime
+from analytics.store import visit_choice
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,11 +78,5 @@ def _visits(site: Site, asked: Erase) -> Query | None:
         return None
     if asked.visitor is not None or asked.cookie is not None:
         raise Malformed("filter", "name a visitor, or a filter and a time, not both")
-    start, end = span.of(asked.start, asked.end, site.timezone)
-    return Query(
-        site=site.domain,
-        metrics=(Metric.VISITS,),
-        period=Period(start, min(end, localtime.LATEST), site.timezone),
-        filters=tuple(filter_text.parse(text) for text in asked.filters),
-        bots=True,
-    )
+    filters = [filter_text.parse(text) for text in asked.filters]
+    return visit_choice.chosen(site, filters, asked.start, asked.end)

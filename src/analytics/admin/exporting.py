@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import msgspec
 
-from analytics.admin import one_visitor, span
+from analytics.admin import one_visitor
 from analytics.admin.job import Job
 from analytics.admin.workspace import Workspace
+from analytics.store import span
 from analytics.store.base import ExportFormat
 
 

@@ -20,7 +20,7 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Recent, Result
 from analytics.registry.base import Listed
 from analytics.store import lag as lags
-from analytics.store.base import Erases
+from analytics.store.base import Erases, ErasesVisits
 from analytics.store.catalog.base import Catalog
 from analytics.store.lag import Lag
 from analytics.turnstile import Turnstile
@@ -49,6 +49,10 @@ class Figures(Protocol):
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """As `SeriesStore.ledger`."""
+
+
+class ErasesRows(Erases, ErasesVisits, Protocol):
+    """What pages delete rows by."""
 
 
 class RouteLine(Protocol):
@@ -112,7 +116,7 @@ class Dashboard:
 
     catalog: Catalog
     store: Figures
-    erases: Erases
+    erases: ErasesRows
     clock: Callable[[], int]
     """Now, in UTC milliseconds."""
     setup_token: str | None = None

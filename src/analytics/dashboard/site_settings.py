@@ -10,7 +10,7 @@ import msgspec
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from analytics.dashboard import confirmation, made_up, names, site_access
+from analytics.dashboard import confirmation, erase_form, filters, made_up, names, site_access
 from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.shields_form import BadRules, read_shields
@@ -99,6 +99,8 @@ async def _page(
         keys_of_all=sum(key.site is None for key in keys),
         foreign=await made_up.foreign_hosts(ask.deps, site),
         scopes=site_access.SCOPES,
+        dimensions=filters.LABELS,
+        operators={op.value: verb for op, verb in filters.OPERATORS.items()},
         problem=problem,
         wrong=error.lines if isinstance(error, BadRules) else {},
         versions=_versions(site),
@@ -198,6 +200,7 @@ _CHANGES: Final[dict[str, Change]] = {
     "made-up": made_up.change,
     "accept-host": made_up.accept_host,
     "retention": _retention,
+    erase_form.FORM: erase_form.change,
     "key": site_access.add_key,
     "revoke": site_access.revoke_key,
     "person": site_access.add_person,
@@ -207,6 +210,7 @@ _CHANGES: Final[dict[str, Change]] = {
 
 _QUESTIONS: Final[dict[str, Callable[[Ask, Site, dict[str, str]], Awaitable[Confirmation]]]] = {
     "retention": _retention_question,
+    erase_form.FORM: erase_form.question_of,
     "revoke": site_access.revoke_question,
     "remove-person": site_access.remove_person_question,
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.admin import span
 from analytics.errors import Malformed
+from analytics.store import span
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

@@ -1,4 +1,4 @@
-"""A span of time as an administrator writes its ends: dates of the site, or exact moments."""
+"""A span of time as its ends are written: dates of the site, or exact moments."""
 
 from __future__ import annotations
 

@@ -1,0 +1,99 @@
+"""Visits of a site deleted by what was done in them and when: the form, the question, the deed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from analytics.dashboard import confirmation, filters
+from analytics.dashboard.ask import Ask
+from analytics.dashboard.choices import unknown
+from analytics.dashboard.confirmation import Confirmation
+from analytics.dashboard.filters import Condition
+from analytics.dashboard.templates import path_of
+from analytics.errors import Conflict, Malformed, Misconfigured
+from analytics.query import Query
+from analytics.site import Site
+from analytics.store import visit_choice
+from analytics.store.catalog.audit import Deed
+from analytics.wording import counted
+
+FORM: Final = "erase"
+_FIELDS: Final = ("dimension", "operator", "value", "from", "to")
+
+
+async def change(ask: Ask, site: Site, form: FormData) -> Response:
+    """Delete the visits, after the question."""
+    question = await question_of(ask, site, {name: str(form[name]) for name in form})
+    if answer := confirmation.first(ask, question, form):
+        return answer
+    visits, rows = await ask.deps.erases.erase_visits(_query(site, question.fields))
+    events = counted(rows, "event")
+    await ask.deps.catalog.audit_log.record(Deed.DATA_ERASED, about=events, site=site.domain)
+    text = f"Deleted: {counted(visits, 'visit')} with {events}."
+    return ask.done(_settings(site), text, where=FORM)
+
+
+async def question_of(ask: Ask, site: Site, given: Mapping[str, str]) -> Confirmation:
+    """Return what would be deleted, counted."""
+    fields = {name: given.get(name, "").strip() for name in _FIELDS}
+    query = _query(site, fields)
+    await ask.deps.settle()
+    try:
+        visits, rows = await ask.deps.erases.count_visits(query)
+    except Misconfigured as exc:
+        raise Conflict(str(exc)) from exc
+    if not rows:
+        raise Malformed(FORM, "Nothing was deleted: no visit is like that.")
+    counts = f"{counted(visits, 'visit')} with {counted(rows, 'event')}"
+    which = _described(fields)
+    return Confirmation(
+        page=f"{_settings(site)}/confirm",
+        action=_settings(site),
+        back=f"{_settings(site)}#{FORM}",
+        title=f"Delete {counted(visits, 'visit')} of {site.domain}?",
+        says=(
+            f"This deletes {counts}, for good: every visit {which}, machines’ too, as a whole.",
+            "The ledger goes on counting the events, as erased. Backups from before keep them.",
+        ),
+        button=f"Delete {counted(rows, 'event')}",
+        fields={"form": FORM, **fields},
+    )
+
+
+def _query(site: Site, fields: Mapping[str, str]) -> Query:
+    condition = _condition(fields)
+    start, end = fields["from"] or None, fields["to"] or None
+    if condition is None and start is None and end is None:
+        raise Malformed(FORM, "Say what the visits have in common: a value, a day, or both.")
+    conditions = () if condition is None else (condition,)
+    return visit_choice.chosen(site, filters.compile_filters(conditions), start, end)
+
+
+def _condition(fields: Mapping[str, str]) -> Condition | None:
+    if not fields["value"]:
+        return None
+    operators = [op for op in filters.OPERATORS if op.value == fields["operator"]]
+    if not operators:
+        raise Malformed("operator", unknown("operator", fields["operator"], filters.OPERATORS))
+    (text,) = filters.texts([Condition(operators[0], fields["dimension"], (fields["value"],))])
+    return filters.parse([text])[0]
+
+
+def _described(fields: Mapping[str, str]) -> str:
+    parts = []
+    if condition := _condition(fields):
+        value = condition.values[0]
+        parts.append(f"in which {condition.label} {condition.verb} “{value}”")
+    if fields["from"]:
+        parts.append(f"from {fields['from']} on")
+    if fields["to"]:
+        parts.append(f"up to {fields['to']}")
+    return ", ".join(parts)
+
+
+def _settings(site: Site) -> str:
+    return f"{path_of(site.domain)}/settings"
