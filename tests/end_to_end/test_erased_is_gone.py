@@ -8,11 +8,14 @@ import time
 from pathlib import Path
 
 import httpx2
+import msgspec
 from msgspec import structs
 from tests.marks import Marks, found
 from tests.server import Server
 
-from analytics.app import open_workspace
+from analytics.admin import operations
+from analytics.admin.job import Job
+from analytics.app import Parts, open_parts, open_workspace
 from analytics.event import from_cookie
 from analytics.settings import load
 
@@ -41,9 +44,10 @@ def held(path: Path, texts: list[str]) -> set[str]:
 
 
 async def test_what_was_erased_is_in_no_file_and_in_no_later_backup(tmp_path: Path) -> None:
-    """By cookie, by number, of everybody, with the site: each mark lies in each kind of file."""
+    """By cookie, number, filter, everybody, with the site: each mark lies in each kind of file."""
     server = Server(tmp_path / "data")
     sites = {"cookie": SITE, "number": SITE, "everybody": "two.example", "site": "three.example"}
+    sites["filter"] = "four.example"
     for site in dict.fromkeys(sites.values()):
         await server.command("site", "add", site)
     await server.start()
@@ -68,6 +72,8 @@ async def test_what_was_erased_is_in_no_file_and_in_no_later_backup(tmp_path: Pa
     await server.command("erase", "--site", SITE, "--visitor", str(numbers["number"]), "--yes")
     await server.command("erase", "--site", sites["everybody"], "--everything", "--yes")
     await server.command("site", "remove", sites["site"], "--erase", "--yes")
+    by_page = ("--filter", "event:page contains /path", "--from", "2020-01-01", "--yes")
+    await server.command("erase", "--site", sites["filter"], *by_page)
     traces = [
         trace
         for number in numbers.values()
@@ -120,3 +126,29 @@ async def test_what_is_older_than_the_retention_is_in_no_file(tmp_path: Path) ->
     await server.balance()
     await server.stop()
     assert found(server.data, marks.texts) == {}
+
+
+async def test_a_salt_that_is_over_is_in_no_file_and_in_no_backup(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    settings = load(None, {"data": data}, environment={})
+    async with open_parts(settings) as parts:
+        site = await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
+        today = parts.clock() // DAY_MS
+        days = (today - 30, today - 1, today, today + 1)
+        await parts.catalog.salts.make(days, today=today)
+        salts = [parts.catalog.salts.of(day, today=today) for day in days]
+        assert found(data, salts) != {}, "the search sees what lies there"
+        await parts.catalog.sites.change(structs.replace(site, public=True))
+        backup = Path(msgspec.json.decode(await perform(parts, "backup"))["file"])
+        copied = backup.rename(tmp_path / "before.tar")
+        assert found(copied, salts) == {}, "a backup never has any"
+        later = today + 4
+        await parts.catalog.salts.make((later, later + 1), today=later)
+        assert found(data, salts) == {}, "they are over"
+        fresh = Path(msgspec.json.decode(await perform(parts, "backup"))["file"])
+        assert found(fresh.rename(tmp_path / "after.tar"), salts) == {}
+    assert found(data, salts) == {}, "after a stop"
+
+
+async def perform(parts: Parts, operation: str) -> bytes:
+    return await operations.perform(parts, operation, b"{}", Job())

@@ -49,14 +49,15 @@ async def question_of(ask: Ask, site: Site, given: Mapping[str, str]) -> Confirm
     if not rows:
         raise Malformed(FORM, "Nothing was deleted: no visit is like that.")
     counts = f"{counted(visits, 'visit')} with {counted(rows, 'event')}"
-    which = _described(fields)
+    deleted = f"This deletes {counts}, for good: every visit {_described(fields)}."
     return Confirmation(
         page=f"{_settings(site)}/confirm",
         action=_settings(site),
         back=f"{_settings(site)}#{FORM}",
         title=f"Delete {counted(visits, 'visit')} of {site.domain}?",
         says=(
-            f"This deletes {counts}, for good: every visit {which}, machines’ too, as a whole.",
+            deleted,
+            "Each visit goes as a whole, and those of machines are among them.",
             "The ledger goes on counting the events, as erased. Backups from before keep them.",
         ),
         button=f"Delete {counted(rows, 'event')}",
