@@ -13,6 +13,7 @@ from contextlib import (
     suppress,
 )
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from starlette.types import Scope
@@ -32,6 +33,7 @@ from analytics.gateway.gate import Gate
 from analytics.gateway.health import Check, Health
 from analytics.gateway.own import Own
 from analytics.gateway.rates import Rates
+from analytics.gateway.uploads import Uploads
 from analytics.guard import Guard
 from analytics.ingest import agent, place
 from analytics.ingest.accept import Acceptance
@@ -41,7 +43,7 @@ from analytics.ingest.past import AccessLog
 from analytics.ingest.place import open_places
 from analytics.ingest.proxies import UnknownProxies
 from analytics.ingest.spam import SpamReferrers
-from analytics.limiter import Limiter, Limits
+from analytics.limiter import Limiter, Limits, sender
 from analytics.registry import Registry, Replica, guarded, registry
 from analytics.settings import Settings
 from analytics.store import guards
@@ -282,6 +284,7 @@ class Application:
     gate: Gate
     ingest: Ingest
     health: Health
+    uploads: Uploads
 
 
 def compose(parts: Parts, *, setup_token: str | None) -> Application:
@@ -360,7 +363,14 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         https_only=public_url.startswith("https:"),
         error_page=dashboard.error_page if "dashboard" in serving else None,
     )
-    return Application(gate=gate, ingest=taking, health=health)
+    uploads = Uploads(settings.gateway.max_upload_bytes, partial(_uploader, trust))
+    return Application(gate=gate, ingest=taking, health=health, uploads=uploads)
+
+
+def _uploader(trust: Trust, scope: Scope) -> str:
+    """Return as whose bytes a request's body is counted; "" for a program of this machine."""
+    client = trust.client(scope)
+    return "" if client.here else sender(client.address)
 
 
 def described(parts: Parts, health: Health, address: str) -> Replica:

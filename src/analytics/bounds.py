@@ -42,6 +42,15 @@ KEYED_EVENTS: Final = 100
 NETWORK_SHARE: Final = 8
 """A /48 of IPv6 may do so many times what one of its /64 may."""
 
+# ---- bodies on their way in
+
+UPLOAD_BYTES: Final = 64 << 20
+"""Of all unfinished requests together; one sender may hold a quarter of it."""
+FREE_UPLOAD_BYTES: Final = 4_096
+"""Of one connection that are not counted: most events are no larger."""
+UPLOADS_FULL_S: Final = 5.0
+"""After which whoever was refused may try again."""
+
 # ---- a batch
 
 BATCH_EVENTS: Final = 20_000

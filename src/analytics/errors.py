@@ -19,6 +19,7 @@ AnalyticsError
 │   │   ├── Busy         a question waited for its turn as long as it may
 │   │   ├── CircuitOpen  a backend that failed too often is left alone for a moment
 │   │   └── BulkheadFull so many calls of a backend are under way that one more is too many
+│   ├── UploadsFull      as much of unfinished requests is held as may be
 │   ├── RegistryUnavailable  the list of replicas cannot be read or changed now
 │   ├── FolderInUse      another process owns the data folder
 │   └── NotVisibleYet    a receipt is not readable yet
@@ -176,6 +177,12 @@ class BulkheadFull(StoreUnavailable):
     """As many calls of a backend as may be are under way."""
 
     code = "bulkhead_full"
+
+
+class UploadsFull(Unavailable):
+    """As much of unfinished requests is held as may be: altogether, or of their sender."""
+
+    code = "uploads_full"
 
 
 class RegistryUnavailable(Unavailable):

@@ -143,8 +143,8 @@ def _membership(
 def _protocol(application: app.Application) -> type[asyncio.Protocol]:
     """The short way for events, where this server takes events."""
     if application.gate.takes(direct.PATH):
-        return direct.protocol(application.ingest.event)
-    return bounds.BoundedProtocol
+        return direct.protocol(application.ingest.event, application.uploads)
+    return bounds.protocol(application.uploads)
 
 
 class _Server(uvicorn.Server):

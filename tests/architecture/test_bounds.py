@@ -181,6 +181,10 @@ BOUNDED_BY = {
     ("event.py", "props"): "those of one event, which its decoder bounds",
     ("gateway/gate.py", "self._exact"): "filled at the start",
     ("gateway/presence.py", "self._kept"): "the body of one request, which the gate bounds",
+    (
+        "gateway/uploads.py",
+        "self._held_of",
+    ): "senders of the bytes that are held, which are bounded",
     ("ingest/accept.py", "self._unknown_sites"): "MAX_UNKNOWN_SITES",
     ("ingest/counts.py", "self.refusals"): "codes of errors, of which there are a few",
     ("ingest/hosts.py", "self._by_site"): "sites of the catalog, with _NAMED names each",

@@ -15,14 +15,16 @@ import asyncio
 import http
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics import problem
 from analytics.background import BackgroundLoop
-from analytics.errors import Invalid
+from analytics.errors import AnalyticsError, Invalid, UploadsFull
+from analytics.gateway.uploads import Upload, Uploads
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Largest headers; also the most bytes in a row of which nothing comes: trailers, extensions."""
@@ -36,8 +38,13 @@ class _TooLarge(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. What handles a parser's callback itself sets `barren` to 0."""
+    """One connection. What handles a parser's callback itself sets `barren` to 0.
 
+    *uploads* is set on a subclass that `protocol` makes.
+    """
+
+    uploads = Uploads()
+    _upload: Upload | None = None
     barren = 0
     """Bytes received since the last of which anything came."""
     _owed: tuple[_Owed, object, float] | None = None
@@ -102,7 +109,40 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the request's body has come."""
         self.barren = 0
-        super().on_body(body)
+        if self.holds(body):
+            super().on_body(body)
+
+    def holds(self, body: bytes) -> bool:
+        """Count a piece of a body that is to be kept; False where it must not be."""
+        if self.cycle.response_complete:
+            return True  # it is not kept
+        if self._upload is None:
+            self._upload = self.uploads.begin(cast("Scope", self.scope))
+        try:
+            self._upload.grow(len(body))
+        except UploadsFull as error:
+            if self.pipeline or getattr(self.cycle, "response_started", False):
+                self.transport.abort()  # another answer is on its way
+            else:
+                self._refuse(error.status, error)
+            return False
+        return True
+
+    def on_response_complete(self) -> None:
+        """An answer has gone out; of requests in a row, all are counted until the last one's."""
+        if not self.pipeline:
+            self._end_upload()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        self._end_upload()
+        super().connection_lost(exc)
+
+    def _end_upload(self) -> None:
+        if self._upload is not None:
+            self._upload.end()
+            self._upload = None
 
     def on_message_complete(self) -> None:
         """The whole request is here, unless the parser is to see it once more."""
@@ -142,15 +182,30 @@ class BoundedProtocol(HttpToolsProtocol):
         return ("body" if cycle.more_body else None), cycle
 
     def _end(self, status: int, fault: str) -> None:
+        self._refuse(status, Invalid(fault))
+
+    def _refuse(self, status: int, error: AnalyticsError) -> None:
         if self.transport.is_closing():
             return
-        content = problem.encode(Invalid(fault))
+        content = problem.encode(error)
+        more = "".join(f"{name}: {value}\r\n" for name, value in problem.headers(error))
         self.transport.write(
-            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%b"
             b"connection: close\r\n\r\n%b"
-            % (status, http.HTTPStatus(status).phrase.encode(), len(content), content)
+            % (
+                status,
+                http.HTTPStatus(status).phrase.encode(),
+                len(content),
+                more.encode(),
+                content,
+            )
         )
         self.transport.close()
+
+
+def protocol(uploads: Uploads) -> type[BoundedProtocol]:
+    """Return the protocol class to give to uvicorn."""
+    return type("BoundedProtocol", (BoundedProtocol,), {"uploads": uploads})
 
 
 def watching(connections: Callable[[], Iterable[object]]) -> BackgroundLoop:

@@ -22,6 +22,7 @@ from analytics import problem, request_id
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
 from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol
+from analytics.gateway.uploads import Uploads
 from analytics.ingest import receive
 from analytics.ingest.endpoint import ACCEPTED, EventEndpoint, receipt
 from analytics.store.catalog.base import SaltMissing
@@ -89,10 +90,10 @@ class DirectProtocol(BoundedProtocol):
             super().on_body(body)
             return
         self.barren = 0
-        if not cycle.response_complete:
+        if not cycle.response_complete and self.holds(body):
             cycle.body += body
             if len(cycle.body) > self.endpoint.max_body_bytes:
-                self._refuse(cycle, TooLarge(receive.too_large(self.endpoint.max_body_bytes)))
+                self._refuse_event(cycle, TooLarge(receive.too_large(self.endpoint.max_body_bytes)))
 
     def on_message_complete(self) -> None:
         """The whole request is here."""
@@ -110,11 +111,11 @@ class DirectProtocol(BoundedProtocol):
             records, appending = self.endpoint.take(cycle.scope, cycle.body)
         except SaltMissing as missing:
             if again:
-                self._refuse(cycle, missing)
+                self._refuse_event(cycle, missing)
             else:
                 self._take_with_salt(cycle, missing)
         except AnalyticsError as error:
-            self._refuse(cycle, error)
+            self._refuse_event(cycle, error)
         except Exception as error:
             log.exception("event_failed", request_id=request_id.of(cycle.scope).decode())
             content = problem.encode(error, request_id.of(cycle.scope).decode())
@@ -131,10 +132,10 @@ class DirectProtocol(BoundedProtocol):
             if error is None:
                 self._take(cycle, again=True)
             elif isinstance(error, AnalyticsError):
-                self._refuse(cycle, error)
+                self._refuse_event(cycle, error)
             else:
                 log.error("salt_not_made", exc_info=error)
-                self._refuse(cycle, missing)
+                self._refuse_event(cycle, missing)
 
         making = self.loop.create_task(self.endpoint.make_salt(missing))
         self.tasks.add(making)  # a server that stops waits for these
@@ -144,7 +145,7 @@ class DirectProtocol(BoundedProtocol):
         self, cycle: Exchange, records: Sequence[LogRecord], appending: Appending
     ) -> None:
         if appending.error is not None:
-            self._refuse(cycle, appending.error)
+            self._refuse_event(cycle, appending.error)
             return
         self.endpoint.counts.accepted += 1
         headers = receipt(records, appending.positions)
@@ -155,7 +156,7 @@ class DirectProtocol(BoundedProtocol):
         else:
             self._answer(cycle, 202, ACCEPTED, (*receive.TEXT_HEADERS, *headers))
 
-    def _refuse(self, cycle: Exchange, error: AnalyticsError) -> None:
+    def _refuse_event(self, cycle: Exchange, error: AnalyticsError) -> None:
         self.endpoint.counts.refused(error)
         headers, content = receive.refusal(cycle.scope, error)
         self._answer(cycle, error.status, content, headers)
@@ -199,7 +200,7 @@ _ACCEPTED: Final = (
 )
 
 
-def protocol(endpoint: EventEndpoint) -> type[DirectProtocol]:
+def protocol(endpoint: EventEndpoint, uploads: Uploads | None = None) -> type[DirectProtocol]:
     """The protocol class to give to uvicorn."""
-    members: dict[str, Any] = {"endpoint": endpoint}
+    members: dict[str, Any] = {"endpoint": endpoint, "uploads": uploads or Uploads()}
     return type("DirectProtocol", (DirectProtocol,), members)

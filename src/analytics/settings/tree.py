@@ -113,6 +113,12 @@ class Gateway(Section):
     max_body_bytes: Bytes = setting(
         1 * MIB, "Largest body of a request that is not an event.", unit="bytes"
     )
+    max_upload_bytes: Bytes = setting(
+        bounds.UPLOAD_BYTES,
+        "Bodies of unfinished requests, held in memory, altogether; one address, or a /64 of IPv6, "
+        "has a quarter of it. What is beyond gets 503.",
+        unit="bytes",
+    )
     max_streams: int = setting(
         bounds.STREAMS,
         "Pages that are told live figures at once; any other shows those of when it was loaded.",
