@@ -13,11 +13,12 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+import anyio.lowlevel
 import structlog
 import uvicorn
 import uvloop
 
-from analytics import __version__, app, logs
+from analytics import __version__, app, dashboard, logs
 from analytics.admin import service
 from analytics.errors import Misconfigured
 from analytics.gateway import bounds, direct
@@ -60,7 +61,11 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with app.open_parts(settings) as parts, service.serving(parts):
+        # What the first hit, or the first page, would hold up all others for.
         await asyncio.to_thread(agent.warm)
+        if "dashboard" in settings.serve.modules:
+            await asyncio.to_thread(dashboard.warm)
+        await anyio.lowlevel.checkpoint()  # imports its backend, which Starlette's streams use
         most = _connections()
         first_run = not await parts.catalog.people.all()
         setup_token = secrets.token_urlsafe(24) if first_run else None

@@ -64,7 +64,7 @@ async def test_many_sites_are_paged_and_searched(owner: Client, peopled: SqliteC
     assert "/?search=site-&amp;page=3" in page
     assert await _listed(owner, "?page=999") == rows
     nothing = (await owner.get("/?search=%3Cb%3E")).text
-    assert "No site has &lt;b&gt; in its name" in nothing
+    assert "No site has “&lt;b&gt;” in its name" in nothing
     for wrong in ("0", "-1", "x", "1e3"):
         assert (await owner.get(f"/?page={wrong}")).status_code == 400
 

@@ -95,6 +95,12 @@ def environment() -> Environment:
     return env
 
 
+def warm() -> None:
+    """Compile every template now, so that no event waits while the first page does it."""
+    for name in environment().list_templates():
+        environment().get_template(name)
+
+
 def render(name: str, **values: object) -> str:
     """The page *name* with *values*."""
     return environment().get_template(name).render(**values)
