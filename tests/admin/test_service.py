@@ -16,7 +16,7 @@ from analytics.admin.job import Progress
 from analytics.admin.service import serving
 from analytics.admin.workspace import Workspace
 from analytics.cli.run import run
-from analytics.errors import Conflict, Malformed, NotFound, Unavailable
+from analytics.errors import Conflict, Malformed, Misconfigured, NotFound, Unavailable
 from analytics.settings import Settings
 
 LINE = (
@@ -63,7 +63,7 @@ async def test_an_error_arrives_as_what_it_was(command: Callable[..., Any]) -> N
 async def test_an_operation_that_the_server_does_not_know_is_refused(
     command: Callable[..., Any],
 ) -> None:
-    with pytest.raises(NotFound, match="same version"):
+    with pytest.raises(Misconfigured, match="of another build than this command"):
         await command("site.paint", sites.ListSites(), object)
 
 
