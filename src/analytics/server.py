@@ -52,8 +52,10 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as exc:
-        taken = f"port {port} on {host} can't be listened on: {exc.strerror or exc}"
-        raise Misconfigured(f"{taken}. Choose another with --port, or stop who has it") from exc
+        raise Misconfigured(
+            f"cannot listen on port {port} of {host}: {exc.strerror or exc}. Choose another port"
+            " with --port, or stop the program that uses it"
+        ) from exc
     with listener:
         listener.setblocking(False)
         yield listener

@@ -16,7 +16,9 @@ class Declined(Exception):
 def must_ask(*, yes: bool) -> bool:
     """Return whether to ask. Raises `click.UsageError` without a terminal to ask at."""
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("this cannot be undone, and nobody is here to ask; give --yes")
+        raise click.UsageError(
+            "this cannot be undone, and there is no terminal to ask at; give --yes"
+        )
     return not yes
 
 

@@ -84,7 +84,7 @@ def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Peri
         return _days(_back(today, int(days[1])), today, timezone)
     if months := _MONTHS.fullmatch(asked):
         if not int(months[1]):
-            raise Malformed(_FIELD, "at least one month")
+            raise Malformed(_FIELD, "ask for at least one month")
         return _days(_months_back(today, int(months[1])), today.replace(day=1), timezone)
     match asked:
         case "day":
@@ -102,7 +102,7 @@ def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Peri
 
 def _back(today: date, days: int) -> date:
     if days < 1:
-        raise Malformed(_FIELD, "at least one day")
+        raise Malformed(_FIELD, "ask for at least one day")
     return today - timedelta(days)
 
 

@@ -143,9 +143,9 @@ def _days(period: Period) -> int:
 def _metrics(sent: object) -> tuple[Metric, ...]:
     names = _list(sent, "metrics")
     if not names:
-        raise Malformed("metrics", "name at least one")
+        raise Malformed("metrics", "name at least one metric")
     if len(set(map(str, names))) < len(names):
-        raise Malformed("metrics", "each may stand once")
+        raise Malformed("metrics", "name each of them once")
     return tuple(metric(name, f"metrics[{i}]") for i, name in enumerate(names))
 
 

@@ -63,7 +63,9 @@ def _body(scope: Scope) -> plausible.Body:
     site = given.get("d") or given.get("domain") or ""
     url = given.get("u") or given.get("url") or _referer(scope, site)
     if not url:
-        raise Malformed("u", "it is missing, and no Referer says which page this is")
+        raise Malformed(
+            "u", "it is missing, and the request has no Referer; send the page's address"
+        )
     return plausible.Body(
         n=given.get("n") or given.get("name") or "pageview",
         u=url,

@@ -58,7 +58,7 @@ def serving(
         listener = socket.create_server((host, port), backlog=_MAX_CONNECTIONS)
     except OSError as exc:
         raise Misconfigured(
-            f"port {port} on {host} can't be listened on: {exc.strerror or exc}; choose another"
+            f"cannot listen on port {port} of {host}: {exc.strerror or exc}. Choose another port"
             " with spark.port"
         ) from exc
     server = uvicorn.Server(

@@ -42,9 +42,9 @@ def check(query: Query) -> None:
     """Raise `Malformed` for a question that has no meaning, or is larger than one may be."""
     question_size.check(query)
     if not query.metrics:
-        raise Malformed("metrics", "name at least one")
+        raise Malformed("metrics", "name at least one metric")
     if len(set(query.dimensions)) < len(query.dimensions):
-        raise Malformed("dimensions", "each may stand once")
+        raise Malformed("dimensions", "name each of them once")
     for dimension in query.dimensions:
         columns.check_dimension(dimension, "dimensions")
     if sum(dimension in TIME_DIMENSIONS for dimension in query.dimensions) > 1:

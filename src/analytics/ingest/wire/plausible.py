@@ -176,7 +176,7 @@ def _domains(text: str) -> tuple[str, ...]:
     if not domains:
         raise Malformed("domain", "it names nothing; send the site's domain")
     if len(domains) > bounds.DOMAINS:
-        raise Malformed("domain", f"it names more than {bounds.DOMAINS} sites")
+        raise Malformed("domain", f"it names more than {bounds.DOMAINS} sites; send several events")
     return domains
 
 

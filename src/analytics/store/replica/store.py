@@ -233,7 +233,7 @@ class ReplicaStore:
 
     def _erasing(self) -> Erasing:
         if self._orders is None:
-            raise Misconfigured("this replica has no log, and can erase nothing")
+            raise Misconfigured("this replica reads no log, so it cannot erase anything")
         return self._orders
 
 
