@@ -88,31 +88,57 @@ class Requester(Protocol):
         """Whether that is this machine itself."""
 
 
-class Limits:
-    """One limit for each sender and one for each key. This machine has none.
+class Senders:
+    """One limit for each sender, and with *network* one for all that a provider's customer has."""
 
-    With *network*, the many senders of one provider's customer have one together, too.
-    """
-
-    def __init__(self, address: Limiter, key: Limiter, network: Limiter | None = None) -> None:
-        self._address = address
-        self._key = key
+    def __init__(self, each: Limiter, network: Limiter | None = None) -> None:
+        self._each = each
         self._network = network
+
+    @classmethod
+    def of(
+        cls, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic
+    ) -> Senders:
+        """Return the limits of senders that may do so much, and of their networks in proportion."""
+        share = bounds.NETWORK_SHARE
+        return cls(
+            Limiter(per_second, burst, clock), Limiter(share * per_second, share * burst, clock)
+        )
+
+    def wait(self, address: str, units: int = 1, *, purpose: str = "") -> float:
+        """Count so much more of the sender at *address*, for each *purpose* by itself.
+
+        Return 0.0, or how many seconds it is too early.
+        """
+        wait = self._each.wait(purpose + sender(address), units)
+        if not wait and self._network is not None and ":" in address:
+            wait = self._network.wait(purpose + network(address), units)
+        return wait
+
+    def give_back(self, address: str, *, purpose: str = "") -> None:
+        """Take back one request that was counted."""
+        self._each.give_back(purpose + sender(address))
+        if self._network is not None and ":" in address:
+            self._network.give_back(purpose + network(address))
+
+
+class Limits:
+    """One limit for each sender and one for each key. This machine has none."""
+
+    def __init__(self, address: Limiter | Senders, key: Limiter) -> None:
+        self._senders = Senders(address) if isinstance(address, Limiter) else address
+        self._key = key
 
     @classmethod
     def of(cls, per_second: float, burst: int, key: Limiter) -> Limits:
         """Return the limits whose addresses may do so much, and their networks in proportion."""
-        share = bounds.NETWORK_SHARE
-        return cls(Limiter(per_second, burst), key, Limiter(share * per_second, share * burst))
+        return cls(Senders.of(per_second, burst), key)
 
     def check_address(self, requester: Requester, units: int = 1) -> None:
         """Count so much work for the address of *requester*. Raises `TooMany`."""
         if requester.here:
             return
-        wait = self._address.wait(sender(requester.address), units)
-        if not wait and self._network is not None and ":" in requester.address:
-            wait = self._network.wait(network(requester.address), units)
-        if wait:
+        if wait := self._senders.wait(requester.address, units):
             raise TooMany("too many requests from your address; slow down", retry_after=wait)
 
     def check_key(self, key: Key, requester: Requester, units: int = 1) -> None:

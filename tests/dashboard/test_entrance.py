@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from analytics import bounds
 from analytics.dashboard.entrance import Entrance
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import TooMany, Unauthenticated
@@ -141,3 +142,23 @@ async def test_the_wait_is_over_when_the_attack_is() -> None:
     door.slept.clear()
     await door.enter("203.0.113.7")
     assert door.slept == []
+
+
+async def test_a_network_of_ipv6_has_few_guesses_however_many_customers_it_claims_to_be() -> None:
+    door = Door()
+    guesses = [await door.guess(f"2001:db8:7:{n:x}::1", f"{n}@example.com") for n in range(500)]
+    assert guesses.count("wrong") == 10 * bounds.NETWORK_SHARE
+    assert await door.guess("2001:db8:8::1") == "wrong", "another network is not held up"
+
+
+async def test_a_customer_of_ipv6_has_as_few_guesses_as_an_address() -> None:
+    door = Door()
+    guesses = [await door.guess(f"2001:db8::{n:x}", f"{n}@example.com") for n in range(20)]
+    assert guesses == ["wrong"] * 10 + ["refused"] * 10
+
+
+async def test_right_passwords_use_up_no_guesses_of_a_network() -> None:
+    door = Door()
+    for number in range(200):
+        address, email = f"2001:db8:7:{number:x}::1", f"{number}@example.com"
+        assert await door.enter(address, email=email) is False

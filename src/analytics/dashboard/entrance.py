@@ -16,6 +16,7 @@ from typing import Final
 
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import TooMany
+from analytics.limiter import sender
 
 _FREE: Final = 10
 """Attempts of strangers on one account that do not wait."""
@@ -31,6 +32,7 @@ _ACCOUNTS: Final = 10_000
 _NETWORKS: Final = 8
 """Networks that are remembered of one account: in memory alone, as addresses are not kept."""
 _SOON_S: Final = 2.0
+_LOGIN: Final = "login"
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -49,12 +51,13 @@ class Entrance:
         self._under_way: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def attempt(self, email: str, network: str, device: str | None) -> AsyncIterator[bool]:
+    async def attempt(self, email: str, address: str, device: str | None) -> AsyncIterator[bool]:
         """Let the block try a password for *email*; it gets whether it is at home there.
 
         *device* is the name of a device that has logged in to the account before. A block that
         ends without an error was right. Raises `TooMany` before the block begins.
         """
+        network = sender(address)
         at_home = device is not None or self._familiar.knows(email, network)
         if device is not None:
             name = f"device {device}"
@@ -62,7 +65,10 @@ class Entrance:
             name = f"network {network} of {email}" if at_home else f"address {network}"
         if self._under_way[name] >= _AT_ONCE:
             raise _try_again()
-        self._throttle.take(name)
+        if at_home:
+            self._throttle.take(name)
+        else:
+            self._throttle.take_from(address, _LOGIN)
         self._under_way[name] += 1
         try:
             if not at_home:
@@ -73,7 +79,10 @@ class Entrance:
             if not self._under_way[name]:
                 del self._under_way[name]
         # Who knows one password must not buy guesses at another with it: one attempt is returned.
-        self._throttle.give_back(name)
+        if at_home:
+            self._throttle.give_back(name)
+        else:
+            self._throttle.give_back_to(address, _LOGIN)
         self._pace.forgive(email)
         self._familiar.remember(email, network)
 

@@ -12,7 +12,6 @@ from analytics.dashboard import device, session
 from analytics.dashboard.ask import MAX_PASSWORD_FORM_BYTES, Ask, redirect
 from analytics.dashboard.entrance import Entrance
 from analytics.errors import TooMany, Unauthenticated
-from analytics.limiter import sender
 from analytics.person import MAX_EMAIL_CHARS
 
 SESSION_SECONDS: Final = 30 * 24 * 3600
@@ -60,11 +59,11 @@ class Login:
         if len(email) > MAX_EMAIL_CHARS:
             raise Unauthenticated("no account has an email address of this length")
         people = ask.deps.catalog.people
-        network = sender(ask.deps.client(ask.request))
+        address = ask.deps.client(ask.request)
         key = await people.device_key(email)
         used = _device(ask)
         known = used.name.hex() if key is not None and used.belongs_to(key) else None
-        async with self._entrance.attempt(email, network, known) as at_home:
+        async with self._entrance.attempt(email, address, known) as at_home:
             browser = ask.deps.browser(ask.request)
             return await people.log_in(email, password, at_home=at_home, browser=browser)
 

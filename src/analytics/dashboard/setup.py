@@ -16,7 +16,6 @@ from analytics.dashboard.ask import MAX_PASSWORD_FORM_BYTES, Ask, redirect
 from analytics.dashboard.login import remember, remember_device
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import Invalid, Malformed
-from analytics.limiter import sender
 
 
 class Setup:
@@ -70,7 +69,7 @@ class Setup:
         expected = ask.deps.setup_token or ""
         if expected and hmac.compare_digest(token.encode(), expected.encode()):
             return True
-        self._throttle.take(f"setup {sender(ask.deps.client(ask.request))}")
+        self._throttle.take_from(ask.deps.client(ask.request), "setup")
         return False
 
 

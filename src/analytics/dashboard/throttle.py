@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from analytics.errors import TooMany
-from analytics.limiter import Limiter
+from analytics.limiter import Limiter, Senders
 
 
 class Throttle:
@@ -16,12 +16,21 @@ class Throttle:
         self, clock: Callable[[], int], *, burst: int = 10, refill_ms: int = 15_000
     ) -> None:
         self._limiter = Limiter(1000 / refill_ms, burst, lambda: clock() / 1000)
+        self._senders = Senders.of(1000 / refill_ms, burst, lambda: clock() / 1000)
 
     def take(self, name: str) -> None:
         """Use up one attempt of *name*; raises `TooMany` when none is left."""
         if wait := self._limiter.wait(name):
-            seconds = math.ceil(wait)
-            raise TooMany(f"Too many attempts. Try again in {seconds} seconds.", retry_after=wait)
+            raise _too_many(wait)
+
+    def take_from(self, address: str, purpose: str) -> None:
+        """Use up one attempt at *purpose* of whoever sends from *address*; raises as `take`."""
+        if wait := self._senders.wait(address, purpose=f"{purpose} "):
+            raise _too_many(wait)
+
+    def give_back_to(self, address: str, purpose: str) -> None:
+        """Return one attempt at *purpose* to whoever sends from *address*: it was right."""
+        self._senders.give_back(address, purpose=f"{purpose} ")
 
     def give_back(self, name: str) -> None:
         """Return one attempt to *name*: it was right."""
@@ -30,3 +39,8 @@ class Throttle:
     def forgive(self, name: str) -> None:
         """Forget the attempts of *name*: the last one was right."""
         self._limiter.forgive(name)
+
+
+def _too_many(wait: float) -> TooMany:
+    seconds = math.ceil(wait)
+    return TooMany(f"Too many attempts. Try again in {seconds} seconds.", retry_after=wait)
