@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.errors import Conflict, Forbidden, Malformed, NotFound
+from analytics.errors import Conflict, Forbidden, Malformed, NotFound, StoreUnavailable
 from analytics.person import Scope
 from analytics.store.catalog import service
 from analytics.store.catalog.sqlite import SqliteCatalog
@@ -111,3 +111,43 @@ async def test_a_key_of_all_sites_is_not_revoked_from_one_of_them(catalog: Sqlit
     assert await service.revoke_key(catalog, mine.id, of=SITE) == mine
     assert await service.revoke_key(catalog, every.id) == every
     assert catalog.keys.find(secret) is None
+
+
+class Failing:
+    """Rows that cannot be deleted now."""
+
+    async def count_rows(self, site: str, visitor: int | None = None) -> int:
+        return 1
+
+    async def delete_site(self, site: str) -> int:
+        raise StoreUnavailable("not now")
+
+
+async def test_a_removal_that_fails_half_way_has_changed_nothing(catalog: SqliteCatalog) -> None:
+    _, mine = await catalog.keys.create(scopes=[*Scope], site=SITE)
+    before = await emails(catalog)
+    with pytest.raises(StoreUnavailable):
+        await service.remove_site(catalog, Failing(), SITE, erase=True)
+    assert catalog.sites.get(SITE) is not None
+    assert catalog.keys.find(mine) is not None
+    assert await emails(catalog) == before
+
+
+async def test_a_site_that_is_added_again_inherits_nothing(tmp_path: Path) -> None:
+    """However it was removed, and after a start, too."""
+    async with SqliteCatalog(tmp_path / "catalog.sqlite") as catalog:
+        await catalog.sites.add(SITE, timezone="Etc/UTC")
+        await catalog.sites.add(OTHER, timezone="Etc/UTC")
+        await catalog.people.add("ada@x.example", PASSWORD, owner=True, sites=(SITE,))
+        await catalog.people.add("bob@x.example", PASSWORD, owner=False, sites=(SITE, OTHER))
+        secrets = [
+            (await catalog.keys.create(scopes=[*Scope], site=site))[1]
+            for site in (SITE, OTHER, None)
+        ]
+        await catalog.sites.remove(SITE)
+        await catalog.sites.add(SITE, timezone="Etc/UTC")
+        found = [catalog.keys.find(secret) is not None for secret in secrets]
+        assert found == [False, True, True]
+        assert await emails(catalog) == {"ada@x.example": (), "bob@x.example": (OTHER,)}
+    async with SqliteCatalog(tmp_path / "catalog.sqlite") as catalog:
+        assert [catalog.keys.find(secret) is not None for secret in secrets] == found

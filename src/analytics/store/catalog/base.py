@@ -36,7 +36,10 @@ class Sites(Protocol):
         """
 
     async def remove(self, domain: str) -> None:
-        """Forget the site (its rows are the store's affair). Raises `NotFound`."""
+        """Forget the site, the keys that act on it alone and who may see it, all or nothing.
+
+        Its rows are the store's affair. Raises `NotFound`.
+        """
 
 
 class People(Protocol):

@@ -125,10 +125,6 @@ async def remove_site(catalog: Catalog, rows: Rows, domain: str, *, erase: bool)
     if catalog.sites.get(domain) is None:
         raise NotFound(f"{domain} is not a site here; `analytics site list` shows them")
     going = await attached(catalog, rows, domain)
-    for key in going.keys:
-        await catalog.keys.revoke(key.id)
-    for person in going.viewers:
-        await _leave(catalog, person, domain)
     # Before the site goes: what cannot be erased now must keep a name by which to ask again.
     gone = await rows.delete_site(domain) if erase else 0
     if erase:
@@ -208,7 +204,12 @@ async def withdraw(catalog: Catalog, email: str, domain: str) -> bool:
     known = await person(catalog, email)
     if known.owner:
         raise Conflict(f"{known.email} is an owner, and sees every site")
-    return await _leave(catalog, known, domain, forget=True)
+    left = tuple(site for site in known.sites if site != domain)
+    if not left:
+        await catalog.people.remove(known.email)
+        return True
+    await catalog.people.change(msgspec.structs.replace(known, sites=left))
+    return False
 
 
 async def create_key(
@@ -244,12 +245,3 @@ async def revoke_key(catalog: Catalog, key_id: str, *, of: str | None = None) ->
     key = await find_key(catalog, key_id, of=of)
     await catalog.keys.revoke(key.id)
     return key
-
-
-async def _leave(catalog: Catalog, known: Person, domain: str, *, forget: bool = False) -> bool:
-    left = tuple(site for site in known.sites if site != domain)
-    if forget and not left:
-        await catalog.people.remove(known.email)
-        return True
-    await catalog.people.change(msgspec.structs.replace(known, sites=left))
-    return False

@@ -47,8 +47,8 @@ class SqliteCatalog:
             keeper = SaltFolder(salts_beside(path)) if isinstance(path, Path) else SaltMemory()
         self._database = path if isinstance(path, Database) else Database(path)
         self._audit_log = SqliteAuditLog(self._database, now_ms)
-        self._sites = SqliteSites(self._database, self._audit_log)
         self._keys = SqliteKeys(self._database, self._audit_log, now_ms)
+        self._sites = SqliteSites(self._database, self._audit_log, self._keys)
         self.sites: Sites = self._sites
         self.people: People = SqlitePeople(self._database, self._audit_log, now_ms)
         self.audit_log: AuditLog = self._audit_log

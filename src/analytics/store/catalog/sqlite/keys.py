@@ -38,7 +38,7 @@ class SqliteKeys:
 
     def load(self) -> None:
         """Read all of them."""
-        self._database.transact(_every, self._take)
+        self._database.transact(_every, self.take)
 
     async def create(
         self,
@@ -71,7 +71,7 @@ class SqliteKeys:
             return _every(connection)
 
         await self._audit_log.change(
-            insert, Deed.KEY_CREATED, about=_named(key), site=site or "", then=self._take
+            insert, Deed.KEY_CREATED, about=_named(key), site=site or "", then=self.take
         )
         return key, secret
 
@@ -125,11 +125,19 @@ class SqliteKeys:
             Deed.KEY_REVOKED,
             about=key_id if known is None else _named(known),
             site="" if known is None else known.site or "",
-            then=self._take,
+            then=self.take,
         )
 
-    def _take(self, keys: Mapping[bytes, Key]) -> None:
+    def take(self, keys: Mapping[bytes, Key]) -> None:
+        """Go on with *keys*, which are those that are stored now."""
         self._by_hash = keys
+
+
+def delete_keys_of(connection: sqlite3.Connection, site: str) -> Mapping[bytes, Key]:
+    """Delete the keys that act on *site* alone, and return those that are left."""
+    going = [(key.id,) for key in _every(connection).values() if key.site == site]
+    connection.executemany("DELETE FROM keys WHERE id = ?", going)
+    return _every(connection)
 
 
 def _every(connection: sqlite3.Connection) -> Mapping[bytes, Key]:

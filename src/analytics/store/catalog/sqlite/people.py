@@ -160,6 +160,16 @@ class SqlitePeople(SqliteSessions):
         raise wrong()
 
 
+def withdraw_site(connection: sqlite3.Connection, domain: str) -> None:
+    """Take the site *domain* away from everybody."""
+    for person in _every(connection):
+        if domain in person.sites:
+            left = tuple(site for site in person.sites if site != domain)
+            connection.execute(
+                "UPDATE people SET sites = ? WHERE id = ?", (msgspec.json.encode(left), person.id)
+            )
+
+
 def _every(connection: sqlite3.Connection) -> tuple[Person, ...]:
     rows = connection.execute(
         "SELECT id, email, owner, sites, must_change FROM people ORDER BY email"

@@ -10,6 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from analytics.errors import Conflict, Malformed, NotFound
+from analytics.person import Key
 from analytics.site import Site
 from analytics.store.catalog import domain as domains
 from analytics.store.catalog import rules
@@ -17,14 +18,17 @@ from analytics.store.catalog import timezone as timezones
 from analytics.store.catalog.audit import Deed
 from analytics.store.catalog.sqlite.audit import NothingChanged, SqliteAuditLog
 from analytics.store.catalog.sqlite.database import Database
+from analytics.store.catalog.sqlite.keys import SqliteKeys, delete_keys_of
+from analytics.store.catalog.sqlite.people import withdraw_site
 
 
 class SqliteSites:
     """Every site is in memory; the file is read at the start and after each change."""
 
-    def __init__(self, database: Database, audit_log: SqliteAuditLog) -> None:
+    def __init__(self, database: Database, audit_log: SqliteAuditLog, keys: SqliteKeys) -> None:
         self._database = database
         self._audit_log = audit_log
+        self._keys = keys
         self._all: tuple[Site, ...] = ()
         self._by_name: Mapping[str, Site] = {}
 
@@ -91,12 +95,20 @@ class SqliteSites:
             )
 
     async def remove(self, domain: str) -> None:
-        def delete(connection: sqlite3.Connection) -> tuple[Site, ...]:
+        def delete(
+            connection: sqlite3.Connection,
+        ) -> tuple[tuple[Site, ...], Mapping[bytes, Key]]:
             if not connection.execute("DELETE FROM sites WHERE domain = ?", (domain,)).rowcount:
                 raise _unknown(domain)
-            return _every(connection)
+            # In the same transaction: a site that is added under the name must inherit nothing.
+            withdraw_site(connection, domain)
+            return _every(connection), delete_keys_of(connection, domain)
 
-        await self._audit_log.change(delete, Deed.SITE_REMOVED, site=domain, then=self._take)
+        def take(left: tuple[tuple[Site, ...], Mapping[bytes, Key]]) -> None:
+            self._take(left[0])
+            self._keys.take(left[1])
+
+        await self._audit_log.change(delete, Deed.SITE_REMOVED, site=domain, then=take)
 
     def _take(self, sites: tuple[Site, ...]) -> None:
         names = {name: site for site in sites for name in (str(site.number), site.id, site.domain)}
