@@ -351,7 +351,7 @@ async def test_no_endpoint_reads_a_body_without_end(gate: Gate) -> None:
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal read
-        while True:
+        while read <= 8 << 20:  # for whoever reads all that comes
             read += 1 << 16
             yield b" " * (1 << 16)
 
