@@ -7,10 +7,10 @@ import shlex
 import shutil
 import signal
 import socket
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pyspark
@@ -26,7 +26,7 @@ _START_S: Final = 120
 class StandaloneSpark:
     """A master, and workers by name; who does not know `SECRET` can't use it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
         self.folder = folder
         self.processes = Processes(folder)
         self.port = free_port()
@@ -41,14 +41,15 @@ class StandaloneSpark:
             "SPARK_CONF_DIR": str(self.configuration),
             "SPARK_LOCAL_DIRS": str(folder / "local"),
             "PYTHONPATH": "",  # what a worker needs of ours, it is sent
+            "PATH": os.defpath,  # nor does it find our interpreter by itself
         }
         (self.configuration / "spark-defaults.conf").write_text(
             "spark.authenticate true\n"
             f"spark.authenticate.secret {SECRET}\n"
-            f"spark.pyspark.python {sys.executable}\n"
             f"spark.driver.host {HOST}\n"
             "spark.executor.memory 512m\n"
             "spark.executor.cores 1\n"
+            + "".join(f"{name} {value}\n" for name, value in defaults.items())
         )
 
     @property

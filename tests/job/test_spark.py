@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -204,6 +205,54 @@ for each in ours:
     counts = [session.read.format("kafka").options(**o).load().count() for o in options]
     print(sum(counts), flush=True)
 session.stop()
+"""
+
+
+@pytest.mark.parametrize("way", ["setting", "environment", "default"])
+async def test_executors_elsewhere_run_the_interpreter_that_is_named_or_else_the_jobs(
+    way: str, tmp_path: Path
+) -> None:
+    named, other = tmp_path / "named", tmp_path / "other"
+    for wrapper in (named, other):
+        wrapper.write_text(
+            f'#!/bin/sh\nINTERPRETER={wrapper} exec {shlex.quote(sys.executable)} "$@"\n'
+        )
+        wrapper.chmod(0o755)
+    defaults = {"spark.pyspark.python": str(named)} if way == "setting" else {}
+    by_environment = {"setting": other, "environment": named, "default": None}[way]
+    script = tmp_path / "interpreter.py"
+    script.write_text(INTERPRETER)
+    with StandaloneSpark(tmp_path / "spark", defaults=defaults) as spark:
+        spark.start_worker("worker")
+        environment = {
+            name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"
+        } | {"SPARK_CONF_DIR": str(spark.configuration), "PATH": os.defpath}
+        if by_environment is not None:
+            environment["PYSPARK_PYTHON"] = str(by_environment)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script), spark.master, str(tmp_path / "checkpoint")),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+    wrapper_of_executor, prefix = json.loads(out)
+    assert prefix == sys.prefix
+    assert wrapper_of_executor == (None if by_environment is None else str(named))
+
+
+INTERPRETER = """
+import json
+import os
+import sys
+from pathlib import Path
+from analytics.job import spark
+
+plan = spark.Plan(sys.argv[1], Path(sys.argv[2]), [], 512, 1)
+session = spark.session(plan)
+tasks = session.sparkContext.parallelize([None], 1)
+(answer,) = tasks.map(lambda _: (os.environ.get("INTERPRETER"), sys.prefix)).collect()
+session.stop()
+print(json.dumps(answer))
 """
 
 

@@ -124,14 +124,19 @@ def session(plan: Plan) -> SparkSession:
         "spark.log.level": "WARN",
         **(_LOCAL if is_local(plan.master) else {}),
     }
+    # Without this, PySpark has executors run whatever `python3` is on their PATH.
     if is_local(plan.master):
-        # The workers run what we run; elsewhere, the executors' own configuration says.
         os.environ["PYSPARK_PYTHON"] = sys.executable
+    else:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("analytics").master(plan.master)
     for name, value in options.items():
         builder = builder.config(name, str(value).lower() if isinstance(value, bool) else value)
     spark = builder.getOrCreate()
     if not is_local(plan.master):
+        # Only spark-submit heeds this setting; a driver that is a Python program has to itself.
+        if named := spark.sparkContext.getConf().get("spark.pyspark.python"):
+            spark.sparkContext.pythonExec = named
         spark.sparkContext.addPyFile(str(package(plan.checkpoint.parent)))
     return spark
 
