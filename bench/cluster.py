@@ -18,11 +18,11 @@ from urllib.request import urlopen
 
 from msgspec import structs
 
-from analytics.cluster import plan
-from analytics.cluster.configuration import resolved
-from analytics.cluster.machine import Machine
 from analytics.event import Hit, LogRecord
-from analytics.settings import Cluster, Settings
+from analytics.localcluster import plan
+from analytics.localcluster.configuration import resolved
+from analytics.localcluster.launcher import LocalCluster
+from analytics.settings import ClusterSettings, Settings
 from analytics.stream.kafka.log import KafkaLog
 from analytics.testing import sample
 
@@ -99,14 +99,16 @@ async def main() -> None:
     parser.add_argument("records", nargs="?", type=int, default=2_000_000)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder:
-        machine = Machine(Settings(data=Path(folder), cluster=Cluster(port_base=0)), print)
+        machine = LocalCluster(
+            Settings(data=Path(folder), cluster=ClusterSettings(port_base=0)), print
+        )
         try:
             await run(machine, asked.records)
         finally:
             machine.down()
 
 
-async def run(machine: Machine, count: int) -> None:
+async def run(machine: LocalCluster, count: int) -> None:
     await machine.up(only=("kafka", "cassandra", "ignite"))
     found = plan.load(machine.folder)
     assert found is not None

@@ -42,8 +42,8 @@ from uuid import uuid4
 import httpx2
 from readers import HEADERS, OLD, OWNER, at, free_port, prepare, read, same, site
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.person import Scope
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "bench" / "results" / "hostile.json"

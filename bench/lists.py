@@ -39,9 +39,9 @@ def agents(name: str) -> list[str]:
 
 
 def ours() -> Judge:
-    from analytics.ingest import agent
+    from analytics.ingest import user_agents
 
-    return lambda text: agent.parse.__wrapped__(text).bot is not None
+    return lambda text: user_agents.parse.__wrapped__(text).bot is not None
 
 
 def ours_before() -> Judge:
@@ -133,12 +133,12 @@ def timed(judge: Judge, texts: list[str]) -> float:
 
 def cached_ns() -> float:
     """Nanoseconds for an agent that was met before, as nearly every one was."""
-    from analytics.ingest import agent
+    from analytics.ingest import user_agents
 
     texts = agents("people")[:500]
     for text in texts:
-        agent.parse(text)
-    return round(min(timed(agent.parse, texts) for _ in range(20)) / len(texts) * 1e9)
+        user_agents.parse(text)
+    return round(min(timed(user_agents.parse, texts) for _ in range(20)) / len(texts) * 1e9)
 
 
 def main() -> None:

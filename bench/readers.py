@@ -41,8 +41,8 @@ from msgspec.structs import replace
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from analytics.app import open_workspace
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.settings import Settings
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from tests.eureka.server import EurekaServer
 
-from analytics.cluster import plan, process
-from analytics.cluster.configuration import resolved
-from analytics.cluster.machine import Machine
-from analytics.cluster.process import Process
-from analytics.settings import Cluster, Settings
+from analytics.localcluster import plan, process
+from analytics.localcluster.configuration import resolved
+from analytics.localcluster.launcher import LocalCluster
+from analytics.localcluster.process import ManagedProcess
+from analytics.settings import ClusterSettings, Settings
 from analytics.settings.section import MIB
 
-SMALL = Cluster(
+SMALL = ClusterSettings(
     port_base=0,
     kafka_heap=256 * MIB,
     cassandra_heap=512 * MIB,
@@ -28,19 +28,19 @@ SMALL = Cluster(
 )
 
 
-def machine_in(folder: Path) -> Machine:
+def machine_in(folder: Path) -> LocalCluster:
     """A cluster of small servers that keeps its data in *folder*."""
-    return Machine(Settings(data=folder, cluster=SMALL), print)
+    return LocalCluster(Settings(data=folder, cluster=SMALL), print)
 
 
-def settings_of(machine: Machine, base: Settings | None = None) -> Settings:
+def settings_of(machine: LocalCluster, base: Settings | None = None) -> Settings:
     """The settings with which the servers of *machine* are reached."""
     found = plan.load(machine.folder)
     assert found is not None, "nothing of it was started"
     return resolved(base or Settings(cluster=SMALL), found)
 
 
-def kill(machine: Machine, name: str) -> None:
+def kill(machine: LocalCluster, name: str) -> None:
     """End a process of *machine* as the kernel would for want of memory."""
     found = machine.processes.find(name)
     assert found is not None
@@ -49,12 +49,12 @@ def kill(machine: Machine, name: str) -> None:
         time.sleep(0.001)
 
 
-def family(machine: Machine, name: str) -> list[Process]:
+def family(machine: LocalCluster, name: str) -> list[ManagedProcess]:
     """A process of *machine* with all that it has started, by the names of their programs."""
     leader = machine.processes.find(name)
     assert leader is not None
     return [
-        Process(
+        ManagedProcess(
             name=Path(f"/proc/{pid}/comm").read_text().strip(),
             pid=pid,
             birth=process._birth(pid) or "",
@@ -63,13 +63,13 @@ def family(machine: Machine, name: str) -> list[Process]:
     ]
 
 
-def pids(machine: Machine) -> Mapping[str, int | None]:
+def pids(machine: LocalCluster) -> Mapping[str, int | None]:
     """The process of each server that was started; None for one that has died."""
     return {each.name: each.pid if each.alive else None for each in machine.processes.all()}
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """The cluster of this run of tests, with nothing started yet."""
     machine = machine_in(tmp_path_factory.mktemp("machine"))
     try:
@@ -79,21 +79,21 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def kafka(machine: Machine) -> Settings:
+def kafka(machine: LocalCluster) -> Settings:
     """The settings of a running Kafka, of one broker."""
     asyncio.run(machine.up(only=["kafka"]))
     return settings_of(machine)
 
 
 @pytest.fixture(scope="session")
-def cassandra(machine: Machine) -> Settings:
+def cassandra(machine: LocalCluster) -> Settings:
     """The settings of a running Cassandra."""
     asyncio.run(machine.up(only=["cassandra"]))
     return settings_of(machine)
 
 
 @pytest.fixture(scope="session")
-def ignite(machine: Machine, cassandra: Settings) -> Settings:
+def ignite(machine: LocalCluster, cassandra: Settings) -> Settings:
     """The settings of a running Ignite node, which writes behind to Cassandra."""
     asyncio.run(machine.up(only=["ignite"]))
     return cassandra

@@ -17,18 +17,18 @@ from pydantic import SecretStr
 from tests.authority import STORE_PASSWORD, Authority, Identity
 from tests.real import SMALL
 
-from analytics.cluster import jars, keyspace
-from analytics.cluster.cassandra import Cassandra as CassandraServer
-from analytics.cluster.ignite import Ignite as IgniteServer
-from analytics.cluster.jars import Jars
-from analytics.cluster.kafka import Kafka as KafkaServer
-from analytics.cluster.plan import HOST, Plan, agreed
-from analytics.cluster.process import Command, Processes
-from analytics.cluster.server import Server
 from analytics.errors import AnalyticsError, LogUnavailable
-from analytics.settings import Cassandra, Ignite, Kafka, Settings
-from analytics.store import cql
-from analytics.store.ignite.chunks import ChunkStore
+from analytics.localcluster import jars, keyspace
+from analytics.localcluster.base import ManagedServer
+from analytics.localcluster.cassandra import CassandraNode as CassandraServer
+from analytics.localcluster.ignite import IgniteNode as IgniteServer
+from analytics.localcluster.jars import Jars
+from analytics.localcluster.kafka import KafkaBroker as KafkaServer
+from analytics.localcluster.plan import HOST, ClusterPlan, agreed
+from analytics.localcluster.process import LaunchCommand, ManagedProcesses
+from analytics.settings import CassandraSettings, IgniteSettings, KafkaSettings, Settings
+from analytics.store.chunks import cql
+from analytics.store.chunks.ignite import IgniteChunks
 
 USER: Final = "analytics"
 PASSWORD: Final = 'p"a\\s <&> s'
@@ -44,7 +44,9 @@ class SecuredKafka(KafkaServer):
     Who comes by one of them may do only what it was allowed to.
     """
 
-    def __init__(self, plan: Plan, folder: Path, identity: Identity, authority: Authority) -> None:
+    def __init__(
+        self, plan: ClusterPlan, folder: Path, identity: Identity, authority: Authority
+    ) -> None:
         super().__init__(
             plan,
             1,
@@ -106,7 +108,9 @@ class SecuredKafka(KafkaServer):
 class SecuredCassandra(CassandraServer):
     """A node that asks for a password, and for a certificate."""
 
-    def __init__(self, plan: Plan, folder: Path, identity: Identity, authority: Authority) -> None:
+    def __init__(
+        self, plan: ClusterPlan, folder: Path, identity: Identity, authority: Authority
+    ) -> None:
         super().__init__(
             plan,
             folder,
@@ -140,7 +144,7 @@ client_encryption_options:
 class SecuredIgnite(IgniteServer):
     """A node that speaks TLS to whoever shows a certificate, and so to its Cassandra."""
 
-    def __init__(self, plan: Plan, folder: Path, settings: Settings) -> None:
+    def __init__(self, plan: ClusterPlan, folder: Path, settings: Settings) -> None:
         super().__init__(
             plan,
             1,
@@ -154,7 +158,7 @@ class SecuredIgnite(IgniteServer):
         self._ignite = settings.ignite
         self._node = self._node._replace(security=settings.ignite)
 
-    def prepare(self) -> Command:
+    def prepare(self) -> LaunchCommand:
         command = super().prepare()
         stores = {
             "trustStore": self._ignite.node_truststore,
@@ -164,14 +168,14 @@ class SecuredIgnite(IgniteServer):
         }
         java, *rest = command.arguments
         options = [f"-Djavax.net.ssl.{name}={value}" for name, value in stores.items()]
-        return Command(arguments=[java, *options, *rest], folder=command.folder)
+        return LaunchCommand(arguments=[java, *options, *rest], folder=command.folder)
 
 
-def sasl_port(plan: Plan) -> int:
+def sasl_port(plan: ClusterPlan) -> int:
     return plan.base + 80
 
 
-def mutual_port(plan: Plan) -> int:
+def mutual_port(plan: ClusterPlan) -> int:
     return plan.base + 81
 
 
@@ -189,7 +193,7 @@ class Started:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.plan = agreed(folder, base=0, kafka_nodes=1, ignite_nodes=1)
-        self.processes = Processes(folder)
+        self.processes = ManagedProcesses(folder)
 
     def __enter__(self) -> Started:
         return self
@@ -197,7 +201,7 @@ class Started:
     def __exit__(self, *_: object) -> None:
         self.processes.end([*reversed(self.processes.all())], 30)
 
-    def start(self, server: Server, ask: Callable[[], object]) -> None:
+    def start(self, server: ManagedServer, ask: Callable[[], object]) -> None:
         """Start *server*, and return when *ask* raises none of our errors any more."""
         process = self.processes.start(server.name, server.prepare())
         until = time.monotonic() + _START_S
@@ -239,15 +243,17 @@ def server(authority: Authority) -> Identity:
 
 
 @pytest.fixture(scope="session")
-def secured_kafka(secured_servers: Started, authority: Authority, server: Identity) -> Kafka:
+def secured_kafka(
+    secured_servers: Started, authority: Authority, server: Identity
+) -> KafkaSettings:
     """The settings of a broker that asks for a login by PLAIN, over TLS."""
     plan = secured_servers.plan
-    inside = Kafka(bootstrap=(f"{HOST}:{plan.kafka(1)}",))
+    inside = KafkaSettings(bootstrap=(f"{HOST}:{plan.kafka(1)}",))
     secured_servers.start(
         SecuredKafka(plan, secured_servers.folder, server, authority),
         lambda: asyncio.run(_allow(inside, "analytics.events", "analytics.dead")),
     )
-    return Kafka(
+    return KafkaSettings(
         bootstrap=(f"{HOST}:{sasl_port(plan)}",),
         replication=1,
         min_insync=1,
@@ -260,14 +266,14 @@ def secured_kafka(secured_servers: Started, authority: Authority, server: Identi
     )
 
 
-def by_scram(settings: Kafka) -> Kafka:
+def by_scram(settings: KafkaSettings) -> KafkaSettings:
     """*settings* with the other way to log in."""
     return settings.model_copy(
         update={"sasl_mechanism": "SCRAM-SHA-512", "password": SecretStr(SCRAM_PASSWORD)}
     )
 
 
-def by_certificate(settings: Kafka, plan: Plan, us: Identity) -> Kafka:
+def by_certificate(settings: KafkaSettings, plan: ClusterPlan, us: Identity) -> KafkaSettings:
     """*settings* with the port at which a certificate says who we are."""
     return settings.model_copy(
         update={
@@ -292,13 +298,13 @@ def shown(us: Identity) -> dict[str, object]:
 @pytest.fixture(scope="session")
 def secured_cassandra(
     secured_servers: Started, authority: Authority, server: Identity, us: Identity
-) -> Cassandra:
+) -> CassandraSettings:
     """The settings of a Cassandra that asks for password and certificate; its keyspace is there.
 
     The user may do what docs/cluster.md says that it needs, and nothing else.
     """
     plan = secured_servers.plan
-    settings = Cassandra(
+    settings = CassandraSettings(
         addresses=(f"{HOST}:{plan.cassandra}",),
         replication=1,
         tls=True,
@@ -315,7 +321,7 @@ def secured_cassandra(
     return settings
 
 
-def _admitted(root: Cassandra, settings: Cassandra) -> None:
+def _admitted(root: CassandraSettings, settings: CassandraSettings) -> None:
     keyspace.ensure(root)
     with cql.translated(root):
         cluster = cql.cluster(root)
@@ -337,13 +343,13 @@ def secured_ignite(
     authority: Authority,
     server: Identity,
     us: Identity,
-    secured_cassandra: Cassandra,
+    secured_cassandra: CassandraSettings,
 ) -> Settings:
     """The settings of an Ignite node that asks for a certificate, with its Cassandra."""
     plan = secured_servers.plan
     settings = Settings(
         cassandra=secured_cassandra,
-        ignite=Ignite(
+        ignite=IgniteSettings(
             addresses=(f"{HOST}:{plan.ignite(1)}",),
             backups=0,
             tls=True,
@@ -360,15 +366,15 @@ def secured_ignite(
     return settings
 
 
-def _asked(ignite: Ignite) -> None:
-    store = ChunkStore(ignite)
+def _asked(ignite: IgniteSettings) -> None:
+    store = IgniteChunks(ignite)
     try:
         store.partitions()
     finally:
         store.close()
 
 
-async def _allow(inside: Kafka, *topics: str) -> None:
+async def _allow(inside: KafkaSettings, *topics: str) -> None:
     """Let our user do what docs/cluster.md says that it needs."""
     cluster, topic = 4, 2
     create, describe, describe_configs, read, write, idempotent_write = 5, 8, 10, 3, 4, 12

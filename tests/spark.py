@@ -15,8 +15,8 @@ from typing import Final
 
 import pyspark
 
-from analytics.cluster.plan import HOST
-from analytics.cluster.process import Command, Process, Processes
+from analytics.localcluster.plan import HOST
+from analytics.localcluster.process import LaunchCommand, ManagedProcess, ManagedProcesses
 
 SECRET: Final = "of-the-spark"
 _HOME: Final = Path(pyspark.__file__).parent
@@ -28,7 +28,7 @@ class StandaloneSpark:
 
     def __init__(self, folder: Path, *, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
         self.folder = folder
-        self.processes = Processes(folder)
+        self.processes = ManagedProcesses(folder)
         self.port = free_port()
         self.configuration = folder / "conf"
         """For SPARK_CONF_DIR."""
@@ -65,7 +65,9 @@ class StandaloneSpark:
     def __exit__(self, *_: object) -> None:
         self.processes.end([*reversed(self.processes.all())], 10)
 
-    def start_worker(self, name: str, *, hidden: Sequence[Path] = (), cores: int = 1) -> Process:
+    def start_worker(
+        self, name: str, *, hidden: Sequence[Path] = (), cores: int = 1
+    ) -> ManagedProcess:
         """Start a worker; it does not see what lies in *hidden*, as if on another machine."""
         return self._start(
             name,
@@ -76,7 +78,7 @@ class StandaloneSpark:
             hidden=hidden,
         )
 
-    def executors(self, worker: Process) -> list[int]:
+    def executors(self, worker: ManagedProcess) -> list[int]:
         """The processes in which *worker* has tasks run, once there are any."""
         until = time.monotonic() + _START_S
         while time.monotonic() < until:
@@ -90,12 +92,14 @@ class StandaloneSpark:
             time.sleep(0.1)
         raise AssertionError("it has started no executor")
 
-    def kill(self, process: Process) -> None:
+    def kill(self, process: ManagedProcess) -> None:
         """End *process* as a machine does that loses its power."""
         os.kill(process.pid, signal.SIGKILL)
         self.processes.end([process], 0)
 
-    def _start(self, name: str, of: str, *arguments: str, hidden: Sequence[Path] = ()) -> Process:
+    def _start(
+        self, name: str, of: str, *arguments: str, hidden: Sequence[Path] = ()
+    ) -> ManagedProcess:
         command = [
             *("bash", str(_HOME / "bin" / "spark-class"), of),
             *("--host", HOST, "--webui-port", "0"),
@@ -106,7 +110,8 @@ class StandaloneSpark:
             veil = " && ".join(f"mount -t tmpfs tmpfs {shlex.quote(str(each))}" for each in hidden)
             command = ["unshare", "--mount", "sh", "-c", f'{veil} && exec "$@"', "sh", *command]
         return self.processes.start(
-            name, Command(arguments=command, folder=self.folder, environment=self._environment)
+            name,
+            LaunchCommand(arguments=command, folder=self.folder, environment=self._environment),
         )
 
     def _wait_for(self, port: int) -> None:

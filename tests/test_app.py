@@ -10,16 +10,16 @@ import httpx2
 import pytest
 
 from analytics.admin import status
-from analytics.admin.job import Job, nothing
+from analytics.admin.operation_context import OperationContext, nothing
 from analytics.app import compose, open_parts
+from analytics.catalog.domain import TAKEN
 from analytics.dashboard.session import COOKIE
 from analytics.errors import QueryTooLong
 from analytics.query import Metric, Period, Query
 from analytics.settings import Settings, load
-from analytics.store import answering
 from analytics.store.base import ExportFormat
-from analytics.store.catalog.domain import TAKEN
-from analytics.store.connection import Connection
+from analytics.store.duckdb import executor
+from analytics.store.duckdb.connection import Connection
 
 WEEK = Query(site="a.example", metrics=(Metric.VISITORS,), period=Period(0, 604_800_000, "Etc/UTC"))
 
@@ -35,7 +35,7 @@ async def test_a_query_is_given_up_after_the_time_that_is_set(
         None, {"data": tmp_path / "data"}, environment={"ANALYTICS_STORE__QUERY_TIMEOUT_S": "0.05"}
     )
     async with open_parts(settings) as parts:
-        monkeypatch.setattr(answering, "answer", takes_for_ever)
+        monkeypatch.setattr(executor, "answer", takes_for_ever)
         with pytest.raises(QueryTooLong, match=r"longer than 0\.05 s"):
             await parts.store.query(WEEK)
 
@@ -196,7 +196,7 @@ async def test_a_proxy_that_is_not_set_up_is_named_for_the_doctor(tmp_path: Path
             transport=transport, base_url="http://stats.example.org"
         ) as client:
             welcome = await client.get("/")
-        found = await status.run(parts, status.AskStatus(), Job(input=nothing()))
+        found = await status.run(parts, status.AskStatus(), OperationContext(input=nothing()))
     assert (welcome.status_code, "one-time" in welcome.text) == (200, False)
     (warning,) = found.warnings
     assert "Let it set X-Forwarded-For" in warning

@@ -23,36 +23,42 @@ from tests.architecture.checkout import ROOT
 
 from analytics.app import open_parts
 from analytics.background import BackgroundLoop, BackgroundThread, LoopState
-from analytics.balancer import follow
-from analytics.balancer.runtime import Runtime, Server
+from analytics.balancer import reconcile
+from analytics.balancer.runtime import BackendServer, Runtime
+from analytics.catalog.shared import SharedCatalog
 from analytics.event import LogRecord
-from analytics.gateway import bounds, metrics
+from analytics.gateway import connection_limits, metrics
+from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
-from analytics.gateway.own import Own
-from analytics.ingest.counts import Counts
-from analytics.job.courier import Courier
-from analytics.job.dead_letters import DeadLetters
-from analytics.job.memories import Memories
-from analytics.job.retention import Retention
+from analytics.ingest.request_counts import RequestCounts
+from analytics.job.partition.state_directory import StateDirectory
+from analytics.job.upkeep.dead_letters import DeadLetters
+from analytics.job.upkeep.lag_alarm import LagAlarm
+from analytics.job.upkeep.outbox_relay import OutboxRelay
 from analytics.maintenance import duties
 from analytics.pipeline.ledger import WriteBatch
+from analytics.projector import Projector
 from analytics.registry.base import Replica
 from analytics.registry.membership import Membership
 from analytics.registry.memory import MemoryRegistry
-from analytics.settings import Cassandra, Discover, Ignite, Kafka, Settings
-from analytics.store.catalog.shared import SharedCatalog
-from analytics.store.chunk import Chunk
+from analytics.settings import (
+    CassandraSettings,
+    DiscoverSettings,
+    IgniteSettings,
+    KafkaSettings,
+    Settings,
+)
+from analytics.store.chunks.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.freshness import Freshness
-from analytics.store.replica.follower import Follower
+from analytics.store.replica.follower import ChunkFollower
+from analytics.store.replica.freshness import Freshness
 from analytics.stream.base import Appending
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.kafka.log import KafkaLog
-from analytics.stream.projector import Projector
 from analytics.stream.spool import Spool, SpoolLimits
-from analytics.testing.event_log import hit
-from analytics.testing.registry import ONE
+from analytics.testing.contracts.event_log import hit
+from analytics.testing.contracts.registry import ONE
 
 NOW = 1_764_000_000_000
 ROOMY = JournalLimits(min_free_bytes=0)
@@ -215,7 +221,9 @@ async def follower(part: Part, folder: Path) -> AsyncIterator[Loop]:
 
     async with (
         DuckDBStore(folder / "store.duckdb") as engine,
-        Follower(Source(), engine, folder / "new", partitions=1, clock=lambda: NOW) as follower,
+        ChunkFollower(
+            Source(), engine, folder / "new", partitions=1, clock=lambda: NOW
+        ) as follower,
     ):
         yield follower._following
         assert follower.fault is None
@@ -237,14 +245,14 @@ async def membership(part: Part, _folder: Path) -> AsyncIterator[Loop]:
 @asynccontextmanager
 async def discover(part: Part, folder: Path) -> AsyncIterator[Loop]:
     class NoServers(Runtime):
-        async def servers(self) -> Mapping[str, Mapping[str, Server]]:
+        async def servers(self) -> Mapping[str, Mapping[str, BackendServer]]:
             part.used()
             return {}
 
     registry = MemoryRegistry(1000, clock=lambda: NOW)
-    settings = Discover(every_s=0.01)
+    settings = DiscoverSettings(every_s=0.01)
     runtime = NoServers(folder / "none.sock")
-    async with follow.Follower(registry, runtime, settings, lease_s=1) as follower:
+    async with reconcile.Reconciler(registry, runtime, settings, lease_s=1) as follower:
         yield follower.loop
 
 
@@ -254,7 +262,7 @@ async def connections(part: Part, _folder: Path) -> AsyncIterator[Loop]:
         part.used()
         return ()
 
-    async with bounds.watching(connections) as loop:
+    async with connection_limits.watching(connections) as loop:
         yield loop
 
 
@@ -292,21 +300,21 @@ def duty(name: str) -> Callable[[Part, Path], Begun]:
 
 @asynccontextmanager
 async def courier(part: Part, folder: Path) -> AsyncIterator[Loop]:
-    class Breaking(Courier):
+    class Breaking(OutboxRelay):
         def step(self) -> None:
             part.used()
 
-    with Breaking(Memories(folder), Ignite(), Cassandra()) as courier:
+    with Breaking(StateDirectory(folder), IgniteSettings(), CassandraSettings()) as courier:
         yield courier._shipping
 
 
 @asynccontextmanager
 async def lag_alarm(part: Part, folder: Path) -> AsyncIterator[Loop]:
-    class Breaking(Retention):
+    class Breaking(LagAlarm):
         def _look(self) -> None:
             part.used()
 
-    with Breaking(Memories(folder), Kafka(), every_s=0.01) as retention:
+    with Breaking(StateDirectory(folder), KafkaSettings(), every_s=0.01) as retention:
         yield retention._looking
 
 
@@ -316,7 +324,7 @@ async def dead_letters(part: Part, folder: Path) -> AsyncIterator[Loop]:
         def step(self) -> None:
             part.used()
 
-    with Breaking(Memories(folder), Kafka()) as letters:
+    with Breaking(StateDirectory(folder), KafkaSettings()) as letters:
         yield letters._sending
 
 
@@ -327,7 +335,7 @@ async def kafka_connection(part: Part, _folder: Path) -> AsyncIterator[Loop]:
             self._tried.set()
             part.used()
 
-    async with Breaking(Kafka()) as log:
+    async with Breaking(KafkaSettings()) as log:
         yield log._connecting
 
 
@@ -366,10 +374,10 @@ async def shown(state: LoopState, path: str) -> str:
     """What a server that has this loop answers."""
     routes = [
         *Health({}, loops=[state]).routes(),
-        *metrics.routes(Counts(), {}, (), [state]),
+        *metrics.routes(RequestCounts(), {}, (), [state]),
     ]
     transport = httpx2.ASGITransport(
-        Gate([Own(routes=routes)], ["gateway"]), client=("127.0.0.1", 1)
+        Gate([BuiltinRoutes(routes=routes)], ["gateway"]), client=("127.0.0.1", 1)
     )
     async with httpx2.AsyncClient(transport=transport, base_url="http://h.example") as client:
         return (await client.get(path)).text

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from analytics.breaker import Breaker, BreakerLimits, Call, Outcome, State
+from analytics.breaker import Breaker, BreakerLimits, BreakerState, Call, CallOutcome
 
 LIMITS = BreakerLimits(
     window_s=10,
@@ -29,15 +29,15 @@ class BreakerMachine(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.breaker = Breaker("test", "we guess", LIMITS, clock=lambda: self.now)
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.changed_at = 0.0
         self.era: list[Call] = []  # the calls that may still say something
         self.ends: list[tuple[float, bool, bool]] = []
-        self.outcomes: Counter[Outcome] = Counter()
+        self.outcomes: Counter[CallOutcome] = Counter()
         self.opened = 0
 
-    def change(self, state: State) -> None:
-        self.opened += state is State.OPEN
+    def change(self, state: BreakerState) -> None:
+        self.opened += state is BreakerState.OPEN
         self.state = state
         self.changed_at = self.now
         self.era = []
@@ -50,13 +50,13 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(target=calls)
     def begin(self) -> Call | None:
         call = self.breaker.begin()
-        if self.state is not State.CLOSED:
+        if self.state is not BreakerState.CLOSED:
             over = self.changed_at + LIMITS.retry_after_s - self.now <= 0
             assert (call is not None) == over
-            self.outcomes[Outcome.REFUSED] += not over
+            self.outcomes[CallOutcome.REFUSED] += not over
             if over:
-                self.change(State.HALF_OPEN)
-        assert self.state is not State.CLOSED or call is not None
+                self.change(BreakerState.HALF_OPEN)
+        assert self.state is not BreakerState.CLOSED or call is not None
         if call is not None:
             self.era.append(call)
         return call
@@ -70,17 +70,17 @@ class BreakerMachine(RuleBasedStateMachine):
             call.failed()
         else:
             call.succeeded()
-        well = Outcome.SLOW if slow else Outcome.SUCCEEDED
-        self.outcomes[Outcome.FAILED if failed else well] += 1
+        well = CallOutcome.SLOW if slow else CallOutcome.SUCCEEDED
+        self.outcomes[CallOutcome.FAILED if failed else well] += 1
         if call not in self.era:
             return  # it began before the last change: nobody listens to it
-        if self.state is State.HALF_OPEN:
-            self.change(State.OPEN if failed else State.CLOSED)
+        if self.state is BreakerState.HALF_OPEN:
+            self.change(BreakerState.OPEN if failed else BreakerState.CLOSED)
             return
         self.ends.append((self.now, failed, slow))
         last = self.ends[-LIMITS.in_a_row :]
         if len(last) == LIMITS.in_a_row and all(end[1] for end in last):
-            self.change(State.OPEN)
+            self.change(BreakerState.OPEN)
             return
         recent = [end for end in self.ends if int(end[0]) > int(self.now) - 10]
         if len(recent) < LIMITS.least_calls or not (failed or slow):
@@ -88,7 +88,7 @@ class BreakerMachine(RuleBasedStateMachine):
         bad = sum(end[1] for end in recent) / len(recent) >= LIMITS.failure_rate
         sluggish = sum(end[2] for end in recent) / len(recent) >= LIMITS.slow_rate
         if bad or sluggish:
-            self.change(State.OPEN)
+            self.change(BreakerState.OPEN)
 
     @invariant()
     def it_is_in_the_state_that_it_should_be_in(self) -> None:
@@ -98,7 +98,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule()
     def it_is_told_that_the_backend_is_of_no_use(self) -> None:
         self.breaker.trip("broken")
-        self.change(State.OPEN)
+        self.change(BreakerState.OPEN)
 
     @invariant()
     def it_counts_every_end(self) -> None:
@@ -107,7 +107,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_says_when_it_lets_a_call_through(self) -> None:
-        if self.state is State.CLOSED:
+        if self.state is BreakerState.CLOSED:
             assert self.breaker.retry_in() == 0
         else:
             assert 0 <= self.breaker.retry_in() <= LIMITS.retry_after_s
@@ -131,7 +131,7 @@ def opened(clock: Clock) -> Breaker:
         assert call is not None
         call.failed("it burns")
     assert breaker.fault == "it burns"
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
     return breaker
 
 
@@ -144,7 +144,7 @@ def test_an_open_breaker_lets_one_probe_through_after_its_time() -> None:
     assert probe is not None
     assert [breaker.begin() for _ in range(3)] == [None, None, None]
     probe.succeeded()
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
     assert breaker.begin() is not None
 
 
@@ -158,9 +158,9 @@ def test_a_probe_that_never_ends_is_followed_by_another() -> None:
     second = breaker.begin()
     assert second is not None
     lost.succeeded()
-    assert breaker.state is State.HALF_OPEN, "only the probe under way says something"
+    assert breaker.state is BreakerState.HALF_OPEN, "only the probe under way says something"
     second.failed()
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
 
 
 def test_calls_that_are_slow_open_it_though_they_end_well() -> None:
@@ -171,15 +171,15 @@ def test_calls_that_are_slow_open_it_though_they_end_well() -> None:
     for call in calls:
         assert call is not None
         call.succeeded()
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
 
 
 def test_a_backend_that_dies_after_a_busy_time_is_found_out_at_once() -> None:
     clock = Clock()
     breaker = Breaker("test", "we guess", LIMITS, clock=clock)
     for failed in [False] * 1000 + [True] * LIMITS.in_a_row:
-        assert breaker.state is State.CLOSED
+        assert breaker.state is BreakerState.CLOSED
         call = breaker.begin()
         assert call is not None
         call.failed() if failed else call.succeeded()
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN

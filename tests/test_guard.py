@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from analytics.breaker import Breaker, BreakerLimits, Outcome, State
+from analytics.breaker import Breaker, BreakerLimits, BreakerState, CallOutcome
 from analytics.errors import BulkheadFull, CircuitOpen, Misconfigured, StoreUnavailable
 from analytics.guard import Guard
 
@@ -28,7 +28,7 @@ def test_a_backend_that_fails_is_left_alone_and_it_is_said_why(guard: Guard) -> 
     fail(guard, StoreUnavailable("the shelf is empty"))
     fail(guard, TimeoutError("it took 5 s"))
     fail(guard, ConnectionRefusedError("nobody listens"))
-    assert guard.breaker.state is State.OPEN
+    assert guard.breaker.state is BreakerState.OPEN
     left_alone = pytest.raises(CircuitOpen, match=r"shelf is left alone.*nobody listens")
     with left_alone as refused, guard.call():
         pytest.fail("it was let through")
@@ -38,8 +38,8 @@ def test_a_backend_that_fails_is_left_alone_and_it_is_said_why(guard: Guard) -> 
 def test_an_answer_that_we_do_not_like_is_an_answer(guard: Guard) -> None:
     for _ in range(5):
         fail(guard, Misconfigured("it does not know us"))
-    assert guard.breaker.state is State.CLOSED
-    assert guard.breaker.outcomes == {Outcome.SUCCEEDED: 5}
+    assert guard.breaker.state is BreakerState.CLOSED
+    assert guard.breaker.outcomes == {CallOutcome.SUCCEEDED: 5}
 
 
 def test_who_gives_up_waiting_says_nothing_about_the_backend(guard: Guard) -> None:
@@ -69,5 +69,5 @@ def test_only_so_many_calls_are_under_way_at_once(guard: Guard) -> None:
             each.result()
     with guard.call():
         pass
-    assert guard.breaker.outcomes[Outcome.CROWDED_OUT] == 1
-    assert guard.breaker.state is State.CLOSED, "our own crowd is no fault of the backend"
+    assert guard.breaker.outcomes[CallOutcome.CROWDED_OUT] == 1
+    assert guard.breaker.state is BreakerState.CLOSED, "our own crowd is no fault of the backend"

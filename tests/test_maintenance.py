@@ -14,12 +14,12 @@ from msgspec import structs
 from structlog.testing import capture_logs
 
 from analytics.admin.workspace import ErasesEverywhere
-from analytics.app import Parts, ServingStore, open_parts
+from analytics.app import Resources, ServingStore, open_parts
 from analytics.errors import StoreUnavailable
 from analytics.maintenance import apply_retention, duties
 from analytics.settings import Settings
 from analytics.store.base import Progress
-from analytics.testing.event_log import hit
+from analytics.testing.contracts.event_log import hit
 
 DAY_MS = 86_400_000
 SITES = ("a.example", "b.example", "c.example")
@@ -28,7 +28,7 @@ SITES = ("a.example", "b.example", "c.example")
 class Failing:
     """The store of *parts*, where the retention of some sites fails."""
 
-    def __init__(self, parts: Parts, errors: dict[str, Exception]) -> None:
+    def __init__(self, parts: Resources, errors: dict[str, Exception]) -> None:
         self._store = parts.store
         self._erases = parts.erases
         self._errors = errors
@@ -50,7 +50,7 @@ class Failing:
         return await self._store.build_cells(now)
 
 
-def failing(parts: Parts, errors: dict[str, Exception]) -> tuple[Parts, Failing]:
+def failing(parts: Resources, errors: dict[str, Exception]) -> tuple[Resources, Failing]:
     store = Failing(parts, errors)
     return replace(
         parts, store=cast("ServingStore", store), erases=cast("ErasesEverywhere", store)
@@ -58,7 +58,7 @@ def failing(parts: Parts, errors: dict[str, Exception]) -> tuple[Parts, Failing]
 
 
 @pytest.fixture
-async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path) -> AsyncIterator[Resources]:
     """Three sites that keep 30 days, each with an event of yesterday and one of long ago."""
     async with open_parts(Settings(data=tmp_path / "data")) as parts:
         now = parts.clock()
@@ -73,13 +73,13 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
         yield parts
 
 
-async def left(parts: Parts) -> list[int]:
+async def left(parts: Resources) -> list[int]:
     return [sum((await parts.store.recount(site)).values()) for site in SITES]
 
 
 @pytest.mark.parametrize("error", [OverflowError("date"), StoreUnavailable("Kafka is away")])
 async def test_a_site_whose_retention_fails_holds_up_no_other(
-    parts: Parts, error: Exception
+    parts: Resources, error: Exception
 ) -> None:
     broken, _ = failing(parts, {"a.example": error})
     with (
@@ -95,7 +95,7 @@ async def test_a_site_whose_retention_fails_holds_up_no_other(
     assert await left(parts) == [1, 1, 1]
 
 
-async def test_duties_go_on_while_another_fails(parts: Parts) -> None:
+async def test_duties_go_on_while_another_fails(parts: Resources) -> None:
     broken, store = failing(parts, {site: OverflowError("date") for site in SITES})
     loops = {loop.state.name: loop for loop in duties(broken)}
     async with AsyncExitStack() as stack, asyncio.timeout(30):
@@ -114,7 +114,7 @@ async def test_duties_go_on_while_another_fails(parts: Parts) -> None:
     assert loops["retention"].state.successes == 0
 
 
-async def test_no_cells_are_built_while_days_are_deleted(parts: Parts) -> None:
+async def test_no_cells_are_built_while_days_are_deleted(parts: Resources) -> None:
     class Watched(Failing):
         under_way: list[str] = []  # noqa: RUF012 - of this test alone
 

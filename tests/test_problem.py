@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from analytics import errors, problem
-from analytics.admin import talk
 from analytics.cli.main import exit_code
+from analytics.control import protocol
 from analytics.errors import AnalyticsError, Malformed, TooMany, Unavailable
 
 KINDS = [kind for kind in errors.kinds() if "code" in vars(kind)]
@@ -36,7 +36,7 @@ def test_every_error_comes_back_as_what_it_was(kind: type[AnalyticsError]) -> No
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_command_exits_alike_with_and_without_a_server(kind: type[AnalyticsError]) -> None:
     error = example(kind)
-    reply = talk.reply(talk.error_line(error))
+    reply = protocol.reply(protocol.error_line(error))
     assert reply.error is not None
     assert exit_code(problem.restore(reply.error)) == exit_code(error)
 

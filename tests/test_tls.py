@@ -15,7 +15,7 @@ from tests.authority import Authority, Identity
 
 from analytics import tls
 from analytics.errors import Misconfigured
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +70,15 @@ def of(identity: Identity, *, asking: Authority | None = None) -> ssl.SSLContext
 
 def test_nothing_is_said_of_a_port_that_agrees(authority: Authority, server: Identity) -> None:
     with listening(of(server)) as address:
-        assert tls.check("kafka", Kafka(tls=True, tls_ca=authority.ca), [address]) == ""
+        assert tls.check("kafka", KafkaSettings(tls=True, tls_ca=authority.ca), [address]) == ""
     with listening(None) as address:
-        assert tls.check("kafka", Kafka(), [address]) == ""
-    assert tls.check("kafka", Kafka(tls=True), ["127.0.0.1:1"]) == ""  # nobody is there
+        assert tls.check("kafka", KafkaSettings(), [address]) == ""
+    assert tls.check("kafka", KafkaSettings(tls=True), ["127.0.0.1:1"]) == ""  # nobody is there
 
 
 def test_a_port_that_breaks_off_is_no_certain_fault() -> None:
     with listening(None, says=b"") as address:
-        said = tls.check("kafka", Kafka(tls=True), [address])
+        said = tls.check("kafka", KafkaSettings(tls=True), [address])
     assert "breaks off when TLS begins" in said
 
 
@@ -88,12 +88,12 @@ def test_a_certificate_that_nobody_vouches_for_is_named(server: Identity, tmp_pa
         listening(of(server)) as address,
         pytest.raises(Misconfigured, match=r"can't vouch for .* set kafka\.tls_ca to the CA"),
     ):
-        tls.check("kafka", Kafka(tls=True, tls_ca=other.ca), [address])
+        tls.check("kafka", KafkaSettings(tls=True, tls_ca=other.ca), [address])
 
 
 def test_a_certificate_of_another_name_is_named(authority: Authority) -> None:
     elsewhere = authority.issue("elsewhere", "kafka.internal")
-    settings = Kafka(tls=True, tls_ca=authority.ca)
+    settings = KafkaSettings(tls=True, tls_ca=authority.ca)
     with listening(of(elsewhere)) as address:
         with pytest.raises(Misconfigured, match=r"another name .*kafka\.tls_names = false"):
             tls.check("kafka", settings, [address])
@@ -107,18 +107,18 @@ def test_tls_to_a_port_without_it_and_the_other_way_round(
         listening(None) as address,
         pytest.raises(Misconfigured, match=r"does not speak TLS: .*kafka\.tls = false"),
     ):
-        tls.check("kafka", Kafka(tls=True, tls_ca=authority.ca), [address])
+        tls.check("kafka", KafkaSettings(tls=True, tls_ca=authority.ca), [address])
     with (
         listening(of(server)) as address,
         pytest.raises(Misconfigured, match=r"speaks TLS, and kafka\.tls is false"),
     ):
-        tls.check("kafka", Kafka(), [address])
+        tls.check("kafka", KafkaSettings(), [address])
 
 
 def test_a_server_that_asks_for_our_certificate(
     authority: Authority, server: Identity, tmp_path: Path
 ) -> None:
-    settings = Kafka(tls=True, tls_ca=authority.ca)
+    settings = KafkaSettings(tls=True, tls_ca=authority.ca)
     ours = authority.issue("ours", "analytics", key_password="of the key")
     strange = Authority(tmp_path).issue("strange", "analytics")
     with listening(of(server, asking=authority)) as address:
@@ -144,8 +144,10 @@ def test_files_that_do_not_fit_are_named_and_nobody_is_asked_for_a_password(
 ) -> None:
     ours = authority.issue("locked", "analytics", key_password="of the key")
     with pytest.raises(Misconfigured, match=r"kafka\.tls_ca: .*nothing\.pem can't be read"):
-        tls.context("kafka", Kafka(tls=True, tls_ca=tmp_path / "nothing.pem"))
+        tls.context("kafka", KafkaSettings(tls=True, tls_ca=tmp_path / "nothing.pem"))
     with pytest.raises(Misconfigured, match=r"kafka\.tls_key is set and"):
-        tls.context("kafka", Kafka(tls=True, tls_key=ours.key))
+        tls.context("kafka", KafkaSettings(tls=True, tls_key=ours.key))
     with pytest.raises(Misconfigured, match=r"tls_key_password: they can't be used together"):
-        tls.context("kafka", Kafka(tls=True, tls_certificate=ours.certificate, tls_key=ours.key))
+        tls.context(
+            "kafka", KafkaSettings(tls=True, tls_certificate=ours.certificate, tls_key=ours.key)
+        )

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from analytics import zones
+from analytics import localtime, zones
+from analytics.catalog import timezone
 from analytics.errors import Malformed
-from analytics.store import localtime
-from analytics.store.catalog import timezone
 
 # What changed from 2024 to 2026, with the local time by the rules of 2026f.
 CHANGED = [
@@ -45,7 +44,7 @@ def test_a_day_begins_by_the_rules_of_today(name: str, utc: str, local: str) -> 
 
 
 SHOW = """
-from analytics.store import localtime
+from analytics import localtime
 print(localtime.offset_ms("America/Vancouver", 1_795_764_600_000))
 """
 

@@ -19,42 +19,42 @@ from typing import Final, NamedTuple, Protocol
 from starlette.types import Scope
 
 from analytics import __version__, assets, dashboard, extras
-from analytics.admin.folder import DataFolder
-from analytics.admin.ledger_api import LedgerApi
 from analytics.admin.module import admin
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
+from analytics.api.ledger import LedgerApi
 from analytics.background import LoopState
 from analytics.breaker import Breaker
+from analytics.catalog.shared import SharedCatalog
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import admin_page, session
-from analytics.embedded import JournalErasing
+from analytics.data_folder import DataFolder
 from analytics.errors import Misconfigured
 from analytics.gateway import metrics
+from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Check, Health
-from analytics.gateway.own import Own
 from analytics.gateway.rates import Rates
 from analytics.gateway.uploads import Uploads
 from analytics.guard import Guard
-from analytics.ingest import agent, place
-from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Trust
-from analytics.ingest.module import Ingest, ingest
-from analytics.ingest.past import AccessLog
-from analytics.ingest.place import open_places
+from analytics.ingest import geolocation, user_agents
+from analytics.ingest.access_log_import import AccessLog
+from analytics.ingest.client import TrustedProxies
+from analytics.ingest.enricher import Enricher
+from analytics.ingest.geolocation import open_places
+from analytics.ingest.module import IngestModule, ingest
 from analytics.ingest.proxies import UnknownProxies
 from analytics.ingest.spam import SpamReferrers
+from analytics.journal_erasure import JournalErasure
 from analytics.limiter import Limiter, Limits, sender
+from analytics.projector import Projector
 from analytics.registry import Registry, Replica, guarded, registry
 from analytics.settings import Settings
 from analytics.store import guards
 from analytics.store.base import Builds, Overviews
-from analytics.store.catalog.shared import SharedCatalog
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.freshness import Freshness
 from analytics.store.lag import Lag, LagGauge
+from analytics.store.replica.freshness import Freshness
 from analytics.stream.journal import Journal, JournalLimits
-from analytics.stream.projector import Projector
 
 CATCH_UP_S: Final = 30.0
 """How long a stop waits for the figures to catch up; what is left, a start catches up with."""
@@ -69,7 +69,7 @@ class ServingStore(WholeStore, Builds, Overviews, Protocol):
     """A store that a server may have."""
 
 
-class Figures(Protocol):
+class Projection(Protocol):
     """Whoever brings rows into the store."""
 
     async def visible(self, receipts: str) -> None:
@@ -86,12 +86,12 @@ class Figures(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts(Workspace):
+class Resources(Workspace):
     """What an open data folder consists of, with what only a server needs."""
 
     store: ServingStore
-    figures: Figures
-    acceptance: Acceptance
+    figures: Projection
+    acceptance: Enricher
     checks: Mapping[str, Check]
     """What must be right for the server to be ready."""
     breakers: Sequence[Breaker]
@@ -109,7 +109,7 @@ class Parts(Workspace):
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+async def open_parts(settings: Settings) -> AsyncIterator[Resources]:
     """Own the data folder, and everything in it, while the block runs."""
     folder = DataFolder(settings.data)
     async with AsyncExitStack() as stack:
@@ -117,8 +117,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         ignite = guards.ignite(settings.ignite)
         catalog = _catalog(settings, folder, ignite)
         await stack.enter_async_context(catalog)
-        geo = place.guard()
-        acceptance = Acceptance(
+        geo = geolocation.guard()
+        acceptance = Enricher(
             sites=catalog.sites,
             keys=catalog.keys,
             salts=catalog.salts,
@@ -132,7 +132,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             *([geo] if settings.ingest.mmdb is not None else ()),
             *([listing.breaker] if settings.registry.backend != "none" else ()),
         )
-        common = Common(settings, folder, catalog, acceptance, watched, replicas)
+        common = CommonResources(settings, folder, catalog, acceptance, watched, replicas)
         if settings.store.backend == "ignite":
             yield await _replica(common, stack, ignite)
         else:
@@ -155,13 +155,13 @@ def _catalog(
     )
 
 
-class Common(NamedTuple):
+class CommonResources(NamedTuple):
     """What both modes have."""
 
     settings: Settings
     folder: DataFolder
     catalog: SqliteCatalog | SharedCatalog
-    acceptance: Acceptance
+    acceptance: Enricher
     breakers: Sequence[Breaker]
     registry: Registry
 
@@ -171,11 +171,11 @@ class Common(NamedTuple):
 
     def formats(self) -> Mapping[str, PastFormat]:
         """What `import` can read."""
-        trust = Trust(self.settings.ingest.trusted_proxies)
+        trust = TrustedProxies(self.settings.ingest.trusted_proxies)
         return {"access-log": lambda site: AccessLog(self.acceptance, site, trust)}
 
 
-async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
+async def _embedded(common: CommonResources, stack: AsyncExitStack) -> Resources:
     """Everything in this process."""
     settings, folder = common.settings, common.folder
     if settings.log.backend != "journal":
@@ -208,12 +208,12 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
         Freshness(ends, lambda: {0: projector.next_offset}, clock, every_s=1)
     )
     gauge = LagGauge(freshness, lambda: journal.next_offset - projector.next_offset, clock)
-    return Parts(
+    return Resources(
         settings=settings,
         folder=folder,
         catalog=common.catalog,
         store=store,
-        erases=JournalErasing(journal, projector, store, clock),
+        erases=JournalErasure(journal, projector, store, clock),
         log=journal,
         clock=clock,
         settle=projector.settle,
@@ -233,7 +233,7 @@ async def _embedded(common: Common, stack: AsyncExitStack) -> Parts:
     )
 
 
-async def _replica(common: Common, stack: AsyncExitStack, ignite: Guard) -> Parts:
+async def _replica(common: CommonResources, stack: AsyncExitStack, ignite: Guard) -> Resources:
     """One of several processes that share a cluster."""
     # Here, because it needs what a plain installation leaves out.
     from analytics import replica
@@ -246,7 +246,7 @@ async def _replica(common: Common, stack: AsyncExitStack, ignite: Guard) -> Part
         timezones=common.timezones,
         clock=clock,
     )
-    return Parts(
+    return Resources(
         settings=common.settings,
         folder=common.folder,
         catalog=common.catalog,
@@ -282,16 +282,16 @@ class Application:
     """What a server serves."""
 
     gate: Gate
-    ingest: Ingest
+    ingest: IngestModule
     health: Health
     uploads: Uploads
 
 
-def compose(parts: Parts, *, setup_token: str | None) -> Application:
+def compose(parts: Resources, *, setup_token: str | None) -> Application:
     """The ASGI application over open *parts*, with the modules that the settings choose."""
     settings = parts.settings
     serving, public_url = settings.serve.modules, settings.serve.public_url
-    trust = Trust(settings.ingest.trusted_proxies)
+    trust = TrustedProxies(settings.ingest.trusted_proxies)
     proxies = UnknownProxies(trust)
     parts.warnings.append(lambda: proxies.seen)
     key_limiter = Limiter(settings.gateway.key_rate_per_s, settings.gateway.key_rate_burst)
@@ -309,7 +309,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
         by_owner=lambda scope: session.is_owners(parts.catalog.people, scope, public_url),
     )
     health = Health(parts.checks, parts.breakers, parts.loops)
-    pages = dashboard.Dashboard(
+    pages = dashboard.DashboardContext(
         catalog=parts.catalog,
         store=parts.store,
         erases=parts.erases,
@@ -341,7 +341,7 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
 
     gate = Gate(
         [
-            Own(routes=[*health.routes(), *figures]),
+            BuiltinRoutes(routes=[*health.routes(), *figures]),
             taking,
             admin(
                 LedgerApi(
@@ -367,13 +367,13 @@ def compose(parts: Parts, *, setup_token: str | None) -> Application:
     return Application(gate=gate, ingest=taking, health=health, uploads=uploads)
 
 
-def _uploader(trust: Trust, scope: Scope) -> str:
+def _uploader(trust: TrustedProxies, scope: Scope) -> str:
     """Return as whose bytes a request's body is counted; "" for a program of this machine."""
     client = trust.client(scope)
     return "" if client.here else sender(client.address)
 
 
-def described(parts: Parts, health: Health, address: str) -> Replica:
+def described(parts: Resources, health: Health, address: str) -> Replica:
     """This server at *address*, as the registry is to list it now."""
     return Replica(
         address=address,
@@ -386,7 +386,7 @@ def described(parts: Parts, health: Health, address: str) -> Replica:
 
 def _browser(user_agent: str) -> str:
     """Return what people call their browser, as "Firefox on Linux"."""
-    looks = agent.parse(user_agent)
+    looks = user_agents.parse(user_agent)
     return " on ".join(name for name in (looks.browser, looks.os) if name)
 
 
@@ -411,7 +411,7 @@ def _gauges(journal: Journal, projector: Projector) -> metrics.Sources:
     }
 
 
-async def catch_up(parts: Parts) -> None:
+async def catch_up(parts: Resources) -> None:
     """Let the figures catch up with the log, for a while; a replica's are made elsewhere."""
     if parts.settings.store.backend == "ignite":
         return

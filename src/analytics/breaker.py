@@ -21,7 +21,7 @@ log = structlog.get_logger()
 _BUCKETS: Final = 10
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """Whether calls go through."""
 
     CLOSED = "closed"
@@ -29,7 +29,7 @@ class State(StrEnum):
     HALF_OPEN = "half-open"
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How a call ended, or why it was not made."""
 
     SUCCEEDED = "succeeded"
@@ -113,34 +113,34 @@ class Breaker:
         self._changed_at = clock()
         self._buckets: deque[_Bucket] = deque()
         self._in_a_row = 0
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.fault = ""
         """What the last call that failed had to say."""
         self.opened = 0
         """How often it has opened."""
-        self.outcomes: Counter[Outcome] = Counter()
+        self.outcomes: Counter[CallOutcome] = Counter()
 
     def begin(self) -> Call | None:
         """Let a call through, or None: leave the backend alone now."""
-        if self.state is State.CLOSED:
+        if self.state is BreakerState.CLOSED:
             return Call(self, self._era, self._clock())
         if self.retry_in() > 0:
-            self.outcomes[Outcome.REFUSED] += 1
+            self.outcomes[CallOutcome.REFUSED] += 1
             return None
         # Its time is over, or that of a probe which never told how it ended.
-        self._change(State.HALF_OPEN)
+        self._change(BreakerState.HALF_OPEN)
         return Call(self, self._era, self._clock())
 
     def retry_in(self) -> float:
         """Seconds until `begin` lets a call through."""
-        if self.state is State.CLOSED:
+        if self.state is BreakerState.CLOSED:
             return 0.0
         return max(0.0, self._changed_at + self._limits.retry_after_s - self._clock())
 
     def trip(self, fault: str) -> None:
         """Open it at once: what is behind it is known to be of no use."""
         self.fault = fault
-        self._change(State.OPEN)
+        self._change(BreakerState.OPEN)
 
     def age_s(self) -> float:
         """For how many seconds it has been in this state."""
@@ -150,12 +150,12 @@ class Breaker:
         now = self._clock()
         slow = now - began > self._limits.slow_s
         self.outcomes[
-            Outcome.FAILED if failed else Outcome.SLOW if slow else Outcome.SUCCEEDED
+            CallOutcome.FAILED if failed else CallOutcome.SLOW if slow else CallOutcome.SUCCEEDED
         ] += 1
         if era != self._era:
             return
-        if self.state is State.HALF_OPEN:
-            self._change(State.OPEN if failed else State.CLOSED)
+        if self.state is BreakerState.HALF_OPEN:
+            self._change(BreakerState.OPEN if failed else BreakerState.CLOSED)
             return
         self._in_a_row = self._in_a_row + 1 if failed else 0
         bucket = self._bucket(now)
@@ -168,7 +168,7 @@ class Breaker:
     def _judge(self) -> None:
         limits = self._limits
         if 0 < limits.in_a_row <= self._in_a_row:
-            self._change(State.OPEN)
+            self._change(BreakerState.OPEN)
             return
         calls = sum(bucket.calls for bucket in self._buckets)
         if calls < limits.least_calls:
@@ -176,7 +176,7 @@ class Breaker:
         failed = sum(bucket.failed for bucket in self._buckets) / calls
         slow = sum(bucket.slow for bucket in self._buckets) / calls
         if failed >= limits.failure_rate or slow >= limits.slow_rate:
-            self._change(State.OPEN)
+            self._change(BreakerState.OPEN)
 
     def _bucket(self, now: float) -> _Bucket:
         """The newest bucket; those that left the window are forgotten."""
@@ -188,11 +188,11 @@ class Breaker:
             buckets.append(_Bucket(number))
         return buckets[-1]
 
-    def _change(self, state: State) -> None:
+    def _change(self, state: BreakerState) -> None:
         if state is not self.state:
             log.warning("breaker_changed", backend=self.backend, state=state.value)
         self.state = state
-        self.opened += state is State.OPEN
+        self.opened += state is BreakerState.OPEN
         self._in_a_row = 0
         self._era += 1
         self._changed_at = self._clock()

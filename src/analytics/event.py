@@ -139,9 +139,9 @@ LogRecord = Hit | Drop | Erasure
 class Row(msgspec.Struct, frozen=True, gc=False):
     """One event as stored: THE columns. Rows are written once and never change.
 
-    The types here are Python's; `store/schema.sql` gives DuckDB's, and a test holds them equal.
-    Name the fields when making one; only `pipeline/fold.py` goes by their order, because that
-    is five times as fast and it makes every row.
+    The types here are Python's; `store/duckdb/schema.sql` gives DuckDB's, and a test holds them
+    equal. Name the fields when making one; only `pipeline/fold.py` goes by their order, because
+    that is five times as fast and it makes every row.
     """
 
     event_id: str

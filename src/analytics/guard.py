@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from analytics.breaker import Breaker, Call, Outcome
+from analytics.breaker import Breaker, Call, CallOutcome
 from analytics.errors import BulkheadFull, CircuitOpen, Unavailable
 
 
@@ -49,7 +49,7 @@ class Guard:
         breaker = self.breaker
         with self._lock:
             if self._under_way >= self._most:
-                breaker.outcomes[Outcome.CROWDED_OUT] += 1
+                breaker.outcomes[CallOutcome.CROWDED_OUT] += 1
                 raise BulkheadFull(
                     f"{breaker.backend}: {self._most} calls are under way, and no more may be; "
                     "ask again in a moment"

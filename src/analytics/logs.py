@@ -11,15 +11,15 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from analytics.printable import escaped
-from analytics.settings import Logs
+from analytics.settings import LogsSettings
 
 
-def configure(settings: Logs, *, stream: TextIO | None = None) -> None:
+def configure(settings: LogsSettings, *, stream: TextIO | None = None) -> None:
     """Make structlog, as well as the standard library's loggers, write to *stream* (stderr).
 
     For the composition root only: it changes the state of the whole process.
     """
-    out = _Patient(stream or sys.stderr)
+    out = _BestEffortStream(stream or sys.stderr)
     as_json = settings.format == "json" or (settings.format == "auto" and not out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -71,7 +71,7 @@ def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     }
 
 
-class _Patient:
+class _BestEffortStream:
     """A stream that loses a line rather than raise: a full disk under the log, or a stream that
     was closed, is no reason for what is logged to fail too. On a terminal only we may set colours:
     a traceback holds what strangers sent."""

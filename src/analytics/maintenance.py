@@ -13,9 +13,9 @@ from typing import Final
 
 import structlog
 
-from analytics.app import Parts
+from analytics.app import Resources
 from analytics.background import BackgroundLoop, is_expected
-from analytics.ingest.accept import salts_needed
+from analytics.ingest.enricher import salts_needed
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ _RESTS_FOR: Final = 20
 """Compaction rests so many times as long as it took."""
 
 
-def duties(parts: Parts) -> Sequence[BackgroundLoop]:
+def duties(parts: Resources) -> Sequence[BackgroundLoop]:
     """Return the loops that keep *parts* in order; they run while their blocks do."""
     # Cells that are built while their days are deleted would come back without them.
     rows = asyncio.Lock()
@@ -74,13 +74,13 @@ async def _holding(lock: asyncio.Lock, step: Callable[[], Awaitable[None]]) -> N
         await step()
 
 
-async def make_salts(parts: Parts) -> None:
+async def make_salts(parts: Resources) -> None:
     """Make the salts of the days to come, and drop those of the days that are over."""
     today = parts.clock() // _DAY_MS
     await parts.catalog.salts.make(salts_needed(today), today=today)
 
 
-async def apply_retention(parts: Parts) -> None:
+async def apply_retention(parts: Resources) -> None:
     """Delete, for each site with a retention, the rows that are older.
 
     A site whose rows cannot be deleted holds up no other. Raises an `ExceptionGroup` at the end.
@@ -111,7 +111,7 @@ async def apply_retention(parts: Parts) -> None:
 class Compaction:
     """Writes files anew from which rows were deleted, and rests: figures stand still meanwhile."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Resources) -> None:
         self._parts = parts
         self._rests_until = 0.0
 
@@ -125,7 +125,7 @@ class Compaction:
         self._rests_until = began + _RESTS_FOR * took_s
 
 
-async def build_cells(parts: Parts) -> None:
+async def build_cells(parts: Resources) -> None:
     """Sum up the days that have ended, so that questions about them are answered fast."""
     built = await parts.store.build_cells(parts.clock())
     if built:

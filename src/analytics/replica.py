@@ -10,9 +10,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from analytics import extras
-from analytics.admin.folder import DataFolder
 from analytics.background import LoopState
 from analytics.breaker import Breaker
+from analytics.data_folder import DataFolder
 from analytics.errors import LogUnavailable, Misconfigured, NotVisibleYet
 from analytics.event import Erasure
 from analytics.gateway import metrics
@@ -20,7 +20,7 @@ from analytics.guard import Guard
 from analytics.settings import Settings
 from analytics.store import guards
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.replica.history import SparkHistory
+from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.base import Position, unknown_receipt
 from analytics.stream.journal import JournalLimits
@@ -38,7 +38,7 @@ class Backends(NamedTuple):
     store: ReplicaStore
     log: Spool
     kafka_loops: Sequence[LoopState]
-    figures: Following
+    figures: FollowedProjection
     ignite: Guard
     cassandra: Guard
     spark: Guard
@@ -46,7 +46,7 @@ class Backends(NamedTuple):
     async def audit(self) -> Sequence[str]:
         """What is wrong with the chunks in Ignite and in Cassandra."""
         extras.require("the audit of a cluster", "cassandra")
-        from analytics.job import audit
+        from analytics.job.upkeep import audit
 
         return (await audit.run(self.settings, ignite=self.ignite, cassandra=self.cassandra)).faults
 
@@ -85,7 +85,7 @@ class Backends(NamedTuple):
         return {"log": lambda: self.log.fault}
 
 
-class Orders:
+class SpooledErasures:
     """What erases rows gives its orders here."""
 
     def __init__(self, log: Spool) -> None:
@@ -115,7 +115,7 @@ class Orders:
         return ends
 
 
-class Following:
+class FollowedProjection:
     """What waits for figures that other processes make."""
 
     def __init__(self, log: Spool, store: ReplicaStore) -> None:
@@ -204,9 +204,9 @@ async def opened(
             "store.backend ignite needs log.backend kafka: who fills Ignite reads from there"
         )
     extras.require("store.backend ignite", "pyignite", "pyarrow", "cassandra")
-    from analytics.store.archive import Archive
-    from analytics.store.cassandra import KeptChunks
-    from analytics.store.ignite.chunks import ChunkStore
+    from analytics.store.chunks.cassandra import CassandraChunks
+    from analytics.store.chunks.ignite import IgniteChunks
+    from analytics.store.chunks.tiered import TieredChunks
 
     cassandra = guards.cassandra(settings.cassandra)
     kafka = kafka_log(settings.kafka)
@@ -235,14 +235,17 @@ async def opened(
     await stack.enter_async_context(log)  # the store asks it how far it goes
     store = await stack.enter_async_context(
         ReplicaStore(
-            Archive(ChunkStore(settings.ignite, ignite), KeptChunks(settings.cassandra, cassandra)),
+            TieredChunks(
+                IgniteChunks(settings.ignite, ignite),
+                CassandraChunks(settings.cassandra, cassandra),
+            ),
             engine,
             folder.path / "incoming",
             partitions=settings.kafka.partitions,
             clock=clock,
-            orders=Orders(log),
+            orders=SpooledErasures(log),
             ends=partial(_ends, log),
-            history=SparkHistory(
+            history=RemoteQueryClient(
                 settings.spark, spark, queue_timeout_s=settings.store.queue_timeout_s
             ),
         )
@@ -252,7 +255,7 @@ async def opened(
         store,
         log,
         kafka.loops,
-        Following(log, store),
+        FollowedProjection(log, store),
         ignite,
         cassandra,
         spark,

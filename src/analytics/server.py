@@ -19,10 +19,10 @@ import uvicorn
 import uvloop
 
 from analytics import __version__, app, dashboard, logs
-from analytics.admin import service
+from analytics.control import socket_server
 from analytics.errors import Misconfigured
-from analytics.gateway import bounds, direct
-from analytics.ingest import agent
+from analytics.gateway import connection_limits, direct
+from analytics.ingest import user_agents
 from analytics.maintenance import duties
 from analytics.registry import advertised
 from analytics.registry.membership import Membership
@@ -62,9 +62,9 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    async with app.open_parts(settings) as parts, service.serving(parts):
+    async with app.open_parts(settings) as parts, socket_server.serving(parts):
         # What the first hit, or the first page, would hold up all others for.
-        await asyncio.to_thread(agent.warm)
+        await asyncio.to_thread(user_agents.warm)
         if "dashboard" in settings.serve.modules:
             await asyncio.to_thread(dashboard.warm)
         await anyio.lowlevel.checkpoint()  # imports its backend, which Starlette's streams use
@@ -101,7 +101,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             event_loop.add_signal_handler(number, stop)
-        loops = [*duties(parts), bounds.watching(lambda: server.server_state.connections)]
+        loops = [
+            *duties(parts),
+            connection_limits.watching(lambda: server.server_state.connections),
+        ]
         parts.loops.extend([*(loop.state for loop in loops), membership.loop])
         _announce(listener, setup_token)
         gc.collect()
@@ -136,7 +139,7 @@ def _connections() -> int:
 
 
 def _membership(
-    parts: app.Parts, application: app.Application, listener: socket.socket
+    parts: app.Resources, application: app.Application, listener: socket.socket
 ) -> Membership:
     """This server's place in the registry, as it is from moment to moment."""
     address = advertised.address(parts.settings, listener.getsockname()[:2])
@@ -151,7 +154,7 @@ def _protocol(application: app.Application) -> type[asyncio.Protocol]:
     """The short way for events, where this server takes events."""
     if application.gate.takes(direct.PATH):
         return direct.protocol(application.ingest.event, application.uploads)
-    return bounds.protocol(application.uploads)
+    return connection_limits.protocol(application.uploads)
 
 
 class _Server(uvicorn.Server):

@@ -12,7 +12,7 @@ import pytest
 
 from analytics.admin import auditing
 from analytics.admin.auditing import Audit, Audited
-from analytics.admin.job import Job
+from analytics.admin.operation_context import OperationContext
 from analytics.app import open_workspace
 from analytics.event import Drop, DropReason, Hit
 from analytics.settings import Settings
@@ -33,7 +33,7 @@ def hit(number: int) -> Hit:
 
 async def audit(settings: Settings, site: str | None = None) -> Audited:
     async with open_workspace(settings) as workspace:
-        return await auditing.run(workspace, Audit(site=site), Job())
+        return await auditing.run(workspace, Audit(site=site), OperationContext())
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ async def test_the_log_is_no_longer_read_when_the_store_goes_on(settings: Settin
             still_open.append(log.open)
 
         watched = dataclasses.replace(workspace, log=log, paused=paused)  # type: ignore[arg-type]
-        assert (await auditing.run(watched, Audit(), Job())).balanced
+        assert (await auditing.run(watched, Audit(), OperationContext())).balanced
     assert still_open == [0]
 
 
@@ -130,6 +130,6 @@ async def test_hits_that_come_meanwhile_are_told_and_are_in_no_sum(
 
         await workspace.log.append([hit(100 + n) for n in range(7)])
         still = dataclasses.replace(workspace, settle=as_it_is, paused=paused)
-        found = await auditing.run(still, Audit(), Job())
+        found = await auditing.run(still, Audit(), OperationContext())
     assert (found.balanced, found.waiting) == (True, 7)
     assert found.sites[0].received == 12

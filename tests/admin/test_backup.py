@@ -19,13 +19,13 @@ from tests.marks import found
 
 from analytics.admin import auditing, backup
 from analytics.admin.auditing import Audit
-from analytics.admin.job import Job, Progress
+from analytics.admin.operation_context import OperationContext, Progress
 from analytics.app import open_workspace
+from analytics.catalog.base import SaltMissing
 from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured
 from analytics.event import Hit
 from analytics.person import Scope
 from analytics.settings import Settings, load
-from analytics.store.catalog.base import SaltMissing
 
 NOW = 1_795_478_400_000
 
@@ -55,7 +55,7 @@ async def file(settings: Settings, tmp_path: Path) -> Path:
     async with open_workspace(settings) as workspace:
         await workspace.catalog.sites.add("example.com", timezone="Etc/UTC")
         await workspace.log.append([hit(n) for n in range(10)])
-        job = Job(report=lambda _: None)
+        job = OperationContext(report=lambda _: None)
         done, *_ = await asyncio.gather(
             backup.run(workspace, backup.Backup(), job),
             *(workspace.log.append([hit(n)]) for n in range(10, 20)),
@@ -69,13 +69,13 @@ async def test_a_restored_folder_holds_everything_and_balances(
     backup.restore(file, elsewhere.data, quiet)
     async with open_workspace(elsewhere) as workspace:
         assert workspace.catalog.sites.get("example.com") is not None
-        audited = await auditing.run(workspace, Audit(), Job())
+        audited = await auditing.run(workspace, Audit(), OperationContext())
         assert audited.balanced, audited.faults
         before = audited.sites[0].stored
         assert before >= 10
         await workspace.log.append([hit(3), hit(100)])
         await workspace.settle()
-        (site,) = (await auditing.run(workspace, Audit(), Job())).sites
+        (site,) = (await auditing.run(workspace, Audit(), OperationContext())).sites
     assert (site.stored, site.duplicate) == (before + 1, 1)
 
 
@@ -139,7 +139,7 @@ def test_a_tar_that_reaches_out_of_the_folder_is_refused(
 async def test_keys_and_accounts_come_along(settings: Settings, elsewhere: Settings) -> None:
     async with open_workspace(settings) as workspace:
         _, secret = await workspace.catalog.keys.create(scopes=[*Scope], site=None)
-        done = await backup.run(workspace, backup.Backup(), Job())
+        done = await backup.run(workspace, backup.Backup(), OperationContext())
         backup.restore(Path(done.file), elsewhere.data, quiet)
     async with open_workspace(elsewhere) as workspace:
         assert workspace.catalog.keys.find(secret) is not None
@@ -151,7 +151,7 @@ async def test_a_backup_has_no_salts_and_what_is_restored_makes_its_own(
     async with open_workspace(settings) as workspace:
         await workspace.catalog.salts.make([100], today=100)
         salt = workspace.catalog.salts.of(100, today=100)
-        done = await backup.run(workspace, backup.Backup(), Job())
+        done = await backup.run(workspace, backup.Backup(), OperationContext())
         assert found(Path(done.file), [salt]) == {}
         backup.restore(Path(done.file), elsewhere.data, quiet)
     async with open_workspace(elsewhere) as workspace:

@@ -12,7 +12,7 @@ from msgspec import structs
 from analytics.admin import erasing, exporting
 from analytics.admin.erasing import Erase
 from analytics.admin.exporting import Export
-from analytics.admin.job import Job
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
 from analytics.event import Hit, from_cookie
@@ -44,9 +44,13 @@ async def visited(workspace: Workspace) -> Workspace:
 
 
 async def test_a_cookie_erases_its_own_visitor_on_that_site(visited: Workspace) -> None:
-    erased = await erasing.run(visited, Erase(site="1", visitor=None, cookie="ada"), Job())
+    erased = await erasing.run(
+        visited, Erase(site="1", visitor=None, cookie="ada"), OperationContext()
+    )
     assert (erased.site, erased.rows) == (SITE, 2)
-    again = await erasing.run(visited, Erase(site=SITE, visitor=None, cookie="ada"), Job())
+    again = await erasing.run(
+        visited, Erase(site=SITE, visitor=None, cookie="ada"), OperationContext()
+    )
     assert again.rows == 0
     ledger = {key.site: line for key, line in (await visited.store.ledger()).items()}
     orders = LedgerLine(2, 0, 0, {"erasure": 2}, 0)
@@ -62,7 +66,9 @@ async def test_nobody_is_erased_by_two_names_or_an_empty_one(
     visited: Workspace, visitor: int | None, cookie: str
 ) -> None:
     with pytest.raises(Malformed, match="cookie"):
-        await erasing.run(visited, Erase(site=SITE, visitor=visitor, cookie=cookie), Job())
+        await erasing.run(
+            visited, Erase(site=SITE, visitor=visitor, cookie=cookie), OperationContext()
+        )
     await visited.settle()
     assert sum((await visited.store.recount()).values()) == 4
 
@@ -74,9 +80,11 @@ async def test_a_visitor_is_given_all_that_is_stored_of_them_and_nothing_else(
     visited: Workspace, named: dict[str, Any]
 ) -> None:
     asked = Export(site=SITE, format=ExportFormat.NDJSON, **named)
-    done = await exporting.run(visited, asked, Job())
+    done = await exporting.run(visited, asked, OperationContext())
     rows = [json.loads(line) for line in Path(done.file).read_text().splitlines()]
     assert {row["event_id"] for row in rows} == {hit(1, 0).event_id, hit(3, 0).event_id}
     assert {row["site"] for row in rows} == {SITE}
     with pytest.raises(Malformed, match="cookie"):
-        await exporting.run(visited, structs.replace(asked, visitor=1, cookie="ada"), Job())
+        await exporting.run(
+            visited, structs.replace(asked, visitor=1, cookie="ada"), OperationContext()
+        )

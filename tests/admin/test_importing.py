@@ -10,7 +10,7 @@ import pytest
 from analytics.admin import auditing, importing
 from analytics.admin.auditing import Audit
 from analytics.admin.importing import OTHER_REASONS, SHOWN_REASONS, Imported, ImportPast
-from analytics.admin.job import Job, Progress
+from analytics.admin.operation_context import OperationContext, Progress
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed, NotFound
 
@@ -36,7 +36,7 @@ async def bring(workspace: Workspace, lines: Sequence[str], *, packed: bool = Fa
             yield data[at : at + 100]
 
     asked = ImportPast(format="access-log", site="example.com", bytes=len(data))
-    return await importing.run(workspace, asked, Job(input=pieces()))
+    return await importing.run(workspace, asked, OperationContext(input=pieces()))
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ async def test_two_requests_that_read_alike_are_two(workspace: Workspace) -> Non
 async def test_the_ledger_balances_after_imports(workspace: Workspace) -> None:
     for _ in range(2):
         await bring(workspace, [*PAGES, log_line("/a.css")])
-    audited = await auditing.run(workspace, Audit(), Job())
+    audited = await auditing.run(workspace, Audit(), OperationContext())
     assert audited.balanced, audited.faults
     (site,) = audited.sites
     assert (site.received, site.stored, site.duplicate) == (12, 5, 5)
@@ -131,7 +131,7 @@ async def test_progress_is_told_in_bytes_of_the_file(workspace: Workspace) -> No
             yield data[at : at + 1000]
 
     asked = ImportPast(format="access-log", site="example.com", bytes=len(data))
-    await importing.run(workspace, asked, Job(input=pieces(), report=told.append))
+    await importing.run(workspace, asked, OperationContext(input=pieces(), report=told.append))
     assert [each.done for each in told] == sorted(each.done for each in told)
     assert told[-1] == Progress(len(data), len(data), "1,200 lines")
     assert len(told) > 2
@@ -140,10 +140,10 @@ async def test_progress_is_told_in_bytes_of_the_file(workspace: Workspace) -> No
 async def test_an_unknown_site_is_named_with_those_there_are(workspace: Workspace) -> None:
     asked = ImportPast(format="access-log", site="exampel.com")
     with pytest.raises(NotFound, match=r"exampel\.com is not a site here; there are example\.com"):
-        await importing.run(workspace, asked, Job())
+        await importing.run(workspace, asked, OperationContext())
 
 
 async def test_an_unknown_format_is_named_with_those_there_are(workspace: Workspace) -> None:
     asked = ImportPast(format="iis", site="example.com")
     with pytest.raises(Malformed, match="'iis' is not a format that can be read; access-log can"):
-        await importing.run(workspace, asked, Job())
+        await importing.run(workspace, asked, OperationContext())

@@ -17,14 +17,14 @@ from starlette.applications import Starlette
 
 from analytics import dashboard
 from analytics.admin import operations
-from analytics.admin.job import Job
-from analytics.app import Parts, open_parts
+from analytics.admin.operation_context import OperationContext
+from analytics.app import Resources, open_parts
+from analytics.catalog import password
 from analytics.dashboard import admin_page
 from analytics.dashboard.session import COOKIE
 from analytics.settings import load
-from analytics.store.catalog import password
 from analytics.testing import sample
-from analytics.testing.series_store import NOON, hit
+from analytics.testing.contracts.series_store import NOON, hit
 
 OWNER, VIEWER, PASSWORD = "ada@x.example", "bob@x.example", "long enough"
 A, B = "a.example", "b.example"
@@ -38,7 +38,7 @@ def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(password, "HASHER", cheap)
 
 
-async def filled(folder: Path, stack: AsyncExitStack) -> Parts:
+async def filled(folder: Path, stack: AsyncExitStack) -> Resources:
     """Two sites with an event each, an owner, a viewer of one site, and three keys."""
     settings = load(None, {"data": folder}, environment={})
     parts = await stack.enter_async_context(open_parts(settings))
@@ -54,12 +54,12 @@ async def filled(folder: Path, stack: AsyncExitStack) -> Parts:
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[tuple[Parts, Parts]]:
+async def both(tmp_path: Path) -> AsyncIterator[tuple[Resources, Resources]]:
     async with AsyncExitStack() as stack:
         yield await filled(tmp_path / "page", stack), await filled(tmp_path / "command", stack)
 
 
-async def left(parts: Parts) -> dict[str, Any]:
+async def left(parts: Resources) -> dict[str, Any]:
     """Everything that an owner can change."""
     catalog = parts.catalog
     return {
@@ -72,9 +72,9 @@ async def left(parts: Parts) -> dict[str, Any]:
     }
 
 
-async def by_page(parts: Parts, path: str, form: Mapping[str, str]) -> None:
+async def by_page(parts: Resources, path: str, form: Mapping[str, str]) -> None:
     """Post *form*, and say yes when the page asks."""
-    deps = dashboard.Dashboard(
+    deps = dashboard.DashboardContext(
         catalog=parts.catalog, store=parts.store, erases=parts.erases, clock=lambda: NOON
     )
     app = Starlette(routes=[*admin_page.routes(deps), *dashboard.routes(deps)])
@@ -92,12 +92,12 @@ async def by_page(parts: Parts, path: str, form: Mapping[str, str]) -> None:
             assert done.status_code == 303, done.text
 
 
-async def by_command(parts: Parts, operation: str, asked: Mapping[str, Any]) -> None:
+async def by_command(parts: Resources, operation: str, asked: Mapping[str, Any]) -> None:
     parameters = msgspec.json.encode(await named(parts, asked))
-    await operations.perform(parts, operation, parameters, Job())
+    await operations.perform(parts, operation, parameters, OperationContext())
 
 
-async def named(parts: Parts, values: Mapping[str, Any]) -> dict[str, Any]:
+async def named(parts: Resources, values: Mapping[str, Any]) -> dict[str, Any]:
     """*values* with the ids of keys for their labels."""
     ids = {f"key {key.label}": key.id for key in await parts.catalog.keys.all()}
     return {
@@ -215,7 +215,7 @@ STEPS: dict[str, tuple[str, dict[str, str], str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_page_and_a_command_leave_the_same_behind(
-    both: tuple[Parts, Parts], step: str
+    both: tuple[Resources, Resources], step: str
 ) -> None:
     page, command = both
     before = await left(page)

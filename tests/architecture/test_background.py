@@ -15,24 +15,36 @@ STARTS = {"create_task", "ensure_future", "Thread", "Timer", "run_coroutine_thre
 ALLOWED = {
     ("background.py", "create_task"): "the supervisor itself",
     ("background.py", "Thread"): "the supervisor itself",
-    ("admin/service.py", "ensure_future"): "both are awaited by the connection that began them",
+    (
+        "control/socket_server.py",
+        "ensure_future",
+    ): "both are awaited by the connection that began them",
     ("cli/run.py", "Thread"): "lives as long as one command, which awaits what it reads",
     ("dashboard/current_visitors.py", "create_task"): "one count, awaited by all who asked for it",
-    ("dashboard/frame_first.py", "ensure_future"): "awaited by the page that began it",
-    ("dashboard/board.py", "create_task"): "logs its failure; its readers' streams end with it",
-    ("dashboard/board.py", "ensure_future"): "awaited by the board that began it",
-    ("guest.py", "ensure_future"): "ends with the request whose reader it looks after",
+    ("dashboard/streamed_page.py", "ensure_future"): "awaited by the page that began it",
+    (
+        "dashboard/live_broadcast.py",
+        "create_task",
+    ): "logs its failure; its readers' streams end with it",
+    ("dashboard/live_broadcast.py", "ensure_future"): "awaited by the board that began it",
+    ("caller.py", "ensure_future"): "ends with the request whose reader it looks after",
     ("gateway/direct.py", "create_task"): "makes a salt for one request, which is then answered",
     ("job/spark.py", "Timer"): "fires once, at the time limit of a question under way",
-    ("job/port.py", "Thread"): "uvicorn's server, which survives its handlers; the job awaits it",
+    (
+        "job/http_server.py",
+        "Thread",
+    ): "uvicorn's server, which survives its handlers; the job awaits it",
     ("registry/membership.py", "create_task"): "withdraws once; the block's end awaits it",
     ("store/duckdb/store.py", "ensure_future"): "`compact` awaits it, and tells how far it is",
-    ("store/deadlines.py", "Thread"): "interrupts queries; the next query begins it anew",
-    ("store/threads.py", "ensure_future"): "awaited by the call that began it",
-    ("stream/kafka/lane.py", "create_task"): "one group of appends, each of which is answered",
+    ("store/duckdb/deadlines.py", "Thread"): "interrupts queries; the next query begins it anew",
+    ("store/duckdb/threads.py", "ensure_future"): "awaited by the call that began it",
+    (
+        "stream/kafka/partition_sender.py",
+        "create_task",
+    ): "one group of appends, each of which is answered",
     ("stream/kafka/log.py", "create_task"): "closes a producer; the reconnection awaits it",
     ("stream/kafka/log.py", "ensure_future"): "closes a producer; awaited where it is begun",
-    ("testing/event_log.py", "create_task"): "awaited by the test that began it",
+    ("testing/contracts/event_log.py", "create_task"): "awaited by the test that began it",
 }
 
 
@@ -87,5 +99,5 @@ def test_what_a_log_or_a_store_streams_is_closed_by_whoever_reads_it() -> None:
             and holds_until_closed(called(node) or "", node)
             and id(node) not in handed_on
         ]
-    assert {"stream/projector.py", "stream/spool.py", "admin/auditing.py"} <= {*closed}
+    assert {"projector.py", "stream/spool.py", "admin/auditing.py"} <= {*closed}
     assert left_open == [], "read it as `async with aclosing(…) as batches`"

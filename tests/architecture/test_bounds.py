@@ -19,7 +19,7 @@ from analytics.app import compose, open_parts
 from analytics.bounded_cache import LONGEST
 from analytics.gateway.gate import Gate
 from analytics.settings import Settings
-from analytics.settings.tree import Gateway, Ingest
+from analytics.settings.tree import GatewaySettings, IngestSettings
 
 SOURCES = sorted(
     path
@@ -30,23 +30,26 @@ SOURCES = sorted(
 # ---- caches
 
 OWN_KEYS = {
-    ("dashboard/names.py", "countries"): "asked for nothing",
-    ("dashboard/pages.py", "_compressed"): "asked for files of the package",
+    ("dashboard/display_names.py", "countries"): "asked for nothing",
+    ("dashboard/page_routes.py", "_compressed"): "asked for files of the package",
     ("dashboard/templates.py", "environment"): "asked for nothing",
     ("dashboard/templates.py", "static_version"): "asked for nothing",
     ("event.py", "_begun"): "asked for names of sites, which are in the catalog",
-    ("ingest/agent.py", "_parser"): "asked for nothing",
+    ("ingest/user_agents.py", "_parser"): "asked for nothing",
     ("ingest/bots.py", "_listed"): "asked for nothing",
-    ("ingest/place.py", "self._found"): "asked for addresses that were parsed",
+    ("ingest/geolocation.py", "self._found"): "asked for addresses that were parsed",
     ("ingest/shields.py", "rules"): "asked for rules that an owner set",
     ("ingest/wire/access_log.py", "_midnight"): "asked for dates, of the length that one has",
-    ("job/memory.py", "_site_key"): "asked for names of sites, which are in the catalog",
-    ("job/worker.py", "_desk"): "asked for settings",
+    (
+        "job/partition/state_store.py",
+        "_site_key",
+    ): "asked for names of sites, which are in the catalog",
+    ("job/partition/worker.py", "_desk"): "asked for settings",
     ("pipeline/suffix.py", "_list"): "asked for nothing",
-    ("store/catalog/password_rules.py", "_common"): "asked for nothing",
-    ("store/localtime.py", "changes"): "asked for time zones of sites, and numbers",
-    ("store/localtime.py", "edition"): "asked for time zones of sites",
-    ("store/lookups.py", "_visits_sql"): "asked for nothing",
+    ("catalog/password_rules.py", "_common"): "asked for nothing",
+    ("localtime.py", "changes"): "asked for time zones of sites, and numbers",
+    ("localtime.py", "edition"): "asked for time zones of sites",
+    ("store/duckdb/lookups.py", "_visits_sql"): "asked for nothing",
     ("wildcard.py", "_hostnames"): "asked for patterns that an owner set",
     ("zones.py", "countries"): "asked for nothing",
     ("zones.py", "names"): "asked for nothing",
@@ -117,7 +120,7 @@ def test_a_cache_that_keeps_what_it_is_asked_is_bounded_in_bytes_or_has_keys_of_
         if path.name != "bounded_cache.py"
         for each in caches(ast.parse(path.read_text()))
     }
-    assert ("ingest/place.py", "self._found") in found
+    assert ("ingest/geolocation.py", "self._found") in found
     assert found - {*OWN_KEYS} == set(), "use bounded_cache, or say whose keys it has"
     assert {*OWN_KEYS} - found == set(), "there is no such cache any more"
 
@@ -171,27 +174,27 @@ BOUNDED_BY = {
     ("breaker.py", "self._buckets"): "those of its window",
     ("breaker.py", "self.outcomes"): "outcomes, of which there are a few",
     (
-        "dashboard/board.py",
+        "dashboard/live_broadcast.py",
         "self._boards",
     ): "sites that somebody looks at, whose streams are bounded",
-    ("dashboard/entrance.py", "self._due"): "_ACCOUNTS",
-    ("dashboard/entrance.py", "self._of"): "_ACCOUNTS, with _NETWORKS each",
-    ("dashboard/entrance.py", "self._under_way"): "attempts under way, which connections bound",
-    ("dashboard/stream_places.py", "self._open"): "open streams, which it bounds",
+    ("dashboard/login_guard.py", "self._due"): "_ACCOUNTS",
+    ("dashboard/login_guard.py", "self._of"): "_ACCOUNTS, with _NETWORKS each",
+    ("dashboard/login_guard.py", "self._under_way"): "attempts under way, which connections bound",
+    ("dashboard/stream_limits.py", "self._open"): "open streams, which it bounds",
     ("event.py", "props"): "those of one event, which its decoder bounds",
     ("gateway/gate.py", "self._exact"): "filled at the start",
-    ("gateway/presence.py", "self._kept"): "the body of one request, which the gate bounds",
+    ("gateway/disconnect.py", "self._kept"): "the body of one request, which the gate bounds",
     (
         "gateway/uploads.py",
         "self._held_of",
     ): "senders of the bytes that are held, which are bounded",
-    ("ingest/accept.py", "self._unknown_sites"): "MAX_UNKNOWN_SITES",
-    ("ingest/counts.py", "self.refusals"): "codes of errors, of which there are a few",
-    ("ingest/hosts.py", "self._by_site"): "sites of the catalog, with _NAMED names each",
-    ("ingest/past.py", "self._old"): "_REMEMBERED",
-    ("ingest/past.py", "self._young"): "_REMEMBERED",
+    ("ingest/enricher.py", "self._unknown_sites"): "MAX_UNKNOWN_SITES",
+    ("ingest/request_counts.py", "self.refusals"): "codes of errors, of which there are a few",
+    ("ingest/hostnames.py", "self._by_site"): "sites of the catalog, with _NAMED names each",
+    ("ingest/access_log_import.py", "self._old"): "_REMEMBERED",
+    ("ingest/access_log_import.py", "self._young"): "_REMEMBERED",
     ("ingest/proxies.py", "self._seen"): "advice, of which there are a few",
-    ("ingest/wire/sent.py", "props"): "those of one event, which its decoder bounds",
+    ("ingest/wire/base.py", "props"): "those of one event, which its decoder bounds",
     ("limiter.py", "self._due"): "MAX_NAMES",
     ("pipeline/dedupe.py", "self._old"): "filters of a fixed size, of a day or two",
     ("pipeline/ledger.py", "self._lines"): "one batch",
@@ -211,24 +214,24 @@ BOUNDED_BY = {
     ): "visitors of the last while, whom limits of senders bound",
     ("pipeline/source.py", "self._addresses"): "filled at the start",
     ("pipeline/source.py", "self._names"): "filled at the start",
-    ("store/catalog/sqlite/audit.py", "self._refused"): "accounts, and one name for all others",
-    ("store/catalog/sqlite/keys.py", "self._used"): "keys of the catalog",
-    ("store/cell_building.py", "self._rests_until"): "sites of the catalog",
-    ("store/cell_building.py", "self._touched"): "sites of the catalog",
-    ("store/deadlines.py", "self._running"): "questions under way, one for each thread",
+    ("catalog/sqlite/audit.py", "self._refused"): "accounts, and one name for all others",
+    ("catalog/sqlite/keys.py", "self._used"): "keys of the catalog",
+    ("store/duckdb/cell_builder.py", "self._rests_until"): "sites of the catalog",
+    ("store/duckdb/cell_builder.py", "self._touched"): "sites of the catalog",
+    ("store/duckdb/deadlines.py", "self._running"): "questions under way, one for each thread",
     ("store/duckdb/engine.py", "self._sessions"): "one for each thread",
-    ("store/filters.py", "self.values"): "one question, whose size is bounded",
-    ("store/freshness.py", "self._noted"): "the last minutes",
+    ("store/sql/conditions.py", "self.values"): "one question, whose size is bounded",
+    ("store/replica/freshness.py", "self._noted"): "the last minutes",
     ("store/ignite/driver.py", "self._caches"): "caches that the program names",
-    ("store/packing.py", "gone"): "one batch",
-    ("store/packing.py", "orders"): "one batch",
-    ("store/remembered.py", "self._answers"): "_MOST_BYTES",
-    ("store/remembered.py", "self._changed_at"): "sites of the catalog, and MAX_UNKNOWN_SITES",
-    ("store/replica/erasing.py", "self._retained"): "sites of the catalog",
+    ("store/chunks/codec.py", "gone"): "one batch",
+    ("store/chunks/codec.py", "orders"): "one batch",
+    ("store/result_cache.py", "self._answers"): "_MOST_BYTES",
+    ("store/result_cache.py", "self._changed_at"): "sites of the catalog, and MAX_UNKNOWN_SITES",
+    ("store/replica/erasure_requests.py", "self._retained"): "sites of the catalog",
     ("store/replica/follower.py", "self.next_offsets"): "partitions of the log",
-    ("store/replica/history.py", "self._connections"): "one for each thread",
-    ("store/waiting_room.py", "self._lines"): "questions that wait, for as long as patience lasts",
-    ("store/waiting_room.py", "self.waiting"): "questions that wait, for as long as patience lasts",
+    ("store/replica/remote_query_client.py", "self._connections"): "one for each thread",
+    ("store/query_queue.py", "self._lines"): "questions that wait, for as long as patience lasts",
+    ("store/query_queue.py", "self.waiting"): "questions that wait, for as long as patience lasts",
 }
 """Containers that outlive a call, and what ends their growth."""
 
@@ -313,8 +316,8 @@ async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
     rates = {"rate_per_s": 1e-6, "rate_burst": 1}
     settings = Settings(
         data=tmp_path / "data",
-        ingest=Ingest(**rates, trusted_proxies=()),
-        gateway=Gateway(**rates),
+        ingest=IngestSettings(**rates, trusted_proxies=()),
+        gateway=GatewaySettings(**rates),
     )
     async with open_parts(settings) as parts:
         yield compose(parts, setup_token=None).gate

@@ -16,7 +16,7 @@ from analytics import __version__, app
 from analytics.cli.main import analytics
 from analytics.errors import AnalyticsError
 from analytics.event import DropReason
-from analytics.job.status import Figures
+from analytics.job.metrics import JobMetrics
 from analytics.query import Dimension, Metric, Op
 from analytics.settings import Settings
 from analytics.settings.tree import every
@@ -79,7 +79,7 @@ async def test_every_metric_of_the_server_is_documented(application: app.Applica
 
 
 def test_every_metric_of_the_job_is_documented() -> None:
-    metrics = list(Figures().registry.collect())
+    metrics = list(JobMetrics().registry.collect())
     assert metrics
     names = [f"{each.name}_total" if each.type == "counter" else each.name for each in metrics]
     assert [name for name in names if f"`{name}`" not in page("operations.md")] == []

@@ -28,7 +28,7 @@ CUT = {
     "ingest/bots.py:_listed": bounds.AGENT_CHARS,
 }
 """Patterns that only meet text which was cut before, and at what length."""
-OPERATORS = {"settings/given.py:_AT"}
+OPERATORS = {"settings/sources.py:_AT"}
 """Patterns that only meet what the operator's own files hold."""
 MADE_IN = {"ingest/bots.py:_listed": bots._listed}
 """Functions that compile patterns, with what returns these."""
@@ -282,7 +282,7 @@ def slow(used: Used, long: int = LONG) -> list[tuple[str, str]]:
 def test_the_patterns_are_found() -> None:
     assert len(PATTERNS) > 60
     found = {each.where.partition(":")[0] for each in PATTERNS}
-    assert {"dashboard/stats_v1.py", "ingest/bots.py", "ingest/wire/access_log.py"} <= found
+    assert {"api/stats_v1.py", "ingest/bots.py", "ingest/wire/access_log.py"} <= found
     inside = {each.where for each in PATTERNS}
     assert {"ingest/wire/access_log.py:_PROXIES", "pipeline/source.py:_DOORS"} <= inside
 

@@ -11,7 +11,7 @@ import pytest
 from tests.architecture.checkout import files
 
 from analytics import sqlite_file
-from analytics.job.memory_file import MemoryFile
+from analytics.job.partition.state_file import StateFile
 
 MARK = b"mark" + b"0123456789abcdef" * 8
 ROWS = 200
@@ -33,7 +33,7 @@ def test_one_module_opens_sqlite() -> None:
     assert {*own} == {"sqlite_file.py"}
 
 
-@pytest.mark.parametrize("factory", [sqlite3.Connection, MemoryFile])
+@pytest.mark.parametrize("factory", [sqlite3.Connection, StateFile])
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 @pytest.mark.parametrize("change", ["DELETE FROM marks", "UPDATE marks SET text = x'00'"])
 def test_what_was_deleted_is_in_no_byte_of_the_file(

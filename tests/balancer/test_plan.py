@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analytics.balancer.plan import Action, Step, name_of, steps, understood
-from analytics.balancer.runtime import Server, State
+from analytics.balancer.runtime import BackendServer, ServerState
 from analytics.registry.base import Replica
 
 A, B, C = "10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000"
@@ -16,9 +16,9 @@ def replica(address: str, *modules: str) -> Replica:
 
 
 def server(
-    address: str, state: State = State.READY, *, up: bool = True, connections: int = 0
-) -> Server:
-    return Server(
+    address: str, state: ServerState = ServerState.READY, *, up: bool = True, connections: int = 0
+) -> BackendServer:
+    return BackendServer(
         backend="ingest",
         name=name_of(address),
         address=address,
@@ -30,7 +30,7 @@ def server(
 
 def planned(
     replicas: list[Replica],
-    servers: list[Server],
+    servers: list[BackendServer],
     *,
     patient: bool = False,
     overdue: frozenset[str] = frozenset(),
@@ -62,15 +62,20 @@ def test_a_replica_is_added_to_the_backends_of_its_modules() -> None:
     ]
 
 
-@pytest.mark.parametrize("state", [State.DRAIN, State.MAINTENANCE])
-def test_who_is_back_is_given_work_again(state: State) -> None:
+@pytest.mark.parametrize("state", [ServerState.DRAIN, ServerState.MAINTENANCE])
+def test_who_is_back_is_given_work_again(state: ServerState) -> None:
     assert planned([replica(A)], [server(A, state)]) == [(Action.READY, A)]
 
 
 def test_who_has_moved_is_followed() -> None:
     name = "replica-1.internal:8000"
-    there = Server(
-        backend="ingest", name=name_of(name), address=A, state=State.READY, up=True, connections=0
+    there = BackendServer(
+        backend="ingest",
+        name=name_of(name),
+        address=A,
+        state=ServerState.READY,
+        up=True,
+        connections=0,
     )
     assert planned([replica(name)], [there], found={name: B}) == [(Action.MOVE, B)]
     assert planned([replica(name)], [there], found={}) == []
@@ -79,12 +84,12 @@ def test_who_has_moved_is_followed() -> None:
 def test_who_left_is_drained_and_then_removed() -> None:
     left = [replica(A)]
     assert planned(left, [server(A), server(B)]) == [(Action.DRAIN, B)]
-    assert planned(left, [server(A), server(B, State.DRAIN, connections=1)]) == []
-    assert planned(left, [server(A), server(B, State.DRAIN)]) == [(Action.REMOVE, B)]
+    assert planned(left, [server(A), server(B, ServerState.DRAIN, connections=1)]) == []
+    assert planned(left, [server(A), server(B, ServerState.DRAIN)]) == [(Action.REMOVE, B)]
 
 
 def test_who_does_not_finish_in_time_is_removed_too() -> None:
-    slow = server(B, State.DRAIN, connections=1)
+    slow = server(B, ServerState.DRAIN, connections=1)
     gone = planned([replica(A)], [server(A), slow], overdue=frozenset({slow.path}))
     assert gone == [(Action.REMOVE, B)]
 
@@ -105,8 +110,8 @@ def test_the_last_that_works_stays_until_another_does() -> None:
 
 
 def test_servers_that_others_made_are_left_alone() -> None:
-    by_hand = Server(
-        backend="ingest", name="by-hand", address=B, state=State.DRAIN, up=True, connections=0
+    by_hand = BackendServer(
+        backend="ingest", name="by-hand", address=B, state=ServerState.DRAIN, up=True, connections=0
     )
     assert planned([replica(A)], [server(A), by_hand]) == []
 

@@ -11,7 +11,7 @@ from tests.balancer.conftest import Upstream
 from tests.front import haproxy as front
 from tests.front.haproxy import HAProxy
 
-from analytics.balancer.runtime import Runtime, State
+from analytics.balancer.runtime import Runtime, ServerState
 from analytics.errors import Misconfigured, Unavailable
 
 pytestmark = pytest.mark.front
@@ -25,16 +25,16 @@ async def test_a_server_is_added_drained_and_removed(
 ) -> None:
     one = upstreams[0]
     assert await runtime.add(PATH, one.address, CHECK)
-    assert (await runtime.servers())["ingest"]["discovered-1"].state is State.MAINTENANCE
+    assert (await runtime.servers())["ingest"]["discovered-1"].state is ServerState.MAINTENANCE
     await runtime.ready(PATH)
     server = (await runtime.servers())["ingest"]["discovered-1"]
-    assert (server.state, server.address, server.connections) == (State.READY, one.address, 0)
+    assert (server.state, server.address, server.connections) == (ServerState.READY, one.address, 0)
     assert (await client.get("/api/event")).text == one.address
     slow = asyncio.create_task(client.get("/api/event?slow"))
     await one.waiting.wait()
     await runtime.drain(PATH)
     server = (await runtime.servers())["ingest"]["discovered-1"]
-    assert (server.state, server.connections) == (State.DRAIN, 1)
+    assert (server.state, server.connections) == (ServerState.DRAIN, 1)
     one.finish.set()
     assert (await slow).text == one.address
     while (await runtime.servers())["ingest"]["discovered-1"].connections:
@@ -82,7 +82,7 @@ async def test_backends_and_servers_of_the_configuration_are_seen(runtime: Runti
     found = await runtime.servers()
     assert (found["ingest"]["replica-1"].address, found["ingest"]["replica-1"].state) == (
         "127.0.0.1:1",
-        State.READY,
+        ServerState.READY,
     )
     assert found.keys() >= {"ingest", "dashboard", "admin"}
 

@@ -15,14 +15,14 @@ from tests.browser.web import serving
 
 from analytics import dashboard
 from analytics.breaker import Breaker
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import admin_page
 from analytics.dashboard.session import COOKIE
 from analytics.event import LogRecord
-from analytics.gateway.table import Line
+from analytics.gateway.route_table import RouteLine
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 from analytics.registry.base import Listed
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
 
@@ -38,12 +38,12 @@ COMPLAIN: Final = """
 """
 
 TABLE: Final = [
-    Line("/api/event", "POST", "ingest", served=True),
-    Line("/pixel.gif", "GET", "ingest", served=True),
-    Line("/api/ledger", "GET", "admin", served=True),
-    Line("/admin", "GET", "admin", served=True),
-    Line("/api/v1/stats/realtime/visitors", "GET", "dashboard", served=False),
-    Line("/{domain}/settings", "GET, POST", "dashboard", served=False),
+    RouteLine("/api/event", "POST", "ingest", served=True),
+    RouteLine("/pixel.gif", "GET", "ingest", served=True),
+    RouteLine("/api/ledger", "GET", "admin", served=True),
+    RouteLine("/admin", "GET", "admin", served=True),
+    RouteLine("/api/v1/stats/realtime/visitors", "GET", "dashboard", served=False),
+    RouteLine("/{domain}/settings", "GET, POST", "dashboard", served=False),
 ]
 
 
@@ -61,7 +61,7 @@ class Server:
     breakers: list[Breaker] = field(default_factory=list)
     replicas: list[Listed] = field(default_factory=list)
     port: int = 0
-    _state: State = field(default_factory=lambda: State(Sources()))
+    _state: PipelineState = field(default_factory=lambda: PipelineState(Sources()))
     _offset: int = 0
     _written: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -104,7 +104,7 @@ async def running(folder: Path) -> AsyncIterator[Server]:
         SqliteCatalog(":memory:") as catalog,
     ):
         server = Server(store, catalog)
-        deps = dashboard.Dashboard(
+        deps = dashboard.DashboardContext(
             catalog=catalog,
             store=store,
             erases=store,

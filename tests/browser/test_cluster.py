@@ -19,7 +19,7 @@ from tests.browser.web import Pages, serving
 from tests.cluster.replicas import Replica, replicas
 from tests.real import machine_in
 
-from analytics.cluster.machine import ClusterStatus
+from analytics.localcluster.launcher import ClusterStatus
 
 pytestmark = [
     pytest.mark.browser,

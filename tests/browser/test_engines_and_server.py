@@ -18,7 +18,7 @@ from tests.browser.web import Pages, serving
 from tests.browser.webkit import WebKit
 from tests.server import Server
 
-from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.catalog.sqlite import SqliteCatalog
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -109,7 +109,7 @@ async def test_nothing_sticks_out_of_any_page_on_a_phone(
     browser: Browser, server: Server, scheme: str
 ) -> None:
     options = {"color_scheme": scheme, "viewport": {"width": 390, "height": 844}, "locale": "en"}
-    deps = dashboard.Dashboard(
+    deps = dashboard.DashboardContext(
         catalog=server.catalog, store=server.store, erases=server.store, clock=now, setup_token=None
     )
     served = {

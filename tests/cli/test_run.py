@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.admin.folder import DataFolder
 from analytics.cli import main, run
+from analytics.data_folder import DataFolder
 
 
 def test_a_folder_that_stays_in_use_is_exit_3_and_names_the_process(

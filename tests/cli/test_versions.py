@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from analytics import __version__
-from analytics.admin import rendezvous, talk
-from analytics.admin.folder import DataFolder
 from analytics.cli import main
+from analytics.control import protocol, unix_socket
+from analytics.data_folder import DataFolder
 from analytics.errors import AnalyticsError, Conflict, Malformed, NotFound
 
 STATUS = {"process": 1, "sites": 0, "people": 0, "keys": 0, "received": 0, "behind": 0}
@@ -23,7 +23,7 @@ OLDER, SAME, NEWER = "0.1.0", __version__, "99.1.0"
 @contextmanager
 def server(folder: DataFolder, version: str | None, answer: bytes) -> Iterator[None]:
     """A server of another version: it answers `status`, and everything else with *answer*."""
-    listener = rendezvous.listen(folder.socket)
+    listener = unix_socket.listen(folder.socket)
     listener.setblocking(True)
 
     def serve() -> None:
@@ -33,10 +33,10 @@ def server(folder: DataFolder, version: str | None, answer: bytes) -> Iterator[N
             except OSError:
                 return
             with connection, connection.makefile("rb") as lines:
-                asked = msgspec.json.decode(lines.readline(), type=talk.Request)
+                asked = msgspec.json.decode(lines.readline(), type=protocol.Request)
                 last = answer
                 if asked.operation == "status" and version is not None:
-                    last = talk.result_line(msgspec.json.encode({"program": version, **STATUS}))
+                    last = protocol.result_line(msgspec.json.encode({"program": version, **STATUS}))
                 connection.sendall(last)
 
     thread = threading.Thread(target=serve)
@@ -78,9 +78,9 @@ def test_which_side_is_older_is_said_with_the_way_out(
     folder = DataFolder(tmp_path / "data")
     with folder.held():
         pass
-    answer = talk.result_line(b'[{"site": "a.example"}]')
+    answer = protocol.result_line(b'[{"site": "a.example"}]')
     if error is not None:
-        answer = talk.error_line(error("site.list"))
+        answer = protocol.error_line(error("site.list"))
     with server(folder, version, answer):
         assert main(["site", "list", "--data", str(folder.path)]) == 2
     told = capsys.readouterr().err
@@ -96,6 +96,6 @@ def test_other_errors_of_a_server_are_told_as_they_are(
     folder = DataFolder(tmp_path / "data")
     with folder.held():
         pass
-    with server(folder, OLDER, talk.error_line(error)):
+    with server(folder, OLDER, protocol.error_line(error)):
         assert main(["site", "list", "--data", str(folder.path)]) == 2
     assert capsys.readouterr().err == f"analytics: {error}\n"

@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import structs
 from tests.cluster.traffic import DAY, HOUR, SITES, UNTIL
 
+from analytics import localtime
 from analytics.errors import Malformed
 from analytics.query import (
     All,
@@ -27,7 +28,7 @@ from analytics.query import (
     Query,
     Result,
 )
-from analytics.store import cells, compiler, localtime
+from analytics.store.sql import cells, compiler
 
 _EVERY_RANGE = (cells.TOTAL, Dimension.PAGE, Dimension.SOURCE)
 AT_ONCE = 3

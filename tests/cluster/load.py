@@ -20,7 +20,7 @@ from typing import Any
 import httpx2
 from tests.real import pids
 
-from analytics.cluster.machine import ClusterStatus, Machine
+from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 
 SENDERS = 8
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -118,7 +118,7 @@ async def load_on(status: ClusterStatus, site: str) -> AsyncIterator[Load]:
         await running
 
 
-async def revive(machine: Machine) -> ClusterStatus:
+async def revive(machine: LocalCluster) -> ClusterStatus:
     """Start again what died: exactly that, and return when all is healthy."""
     began = time.monotonic()
     before = pids(machine)

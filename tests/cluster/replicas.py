@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.server import Folder
 
-from analytics.cluster.machine import ClusterStatus
+from analytics.localcluster.launcher import ClusterStatus
 
 SETTLED_S = 300
 

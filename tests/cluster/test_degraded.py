@@ -16,7 +16,7 @@ import pytest
 from tests.cluster import pace
 from tests.real import machine_in
 
-from analytics.cluster.machine import ClusterStatus, Machine
+from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(900)]
 
@@ -88,7 +88,7 @@ class Replica:
         assert sent.statuses.keys() == {202}
 
 
-def kill(machine: Machine, kind: str) -> None:
+def kill(machine: LocalCluster, kind: str) -> None:
     """End every process of *kind* as a power cut would."""
     for process in machine.processes.all():
         if process.alive and process.name.startswith(kind):
@@ -124,7 +124,7 @@ async def test_a_replica_keeps_its_promises_whoever_is_away(tmp_path: Path) -> N
     assert machine.processes.all() == []
 
 
-async def without_kafka(machine: Machine, replica: Replica, key: str) -> None:
+async def without_kafka(machine: LocalCluster, replica: Replica, key: str) -> None:
     """Hits are acknowledged from this disk, and follow; figures say that they lack them."""
     kill(machine, "kafka")
     await replica.send("Kafka dies")
@@ -151,7 +151,7 @@ async def without_kafka(machine: Machine, replica: Replica, key: str) -> None:
     await replica.send("Kafka is back")
 
 
-async def without_the_job(machine: Machine, replica: Replica, key: str) -> None:
+async def without_the_job(machine: LocalCluster, replica: Replica, key: str) -> None:
     """Nobody is away whom the replica asks; what the log has beyond its figures says enough."""
 
     await until(lambda: replica.current(key))
@@ -163,7 +163,7 @@ async def without_the_job(machine: Machine, replica: Replica, key: str) -> None:
     await until(lambda: replica.current(key))
 
 
-async def without_cassandra(machine: Machine, replica: Replica) -> None:
+async def without_cassandra(machine: LocalCluster, replica: Replica) -> None:
     """An audit says that nobody looked there, and the rest goes on."""
 
     async def all_is_kept() -> bool:
@@ -178,7 +178,7 @@ async def without_cassandra(machine: Machine, replica: Replica) -> None:
     await replica.send("Cassandra is away")
 
 
-async def without_ignite(machine: Machine, replica: Replica, key: str) -> None:
+async def without_ignite(machine: LocalCluster, replica: Replica, key: str) -> None:
     """Figures come from the replica's copy, and say as of when."""
     await until(lambda: replica.current(key))
     kill(machine, "ignite")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from analytics.cluster import jars, keyspace
-from analytics.cluster.ignite import OPTIONS
-from analytics.cluster.node_xml import elsewhere
+from analytics.localcluster import jars, keyspace
+from analytics.localcluster.ignite import OPTIONS
+from analytics.localcluster.node_xml import elsewhere
 from analytics.settings import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -14,15 +14,15 @@ import pytest
 from tests.cluster.load import OUTAGE_S, asked, command, load_on, revive, sound
 from tests.real import kill, machine_in, settings_of
 
-from analytics.cluster.machine import Machine
-from analytics.store.cassandra import KeptChunks
-from analytics.store.ignite.chunks import ChunkStore
+from analytics.localcluster.launcher import LocalCluster
+from analytics.store.chunks.cassandra import CassandraChunks
+from analytics.store.chunks.ignite import IgniteChunks
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A cluster in which one of each kind may fail."""
     machine = machine_in(tmp_path_factory.mktemp("cluster"))
     try:
@@ -32,7 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         machine.down()
 
 
-async def test_a_broker_of_three(cluster: Machine) -> None:
+async def test_a_broker_of_three(cluster: LocalCluster) -> None:
     status = await cluster.status()
     async with load_on(status, "broker.example") as load:
         kill(cluster, "kafka-2")
@@ -43,7 +43,7 @@ async def test_a_broker_of_three(cluster: Machine) -> None:
     await sound(status, load)
 
 
-async def test_a_node_of_ignite(cluster: Machine) -> None:
+async def test_a_node_of_ignite(cluster: LocalCluster) -> None:
     status = await cluster.status()
     async with load_on(status, "node.example") as load:
         kill(cluster, "ignite-1")
@@ -54,10 +54,10 @@ async def test_a_node_of_ignite(cluster: Machine) -> None:
     await sound(status, load)
 
 
-def in_ignite(machine: Machine) -> set[str]:
+def in_ignite(machine: LocalCluster) -> set[str]:
     """The ids of the chunks that Ignite has in memory."""
     settings = settings_of(machine)
-    shared = ChunkStore(settings.ignite)
+    shared = IgniteChunks(settings.ignite)
     try:
         return {
             head.chunk_id
@@ -68,9 +68,9 @@ def in_ignite(machine: Machine) -> set[str]:
         shared.close()
 
 
-def lacking(machine: Machine, ids: set[str]) -> set[str]:
+def lacking(machine: LocalCluster, ids: set[str]) -> set[str]:
     """Those of *ids* that Cassandra does not have."""
-    kept = KeptChunks(settings_of(machine).cassandra)
+    kept = CassandraChunks(settings_of(machine).cassandra)
     try:
         return ids - kept.rows(sorted(ids)).keys()
     finally:
@@ -78,7 +78,7 @@ def lacking(machine: Machine, ids: set[str]) -> set[str]:
 
 
 async def test_both_nodes_of_ignite_with_writes_that_cassandra_did_not_get(
-    cluster: Machine,
+    cluster: LocalCluster,
 ) -> None:
     status = await cluster.status()
     site = "nodes.example"
@@ -122,7 +122,7 @@ def events(answer: dict[str, Any]) -> int:
     return int(answer["results"][0]["metrics"][0])
 
 
-async def test_cassandra(cluster: Machine) -> None:
+async def test_cassandra(cluster: LocalCluster) -> None:
     status = await cluster.status()
     async with load_on(status, "cassandra.example") as load:
         kill(cluster, "cassandra")
@@ -133,7 +133,7 @@ async def test_cassandra(cluster: Machine) -> None:
     await sound(status, load)
 
 
-async def test_a_replica(cluster: Machine) -> None:
+async def test_a_replica(cluster: LocalCluster) -> None:
     status = await cluster.status()
     async with load_on(status, "replica.example") as load:
         kill(cluster, "replica-1")

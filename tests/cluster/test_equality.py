@@ -18,19 +18,19 @@ from tests.cluster import traffic
 from tests.cluster.comparing import answers, compare, queries, queries_of_days, some
 from tests.real import machine_in, settings_of
 
-from analytics.cluster.machine import Machine
 from analytics.event import LogRecord
-from analytics.job import audit
+from analytics.job.upkeep import audit
+from analytics.localcluster.launcher import LocalCluster
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 from analytics.query import Dimension, Metric, Query, Result
-from analytics.store import cells
+from analytics.store.chunks.ignite import IgniteChunks
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.ignite.chunks import ChunkStore
-from analytics.store.replica.history import SparkHistory
+from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
+from analytics.store.sql import cells
 from analytics.stream.kafka.log import KafkaLog
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(5400)]
@@ -46,7 +46,7 @@ def clock() -> int:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[LocalCluster]:
     """A cluster of its own, so that its log has nothing but our events."""
     machine = machine_in(tmp_path / "machine")
     try:
@@ -55,7 +55,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.down()
 
 
-async def append(machine: Machine, records: Sequence[LogRecord]) -> dict[int, int]:
+async def append(machine: LocalCluster, records: Sequence[LogRecord]) -> dict[int, int]:
     """Append *records*; for each partition, where it ends now."""
     async with KafkaLog(settings_of(machine).kafka) as log:
         for start in range(0, len(records), 500):
@@ -69,7 +69,7 @@ def engine(path: Path) -> DuckDBStore:
 
 async def folded(store: DuckDBStore, records: Sequence[LogRecord]) -> None:
     """Fold *records* as embedded mode does."""
-    outcome = fold(list(enumerate(records)), State(Sources(), keep_ms=1 << 50), set())
+    outcome = fold(list(enumerate(records)), PipelineState(Sources(), keep_ms=1 << 50), set())
     await store.write(WriteBatch(outcome.rows, outcome.ledger, (), 0, len(records)))
 
 
@@ -112,18 +112,20 @@ async def uniques_are_those_of_count_distinct(
     return held
 
 
-async def test_every_figure_is_the_same_in_both_modes(machine: Machine, tmp_path: Path) -> None:
+async def test_every_figure_is_the_same_in_both_modes(
+    machine: LocalCluster, tmp_path: Path
+) -> None:
     await machine.up(only=("kafka", "cassandra", "ignite", "spark-job"))
     settings = settings_of(machine)
     records = traffic.records(EVENTS)
     ends = await append(machine, records)
     replica = ReplicaStore(
-        ChunkStore(settings.ignite),
+        IgniteChunks(settings.ignite),
         engine(tmp_path / "replica.duckdb"),
         tmp_path / "incoming",
         partitions=settings.kafka.partitions,
         clock=clock,
-        history=SparkHistory(settings.spark),
+        history=RemoteQueryClient(settings.spark),
     )
     async with replica, engine(tmp_path / "embedded.duckdb") as embedded:
         await folded(embedded, records)

@@ -19,14 +19,14 @@ from tests.real import machine_in, settings_of
 
 from analytics.admin.sites import ChangeSite, SiteShown
 from analytics.cli.run import run
-from analytics.cluster.machine import ClusterStatus, Machine
 from analytics.event import Hit, from_cookie
-from analytics.job import audit
+from analytics.job.upkeep import audit
+from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 from analytics.settings import Settings, load
-from analytics.store import arrow, packing
+from analytics.store.chunks import arrow, codec
+from analytics.store.chunks.ignite import IgniteChunks
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.ignite.chunks import ChunkStore
-from analytics.store.replica.history import SparkHistory
+from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.kafka.log import KafkaLog
 
@@ -38,7 +38,7 @@ DAY = 86_400_000
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[LocalCluster]:
     machine = machine_in(tmp_path)
     try:
         yield machine
@@ -99,7 +99,7 @@ class Replica:
                 assert reply.status_code == 202
 
 
-def kill(machine: Machine, name: str) -> None:
+def kill(machine: LocalCluster, name: str) -> None:
     process = machine.processes.find(name)
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -120,7 +120,7 @@ def in_cassandra(settings: Settings, site: str) -> set[int]:
 
 def in_ignite(settings: Settings, site: str) -> set[int]:
     """The visitors of *site* in any chunk that Ignite has in memory."""
-    shared = ChunkStore(settings.ignite)
+    shared = IgniteChunks(settings.ignite)
     try:
         return {
             visitor
@@ -133,7 +133,7 @@ def in_ignite(settings: Settings, site: str) -> set[int]:
 
 
 def of_site(chunk_id: str, payload: bytes, site: str) -> set[int]:
-    rows = arrow.to_rows(packing.read(chunk_id, payload).table)
+    rows = arrow.to_rows(codec.read(chunk_id, payload).table)
     return {row.visitor for row in rows if row.site == site}
 
 
@@ -155,12 +155,12 @@ async def a_new_replica(settings: Settings, folder: Path, site: str) -> int:
         ends = {end.partition: end.offset for _, end in await log.ends()}
     folder.mkdir()
     replica = ReplicaStore(
-        ChunkStore(settings.ignite),
+        IgniteChunks(settings.ignite),
         DuckDBStore(folder / "store.duckdb"),
         folder / "incoming",
         partitions=settings.kafka.partitions,
         clock=lambda: time.time_ns() // 1_000_000,
-        history=SparkHistory(settings.spark),
+        history=RemoteQueryClient(settings.spark),
     )
     async with replica:
         async with asyncio.timeout(WITHIN_S):
@@ -179,7 +179,9 @@ async def is_accounted_for(settings: Settings, replicas: Sequence[Replica]) -> N
         assert json.loads(await replica.done("audit", "--json"))["faults"] == []
 
 
-async def test_what_is_erased_is_gone_everywhere_for_good(machine: Machine, tmp_path: Path) -> None:
+async def test_what_is_erased_is_gone_everywhere_for_good(
+    machine: LocalCluster, tmp_path: Path
+) -> None:
     status = await machine.up()
     settings = settings_of(machine)
     one, two = replicas = Replica(status, 1), Replica(status, 2)

@@ -17,22 +17,22 @@ from tests.cluster.comparing import differences
 from tests.cluster.test_equality import VISIBLE_S, append, clock
 from tests.real import SMALL, settings_of
 
-from analytics.cluster.machine import Machine
 from analytics.errors import StoreUnavailable
 from analytics.event import LogRecord
-from analytics.job import audit
+from analytics.job.upkeep import audit
+from analytics.localcluster.launcher import LocalCluster
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 from analytics.query import Compare, Metric, Op, Period, Query
-from analytics.settings import Ignite, Settings
+from analytics.settings import IgniteSettings, Settings
 from analytics.settings.load import load
-from analytics.store.archive import Archive
-from analytics.store.cassandra import KeptChunks
+from analytics.store.chunks.cassandra import CassandraChunks
+from analytics.store.chunks.ignite import IgniteChunks
+from analytics.store.chunks.tiered import TieredChunks
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.ignite.chunks import ChunkStore
-from analytics.store.replica.history import SparkHistory
+from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
@@ -49,12 +49,12 @@ OLD = Query(
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[LocalCluster]:
     """A cluster whose memory holds a day."""
     file = tmp_path / "analytics.toml"
     file.write_text("[ignite]\nhot_days = 1\n")
     given = load(file, {}, environment={})
-    machine = Machine(given.model_copy(update={"data": tmp_path, "cluster": SMALL}), print)
+    machine = LocalCluster(given.model_copy(update={"data": tmp_path, "cluster": SMALL}), print)
     try:
         yield machine
     finally:
@@ -71,33 +71,33 @@ def replica_in(folder: Path, settings: Settings) -> ReplicaStore:
         hot_days=3,
     )
     return ReplicaStore(
-        Archive(ChunkStore(settings.ignite), KeptChunks(settings.cassandra)),
+        TieredChunks(IgniteChunks(settings.ignite), CassandraChunks(settings.cassandra)),
         engine,
         folder / "incoming",
         partitions=settings.kafka.partitions,
         clock=clock,
-        history=SparkHistory(settings.spark),
+        history=RemoteQueryClient(settings.spark),
     )
 
 
 def in_memory(settings: Settings) -> tuple[int, int]:
     """How many chunks are in Ignite's memory, and how many in Cassandra."""
     with (
-        closing(ChunkStore(settings.ignite)) as shared,
-        closing(KeptChunks(settings.cassandra)) as kept,
+        closing(IgniteChunks(settings.ignite)) as shared,
+        closing(CassandraChunks(settings.cassandra)) as kept,
     ):
         there = sum(len(shared.heads(partition)) for partition in shared.partitions())
         return there, sum(len(heads) for heads in kept.heads().values())
 
 
-async def test_what_was_let_go_is_answered_by_spark(machine: Machine, tmp_path: Path) -> None:
+async def test_what_was_let_go_is_answered_by_spark(machine: LocalCluster, tmp_path: Path) -> None:
     await machine.up(only=("kafka", "cassandra", "ignite", "spark-job"))
-    settings = settings_of(machine, Settings(ignite=Ignite(hot_days=1)))
+    settings = settings_of(machine, Settings(ignite=IgniteSettings(hot_days=1)))
     records = traffic.records(8000)
     embedded = DuckDBStore(tmp_path / "embedded.duckdb", timezones=lambda: traffic.SITES)
     replica = replica_in(tmp_path / "replica", settings)
     async with embedded, replica:
-        outcome = fold(list(enumerate(records)), State(Sources(), keep_ms=1 << 50), set())
+        outcome = fold(list(enumerate(records)), PipelineState(Sources(), keep_ms=1 << 50), set())
         await embedded.write(WriteBatch(outcome.rows, outcome.ledger, (), 0, len(records)))
         for number in range(SLICES):  # each makes a chunk of each partition, at least
             ends = await append(machine, _slice(records, number))

@@ -15,16 +15,16 @@ from tests.cluster import traffic
 from tests.cluster.test_equality import append, clock, engine, folded
 from tests.real import SMALL, kill, pids, settings_of
 
-from analytics.cluster.machine import Machine
 from analytics.event import Hit, LogRecord
-from analytics.job import audit
+from analytics.job.upkeep import audit
+from analytics.localcluster.launcher import LocalCluster
 from analytics.settings import Settings
 from analytics.settings.section import MIB
-from analytics.store.archive import Archive
-from analytics.store.cassandra import KeptChunks
-from analytics.store.ignite.chunks import ChunkStore
+from analytics.store.chunks.cassandra import CassandraChunks
+from analytics.store.chunks.ignite import IgniteChunks
+from analytics.store.chunks.tiered import TieredChunks
 from analytics.store.ignite.memory import FULL_AT, ROOMY_BELOW, NodeMemory
-from analytics.store.replica.history import SparkHistory
+from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1500)]
@@ -37,10 +37,10 @@ SETTLED_S = 600
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[LocalCluster]:
     """A cluster whose Ignite has as little memory as it may have."""
     small = SMALL.model_copy(update={"ignite_memory": 64 * MIB})
-    machine = Machine(Settings(data=tmp_path, cluster=small), print)
+    machine = LocalCluster(Settings(data=tmp_path, cluster=small), print)
     try:
         yield machine
     finally:
@@ -50,12 +50,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 def replica_in(folder: Path, settings: Settings) -> ReplicaStore:
     folder.mkdir()
     return ReplicaStore(
-        Archive(ChunkStore(settings.ignite), KeptChunks(settings.cassandra)),
+        TieredChunks(IgniteChunks(settings.ignite), CassandraChunks(settings.cassandra)),
         engine(folder / "store.duckdb"),
         folder / "incoming",
         partitions=settings.kafka.partitions,
         clock=clock,
-        history=SparkHistory(settings.spark),
+        history=RemoteQueryClient(settings.spark),
     )
 
 
@@ -71,7 +71,7 @@ def wordy(count: int, *, seed: int = 3) -> list[LogRecord]:
 
 
 async def test_the_oldest_chunks_leave_a_memory_that_fills_up(
-    machine: Machine, tmp_path: Path
+    machine: LocalCluster, tmp_path: Path
 ) -> None:
     await machine.up(only=("kafka", "cassandra", "ignite", "spark-job"))
     settings = settings_of(machine)

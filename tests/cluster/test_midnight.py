@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.catalog.shelf import Shelf
 from tests.ingest.test_salts import EVENT, WITH_COOKIE, Cluster
 from tests.ingest.world import DAY_MS, SITE, visitor
 from tests.real import kill, machine_in, settings_of
-from tests.store.catalog.shelf import Shelf
 
+from analytics.catalog.shared import SharedCatalog
 from analytics.errors import StoreUnavailable
 from analytics.event import Hit
-from analytics.ingest.accept import Acceptance, salts_needed
-from analytics.store.catalog.shared import SharedCatalog
+from analytics.ingest.enricher import Enricher, salts_needed
 from analytics.store.ignite.documents import SharedDocument
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(900)]
@@ -94,7 +94,7 @@ async def made(catalog: SharedCatalog, today: int) -> None:
             await asyncio.sleep(1)
 
 
-async def accepted(acceptance: Acceptance) -> int:
+async def accepted(acceptance: Enricher) -> int:
     """Who the visitor without a cookie is."""
     (hit,) = await acceptance.accept_any_day(EVENT, visitor())
     assert isinstance(hit, Hit)

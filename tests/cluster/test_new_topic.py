@@ -16,13 +16,13 @@ from tests.cluster.test_equality import append, engine, folded
 from tests.cluster.test_memory import replica_in
 from tests.real import machine_in, settings_of
 
-from analytics.cluster import plan
-from analytics.cluster.machine import Machine
 from analytics.errors import LogUnavailable
 from analytics.event import LogRecord
-from analytics.job import audit
+from analytics.job.upkeep import audit
+from analytics.localcluster import plan
+from analytics.localcluster.launcher import LocalCluster
 from analytics.pipeline.ledger import LedgerKey
-from analytics.settings import Kafka, Settings
+from analytics.settings import KafkaSettings, Settings
 from analytics.stream.kafka import topic
 from analytics.stream.kafka.log import KafkaLog
 
@@ -32,7 +32,7 @@ WITHIN_S = 300
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[LocalCluster]:
     machine = machine_in(tmp_path)
     try:
         yield machine
@@ -40,13 +40,13 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.down()
 
 
-def end_job(machine: Machine) -> None:
+def end_job(machine: LocalCluster) -> None:
     job = machine.processes.find("spark-job")
     assert job is not None
     machine.processes.end([job], 60)
 
 
-async def made_anew(kafka: Kafka) -> None:
+async def made_anew(kafka: KafkaSettings) -> None:
     """The topic, deleted and made again."""
     admin = AIOKafkaAdminClient(bootstrap_servers=list(kafka.bootstrap))
     await admin.start()
@@ -81,7 +81,7 @@ async def said_by_the_job(settings: Settings) -> str:
             await asyncio.sleep(0.5)
 
 
-async def adopt(machine: Machine) -> str:
+async def adopt(machine: LocalCluster) -> str:
     """What `analytics spark-job --adopt-topic` says."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "analytics", "spark-job", "--adopt-topic"),
@@ -93,7 +93,7 @@ async def adopt(machine: Machine) -> str:
     return out.decode()
 
 
-async def begin_job(machine: Machine) -> None:
+async def begin_job(machine: LocalCluster) -> None:
     """Start it, though it will not be ready."""
     agreed = plan.load(machine.folder)
     assert agreed is not None
@@ -101,7 +101,7 @@ async def begin_job(machine: Machine) -> None:
     machine.processes.start("spark-job", await asyncio.to_thread(job.prepare))
 
 
-async def test_what_a_new_topic_has_is_never_skipped(machine: Machine, tmp_path: Path) -> None:
+async def test_what_a_new_topic_has_is_never_skipped(machine: LocalCluster, tmp_path: Path) -> None:
     await machine.up(only=("kafka", "cassandra", "ignite", "spark-job"))
     settings = settings_of(machine)
     records = traffic.records(9_000)

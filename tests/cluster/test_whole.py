@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.load import OUTAGE_S, load_on, revive, sound
 from tests.real import family, kill, machine_in
 
-from analytics.cluster.machine import Machine
+from analytics.localcluster.launcher import LocalCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
 
@@ -30,7 +30,7 @@ async def spooled(url: str) -> int:
     return int(float(line.split()[1]))
 
 
-async def gone(machine: Machine, name: str) -> None:
+async def gone(machine: LocalCluster, name: str) -> None:
     """Return when a process has ended by itself, for something else to start it again."""
     process = machine.processes.find(name)
     assert process is not None

@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from tests.dashboard.world import NOW, OWNER, PASSWORD, SITE, VIEWER
 
 from analytics import dashboard
-from analytics.dashboard import Dashboard, admin_page
+from analytics.catalog import password
+from analytics.catalog.sqlite import SqliteCatalog
+from analytics.dashboard import DashboardContext, admin_page
 from analytics.dashboard.session import COOKIE
-from analytics.store.catalog import password
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 
 Client = httpx2.AsyncClient
@@ -42,14 +42,14 @@ async def catalog() -> AsyncIterator[SqliteCatalog]:
 
 
 @pytest.fixture
-def deps(store: DuckDBStore, catalog: SqliteCatalog) -> Dashboard:
-    return Dashboard(
+def deps(store: DuckDBStore, catalog: SqliteCatalog) -> DashboardContext:
+    return DashboardContext(
         catalog=catalog, store=store, erases=store, clock=lambda: NOW, setup_token="one-time"
     )
 
 
 @pytest.fixture
-async def connect(deps: Dashboard) -> AsyncIterator[Callable[..., Client]]:
+async def connect(deps: DashboardContext) -> AsyncIterator[Callable[..., Client]]:
     """Makes clients of the app; *host* is where they seem to come from."""
     handlers = {HTTPException: dashboard.error_page, Exception: dashboard.error_page}
     routes = [*admin_page.routes(deps), *dashboard.routes(deps)]

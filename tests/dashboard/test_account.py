@@ -8,8 +8,8 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.session import COOKIE
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 NEW = "quite another one"
 FORM = {"current": PASSWORD, "password": NEW, "again": NEW}

@@ -12,16 +12,16 @@ from tests.dashboard.world import OWNER, VIEWER
 
 from analytics.background import LoopState
 from analytics.breaker import Breaker, BreakerLimits
-from analytics.dashboard import Dashboard
+from analytics.catalog.sqlite import SqliteCatalog
+from analytics.dashboard import DashboardContext
 from analytics.errors import StoreUnavailable
-from analytics.gateway.table import Line
-from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.gateway.route_table import RouteLine
 
 TABLE = [
-    Line("/api/event", "POST", "ingest", served=True),
-    Line("/api/ledger", "GET", "admin", served=True),
-    Line("/admin", "GET", "admin", served=True),
-    Line("/{domain}", "GET", "dashboard", served=False),
+    RouteLine("/api/event", "POST", "ingest", served=True),
+    RouteLine("/api/ledger", "GET", "admin", served=True),
+    RouteLine("/admin", "GET", "admin", served=True),
+    RouteLine("/{domain}", "GET", "dashboard", served=False),
 ]
 
 
@@ -52,7 +52,7 @@ def retention() -> LoopState:
 
 
 @pytest.fixture
-def deps(deps: Dashboard, breakers: list[Breaker], retention: LoopState) -> Dashboard:
+def deps(deps: DashboardContext, breakers: list[Breaker], retention: LoopState) -> DashboardContext:
     return dataclasses.replace(deps, breakers=breakers, loops=[retention], table=lambda: TABLE)
 
 

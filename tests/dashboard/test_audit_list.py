@@ -7,9 +7,9 @@ from collections.abc import Callable
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
 
+from analytics.catalog.audit_log import AuditAction, AuditEntry
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.audit_list import _WORDS, line
-from analytics.store.catalog.audit import AuditEntry, Deed
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 
 async def test_what_is_done_on_pages_is_shown_with_who_did_it(
@@ -52,13 +52,13 @@ async def test_the_setup_link_is_named(stranger: Client, catalog: SqliteCatalog)
     form = {"token": "one-time", "email": OWNER, "password": PASSWORD, "again": PASSWORD}
     await stranger.post("/setup", data=form)
     logged_in, added = await catalog.audit_log.recent(9)
-    assert (added.who, added.what) == ("the setup link", Deed.PERSON_ADDED)
-    assert (logged_in.who, logged_in.what) == (OWNER, Deed.LOGGED_IN)
+    assert (added.who, added.what) == ("the setup link", AuditAction.PERSON_ADDED)
+    assert (logged_in.who, logged_in.what) == (OWNER, AuditAction.LOGGED_IN)
 
 
 async def test_it_is_read_page_by_page(owner: Client, peopled: SqliteCatalog) -> None:
     for number in range(60):
-        await peopled.audit_log.record(Deed.BACKUP_MADE, about=f"number {number}.")
+        await peopled.audit_log.record(AuditAction.BACKUP_MADE, about=f"number {number}.")
     first = (await owner.get("/admin")).text
     assert "number 59." in first
     assert "number 34." not in first
@@ -78,6 +78,6 @@ async def test_nobody_but_an_owner_reads_it(viewer: Client, stranger: Client) ->
 
 
 def test_every_deed_has_words() -> None:
-    assert set(_WORDS) == set(Deed)
-    entry = AuditEntry(id=1, at=0, who="a", what=Deed.LOGIN_REFUSED, times=1200)
+    assert set(_WORDS) == set(AuditAction)
+    entry = AuditEntry(id=1, at=0, who="a", what=AuditAction.LOGIN_REFUSED, times=1200)
     assert line(entry).what == "Was refused: wrong password, 1,200 times"

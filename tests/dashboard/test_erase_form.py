@@ -13,13 +13,13 @@ from starlette.applications import Starlette
 from tests.dashboard.world import OWNER, PASSWORD
 
 from analytics import dashboard
-from analytics.app import Parts, open_parts
+from analytics.app import Resources, open_parts
 from analytics.dashboard.session import COOKIE
 from analytics.errors import Misconfigured
 from analytics.query import Query
 from analytics.settings import load
 from analytics.testing import sample
-from analytics.testing.series_store import HOUR, NOON, hit
+from analytics.testing.contracts.series_store import HOUR, NOON, hit
 
 SITE = "a.example"
 URL = f"/{SITE}/settings"
@@ -30,7 +30,7 @@ Client = httpx2.AsyncClient
 
 
 @pytest.fixture
-async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path) -> AsyncIterator[Resources]:
     """One visit of two pages with spam in it, one without on the day before."""
     async with open_parts(load(None, {"data": tmp_path}, environment={})) as parts:
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
@@ -44,8 +44,8 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
         yield parts
 
 
-def pages(parts: Parts, erases: object) -> Starlette:
-    deps = dashboard.Dashboard(
+def pages(parts: Resources, erases: object) -> Starlette:
+    deps = dashboard.DashboardContext(
         catalog=parts.catalog,
         store=parts.store,
         erases=erases,  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def pages(parts: Parts, erases: object) -> Starlette:
 
 
 @pytest.fixture
-async def owner(parts: Parts) -> AsyncIterator[Client]:
+async def owner(parts: Resources) -> AsyncIterator[Client]:
     token = await parts.catalog.people.log_in(OWNER, PASSWORD)
     transport = httpx2.ASGITransport(pages(parts, parts.erases))
     async with Client(
@@ -79,7 +79,7 @@ def hidden(page: str) -> dict[str, str]:
 
 
 async def test_visits_are_counted_asked_for_and_deleted_as_a_whole(
-    owner: Client, parts: Parts
+    owner: Client, parts: Resources
 ) -> None:
     question = await asked(owner, SPAM)
     assert "1 visit with 2 events" in unescape(question)
@@ -93,7 +93,7 @@ async def test_visits_are_counted_asked_for_and_deleted_as_a_whole(
     assert (entry.what.value, entry.who, entry.about) == ("data-erased", OWNER, "2 events")
 
 
-async def test_days_alone_choose_visits(owner: Client, parts: Parts) -> None:
+async def test_days_alone_choose_visits(owner: Client, parts: Resources) -> None:
     days = {"form": "erase", "from": YESTERDAY, "to": YESTERDAY, "value": ""}
     question = await asked(owner, days)
     assert f"from {YESTERDAY} on, up to {YESTERDAY}" in question
@@ -101,7 +101,7 @@ async def test_days_alone_choose_visits(owner: Client, parts: Parts) -> None:
     assert await parts.erases.count_rows(SITE) == 2
 
 
-async def test_a_yes_is_to_what_was_asked_only(owner: Client, parts: Parts) -> None:
+async def test_a_yes_is_to_what_was_asked_only(owner: Client, parts: Resources) -> None:
     yes = hidden(await asked(owner, SPAM))
     other = await owner.post(URL, data={**yes, "value": "/"})
     assert other.status_code == 409
@@ -120,7 +120,7 @@ async def test_a_yes_is_to_what_was_asked_only(owner: Client, parts: Parts) -> N
     ],
 )
 async def test_what_makes_no_sense_is_said_and_deletes_nothing(
-    owner: Client, parts: Parts, form: dict[str, str], problem: str
+    owner: Client, parts: Resources, form: dict[str, str], problem: str
 ) -> None:
     given = {"form": "erase", "dimension": "page", "operator": "is", "value": "", **form}
     answer = await owner.post(URL, data=given)
@@ -128,7 +128,7 @@ async def test_what_makes_no_sense_is_said_and_deletes_nothing(
     assert await parts.erases.count_rows(SITE) == 3
 
 
-async def test_where_it_cannot_be_the_page_says_why(parts: Parts) -> None:
+async def test_where_it_cannot_be_the_page_says_why(parts: Resources) -> None:
     class Elsewhere:
         async def count_visits(self, query: Query) -> tuple[int, int]:
             raise Misconfigured("a cluster cannot do this")

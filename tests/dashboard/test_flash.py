@@ -8,8 +8,8 @@ from collections.abc import Callable
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD, SITE
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.flash import COOKIE
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 URL = f"/{SITE}/settings"
 

@@ -10,8 +10,8 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, SITE, berlin, hit
 
-from analytics.admin.ledger_api import describe
-from analytics.dashboard import Dashboard
+from analytics.api.ledger import describe
+from analytics.dashboard import DashboardContext
 from analytics.dashboard.ledger_page import MEANINGS, add, by_day, by_hour
 from analytics.event import Drop, DropReason
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
@@ -68,7 +68,7 @@ class TestBacklog:
     """While acknowledged hits wait to be counted."""
 
     @pytest.fixture
-    async def deps(self, deps: Dashboard, tmp_path: Path) -> AsyncIterator[Dashboard]:
+    async def deps(self, deps: DashboardContext, tmp_path: Path) -> AsyncIterator[DashboardContext]:
         lag = Lag(92_000, berlin("2026-11-24 11:55"))
         async with DuckDBStore(tmp_path / "behind.duckdb", lag=lambda: lag) as behind:
             await behind.write(batch([hit(berlin("2026-06-01 12:00"))]))

@@ -12,16 +12,16 @@ from msgspec import structs
 from starlette.requests import Request
 from tests.dashboard.world import NOW, PASSWORD, SITE, VIEWER, hit
 
-from analytics.dashboard import Dashboard
-from analytics.dashboard.ask import Ask
+from analytics.catalog.sqlite import SqliteCatalog
+from analytics.dashboard import DashboardContext
 from analytics.dashboard.live import messages
+from analytics.dashboard.page_request import PageRequest
 from analytics.dashboard.session import COOKIE
-from analytics.dashboard.stream_places import StreamPlaces
+from analytics.dashboard.stream_limits import StreamLimits
 from analytics.errors import StoreUnavailable, TooMany
 from analytics.event import Drop, DropReason
 from analytics.person import Person
 from analytics.site import Site
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
 
@@ -46,7 +46,7 @@ def signal() -> Signal:
 
 
 @pytest.fixture
-def followed(deps: Dashboard, signal: Signal) -> Dashboard:
+def followed(deps: DashboardContext, signal: Signal) -> DashboardContext:
     return dataclasses.replace(deps, changed=signal)
 
 
@@ -59,7 +59,7 @@ async def _next(stream: AsyncIterator[str]) -> dict[str, object]:
 
 
 async def test_it_speaks_at_once_and_after_each_change(
-    followed: Dashboard, signal: Signal, store: DuckDBStore
+    followed: DashboardContext, signal: Signal, store: DuckDBStore
 ) -> None:
     stream = messages(followed, HERE, beat_s=FOREVER_S, pause_s=0)
     assert 2000 <= int((await anext(stream)).removeprefix("retry: ")) <= 5000
@@ -69,27 +69,29 @@ async def test_it_speaks_at_once_and_after_each_change(
     assert await _next(stream) == {"visitors": 1, "seen": True, "stored": True}
 
 
-async def test_it_speaks_by_the_clock_when_nothing_is_stored(followed: Dashboard) -> None:
+async def test_it_speaks_by_the_clock_when_nothing_is_stored(followed: DashboardContext) -> None:
     stream = messages(followed, HERE, beat_s=0, pause_s=0)
     await anext(stream)
     assert (await _next(stream))["stored"] is False
     assert (await _next(stream))["stored"] is False
 
 
-async def test_it_ends_with_the_program(followed: Dashboard, signal: Signal) -> None:
+async def test_it_ends_with_the_program(followed: DashboardContext, signal: Signal) -> None:
     signal.said.put_nowait(False)
     stream = messages(followed, HERE, beat_s=FOREVER_S, pause_s=0)
     assert len([message async for message in stream]) == 2
 
 
-async def test_an_old_event_makes_nobody_current(followed: Dashboard, store: DuckDBStore) -> None:
+async def test_an_old_event_makes_nobody_current(
+    followed: DashboardContext, store: DuckDBStore
+) -> None:
     await store.write(batch([hit(NOW - 5 * 60_000 - 1)]))
     stream = messages(followed, HERE, pause_s=0)
     await anext(stream)
     assert await _next(stream) == {"visitors": 0, "seen": True, "stored": False}
 
 
-async def test_a_store_that_is_away_does_not_end_the_stream(followed: Dashboard) -> None:
+async def test_a_store_that_is_away_does_not_end_the_stream(followed: DashboardContext) -> None:
     class Away:
         async def current(self, now: int) -> Mapping[str, int]:
             raise StoreUnavailable("away")
@@ -101,14 +103,14 @@ async def test_a_store_that_is_away_does_not_end_the_stream(followed: Dashboard)
     assert (await anext(stream)).startswith(":")
 
 
-async def test_it_lets_go_of_a_server_that_stops(followed: Dashboard) -> None:
+async def test_it_lets_go_of_a_server_that_stops(followed: DashboardContext) -> None:
     leaving = dataclasses.replace(followed, stopping=lambda: True)
     stream = messages(leaving, HERE, beat_s=FOREVER_S, pause_s=0)
     assert len([message async for message in stream]) == 2
 
 
 async def test_however_many_look_it_is_found_out_once(
-    followed: Dashboard, signal: Signal, store: DuckDBStore
+    followed: DashboardContext, signal: Signal, store: DuckDBStore
 ) -> None:
     class Counted:
         asked = 0
@@ -145,12 +147,14 @@ async def test_however_many_look_it_is_found_out_once(
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "board"]
 
 
-async def test_it_ends_after_a_while_and_the_page_asks_for_another(followed: Dashboard) -> None:
+async def test_it_ends_after_a_while_and_the_page_asks_for_another(
+    followed: DashboardContext,
+) -> None:
     stream = messages(followed, HERE, beat_s=0, pause_s=0, most_s=0)
     assert len([message async for message in stream]) == 1
 
 
-async def test_it_ends_with_the_right_to_see_the_site(followed: Dashboard) -> None:
+async def test_it_ends_with_the_right_to_see_the_site(followed: DashboardContext) -> None:
     rights = [True, True, False]
 
     async def may_see() -> bool:
@@ -178,7 +182,7 @@ async def _remove_site(catalog: SqliteCatalog, token: str) -> None:
 
 @pytest.mark.parametrize("change", [_log_out, _remove_person, _remove_site])
 async def test_the_right_is_that_of_now(
-    deps: Dashboard, peopled: SqliteCatalog, change: Change
+    deps: DashboardContext, peopled: SqliteCatalog, change: Change
 ) -> None:
     token = await peopled.people.log_in(VIEWER, PASSWORD)
     ask = _ask(deps, token, await peopled.people.logged_in(token))
@@ -188,7 +192,7 @@ async def test_the_right_is_that_of_now(
 
 
 async def test_a_site_that_is_no_longer_public_is_not_shown_on(
-    deps: Dashboard, peopled: SqliteCatalog
+    deps: DashboardContext, peopled: SqliteCatalog
 ) -> None:
     site = peopled.sites.get(SITE)
     assert site is not None
@@ -199,14 +203,14 @@ async def test_a_site_that_is_no_longer_public_is_not_shown_on(
     assert not await ask.may_still_see()
 
 
-def _ask(deps: Dashboard, token: str, person: Person | None) -> Ask:
+def _ask(deps: DashboardContext, token: str, person: Person | None) -> PageRequest:
     headers = [(b"cookie", f"{COOKIE}={token}".encode())] if token else []
     scope = {"type": "http", "path_params": {"domain": SITE}, "headers": headers}
-    return Ask(deps, Request(scope), person)
+    return PageRequest(deps, Request(scope), person)
 
 
 def test_places_are_bounded_for_a_reader_a_site_and_altogether() -> None:
-    places = StreamPlaces(6, of_site=4, of_reader=2)
+    places = StreamLimits(6, of_site=4, of_reader=2)
     mine = [places.take("a.example", "me") for _ in range(2)]
     with pytest.raises(TooMany):
         places.take("b.example", "me")
@@ -227,7 +231,7 @@ def test_places_are_bounded_for_a_reader_a_site_and_altogether() -> None:
 
 
 async def test_a_hit_from_another_hostname_is_told_and_is_not_the_first_pageview(
-    followed: Dashboard, signal: Signal, store: DuckDBStore
+    followed: DashboardContext, signal: Signal, store: DuckDBStore
 ) -> None:
     site = structs.replace(HERE, other_hostnames=())
     stream = messages(followed, site, beat_s=FOREVER_S, pause_s=0)
@@ -248,7 +252,7 @@ async def test_a_hit_from_another_hostname_is_told_and_is_not_the_first_pageview
 
 
 async def test_a_machine_does_not_hide_that_others_come_from_another_hostname(
-    followed: Dashboard, store: DuckDBStore
+    followed: DashboardContext, store: DuckDBStore
 ) -> None:
     site = structs.replace(HERE, other_hostnames=())
     drop = Drop(
@@ -263,7 +267,7 @@ async def test_a_machine_does_not_hide_that_others_come_from_another_hostname(
 
 
 async def test_a_machine_is_not_the_first_pageview(
-    followed: Dashboard, signal: Signal, store: DuckDBStore
+    followed: DashboardContext, signal: Signal, store: DuckDBStore
 ) -> None:
     await store.write(batch([hit(NOW - 1000, browser="curl", bot="tool")]))
     stream = messages(followed, HERE, beat_s=FOREVER_S, pause_s=0)

@@ -8,11 +8,11 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD
 
-from analytics.dashboard import device
+from analytics.catalog import password
+from analytics.catalog.sqlite import SqliteCatalog
+from analytics.dashboard import device_cookie
 from analytics.dashboard.login import local_path
 from analytics.dashboard.session import COOKIE
-from analytics.store.catalog import password
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 FORM = {"email": OWNER, "password": PASSWORD, "next": "/shop.example?period=day"}
 
@@ -81,17 +81,17 @@ async def test_a_device_that_logged_in_before_is_at_home_until_the_password_chan
     connect: Callable[..., Client], peopled: SqliteCatalog
 ) -> None:
     laptop = connect("203.0.113.7")
-    cookie = (await laptop.post("/login", data=FORM)).cookies[device.NAME]
+    cookie = (await laptop.post("/login", data=FORM)).cookies[device_cookie.NAME]
     key = await peopled.people.device_key(OWNER)
     assert key is not None
-    assert device.read(cookie).belongs_to(key)
+    assert device_cookie.read(cookie).belongs_to(key)
     changed = {"current": PASSWORD, "password": "quite another one", "again": "quite another one"}
-    fresh = (await laptop.post("/account", data=changed)).cookies[device.NAME]
+    fresh = (await laptop.post("/account", data=changed)).cookies[device_cookie.NAME]
     key = await peopled.people.device_key(OWNER)
     assert key is not None
-    assert not device.read(cookie).belongs_to(key)
-    assert device.read(fresh).belongs_to(key)
-    assert device.read(fresh).name == device.read(cookie).name
+    assert not device_cookie.read(cookie).belongs_to(key)
+    assert device_cookie.read(fresh).belongs_to(key)
+    assert device_cookie.read(fresh).name == device_cookie.read(cookie).name
 
 
 async def test_what_no_account_can_have_costs_no_hash(

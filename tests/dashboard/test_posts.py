@@ -8,9 +8,9 @@ from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
 
 from analytics import dashboard
-from analytics.dashboard import Dashboard, admin_page
+from analytics.catalog.sqlite import SqliteCatalog
+from analytics.dashboard import DashboardContext, admin_page
 from analytics.person import Scope
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 FORMS: dict[str, list[dict[str, str]]] = {
     "/setup": [{"token": "one-time", "email": OWNER, "password": PASSWORD, "again": PASSWORD}],
@@ -46,7 +46,7 @@ FORMS: dict[str, list[dict[str, str]]] = {
 }
 
 
-def test_every_form_is_tried(deps: Dashboard) -> None:
+def test_every_form_is_tried(deps: DashboardContext) -> None:
     routes = [*admin_page.routes(deps), *dashboard.routes(deps)]
     posts = {r.path for r in routes if isinstance(r, Route) and "POST" in (r.methods or ())}
     assert posts == set(FORMS)

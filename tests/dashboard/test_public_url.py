@@ -9,15 +9,15 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD, SITE
 
-from analytics.dashboard import Dashboard
+from analytics.catalog.sqlite import SqliteCatalog
+from analytics.dashboard import DashboardContext
 from analytics.dashboard.session import COOKIE, SECURE_COOKIE
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 FORM = {"email": OWNER, "password": PASSWORD}
 
 
 @pytest.fixture
-def deps(deps: Dashboard) -> Dashboard:
+def deps(deps: DashboardContext) -> DashboardContext:
     return replace(deps, public_url="https://stats.example.com")
 
 

@@ -10,11 +10,11 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW
 
-from analytics.dashboard import Dashboard
+from analytics.dashboard import DashboardContext
 from analytics.dashboard.replica_list import described
 from analytics.errors import RegistryUnavailable
 from analytics.registry.base import Listed
-from analytics.testing.registry import ONE, OTHER
+from analytics.testing.contracts.registry import ONE, OTHER
 
 MINUTE = 60_000
 
@@ -37,7 +37,7 @@ def book() -> Book:
 
 
 @pytest.fixture
-def deps(deps: Dashboard, book: Book) -> Dashboard:
+def deps(deps: DashboardContext, book: Book) -> DashboardContext:
     return dataclasses.replace(deps, replicas=book.replicas)
 
 

@@ -9,10 +9,10 @@ import pytest
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, SITE, berlin, hit
 
-from analytics.dashboard import Dashboard
-from analytics.dashboard.address import Address
+from analytics.dashboard import DashboardContext
 from analytics.dashboard.panels import PANELS
 from analytics.dashboard.report import Report, report
+from analytics.dashboard.report_url import ReportUrl
 from analytics.event import COOKIELESS, Hit
 from analytics.query import Metric
 from analytics.site import Site
@@ -43,8 +43,8 @@ async def filled(store: DuckDBStore) -> DuckDBStore:
     return store
 
 
-def _address(**values: object) -> Address:
-    return Address(site=SITE, period="day").but(**values)
+def _address(**values: object) -> ReportUrl:
+    return ReportUrl(site=SITE, period="day").but(**values)
 
 
 def _card(found: Report, metric: Metric) -> tuple[str, str]:
@@ -59,14 +59,14 @@ def _rows(found: Report, panel: str) -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("filled")
 class TestToday:
-    async def test_headlines_compare_with_yesterday_until_now(self, deps: Dashboard) -> None:
+    async def test_headlines_compare_with_yesterday_until_now(self, deps: DashboardContext) -> None:
         found = await report(deps, BERLIN, _address())
         assert _card(found, Metric.VISITORS) == ("3", "200%")
         assert _card(found, Metric.PAGEVIEWS) == ("4", "300%")
         assert _card(found, Metric.BOUNCE_RATE) == ("33%", "67 pts")
         assert _card(found, Metric.VISIT_DURATION)[0] == "20s"
 
-    async def test_the_plot_has_the_hours(self, deps: Dashboard) -> None:
+    async def test_the_plot_has_the_hours(self, deps: DashboardContext) -> None:
         points = (await report(deps, BERLIN, _address(metric=Metric.PAGEVIEWS))).points
         assert len(points) == 24
         assert {point.short: point.value for point in points if point.value} == {
@@ -75,25 +75,29 @@ class TestToday:
         }
         assert points[20].before == 1
 
-    async def test_lists_are_sorted_and_leave_bots_and_pageviews_out(self, deps: Dashboard) -> None:
+    async def test_lists_are_sorted_and_leave_bots_and_pageviews_out(
+        self, deps: DashboardContext
+    ) -> None:
         found = await report(deps, BERLIN, _address())
         assert _rows(found, "sources") == [("Direct / None", "2"), ("Google", "1")]
         assert _rows(found, "pages") == [("/", "2"), ("/pricing", "2")]
         assert _rows(found, "locations") == [("DE", "2"), ("FR", "1")]
         assert _rows(found, "events") == [("signup", "1")]
 
-    async def test_bots_count_when_asked_for(self, deps: Dashboard) -> None:
+    async def test_bots_count_when_asked_for(self, deps: DashboardContext) -> None:
         found = await report(deps, BERLIN, _address(bots=True))
         assert _card(found, Metric.VISITORS)[0] == "4"
 
-    async def test_a_row_leads_to_the_report_filtered_by_it(self, deps: Dashboard) -> None:
+    async def test_a_row_leads_to_the_report_filtered_by_it(self, deps: DashboardContext) -> None:
         found = await report(deps, BERLIN, _address())
         google = next(row for box in found.boxes for row in box.rows if row.text == "Google")
         assert google.url == f"/{SITE}?period=day&f=is%2Csource%2CGoogle"
         filtered = await report(deps, BERLIN, _address().with_condition("source", "Google"))
         assert _card(filtered, Metric.PAGEVIEWS)[0] == "2"
 
-    async def test_the_blank_can_be_filtered_by_the_name_it_shows(self, deps: Dashboard) -> None:
+    async def test_the_blank_can_be_filtered_by_the_name_it_shows(
+        self, deps: DashboardContext
+    ) -> None:
         direct = _address().with_condition("source", "Direct / None")
         assert _card(await report(deps, BERLIN, direct), Metric.VISITORS)[0] == "2"
 
@@ -101,25 +105,25 @@ class TestToday:
         "condition", [("page", "/pricing"), ("event", "signup"), ("title", "")]
     )
     async def test_every_figure_has_an_answer_under_a_filter_of_events(
-        self, deps: Dashboard, condition: tuple[str, str]
+        self, deps: DashboardContext, condition: tuple[str, str]
     ) -> None:
         found = await report(deps, BERLIN, _address().with_condition(*condition))
         assert len(found.cards) == 6
 
     async def test_current_visitors_are_people_of_the_last_five_minutes(
-        self, deps: Dashboard
+        self, deps: DashboardContext
     ) -> None:
         assert (await report(deps, BERLIN, _address())).current_visitors == 1
 
-    async def test_a_property_lists_its_values(self, deps: Dashboard) -> None:
+    async def test_a_property_lists_its_values(self, deps: DashboardContext) -> None:
         found = await report(deps, BERLIN, _address(tabs={"events": "props"}, prop="plan"))
         assert _rows(found, "events") == [("team", "1")]
 
-    async def test_without_a_period_a_new_site_shows_today(self, deps: Dashboard) -> None:
-        late = Address(site=SITE)
+    async def test_without_a_period_a_new_site_shows_today(self, deps: DashboardContext) -> None:
+        late = ReportUrl(site=SITE)
         assert (await report(deps, BERLIN, late)).span.title == "Last 28 days"
         other = Site(domain="other.example", id="", number=2)
-        assert (await report(deps, other, Address(site="other.example"))).span.title == "Today"
+        assert (await report(deps, other, ReportUrl(site="other.example"))).span.title == "Today"
 
 
 @pytest.mark.usefixtures("filled")
@@ -144,44 +148,44 @@ class TestPage:
 
 
 async def test_a_site_whose_events_are_all_old_shows_its_last_days(
-    deps: Dashboard, store: DuckDBStore
+    deps: DashboardContext, store: DuckDBStore
 ) -> None:
     days = ("2015-01-01", "2015-05-17", "2015-05-20")
     await store.write(batch([hit(berlin(f"{day} 10:00")) for day in days]))
-    found = await report(deps, BERLIN, Address(site=SITE))
+    found = await report(deps, BERLIN, ReportUrl(site=SITE))
     assert (found.address.start, found.address.end) == ("2015-04-23", "2015-05-20")
     assert _card(found, Metric.PAGEVIEWS)[0] == "2"
 
 
 async def test_a_site_with_old_events_that_began_to_be_counted_today_shows_today(
-    deps: Dashboard, store: DuckDBStore
+    deps: DashboardContext, store: DuckDBStore
 ) -> None:
     await store.write(batch([hit(berlin("2015-05-20 10:00")), hit(TEN)]))
-    found = await report(deps, BERLIN, Address(site=SITE))
+    found = await report(deps, BERLIN, ReportUrl(site=SITE))
     assert found.span.title == "Today"
     assert _card(found, Metric.PAGEVIEWS)[0] == "1"
 
 
 async def test_an_event_of_a_clock_that_was_never_set_spoils_no_report(
-    deps: Dashboard, owner: Client, store: DuckDBStore
+    deps: DashboardContext, owner: Client, store: DuckDBStore
 ) -> None:
     await store.write(batch([hit(0), hit(berlin("2015-05-20 10:00"))]))
-    found = await report(deps, BERLIN, Address(site=SITE))
+    found = await report(deps, BERLIN, ReportUrl(site=SITE))
     assert (found.address.start, found.address.end) == ("2015-04-23", "2015-05-20")
     assert (await owner.get(f"/{SITE}")).status_code == 200
 
 
 async def test_a_site_that_was_only_counted_generations_ago_shows_all_time(
-    deps: Dashboard, store: DuckDBStore
+    deps: DashboardContext, store: DuckDBStore
 ) -> None:
     await store.write(batch([hit(0)]))
-    found = await report(deps, BERLIN, Address(site=SITE))
+    found = await report(deps, BERLIN, ReportUrl(site=SITE))
     assert found.address.period == "all"
     assert _card(found, Metric.PAGEVIEWS)[0] == "1"
 
 
 async def test_nothing_is_compared_with_the_time_before_all_time(
-    deps: Dashboard, store: DuckDBStore
+    deps: DashboardContext, store: DuckDBStore
 ) -> None:
     await store.write(batch([hit(TEN)]))
     found = await report(deps, BERLIN, _address(period="all"))
@@ -189,9 +193,11 @@ async def test_nothing_is_compared_with_the_time_before_all_time(
     assert _card(found, Metric.VISITORS) == ("1", "")
 
 
-async def test_a_site_that_began_today_shows_today(deps: Dashboard, store: DuckDBStore) -> None:
+async def test_a_site_that_began_today_shows_today(
+    deps: DashboardContext, store: DuckDBStore
+) -> None:
     await store.write(batch([hit(TEN)]))
-    assert (await report(deps, BERLIN, Address(site=SITE))).span.title == "Today"
+    assert (await report(deps, BERLIN, ReportUrl(site=SITE))).span.title == "Today"
 
 
 async def test_the_widest_custom_range_has_an_answer(owner: Client) -> None:
@@ -212,7 +218,9 @@ async def test_visitors_over_days_without_cookies_are_called_visitor_days(
 
 @pytest.mark.usefixtures("filled")
 class TestNothing:
-    async def test_filters_that_match_nothing_say_so(self, deps: Dashboard, owner: Client) -> None:
+    async def test_filters_that_match_nothing_say_so(
+        self, deps: DashboardContext, owner: Client
+    ) -> None:
         found = await report(deps, BERLIN, _address().with_condition("page", "/nowhere"))
         assert found.blank is not None
         assert found.blank.reason == "filters"
@@ -230,7 +238,7 @@ class TestNothing:
             assert other not in page
 
     async def test_what_has_nothing_before_it_is_not_called_new(
-        self, deps: Dashboard, owner: Client
+        self, deps: DashboardContext, owner: Client
     ) -> None:
         found = await report(deps, BERLIN, _address(period="7d"))
         assert found.nothing_before
@@ -243,7 +251,7 @@ class TestNothing:
 
 
 async def test_a_new_site_is_asked_about_its_snippet(
-    deps: Dashboard, owner: Client, viewer: Client
+    deps: DashboardContext, owner: Client, viewer: Client
 ) -> None:
     found = await report(deps, BERLIN, _address())
     assert found.blank is not None

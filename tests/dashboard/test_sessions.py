@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
 
-from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.catalog.sqlite import SqliteCatalog
 
 
 async def test_a_person_sees_where_they_are_logged_in_and_ends_one(

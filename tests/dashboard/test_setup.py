@@ -9,8 +9,8 @@ from itertools import product
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import OWNER, PASSWORD
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.session import COOKIE
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 FORM = {"token": "one-time", "email": OWNER, "password": PASSWORD, "again": PASSWORD}
 

@@ -10,10 +10,10 @@ from httpx2 import Response
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, OWNER, PASSWORD, SITE, VIEWER, berlin, hit
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.session import COOKIE, SECURE_COOKIE
 from analytics.person import Scope
 from analytics.site import Shields, Site
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
 

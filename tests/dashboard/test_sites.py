@@ -8,8 +8,8 @@ from html import unescape
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, SITE, hit
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.event import Drop, DropReason
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
 

@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 from tests.server import Server
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.event import Hit
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.lag import MANY
 from analytics.stream.journal import Journal, JournalLimits
 

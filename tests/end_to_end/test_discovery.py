@@ -18,7 +18,7 @@ from tests.front.haproxy import HAProxy
 from tests.server import Server, free_port, plain_environment
 
 from analytics.balancer.plan import PREFIX
-from analytics.balancer.runtime import Runtime, State
+from analytics.balancer.runtime import Runtime, ServerState
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
 
@@ -115,14 +115,14 @@ class Front:
         self.discovering.append(process)
         return process
 
-    async def servers(self) -> Mapping[str, State]:
+    async def servers(self) -> Mapping[str, ServerState]:
         """What HAProxy sends events to, by address, whose checks go well."""
         there = (await self.runtime.servers())["ingest"]
         return {s.address: s.state for n, s in there.items() if n.startswith(PREFIX) and s.up}
 
     async def serves_with(self, *wanted: Server) -> None:
         """Return when HAProxy has these replicas and no others."""
-        goal = {f"127.0.0.1:{each.port}": State.READY for each in wanted}
+        goal = {f"127.0.0.1:{each.port}": ServerState.READY for each in wanted}
         async with asyncio.timeout(WAIT_S):
             while await self.servers() != goal:
                 await asyncio.sleep(0.02)

@@ -14,8 +14,8 @@ from tests.marks import Marks, found
 from tests.server import Server
 
 from analytics.admin import operations
-from analytics.admin.job import Job
-from analytics.app import Parts, open_parts, open_workspace
+from analytics.admin.operation_context import OperationContext
+from analytics.app import Resources, open_parts, open_workspace
 from analytics.event import from_cookie
 from analytics.settings import load
 
@@ -150,5 +150,5 @@ async def test_a_salt_that_is_over_is_in_no_file_and_in_no_backup(tmp_path: Path
     assert found(data, salts) == {}, "after a stop"
 
 
-async def perform(parts: Parts, operation: str) -> bytes:
-    return await operations.perform(parts, operation, b"{}", Job())
+async def perform(parts: Resources, operation: str) -> bytes:
+    return await operations.perform(parts, operation, b"{}", OperationContext())

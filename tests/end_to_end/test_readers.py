@@ -13,8 +13,8 @@ import pytest
 from msgspec.structs import replace
 from tests.server import Server
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.session import COOKIE
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
 

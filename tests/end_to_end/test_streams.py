@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tests.server import Server
 
 from analytics import bounds
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.session import COOKIE
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 PUBLIC, PRIVATE = "public.example", "private.example"
 OWNER, PASSWORD = "owner@example.test", "a long password"

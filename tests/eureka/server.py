@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx2
 from tests.server import free_port
 
-from analytics.cluster.jars import Jars
-from analytics.settings import Cluster
+from analytics.localcluster.jars import Jars
+from analytics.settings import ClusterSettings
 
 HERE = Path(__file__).parent
 START_S = 180
@@ -47,7 +47,7 @@ class EurekaServer:
 
     def start(self) -> None:
         """Return when it answers."""
-        jars = Jars(Cluster(), print, poms=HERE).of("eureka")
+        jars = Jars(ClusterSettings(), print, poms=HERE).of("eureka")
         compiler = shutil.which("javac")
         assert compiler is not None, (
             "install a JDK (Debian: apt-get install openjdk-17-jdk-headless)"

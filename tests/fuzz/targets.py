@@ -22,27 +22,28 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from analytics import bounds
-from analytics.admin import archive
-from analytics.admin.archive import pack, unpack
-from analytics.dashboard import address, filters, flash, stats_query, stats_v1
+from analytics.admin import backup_file
+from analytics.admin.backup_file import pack, unpack
+from analytics.api import query_json, stats_v1
+from analytics.catalog import domain
+from analytics.dashboard import filters, flash, report_url
 from analytics.errors import AnalyticsError
 from analytics.event import Hit
-from analytics.ingest import agent, batch, encoding, page, pixel
-from analytics.ingest.client import Trust, parse_address
+from analytics.ingest import batch, encoding, page_url, pixel, user_agents
+from analytics.ingest.client import TrustedProxies, parse_address
 from analytics.ingest.wire import access_log, plausible
-from analytics.ingest.wire.sent import Sent
+from analytics.ingest.wire.base import RawEvent
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.pipeline.source import Sources
 from analytics.settings.load import load
-from analytics.store import packing
-from analytics.store.catalog import domain
-from analytics.store.chunk import Span
+from analytics.store.chunks import codec
+from analytics.store.chunks.chunk import RecordSpan
 from analytics.stream import record, segment
 from analytics.testing import sample
 
 SITE: Final = "example.com"
 NOW: Final = 1_795_521_600_000
-_TRUST: Final = Trust(["127.0.0.0/8", "::1/128", "10.0.0.0/8"])
+_TRUST: Final = TrustedProxies(["127.0.0.0/8", "::1/128", "10.0.0.0/8"])
 _SOURCES: Final = Sources()
 _FIREFOX: Final = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -67,9 +68,9 @@ def _scope(**more: object) -> dict[str, object]:
     return {"type": "http", "method": "GET", "path": "/", "headers": [], **more}
 
 
-def _keepable(sent: Sent) -> None:
-    parts = page.parse(sent.url, hash_mode=sent.hash_mode)
-    kept = (*parts, page.referrer(sent.referrer, parts.hostname, SITE), sent.name, sent.title)
+def _keepable(sent: RawEvent) -> None:
+    parts = page_url.parse(sent.url, hash_mode=sent.hash_mode)
+    kept = (*parts, page_url.referrer(sent.referrer, parts.hostname, SITE), sent.name, sent.title)
     hit = Hit(
         event_id="0" * 36, site=SITE, ts=0, received_at=0, visitor=0, name=kept[-2],
         hostname=parts.hostname, path=parts.path, referrer=kept[-3], title=kept[-1],
@@ -94,7 +95,7 @@ def _batch(data: bytes) -> None:
 
 def _pixel(data: bytes) -> None:
     scope = _scope(query_string=data, path="/pixel.gif")
-    _keepable(plausible.sent(pixel._body(scope)))
+    _keepable(plausible.raw_event(pixel._body(scope)))
 
 
 def _packed(data: bytes) -> None:
@@ -104,29 +105,29 @@ def _packed(data: bytes) -> None:
 def _log_line(data: bytes) -> None:
     line = access_log.parse(data)
     if access_log.refusal(line, SITE) is None:
-        page.parse(access_log.url(line, SITE))
+        page_url.parse(access_log.url(line, SITE))
     _TRUST.visitor(line.senders)
 
 
 def _url(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     for hash_mode in (False, True):
-        parts = page.parse(text, hash_mode=hash_mode)
+        parts = page_url.parse(text, hash_mode=hash_mode)
         "".join(parts).encode()
-    page.referrer(text, SITE, SITE).encode()
+    page_url.referrer(text, SITE, SITE).encode()
 
 
 def _source(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
-    sent = page.referrer(text, SITE, SITE)
-    tags = page.parse(f"https://{SITE}/?{text}")
+    sent = page_url.referrer(text, SITE, SITE)
+    tags = page_url.parse(f"https://{SITE}/?{text}")
     for referrer, tag in ((sent, ""), ("", tags.utm_source), ("", text[:255])):
         found = _SOURCES.resolve(referrer, tag, tags.utm_medium, tags.utm_campaign, tags.click_id)
         "".join(found).encode("utf-8", "surrogateescape")
 
 
 def _agent(data: bytes) -> None:
-    agent.parse(data[: bounds.AGENT_CHARS].decode("latin-1"))
+    user_agents.parse(data[: bounds.AGENT_CHARS].decode("latin-1"))
 
 
 def _forwarded(data: bytes) -> None:
@@ -155,11 +156,11 @@ def _version_1(data: bytes) -> None:
 
 
 def _version_2(data: bytes) -> None:
-    stats_query.parse(data)
+    query_json.parse(data)
 
 
 def _page_address(data: bytes) -> None:
-    address.parse(SITE, QueryParams(data))
+    report_url.parse(SITE, QueryParams(data))
 
 
 def _page_filter(data: bytes) -> None:
@@ -184,7 +185,7 @@ def _record(data: bytes) -> None:
 
 
 def _chunk(data: bytes) -> None:
-    packing.read("rows-0-0-1", data)
+    codec.read("rows-0-0-1", data)
 
 
 _SHARED_MEMORY: Final = Path("/dev/shm")
@@ -220,7 +221,7 @@ def _backups() -> tuple[bytes, ...]:
         pack(target, [(each, part) for each in names], lambda _: None)
         whole = target.read_bytes()
     twice, odd = io.BytesIO(), io.BytesIO()
-    for file, members in ((twice, (names[0], names[0])), (odd, ("../x", archive.MANIFEST))):
+    for file, members in ((twice, (names[0], names[0])), (odd, ("../x", backup_file.MANIFEST))):
         with tarfile.open(fileobj=file, mode="w") as tar:
             for member in members:
                 info = tarfile.TarInfo(member)
@@ -238,8 +239,8 @@ def _records() -> list[bytes]:
 def _chunks() -> tuple[bytes, ...]:
     rows = sample.batch(sample.records(SITE, until=NOW, days=1, a_day=2, seed=1)).rows[:3]
     line = LedgerLine(3, 3, 0, {"shield-ip": 1}, 0)
-    span = Span(0, 2, {LedgerKey(SITE, NOW - NOW % HOUR_MS): line})
-    return tuple(chunk.payload for chunk in packing.pack(0, [span], rows, []))
+    span = RecordSpan(0, 2, {LedgerKey(SITE, NOW - NOW % HOUR_MS): line})
+    return tuple(chunk.payload for chunk in codec.pack(0, [span], rows, []))
 
 
 _EVENT: Final = (

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from tests.gateway.ways import NOW, Answers, running
 
+from analytics.catalog.sqlite import SqliteCatalog, salts_beside
 from analytics.gateway import direct
-from analytics.gateway.bounds import BoundedProtocol
+from analytics.gateway.connection_limits import BoundedProtocol
 from analytics.gateway.gate import Gate
-from analytics.ingest.accept import Acceptance
-from analytics.ingest.client import Trust
+from analytics.ingest.client import TrustedProxies
+from analytics.ingest.enricher import Enricher
+from analytics.ingest.geolocation import CountryPlaces
 from analytics.ingest.module import ingest
-from analytics.ingest.place import CountryPlaces
 from analytics.limiter import Limiter, Limits
-from analytics.store.catalog.sqlite import SqliteCatalog, salts_beside
 from analytics.stream.journal import Journal, JournalLimits
 
 
@@ -31,14 +31,14 @@ async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
         await catalog.sites.add("example.com", timezone="Etc/UTC")
         module = ingest(
             log=journal,
-            acceptance=Acceptance(
+            acceptance=Enricher(
                 sites=catalog.sites,
                 keys=catalog.keys,
                 salts=catalog.salts,
                 places=CountryPlaces(),
                 clock=lambda: NOW,
             ),
-            trust=Trust(["127.0.0.0/8"]),
+            trust=TrustedProxies(["127.0.0.0/8"]),
             limits=Limits(Limiter(1, 5), Limiter(0, 1)),
             places=CountryPlaces(),
             script=script,

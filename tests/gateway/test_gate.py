@@ -16,9 +16,9 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from analytics import errors
-from analytics.gateway import filters
+from analytics.gateway import middleware
+from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
-from analytics.gateway.own import Own
 
 FAULTS: dict[str, Exception] = {
     "malformed": errors.Malformed("domain", "it is missing"),
@@ -70,7 +70,9 @@ ROUTES: list[BaseRoute] = [
 
 
 def gated(**rules: Any) -> Gate:
-    return Gate([Own(routes=ROUTES, paths={"/api/exact": Direct()})], ["gateway"], **rules)
+    return Gate(
+        [BuiltinRoutes(routes=ROUTES, paths={"/api/exact": Direct()})], ["gateway"], **rules
+    )
 
 
 def client(gate: Gate) -> httpx2.AsyncClient:
@@ -225,12 +227,12 @@ async def test_only_origins_that_are_named_may_call_the_api_from_a_browser() -> 
 
 async def test_a_path_of_a_module_that_is_served_elsewhere_says_so() -> None:
     modules = [
-        Own(
+        BuiltinRoutes(
             routes=[Route("/api/b/{x}", echo, methods=["POST"])],
             paths={"/api/a": Direct()},
             name="a",
         ),
-        Own(routes=[Mount("/files", app=Direct()), Route("/{any}", echo)], name="b"),
+        BuiltinRoutes(routes=[Mount("/files", app=Direct()), Route("/{any}", echo)], name="b"),
     ]
     both, one = Gate(modules, ["a", "b"]), Gate(modules, ["b"])
     assert both.takes("/api/a")
@@ -283,5 +285,5 @@ async def test_a_redirect_names_no_host(location: bytes, kept: bytes) -> None:
         sent.append(message)
 
     start = {"type": "http.response.start", "status": 307, "headers": [(b"location", location)]}
-    await filters.staying(send)(start)
+    await middleware.staying(send)(start)
     assert sent[0]["headers"] == [(b"location", kept)]

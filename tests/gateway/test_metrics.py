@@ -9,30 +9,30 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from analytics import __version__
-from analytics.breaker import Breaker, State
+from analytics.breaker import Breaker, BreakerState
 from analytics.errors import Forbidden, Malformed
 from analytics.gateway import metrics
+from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
-from analytics.gateway.own import Own
-from analytics.ingest.counts import Counts
+from analytics.ingest.request_counts import RequestCounts
 
 
 async def asked(
-    counts: Counts,
+    counts: RequestCounts,
     gauges: metrics.Sources,
     peer: str,
     breakers: Sequence[Breaker] = (),
     **headers: str,
 ) -> httpx2.Response:
     routes = metrics.routes(counts, gauges, breakers)
-    gate = Gate([Own(routes=routes)], ["gateway"])
+    gate = Gate([BuiltinRoutes(routes=routes)], ["gateway"])
     transport = httpx2.ASGITransport(gate, client=(peer, 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://m.example") as client:
         return await client.get("/metrics", headers=headers)
 
 
 async def test_every_figure_is_there_with_its_help() -> None:
-    counts = Counts()
+    counts = RequestCounts()
     counts.accepted = 3
     counts.refused(Malformed("n", "no"))
     counts.refused(Malformed("n", "no"))
@@ -55,7 +55,7 @@ async def test_every_figure_is_there_with_its_help() -> None:
 
 
 async def test_figures_are_read_when_they_are_asked_for() -> None:
-    counts = Counts()
+    counts = RequestCounts()
     for counts.accepted in (1, 2):
         text = (await asked(counts, {}, "127.0.0.1")).text
         assert f"analytics_requests_accepted_total {counts.accepted}.0" in text
@@ -76,7 +76,7 @@ async def test_figures_are_read_when_they_are_asked_for() -> None:
     ],
 )
 async def test_only_who_is_near_may_read_them(peer: str, status: int) -> None:
-    assert (await asked(Counts(), {}, peer)).status_code == status
+    assert (await asked(RequestCounts(), {}, peer)).status_code == status
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3", "8.8.8.8"])
@@ -94,7 +94,7 @@ async def test_only_who_is_near_may_read_them(peer: str, status: int) -> None:
     ],
 )
 async def test_nobody_behind_a_proxy_may_read_them(peer: str, name: str, value: str) -> None:
-    assert (await asked(Counts(), {}, peer, (), **{name: value})).status_code == 404
+    assert (await asked(RequestCounts(), {}, peer, (), **{name: value})).status_code == 404
 
 
 async def test_breakers_show_their_state_and_how_calls_ended() -> None:
@@ -105,7 +105,7 @@ async def test_breakers_show_their_state_and_how_calls_ended() -> None:
         call.succeeded()
     away.trip("it is gone")
     assert away.begin() is None
-    text = (await asked(Counts(), {}, "127.0.0.1", (away, there))).text
+    text = (await asked(RequestCounts(), {}, "127.0.0.1", (away, there))).text
     for line in (
         'analytics_breaker_state{backend="kafka"} 2.0',
         'analytics_breaker_state{backend="ignite"} 0.0',
@@ -115,4 +115,4 @@ async def test_breakers_show_their_state_and_how_calls_ended() -> None:
         'analytics_breaker_calls_total{backend="kafka",outcome="refused"} 1.0',
     ):
         assert line in text.splitlines()
-    assert away.state is State.OPEN
+    assert away.state is BreakerState.OPEN

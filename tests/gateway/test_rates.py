@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Scope
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.errors import TooMany
 from analytics.gateway.rates import Rates
-from analytics.ingest.client import Trust
+from analytics.ingest.client import TrustedProxies
 from analytics.limiter import Limiter, Limits
 from analytics.person import Scope as Right
-from analytics.store.catalog.sqlite import SqliteCatalog
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def refused(rates: Rates, scope: Scope) -> str:
 async def test_an_address_and_a_known_key_have_limits_of_their_own(catalog: SqliteCatalog) -> None:
     _, secret = await catalog.keys.create(scopes=[Right.STATS_READ], site=None)
     limits = Limits(Limiter(0.001, 3), Limiter(0.001, 2))
-    rates = Rates(Trust([]), catalog.keys, limits)
+    rates = Rates(TrustedProxies([]), catalog.keys, limits)
     assert [refused(rates, request("203.0.113.1", secret)) for _ in range(2)] == ["", ""]
     assert "with this key" in refused(rates, request("203.0.113.2", secret))
     assert refused(rates, request("203.0.113.1", "unknown")) == "", "it counts for the address"
@@ -49,7 +49,7 @@ async def test_an_address_and_a_known_key_have_limits_of_their_own(catalog: Sqli
 
 async def test_nobody_is_many_parties_by_what_only_the_sender_says(catalog: SqliteCatalog) -> None:
     _, secret = await catalog.keys.create(scopes=[Right.STATS_READ], site=None)
-    rates = Rates(Trust([]), catalog.keys, Limits.of(0, 1, Limiter(0, 1)))
+    rates = Rates(TrustedProxies([]), catalog.keys, Limits.of(0, 1, Limiter(0, 1)))
     made_up = [
         request("2001:db8::1"),
         request("2001:db8::2"),

@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 import pytest
 import uvicorn
 from starlette.types import Scope
-from tests.gateway.test_bounds import WHOLE, Peer, echo
+from tests.gateway.test_connection_limits import WHOLE, Peer, echo
 
 from analytics import bounds
 from analytics.errors import UploadsFull
-from analytics.gateway.bounds import protocol
+from analytics.gateway.connection_limits import protocol
 from analytics.gateway.uploads import Uploads
 
 MOST = 400_000

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import uvicorn
 
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.gateway.gate import Gate
-from analytics.ingest.module import Ingest
-from analytics.store.catalog.sqlite import SqliteCatalog
+from analytics.ingest.module import IngestModule
 
 NOW = 1_764_000_000_000
 GOOD = b'{"n":"pageview","u":"https://example.com/a","d":"example.com"}'
@@ -22,7 +22,7 @@ class Answers:
     """The same ingest module behind uvicorn's protocol, and behind ours."""
 
     def __init__(
-        self, module: Ingest, ports: dict[str, int], catalog: SqliteCatalog, salts: Path
+        self, module: IngestModule, ports: dict[str, int], catalog: SqliteCatalog, salts: Path
     ) -> None:
         self.module = module
         self.catalog = catalog

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.errors import Misconfigured
-from analytics.ingest.client import ADDED_BY_PROXIES, Client, Trust, parse_address
+from analytics.ingest.client import ADDED_BY_PROXIES, Client, TrustedProxies, parse_address
 
 
 def client(
@@ -17,7 +17,7 @@ def client(
         "client": None if peer is None else (peer, 1),
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
     }
-    return Trust(proxies).client(scope)
+    return TrustedProxies(proxies).client(scope)
 
 
 def address(*chain: str, peer: str = "10.0.0.1") -> str:
@@ -91,15 +91,15 @@ def test_long_headers_are_cut_before_anything_is_made_of_them() -> None:
 
 
 def test_whether_a_peer_is_believed_can_be_asked() -> None:
-    trust = Trust(["10.0.0.1"])
-    assert trust.believes("10.0.0.1")
-    assert not trust.believes("10.0.0.2")
-    assert not trust.believes("localhost")
+    trust = TrustedProxies(["10.0.0.1"])
+    assert trust.contains("10.0.0.1")
+    assert not trust.contains("10.0.0.2")
+    assert not trust.contains("localhost")
 
 
 def test_a_wrong_network_is_named() -> None:
     with pytest.raises(Misconfigured, match=r"trusted_proxies.*nonsense"):
-        Trust(["nonsense"])
+        TrustedProxies(["nonsense"])
 
 
 @pytest.mark.parametrize(

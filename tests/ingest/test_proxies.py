@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from starlette.types import Scope
 
-from analytics.ingest.client import Trust
+from analytics.ingest.client import TrustedProxies
 from analytics.ingest.proxies import NOT_NAMED, UnknownProxies, unknown_proxy
 
-TRUST = Trust(["127.0.0.0/8", "::1/128"])
+TRUST = TrustedProxies(["127.0.0.0/8", "::1/128"])
 
 
 def request(peer: str | None = "127.0.0.1", version: str = "1.1", **headers: str) -> Scope:
@@ -56,7 +56,7 @@ def test_nginx_without_a_line_of_configuration_is_noticed() -> None:
 def test_a_proxy_that_is_not_believed_is_noticed() -> None:
     named = request("10.0.0.2", x_forwarded_for="203.0.113.7", host="stats.example.org")
     assert unknown_proxy(named, TRUST) == NOT_NAMED
-    assert unknown_proxy(named, Trust(["10.0.0.0/8"])) is None
+    assert unknown_proxy(named, TrustedProxies(["10.0.0.0/8"])) is None
 
 
 @pytest.mark.parametrize(

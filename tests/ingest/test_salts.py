@@ -9,21 +9,21 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.catalog.shelf import Shelf, ShelfDocument
 from tests.ingest.world import DAY_MS, NOW, SITE, ingesting, visitor
-from tests.store.catalog.shelf import Shelf, ShelfDocument
 
+from analytics.catalog.base import SaltMissing
+from analytics.catalog.shared import SharedCatalog
 from analytics.errors import StoreUnavailable
 from analytics.event import Hit
-from analytics.ingest.accept import Acceptance, salts_needed
-from analytics.ingest.place import open_places
-from analytics.ingest.wire.sent import Sent
+from analytics.ingest.enricher import Enricher, salts_needed
+from analytics.ingest.geolocation import open_places
+from analytics.ingest.wire.base import RawEvent
 from analytics.person import Scope
-from analytics.store.catalog.base import SaltMissing
-from analytics.store.catalog.shared import SharedCatalog
 
 TODAY = NOW // DAY_MS
-EVENT = Sent(domains=(SITE,), url=f"https://{SITE}/")
-WITH_COOKIE = Sent(domains=(SITE,), url=f"https://{SITE}/", vid="ada")
+EVENT = RawEvent(domains=(SITE,), url=f"https://{SITE}/")
+WITH_COOKIE = RawEvent(domains=(SITE,), url=f"https://{SITE}/", vid="ada")
 
 
 class Cluster:
@@ -34,7 +34,7 @@ class Cluster:
         self.shelf = shelf
         self.catalogs = catalogs
         self.acceptances = [
-            Acceptance(
+            Enricher(
                 sites=catalog.sites,
                 keys=catalog.keys,
                 salts=catalog.salts,
@@ -141,7 +141,7 @@ async def test_events_of_however_many_past_days_make_no_salt(cluster: Cluster) -
     revision = cluster.shelf.documents["salts"][0]
     visitors = set()
     for day in range(TODAY - 365, TODAY + 1):
-        sent = Sent(domains=(SITE,), url=f"https://{SITE}/", ts=day * DAY_MS)
+        sent = RawEvent(domains=(SITE,), url=f"https://{SITE}/", ts=day * DAY_MS)
         (hit,) = await acceptance.accept_any_day(sent, visitor(), key)
         assert isinstance(hit, Hit)
         visitors.add(hit.visitor)
@@ -154,7 +154,7 @@ async def test_who_a_visitor_of_a_past_day_was_nobody_can_tell_three_days_later(
 ) -> None:
     (catalog, _), yesteryear = cluster.catalogs, (TODAY - 365) * DAY_MS
     key, _secret = await catalog.keys.create(scopes=[Scope.EVENTS_WRITE], site=None)
-    sent = Sent(domains=(SITE,), url=f"https://{SITE}/", ts=yesteryear)
+    sent = RawEvent(domains=(SITE,), url=f"https://{SITE}/", ts=yesteryear)
     visitors = []
     for days in range(4):
         cluster.now = NOW + days * DAY_MS

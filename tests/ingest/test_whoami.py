@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.types import Scope
 from tests.ingest.world import FIREFOX, Ingesting
 
-from analytics.ingest.client import Trust
-from analytics.ingest.place import CountryPlaces
+from analytics.ingest.client import TrustedProxies
+from analytics.ingest.geolocation import CountryPlaces
 from analytics.ingest.whoami import WhoamiEndpoint
 
 
@@ -60,7 +60,7 @@ async def test_how_the_network_looks_inside_is_for_the_owner(world: Ingesting) -
         return True
 
     endpoint = WhoamiEndpoint(
-        trust=Trust(["127.0.0.0/8"]), places=CountryPlaces(), by_owner=by_owner
+        trust=TrustedProxies(["127.0.0.0/8"]), places=CountryPlaces(), by_owner=by_owner
     )
     headers = {"x_forwarded_for": "ü<script>\x7f"}
     seen = (await world.ask("GET", "/api/whoami", application=endpoint, **headers)).json

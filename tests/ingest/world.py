@@ -13,17 +13,17 @@ import msgspec
 from starlette.types import ASGIApp, Message
 
 from analytics import assets
+from analytics.catalog.sqlite import SqliteCatalog
 from analytics.event import Drop, Hit, LogRecord
-from analytics.ingest.accept import Acceptance, salts_needed
-from analytics.ingest.client import Client, Trust
-from analytics.ingest.module import Ingest, ingest
-from analytics.ingest.place import CountryPlaces
-from analytics.ingest.visitor import DAY_MS
-from analytics.ingest.wire.sent import Sent
+from analytics.ingest.client import Client, TrustedProxies
+from analytics.ingest.enricher import Enricher, salts_needed
+from analytics.ingest.geolocation import CountryPlaces
+from analytics.ingest.module import IngestModule, ingest
+from analytics.ingest.visitor_id import DAY_MS
+from analytics.ingest.wire.base import RawEvent
 from analytics.limiter import Limiter, Limits
 from analytics.person import Key, Scope
 from analytics.site import Site
-from analytics.store.catalog.sqlite import SqliteCatalog
 from analytics.stream import record
 from analytics.stream.base import Position
 from analytics.stream.journal import Journal, JournalLimits
@@ -61,17 +61,17 @@ class Ingesting:
 
     def __post_init__(self) -> None:
         places = CountryPlaces()
-        self.acceptance = Acceptance(
+        self.acceptance = Enricher(
             sites=self.catalog.sites,
             keys=self.catalog.keys,
             salts=self.catalog.salts,
             places=places,
             clock=lambda: self.now,
         )
-        self.module: Ingest = ingest(
+        self.module: IngestModule = ingest(
             log=self.journal,
             acceptance=self.acceptance,
-            trust=Trust(["127.0.0.0/8"]),
+            trust=TrustedProxies(["127.0.0.0/8"]),
             limits=Limits(self.limiter, self.key_limiter),
             places=places,
             script=assets.tracker(),
@@ -98,13 +98,13 @@ class Ingesting:
         return secret
 
     def accepted(
-        self, sent: Sent, client: Client | None = None, key: Key | None = None
+        self, sent: RawEvent, client: Client | None = None, key: Key | None = None
     ) -> Hit | Drop:
         """The one record that *sent* makes."""
         (made,) = self.acceptance.accept(sent, client or visitor(), key)
         return made
 
-    def hit(self, sent: Sent, client: Client | None = None, key: Key | None = None) -> Hit:
+    def hit(self, sent: RawEvent, client: Client | None = None, key: Key | None = None) -> Hit:
         made = self.accepted(sent, client, key)
         assert isinstance(made, Hit), made
         return made
@@ -184,9 +184,9 @@ def visitor(**changes: object) -> Client:
     return usual._replace(**changes)
 
 
-def sent(**changes: Any) -> Sent:
+def sent(**changes: Any) -> RawEvent:
     """A pageview, as its sender describes it."""
-    return Sent(**{"domains": (SITE,), "url": f"https://{SITE}/a", **changes})
+    return RawEvent(**{"domains": (SITE,), "url": f"https://{SITE}/a", **changes})
 
 
 def event(**changes: object) -> dict[str, object]:

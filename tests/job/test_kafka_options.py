@@ -11,7 +11,7 @@ from tests.authority import Authority
 
 from analytics.errors import Misconfigured
 from analytics.job.kafka_options import connection
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +20,16 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def test_without_tls_and_login_there_is_nothing_of_either() -> None:
-    assert connection(Kafka(bootstrap=("a:1", "b:2"))) == {
+    assert connection(KafkaSettings(bootstrap=("a:1", "b:2"))) == {
         "kafka.bootstrap.servers": "a:1,b:2",
         "kafka.security.protocol": "PLAINTEXT",
     }
 
 
 def test_a_password_can_not_break_out_of_its_quotes() -> None:
-    told = connection(Kafka(sasl_mechanism="PLAIN", username="u", password=SecretStr('p" x="\\')))
+    told = connection(
+        KafkaSettings(sasl_mechanism="PLAIN", username="u", password=SecretStr('p" x="\\'))
+    )
     assert told["kafka.security.protocol"] == "SASL_PLAINTEXT"
     assert told["kafka.sasl.jaas.config"].endswith(
         'plain.PlainLoginModule required username="u" password="p\\" x=\\"\\\\";'
@@ -36,8 +38,8 @@ def test_a_password_can_not_break_out_of_its_quotes() -> None:
 
 def test_names_are_checked_unless_they_are_not_to_be(authority: Authority) -> None:
     name = "kafka.ssl.endpoint.identification.algorithm"
-    assert name not in connection(Kafka(tls=True, tls_ca=authority.ca))
-    assert connection(Kafka(tls=True, tls_ca=authority.ca, tls_names=False))[name] == ""
+    assert name not in connection(KafkaSettings(tls=True, tls_ca=authority.ca))
+    assert connection(KafkaSettings(tls=True, tls_ca=authority.ca, tls_names=False))[name] == ""
 
 
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
@@ -57,7 +59,7 @@ def test_a_key_of_any_form_becomes_one_that_java_reads(
             else serialization.NoEncryption(),
         )
     )
-    settings = Kafka(
+    settings = KafkaSettings(
         tls=True,
         tls_ca=authority.ca,
         tls_certificate=us.certificate,
@@ -75,6 +77,6 @@ def test_a_key_of_any_form_becomes_one_that_java_reads(
 
 def test_a_key_and_its_certificate_may_be_one_file(authority: Authority) -> None:
     us = authority.issue("both", "analytics")
-    told = connection(Kafka(tls=True, tls_ca=authority.ca, tls_certificate=us.both))
+    told = connection(KafkaSettings(tls=True, tls_ca=authority.ca, tls_certificate=us.both))
     assert told["kafka.ssl.keystore.key"] == us.key.read_text()
     assert us.certificate.read_text() in told["kafka.ssl.keystore.certificate.chain"]

@@ -24,16 +24,16 @@ from tests.secured import Started, by_certificate, by_scram
 from tests.spark import StandaloneSpark, free_port
 
 import analytics
-from analytics.cluster.plan import HOST
-from analytics.cluster.process import Command, Processes
 from analytics.event import Hit
-from analytics.job import audit
-from analytics.settings import Kafka, Settings
-from analytics.store import arrow, chunk, packing
-from analytics.store.ignite.chunks import ChunkStore
+from analytics.job.upkeep import audit
+from analytics.localcluster.plan import HOST
+from analytics.localcluster.process import LaunchCommand, ManagedProcesses
+from analytics.settings import KafkaSettings, Settings
+from analytics.store.chunks import arrow, chunk, codec
+from analytics.store.chunks.ignite import IgniteChunks
 from analytics.stream.kafka.connection import options
 from analytics.stream.kafka.log import KafkaLog
-from analytics.testing.event_log import hit
+from analytics.testing.contracts.event_log import hit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -46,9 +46,9 @@ class RunningJob:
     def __init__(self, folder: Path, settings: Settings, environment: dict[str, str]) -> None:
         self.data = folder / "job"
         self.data.mkdir(parents=True, exist_ok=True)
-        self._processes = Processes(folder)
+        self._processes = ManagedProcesses(folder)
         self._port = settings.spark.port
-        self._command = Command(
+        self._command = LaunchCommand(
             arguments=[
                 *(sys.executable, "-m", "analytics", "spark-job", "--data", str(self.data)),
                 *("--config", str(configuration.write(folder / "analytics.toml", settings))),
@@ -109,14 +109,14 @@ def with_spark(settings: Settings, port: int, **changes: object) -> Settings:
 
 def events(settings: Settings) -> Counter[str]:
     """How often each event is in the chunks, as whoever follows them reads them."""
-    store = ChunkStore(settings.ignite)
+    store = IgniteChunks(settings.ignite)
     found: Counter[str] = Counter()
     try:
         for partition in store.partitions():
             at: int | None = None
             while chunks := chunk.chain(store.following(partition, at or 0, 64), at):
                 for each in chunks:
-                    table = packing.read(each.chunk_id, each.payload).table
+                    table = codec.read(each.chunk_id, each.payload).table
                     found.update(row.event_id for row in arrow.to_rows(table))
                 at = chunks[-1].last_offset + 1
     finally:
@@ -131,7 +131,7 @@ def fresh(number: int) -> Hit:
 
 
 async def test_it_folds_from_and_to_servers_that_are_closed_to_others(
-    secured_ignite: Settings, secured_kafka: Kafka, tmp_path: Path
+    secured_ignite: Settings, secured_kafka: KafkaSettings, tmp_path: Path
 ) -> None:
     kafka = by_scram(secured_kafka)
     settings = with_spark(
@@ -151,7 +151,7 @@ async def test_it_folds_from_and_to_servers_that_are_closed_to_others(
     assert {events(settings)[each] for each in wanted} == {1}
 
 
-async def dead_letter(kafka: Kafka, payload: bytes) -> None:
+async def dead_letter(kafka: KafkaSettings, payload: bytes) -> None:
     """Return when *payload* is in the topic of dead letters."""
     async with (
         AIOKafkaConsumer(
@@ -165,7 +165,7 @@ async def dead_letter(kafka: Kafka, payload: bytes) -> None:
 
 
 async def test_it_reads_kafka_by_every_way_to_log_in(
-    secured_kafka: Kafka, secured_servers: Started, us: Identity, tmp_path: Path
+    secured_kafka: KafkaSettings, secured_servers: Started, us: Identity, tmp_path: Path
 ) -> None:
     ways = [
         secured_kafka,
@@ -191,7 +191,7 @@ async def test_it_reads_kafka_by_every_way_to_log_in(
 COUNT = """
 import sys
 from pathlib import Path
-from analytics.cluster.jars import Jars
+from analytics.localcluster.jars import Jars
 from analytics.job import spark
 from analytics.settings import load
 

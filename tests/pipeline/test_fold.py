@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import get_type_hints
 
 from analytics.event import Attributes, Drop, DropReason, Hit, Row
-from analytics.pipeline.fold import Outcome, fold
+from analytics.pipeline.fold import FoldResult, fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 from analytics.pipeline.visit import Entry
 
 NOW = 1_790_035_200_000
@@ -19,8 +19,8 @@ def hit(event_id: str, *, site: str = "a.org", at: int = NOW) -> Hit:
     return Hit(event_id=event_id, site=site, ts=at, received_at=at, visitor=1)
 
 
-def folded(*records: Hit | Drop, known: frozenset[tuple[str, str]] = frozenset()) -> Outcome:
-    return fold(list(enumerate(records)), State(Sources()), known)
+def folded(*records: Hit | Drop, known: frozenset[tuple[str, str]] = frozenset()) -> FoldResult:
+    return fold(list(enumerate(records)), PipelineState(Sources()), known)
 
 
 def every_field_its_own_value() -> Hit:
@@ -33,7 +33,7 @@ def every_field_its_own_value() -> Hit:
 
 def test_every_column_of_the_hit_and_of_the_entry_comes_to_its_own_place() -> None:
     sent = every_field_its_own_value()
-    row = fold([(77, sent)], State(Sources()), frozenset()).rows[0]
+    row = fold([(77, sent)], PipelineState(Sources()), frozenset()).rows[0]
     for field in Hit.__struct_fields__:
         assert getattr(row, field) == getattr(sent, field), field
     for field in Entry.__struct_fields__:
@@ -62,7 +62,7 @@ def test_what_is_stored_already_is_a_copy() -> None:
 
 
 def test_an_id_of_an_earlier_batch_is_unsure_in_the_next() -> None:
-    state = State(Sources())
+    state = PipelineState(Sources())
     first, second = [(0, hit("1"))], [(1, hit("1")), (2, hit("2"))]
     assert state.unsure(first) == []
     fold(first, state, frozenset())
@@ -71,7 +71,7 @@ def test_an_id_of_an_earlier_batch_is_unsure_in_the_next() -> None:
 
 def test_an_old_hit_is_always_unsure_so_that_an_import_never_doubles() -> None:
     old = Hit(event_id="1", site="a.org", ts=NOW - 25 * HOUR, received_at=NOW, visitor=1)
-    assert [u.ts for u in State(Sources()).unsure([(0, old)])] == [NOW - 25 * HOUR]
+    assert [u.ts for u in PipelineState(Sources()).unsure([(0, old)])] == [NOW - 25 * HOUR]
 
 
 def test_the_ledger_has_a_line_for_each_site_and_hour_and_balances() -> None:

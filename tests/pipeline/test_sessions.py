@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit, Row, hash64
 from analytics.pipeline.fold import fold
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import Records, State
+from analytics.pipeline.state import PipelineState, Records
 from analytics.pipeline.visit import Visit, visits_from_rows
 
 MINUTE = 60_000
@@ -141,7 +141,7 @@ class Caller:
     def __init__(self, keep_ms: int) -> None:
         self.keep_ms = keep_ms
         self.rows: list[Row] = []
-        self.state = State(SOURCES, keep_ms=keep_ms)
+        self.state = PipelineState(SOURCES, keep_ms=keep_ms)
 
     def take(self, records: Records) -> None:
         stored = {(row.site, row.event_id) for row in self.rows}
@@ -158,7 +158,7 @@ class Caller:
             return
         newest = max(row.received_at for row in self.rows)
         visits = [v for v in visits_from_rows(self.rows) if v.touched >= newest - self.keep_ms]
-        self.state = State(SOURCES, newest=newest, visits=visits, keep_ms=self.keep_ms)
+        self.state = PipelineState(SOURCES, newest=newest, visits=visits, keep_ms=self.keep_ms)
 
 
 def columns(row: Row) -> Told:

@@ -15,14 +15,14 @@ from analytics.app import clock
 from analytics.errors import Misconfigured, RegistryUnavailable
 from analytics.registry.base import Registry
 from analytics.registry.eureka import EurekaRegistry
-from analytics.settings import Eureka
-from analytics.testing.registry import LEASE_S, ONE, OTHER, RegistryContract, told
+from analytics.settings import EurekaSettings
+from analytics.testing.contracts.registry import LEASE_S, ONE, OTHER, RegistryContract, told
 
 _numbers = count(1)
 
 
 def registry(*urls: str, app: str = "TEST", **more: str) -> EurekaRegistry:
-    settings = Eureka.model_validate({"urls": urls, "app": app, **more})
+    settings = EurekaSettings.model_validate({"urls": urls, "app": app, **more})
     return EurekaRegistry(settings, lease_s=LEASE_S, heartbeat_s=1, clock=clock)
 
 
@@ -60,7 +60,7 @@ class TestEurekaRegistry(RegistryContract):
         self, eureka: EurekaServer
     ) -> None:
         app, now = f"TEST-{next(_numbers)}", clock()
-        settings = Eureka.model_validate({"urls": [eureka.url], "app": app})
+        settings = EurekaSettings.model_validate({"urls": [eureka.url], "app": app})
         hands = [now]
         async with EurekaRegistry(
             settings, lease_s=LEASE_S, heartbeat_s=1, clock=lambda: hands[0]

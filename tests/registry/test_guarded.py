@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pytest
 
 from analytics.app import clock
-from analytics.breaker import State
+from analytics.breaker import BreakerState
 from analytics.errors import RegistryUnavailable
 from analytics.registry.base import Listed, Registry
 from analytics.registry.guarded import GuardedRegistry, guard
 from analytics.registry.memory import MemoryRegistry
-from analytics.testing.registry import LEASE_S, ONE, RegistryContract, told
+from analytics.testing.contracts.registry import LEASE_S, ONE, RegistryContract, told
 
 
 class Hanging(MemoryRegistry):
@@ -43,7 +43,7 @@ async def test_one_that_hangs_is_given_up_and_then_left_alone_for_a_while() -> N
     guarded = GuardedRegistry(registry, watch, timeout_s=0.01)
     await guarded.announce(ONE)
     registry.hangs = True
-    while watch.breaker.state is State.CLOSED:
+    while watch.breaker.state is BreakerState.CLOSED:
         with pytest.raises(RegistryUnavailable, match=r"takes longer than 0\.01 s"):
             await guarded.replicas()
     asked = registry.asked
@@ -52,7 +52,7 @@ async def test_one_that_hangs_is_given_up_and_then_left_alone_for_a_while() -> N
     assert registry.asked == asked
     registry.hangs = False
     async with asyncio.timeout(10):
-        while watch.breaker.state is not State.CLOSED:
+        while watch.breaker.state is not BreakerState.CLOSED:
             await asyncio.sleep(0.02)
             try:
                 listed = await guarded.replicas()

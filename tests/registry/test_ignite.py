@@ -14,8 +14,8 @@ from analytics.app import clock
 from analytics.errors import RegistryUnavailable
 from analytics.registry.base import Registry
 from analytics.registry.ignite import IgniteRegistry
-from analytics.settings import Ignite, Settings
-from analytics.testing.registry import LEASE_S, ONE, RegistryContract
+from analytics.settings import IgniteSettings, Settings
+from analytics.testing.contracts.registry import LEASE_S, ONE, RegistryContract
 
 
 async def empty(registry: Registry) -> None:
@@ -66,7 +66,9 @@ async def test_a_server_is_listed_from_its_start_to_its_end(
 
 
 async def test_an_ignite_that_is_away_is_unavailable() -> None:
-    async with IgniteRegistry(Ignite(addresses=("127.0.0.1:1",)), LEASE_S, clock=clock) as registry:
+    async with IgniteRegistry(
+        IgniteSettings(addresses=("127.0.0.1:1",)), LEASE_S, clock=clock
+    ) as registry:
         with pytest.raises(RegistryUnavailable, match="Ignite does not answer"):
             await registry.replicas()
         with pytest.raises(RegistryUnavailable):

@@ -12,7 +12,7 @@ from analytics.errors import Misconfigured, RegistryUnavailable
 from analytics.registry.base import Replica
 from analytics.registry.membership import Membership
 from analytics.registry.memory import MemoryRegistry
-from analytics.testing.registry import ONE, told
+from analytics.testing.contracts.registry import ONE, told
 
 BEAT_S = 0.01
 

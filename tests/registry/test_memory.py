@@ -7,7 +7,7 @@ import pytest
 from analytics.app import clock
 from analytics.registry.base import Registry
 from analytics.registry.memory import MemoryRegistry
-from analytics.testing.registry import LEASE_S, RegistryContract
+from analytics.testing.contracts.registry import LEASE_S, RegistryContract
 
 
 class TestMemoryRegistry(RegistryContract):

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from analytics.event import Erasure, LogRecord
-from analytics.job.folding import Raw, fold_batch
-from analytics.job.memory import PartitionMemory
+from analytics.job.partition.batch import LogEntry, process_batch
+from analytics.job.partition.state_store import PartitionState
 from analytics.pipeline.source import Sources
-from analytics.store.chunk import Chunk
+from analytics.store.chunks.chunk import Chunk
 from analytics.stream.record import encode
 from analytics.stream.sharding import partition_of
 
@@ -29,27 +29,27 @@ class Job:
     def __init__(self, folder: Path, shelf: Shelf, *, partitions: int, now: int) -> None:
         self._shelf = shelf
         self._now = now
-        self.memories = [PartitionMemory(folder / f"{n}.sqlite") for n in range(partitions)]
+        self.memories = [PartitionState(folder / f"{n}.sqlite") for n in range(partitions)]
         self.ends = dict.fromkeys(range(partitions), 0)
 
     def take(self, records: Sequence[LogRecord], at_once: int = 500) -> None:
-        lanes: list[list[Raw]] = [[] for _ in self.memories]
+        lanes: list[list[LogEntry]] = [[] for _ in self.memories]
         for record in records:
             lane = partition_of(record, len(lanes))
-            lanes[lane].append(Raw(self.ends[lane], self._now, encode(record)))
+            lanes[lane].append(LogEntry(self.ends[lane], self._now, encode(record)))
             self.ends[lane] += 1
         for partition, (lane_, memory) in enumerate(zip(lanes, self.memories, strict=True)):
             for start in range(0, len(lane_), at_once):
-                fold_batch(memory, partition, lane_[start : start + at_once], SOURCES)
+                process_batch(memory, partition, lane_[start : start + at_once], SOURCES)
             chunks = memory.unsent(1 << 20)
             memory.sent(chunks, 1)
             self._shelf.put(chunks)
 
     async def partitions(self) -> Sequence[int]:
-        """For orders to erase: see `OrderLog`."""
+        """For orders to erase: see `ErasureLog`."""
         return sorted(self.ends)
 
     async def append(self, orders: Sequence[Erasure]) -> Mapping[int, int]:
-        """For orders to erase: see `OrderLog`."""
+        """For orders to erase: see `ErasureLog`."""
         self.take(orders)
         return dict(self.ends)

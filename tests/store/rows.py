@@ -11,7 +11,7 @@ from analytics.event import Hit
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 
 SITE: Final = "shop.example"
 NOON: Final = 1_795_521_600_000
@@ -44,7 +44,7 @@ class Log:
 
     def __init__(self) -> None:
         self.offset = 0
-        self.state = State(_SOURCES)
+        self.state = PipelineState(_SOURCES)
 
     def batch(self, hits: Sequence[Hit]) -> WriteBatch:
         records = list(enumerate(hits, self.offset))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analytics.errors import Corrupt, LogUnavailable, Misconfigured
 from analytics.stream.base import Position
 from analytics.stream.journal import Journal, JournalLimits
-from analytics.testing.event_log import EventLogContract, hit, read
+from analytics.testing.contracts.event_log import EventLogContract, hit, read
 
 SMALL = JournalLimits(segment_bytes=2_000, min_free_bytes=0)
 

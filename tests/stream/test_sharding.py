@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from analytics.event import SHARDS, Drop, DropReason, Hit, shard_of
 from analytics.stream.sharding import partition_of
-from analytics.testing.event_log import hit
+from analytics.testing.contracts.event_log import hit
 
 
 @given(visitor=st.integers(0, 2**64 - 1), partitions=st.integers(1, SHARDS))

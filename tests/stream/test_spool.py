@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics.breaker import State
+from analytics.breaker import BreakerState
 from analytics.errors import LogUnavailable, NotVisibleYet
 from analytics.event import Hit, LogRecord
 from analytics.stream import segment
@@ -19,7 +19,7 @@ from analytics.stream.base import Appending, Position
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.spool import Spool, SpoolLimits
 from analytics.stream.spool_mark import FIRST_NUMBER
-from analytics.testing.event_log import EventLogContract, hit, read
+from analytics.testing.contracts.event_log import EventLogContract, hit, read
 
 JOURNAL = JournalLimits(segment_bytes=20_000, min_free_bytes=0)
 QUICK = SpoolLimits(after_s=0.2, retry_after_s=0.05)
@@ -258,11 +258,11 @@ async def test_the_breaker_leaves_the_log_alone_and_finds_it_again(
     remote.away = True
     await spool.append([hit(1)])
     async with asyncio.timeout(20):
-        while spool.breaker.state is State.CLOSED:
+        while spool.breaker.state is BreakerState.CLOSED:
             await asyncio.sleep(0.005)
     remote.away = False
     await drained(spool)
-    assert spool.breaker.state is State.CLOSED
+    assert spool.breaker.state is BreakerState.CLOSED
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from analytics.admin.job import Job
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
+from analytics.catalog.audit_log import KEPT_ENTRIES, AuditEntry
 from analytics.errors import Malformed
-from analytics.store.catalog.audit import KEPT_ENTRIES, AuditEntry
 
 
 class AskAuditLog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,7 +20,9 @@ class AskAuditLog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Only what concerns this site alone, by its domain: it may have been removed."""
 
 
-async def recent(workspace: Workspace, asked: AskAuditLog, _: Job) -> Sequence[AuditEntry]:
+async def recent(
+    workspace: Workspace, asked: AskAuditLog, _: OperationContext
+) -> Sequence[AuditEntry]:
     """Return the newest entries, the newest first."""
     if not 1 <= asked.most <= KEPT_ENTRIES:
         raise Malformed("most", f"give 1 to {KEPT_ENTRIES:,}")

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from analytics.admin.job import Job, Progress
+from analytics.admin.operation_context import OperationContext, Progress
 from analytics.admin.workspace import Workspace
 from analytics.errors import Corrupt
 from analytics.store.base import LedgerKey, LedgerLine
@@ -45,7 +45,7 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     """Hits that were acknowledged while it counted: they are in the log, and in none of these."""
 
 
-async def run(workspace: Workspace, asked: Audit, job: Job) -> Audited:
+async def run(workspace: Workspace, asked: Audit, job: OperationContext) -> Audited:
     """Count with the store standing still, so that every number must be exact."""
     site = None if asked.site is None else workspace.site(asked.site).domain
     await workspace.settle()
@@ -89,7 +89,9 @@ def _uncounted(ledger: Mapping[LedgerKey, LedgerLine], offsets: Mapping[int, int
     return [f"the ledger counts {received} received, and {read} records of the log were read"]
 
 
-async def _unreadable(log: EventLog, offsets: Mapping[int, int], job: Job) -> AsyncIterator[str]:
+async def _unreadable(
+    log: EventLog, offsets: Mapping[int, int], job: OperationContext
+) -> AsyncIterator[str]:
     """What is wrong with the log itself, read from its oldest record to its newest."""
     for oldest, end in await log.ends():
         read_next = offsets.get(oldest.partition, 0)
@@ -105,7 +107,7 @@ async def _unreadable(log: EventLog, offsets: Mapping[int, int], job: Job) -> As
             yield f"partition {oldest.partition}: {exc}"
 
 
-async def _read_all(log: EventLog, oldest: Position, end: Position, job: Job) -> None:
+async def _read_all(log: EventLog, oldest: Position, end: Position, job: OperationContext) -> None:
     async with aclosing(log.read(oldest, limit=READ_AT_ONCE)) as batches:
         async for batch in batches:
             at = batch.end.offset

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import msgspec
 
-from analytics.admin import archive
-from analytics.admin.folder import DataFolder, check_version
-from analytics.admin.job import Job, Progress, Report
+from analytics.admin import backup_file
+from analytics.admin.operation_context import OperationContext, Progress, Report
 from analytics.admin.workspace import Workspace
+from analytics.data_folder import DataFolder, check_version
 from analytics.errors import Malformed, Misconfigured
 from analytics.stream.base import Position
 
@@ -30,7 +30,7 @@ class BackedUp(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-async def run(workspace: Workspace, _: Backup, job: Job) -> BackedUp:
+async def run(workspace: Workspace, _: Backup, job: OperationContext) -> BackedUp:
     """Copy everything that was durable when asked for.
 
     The store is copied with its place in the log, then the log from that place on: what was
@@ -58,7 +58,7 @@ async def run(workspace: Workspace, _: Backup, job: Job) -> BackedUp:
         def report_from_thread(progress: Progress) -> None:
             loop.call_soon_threadsafe(partial(job.report, progress))
 
-        await asyncio.to_thread(archive.pack, target, _files(stage), report_from_thread)
+        await asyncio.to_thread(backup_file.pack, target, _files(stage), report_from_thread)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -87,7 +87,7 @@ def restore(source: Path, data: Path, report: Report) -> None:
     except OSError as exc:
         raise Misconfigured(f"{data}: cannot be written: {exc.strerror}") from exc
     try:
-        archive.unpack(source, stage, report)
+        backup_file.unpack(source, stage, report)
         stamp = DataFolder(stage).stamp()
         if stamp is None:
             raise Malformed("file", f"{source} is not a backup: folder.json is missing")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from analytics.admin import filter_text, one_visitor
-from analytics.admin.job import Job
+from analytics import visit_selection
+from analytics.admin import filter_text, visitor_reference
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
 from analytics.query import Query
 from analytics.site import Site
-from analytics.store import visit_choice
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +30,7 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     end: str | None = None
 
 
-class Erased(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EraseResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many events are gone."""
 
     site: str
@@ -39,19 +39,21 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many visits, where visits were asked for."""
 
 
-async def count(workspace: Workspace, asked: Erase, _: Job) -> Erased:
+async def count(workspace: Workspace, asked: Erase, _: OperationContext) -> EraseResult:
     """Count the events that `run` would delete."""
     site = workspace.site(asked.site)
     if (query := _visits(site, asked)) is not None:
         await workspace.settle()
         visits, rows = await workspace.erases.count_visits(query)
-        return Erased(site=site.domain, rows=rows, visits=visits)
-    visitor = one_visitor.named(site, asked.visitor, asked.cookie)
+        return EraseResult(site=site.domain, rows=rows, visits=visits)
+    visitor = visitor_reference.named(site, asked.visitor, asked.cookie)
     await workspace.settle()
-    return Erased(site=site.domain, rows=await workspace.erases.count_rows(site.domain, visitor))
+    return EraseResult(
+        site=site.domain, rows=await workspace.erases.count_rows(site.domain, visitor)
+    )
 
 
-async def run(workspace: Workspace, asked: Erase, job: Job) -> Erased:
+async def run(workspace: Workspace, asked: Erase, job: OperationContext) -> EraseResult:
     """Delete them, from the figures and from every file; the ledger says how many there were.
 
     Raises `Unavailable` where a file still holds them, which says how that ends.
@@ -61,15 +63,15 @@ async def run(workspace: Workspace, asked: Erase, job: Job) -> Erased:
         await workspace.settle()
         visits, rows = await workspace.erases.erase_visits(query)
         await workspace.erases.compact(job.share)
-        return Erased(site=site.domain, rows=rows, visits=visits)
-    visitor = one_visitor.named(site, asked.visitor, asked.cookie)
+        return EraseResult(site=site.domain, rows=rows, visits=visits)
+    visitor = visitor_reference.named(site, asked.visitor, asked.cookie)
     await workspace.settle()
     if visitor is None:
         rows = await workspace.erases.delete_site(site.domain)
     else:
         rows = await workspace.erases.erase_visitor(site.domain, visitor)
     await workspace.erases.compact(job.share)
-    return Erased(site=site.domain, rows=rows)
+    return EraseResult(site=site.domain, rows=rows)
 
 
 def _visits(site: Site, asked: Erase) -> Query | None:
@@ -79,4 +81,4 @@ def _visits(site: Site, asked: Erase) -> Query | None:
     if asked.visitor is not None or asked.cookie is not None:
         raise Malformed("filter", "name a visitor, or a filter and a time, not both")
     filters = [filter_text.parse(text) for text in asked.filters]
-    return visit_choice.chosen(site, filters, asked.start, asked.end)
+    return visit_selection.chosen(site, filters, asked.start, asked.end)

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import msgspec
 
-from analytics.admin import one_visitor
-from analytics.admin.job import Job
+from analytics import time_span
+from analytics.admin import visitor_reference
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
-from analytics.store import span
 from analytics.store.base import ExportFormat
 
 
@@ -35,11 +35,11 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     file: str
 
 
-async def run(workspace: Workspace, asked: Export, job: Job) -> Exported:
+async def run(workspace: Workspace, asked: Export, job: OperationContext) -> Exported:
     """Write every event that was durable when asked for: pings and machines' included."""
     site = workspace.site(asked.site)
-    start, end = span.of(asked.start, asked.end, site.timezone)
-    visitor = one_visitor.named(site, asked.visitor, asked.cookie)
+    start, end = time_span.of(asked.start, asked.end, site.timezone)
+    visitor = visitor_reference.named(site, asked.visitor, asked.cookie)
     path = workspace.folder.scratch / f"export-{uuid4()}.{asked.format}"
     await workspace.settle()
     rows = await workspace.store.export(

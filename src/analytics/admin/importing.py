@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from analytics.admin.job import Job, Progress
-from analytics.admin.lines import lines
+from analytics.admin.line_reader import lines
+from analytics.admin.operation_context import OperationContext, Progress
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
 from analytics.event import NO_USER_AGENT, Drop, Hit, LogRecord
@@ -92,7 +92,7 @@ class _Count:
         self.unreadable_because[why if is_shown else OTHER_REASONS] += 1
 
 
-async def run(workspace: Workspace, asked: ImportPast, job: Job) -> Imported:
+async def run(workspace: Workspace, asked: ImportPast, job: OperationContext) -> Imported:
     """Read the input, and return when all of it is in the store.
 
     Each line's event id depends on the line alone, so what an earlier import brought in, whole

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from analytics.admin.job import Job
+from analytics import localtime
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
+from analytics.catalog import service
 from analytics.person import Key, Scope
-from analytics.store import localtime
-from analytics.store.catalog import service
 
 
 class CreateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +60,7 @@ class KeyRevoked(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
-async def create(workspace: Workspace, asked: CreateKey, _: Job) -> KeyCreated:
+async def create(workspace: Workspace, asked: CreateKey, _: OperationContext) -> KeyCreated:
     """Create a key."""
     site = None if asked.site is None else workspace.site(asked.site).domain
     key, secret = await service.create_key(
@@ -73,13 +73,13 @@ async def create(workspace: Workspace, asked: CreateKey, _: Job) -> KeyCreated:
     return KeyCreated(key=secret, **msgspec.structs.asdict(key))
 
 
-async def every(workspace: Workspace, _: ListKeys, __: Job) -> Sequence[KeyShown]:
+async def every(workspace: Workspace, _: ListKeys, __: OperationContext) -> Sequence[KeyShown]:
     """All keys, oldest first."""
     used = await workspace.catalog.keys.last_used()
     return [_shown(key, used.get(key.id)) for key in await workspace.catalog.keys.all()]
 
 
-async def revoke(workspace: Workspace, asked: RevokeKey, _: Job) -> KeyRevoked:
+async def revoke(workspace: Workspace, asked: RevokeKey, _: OperationContext) -> KeyRevoked:
     """Make a key worthless at once."""
     await service.revoke_key(workspace.catalog, asked.id)
     return KeyRevoked(id=asked.id)

@@ -8,11 +8,11 @@ from typing import Never
 
 from starlette.routing import BaseRoute
 
-from analytics.admin.ledger_api import LedgerApi
+from analytics.api.ledger import LedgerApi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Admin:
+class AdminModule:
     """What accounts for hits and for the server."""
 
     routes: Sequence[BaseRoute]
@@ -20,6 +20,6 @@ class Admin:
     name: str = "admin"
 
 
-def admin(ledger: LedgerApi, pages: Sequence[BaseRoute]) -> Admin:
+def admin(ledger: LedgerApi, pages: Sequence[BaseRoute]) -> AdminModule:
     """Put the routes together; *pages* are drawn where the other pages are."""
-    return Admin(routes=[*ledger.routes(), *pages])
+    return AdminModule(routes=[*ledger.routes(), *pages])

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import structlog
 
-from analytics import acting, decoding
+from analytics import actor, decoding
 from analytics.admin import (
     audit_log,
     auditing,
@@ -21,10 +21,10 @@ from analytics.admin import (
     sites,
     status,
 )
-from analytics.admin.job import Job
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
+from analytics.catalog.audit_log import AuditAction
 from analytics.errors import UNDECODABLE, NotFound, StoreUnavailable
-from analytics.store.catalog.audit import Deed
 from analytics.wording import counted
 
 log = structlog.get_logger()
@@ -34,10 +34,10 @@ class Operation(NamedTuple):
     """One thing that can be asked for."""
 
     parameters: type[msgspec.Struct]
-    run: Callable[[Workspace, Any, Job], Awaitable[object]]
+    run: Callable[[Workspace, Any, OperationContext], Awaitable[object]]
     reads: bool = False
     """Whether it reads `Job.input`."""
-    deed: Deed | None = None
+    deed: AuditAction | None = None
     """What the audit log calls it; None for what the catalog writes down itself."""
 
 
@@ -58,11 +58,13 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "key.create": Operation(keys.CreateKey, keys.create),
     "key.list": Operation(keys.ListKeys, keys.every),
     "key.revoke": Operation(keys.RevokeKey, keys.revoke),
-    "import": Operation(importing.ImportPast, importing.run, reads=True, deed=Deed.DATA_IMPORTED),
-    "export": Operation(exporting.Export, exporting.run, deed=Deed.DATA_EXPORTED),
+    "import": Operation(
+        importing.ImportPast, importing.run, reads=True, deed=AuditAction.DATA_IMPORTED
+    ),
+    "export": Operation(exporting.Export, exporting.run, deed=AuditAction.DATA_EXPORTED),
     "erase.count": Operation(erasing.Erase, erasing.count),
-    "erase": Operation(erasing.Erase, erasing.run, deed=Deed.DATA_ERASED),
-    "backup": Operation(backup.Backup, backup.run, deed=Deed.BACKUP_MADE),
+    "erase": Operation(erasing.Erase, erasing.run, deed=AuditAction.DATA_ERASED),
+    "backup": Operation(backup.Backup, backup.run, deed=AuditAction.BACKUP_MADE),
     "audit-log": Operation(audit_log.AskAuditLog, audit_log.recent),
     "audit": Operation(auditing.Audit, auditing.run),
     "status": Operation(status.AskStatus, status.run),
@@ -77,21 +79,23 @@ def named(name: str) -> Operation:
     return operation
 
 
-async def perform(workspace: Workspace, name: str, parameters: bytes, job: Job) -> bytes:
+async def perform(
+    workspace: Workspace, name: str, parameters: bytes, job: OperationContext
+) -> bytes:
     """Do the operation *name* with *parameters*, both ends JSON."""
     operation = named(name)
     try:
         asked = msgspec.json.decode(parameters, type=operation.parameters)
     except UNDECODABLE as exc:
         raise decoding.malformed(exc, name) from exc
-    with acting.acting(acting.COMMAND):
+    with actor.acting_as(actor.COMMAND):
         result = await operation.run(workspace, asked, job)
         if operation.deed is not None:
             await _record(workspace, operation.deed, result)
     return msgspec.json.encode(result)
 
 
-async def _record(workspace: Workspace, deed: Deed, result: object) -> None:
+async def _record(workspace: Workspace, deed: AuditAction, result: object) -> None:
     site = str(getattr(result, "site", ""))
     about = _extent(result)
     try:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from analytics.admin.job import Job
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
+from analytics.catalog import service
 from analytics.person import Person
-from analytics.store.catalog import service
 
 
 class AddPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +86,7 @@ class PersonRemoved(msgspec.Struct, frozen=True, kw_only=True):
     email: str
 
 
-async def add(workspace: Workspace, asked: AddPerson, _: Job) -> PersonShown:
+async def add(workspace: Workspace, asked: AddPerson, _: OperationContext) -> PersonShown:
     """Add somebody who may log in."""
     return _shown(
         await service.add_person(
@@ -100,7 +100,7 @@ async def add(workspace: Workspace, asked: AddPerson, _: Job) -> PersonShown:
     )
 
 
-async def change(workspace: Workspace, asked: ChangePerson, _: Job) -> PersonShown:
+async def change(workspace: Workspace, asked: ChangePerson, _: OperationContext) -> PersonShown:
     """Give somebody sites, take sites away, change their role."""
     return _shown(
         await service.change_person(
@@ -113,7 +113,9 @@ async def change(workspace: Workspace, asked: ChangePerson, _: Job) -> PersonSho
     )
 
 
-async def set_password(workspace: Workspace, asked: SetPassword, _: Job) -> PasswordSet:
+async def set_password(
+    workspace: Workspace, asked: SetPassword, _: OperationContext
+) -> PasswordSet:
     """Replace a password, and end the sessions that it opened."""
     person = await service.person(workspace.catalog, asked.email)
     await workspace.catalog.people.set_password(
@@ -122,7 +124,7 @@ async def set_password(workspace: Workspace, asked: SetPassword, _: Job) -> Pass
     return PasswordSet(email=person.email)
 
 
-async def log_out(workspace: Workspace, asked: LogOut, _: Job) -> LoggedOut:
+async def log_out(workspace: Workspace, asked: LogOut, _: OperationContext) -> LoggedOut:
     """End every session of somebody, or of everybody."""
     email = asked.email
     if email is not None:
@@ -131,12 +133,12 @@ async def log_out(workspace: Workspace, asked: LogOut, _: Job) -> LoggedOut:
     return LoggedOut(email=email, sessions=ended)
 
 
-async def every(workspace: Workspace, _: ListPeople, __: Job) -> Sequence[PersonShown]:
+async def every(workspace: Workspace, _: ListPeople, __: OperationContext) -> Sequence[PersonShown]:
     """Everybody, by email."""
     return [_shown(person) for person in await workspace.catalog.people.all()]
 
 
-async def remove(workspace: Workspace, asked: RemovePerson, _: Job) -> PersonRemoved:
+async def remove(workspace: Workspace, asked: RemovePerson, _: OperationContext) -> PersonRemoved:
     """Forget somebody, and end their sessions."""
     await workspace.catalog.people.remove(asked.email)
     return PersonRemoved(email=asked.email)

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from analytics.admin.job import Job
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
+from analytics.catalog import service
 from analytics.site import Shields, Site
-from analytics.store.catalog import service
 
 
 class AddSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,7 +123,7 @@ class SiteRemoved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rows_deleted: int = 0
 
 
-async def add(workspace: Workspace, asked: AddSite, _: Job) -> SiteAdded:
+async def add(workspace: Workspace, asked: AddSite, _: OperationContext) -> SiteAdded:
     """Add a site."""
     added = await service.add_site(
         workspace.catalog, workspace.store, asked.domain, timezone=asked.timezone
@@ -133,17 +133,17 @@ async def add(workspace: Workspace, asked: AddSite, _: Job) -> SiteAdded:
     )
 
 
-async def every(workspace: Workspace, _: ListSites, __: Job) -> Sequence[SiteShown]:
+async def every(workspace: Workspace, _: ListSites, __: OperationContext) -> Sequence[SiteShown]:
     """All sites, by domain."""
     return [shown(site) for site in workspace.catalog.sites.all()]
 
 
-async def show(workspace: Workspace, asked: NamedSite, _: Job) -> SiteShown:
+async def show(workspace: Workspace, asked: NamedSite, _: OperationContext) -> SiteShown:
     """Return one site, with all its settings."""
     return shown(workspace.site(asked.site))
 
 
-async def change(workspace: Workspace, asked: ChangeSite, _: Job) -> SiteShown:
+async def change(workspace: Workspace, asked: ChangeSite, _: OperationContext) -> SiteShown:
     """Change what is given of a site."""
     site = workspace.site(asked.site)
     given = {name: value for name, value in _given(asked).items() if name != "site"}
@@ -153,7 +153,7 @@ async def change(workspace: Workspace, asked: ChangeSite, _: Job) -> SiteShown:
     return shown(workspace.site(asked.site))
 
 
-async def expired(workspace: Workspace, asked: CountExpired, _: Job) -> SiteExpired:
+async def expired(workspace: Workspace, asked: CountExpired, _: OperationContext) -> SiteExpired:
     """Count what a retention would delete; nothing where it is no shorter than the site's."""
     site = workspace.site(asked.site)
     await workspace.settle()
@@ -166,7 +166,7 @@ async def expired(workspace: Workspace, asked: CountExpired, _: Job) -> SiteExpi
     )
 
 
-async def attached(workspace: Workspace, asked: NamedSite, _: Job) -> SiteAttached:
+async def attached(workspace: Workspace, asked: NamedSite, _: OperationContext) -> SiteAttached:
     """Count what the removal of a site would take along."""
     site = workspace.site(asked.site)
     await workspace.settle()
@@ -176,7 +176,7 @@ async def attached(workspace: Workspace, asked: NamedSite, _: Job) -> SiteAttach
     )
 
 
-async def remove(workspace: Workspace, asked: RemoveSite, job: Job) -> SiteRemoved:
+async def remove(workspace: Workspace, asked: RemoveSite, job: OperationContext) -> SiteRemoved:
     """Forget a site, with the keys that act on it alone, and its events if that is asked for."""
     site = workspace.site(asked.site)
     if asked.erase:

@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from analytics import __version__
-from analytics.admin.job import Job
+from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
 
 
@@ -31,7 +31,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What the server has noticed since its start that its operator should mend."""
 
 
-async def run(workspace: Workspace, _: AskStatus, __: Job) -> Status:
+async def run(workspace: Workspace, _: AskStatus, __: OperationContext) -> Status:
     """Count."""
     offsets = await workspace.store.offsets()
     ends = [end for _, end in await workspace.log.ends()]

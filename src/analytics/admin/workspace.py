@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from analytics.admin.folder import DataFolder
+from analytics.catalog.base import Catalog
+from analytics.data_folder import DataFolder
 from analytics.errors import NotFound
 from analytics.event import LogRecord
 from analytics.settings import Settings
@@ -22,7 +23,6 @@ from analytics.store.base import (
     SeriesStore,
     Snapshots,
 )
-from analytics.store.catalog.base import Catalog
 from analytics.stream.base import EventLog
 
 

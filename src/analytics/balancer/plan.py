@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from analytics.balancer.runtime import Server, Servers, State
+from analytics.balancer.runtime import BackendServer, Servers, ServerState
 from analytics.registry.base import Replica
 
 MODULES: Final = ("ingest", "dashboard", "admin")
@@ -75,7 +75,10 @@ def steps(
 
 
 def _coming(
-    backend: str, wanted: Sequence[str], found: Mapping[str, str], there: Mapping[str, Server]
+    backend: str,
+    wanted: Sequence[str],
+    found: Mapping[str, str],
+    there: Mapping[str, BackendServer],
 ) -> Iterator[Step]:
     for address in wanted:
         name = name_of(address)
@@ -87,13 +90,13 @@ def _coming(
             continue
         if at is not None and server.address != at:
             yield Step(Action.MOVE, backend, name, at)
-        if server.state is not State.READY:
+        if server.state is not ServerState.READY:
             yield Step(Action.READY, backend, name, at or server.address)
 
 
 def _going(
     wanted: Sequence[str],
-    there: Mapping[str, Server],
+    there: Mapping[str, BackendServer],
     *,
     patient: bool,
     overdue: frozenset[str],
@@ -101,14 +104,20 @@ def _going(
     names = {name_of(address) for address in wanted}
     # Those on the list that work: without one of them, whoever still works must stay.
     working = any(
-        server.up and server.state is State.READY for name, server in there.items() if name in names
+        server.up and server.state is ServerState.READY
+        for name, server in there.items()
+        if name in names
     )
     for name, server in there.items():
         if name in names:
             continue
-        if server.state is State.READY:
+        if server.state is ServerState.READY:
             if server.up and (patient or not working):
                 continue
             yield Step(Action.DRAIN, server.backend, name, server.address)
-        elif not server.connections or server.state is State.MAINTENANCE or server.path in overdue:
+        elif (
+            not server.connections
+            or server.state is ServerState.MAINTENANCE
+            or server.path in overdue
+        ):
             yield Step(Action.REMOVE, server.backend, name, server.address)

@@ -24,7 +24,7 @@ _MOVED: Final = ("changed from", "no need to change")
 _IN_USE: Final = "still has connections"
 
 
-class State(StrEnum):
+class ServerState(StrEnum):
     """Whether a server is given work."""
 
     READY = "ready"
@@ -33,14 +33,14 @@ class State(StrEnum):
     MAINTENANCE = "maintenance"
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
+class BackendServer(msgspec.Struct, frozen=True, kw_only=True):
     """A server of a backend, as HAProxy has it."""
 
     backend: str
     name: str
     address: str
     """`host:port`, the host as a number."""
-    state: State
+    state: ServerState
     up: bool
     """Whether its health checks go well; true also when there are none."""
     connections: int
@@ -52,7 +52,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.backend}/{self.name}"
 
 
-Servers = Mapping[str, Mapping[str, Server]]
+Servers = Mapping[str, Mapping[str, BackendServer]]
 """By backend, then by name; a backend without servers is there too."""
 
 
@@ -68,7 +68,7 @@ class Runtime:
     async def servers(self) -> Servers:
         """Every backend with its servers."""
         backends = await self._ask("show backend")
-        found: dict[str, dict[str, Server]] = {
+        found: dict[str, dict[str, BackendServer]] = {
             line: {} for line in backends.splitlines() if line and not line.startswith("#")
         }
         busy = _connections(await self._ask("show stat"))
@@ -143,15 +143,15 @@ def _rows(state: str) -> Iterator[Mapping[str, str]]:
         yield dict(zip(names, line.split(" "), strict=False))
 
 
-def _server(row: Mapping[str, str], busy: Mapping[tuple[str, str], int]) -> Server:
+def _server(row: Mapping[str, str], busy: Mapping[tuple[str, str], int]) -> BackendServer:
     backend, name, host = row["be_name"], row["srv_name"], row["srv_addr"]
     flags = int(row["srv_admin_state"])
-    state = State.READY
+    state = ServerState.READY
     if flags & _MAINTENANCE:
-        state = State.MAINTENANCE
+        state = ServerState.MAINTENANCE
     elif flags & _DRAIN:
-        state = State.DRAIN
-    return Server(
+        state = ServerState.DRAIN
+    return BackendServer(
         backend=backend,
         name=name,
         address=f"[{host}]:{row['srv_port']}" if ":" in host else f"{host}:{row['srv_port']}",

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import click
 
 from analytics.admin import audit_log as asking
+from analytics.catalog.audit_log import KEPT_ENTRIES, AuditEntry
 from analytics.cli import table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import show_json
 from analytics.cli.run import run
-from analytics.store.catalog.audit import KEPT_ENTRIES, AuditEntry
 
 
 @click.command("audit-log")

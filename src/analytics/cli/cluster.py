@@ -14,7 +14,7 @@ from analytics.cli.output import echo, show_json
 from analytics.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from analytics.cluster.machine import ClusterStatus, Machine
+    from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 
 _NO = 1
 _KINDS = ("kafka", "cassandra", "ignite", "spark-job", "replica", "front")
@@ -105,7 +105,7 @@ def fetch(servers: tuple[str, ...]) -> None:
 
     For an image, or for a machine that will have no way to Maven's repository.
     """
-    from analytics.cluster.jars import Jars
+    from analytics.localcluster.jars import Jars
 
     jars = Jars(settings().cluster, lambda text: echo(text, err=True))
     for server in servers or ("kafka", "cassandra", "ignite", "spark"):
@@ -122,7 +122,7 @@ def config(server: str) -> None:
     keyspace, for who has the right to.
     """
     extras.require("a cluster", "cassandra")
-    from analytics.cluster import keyspace, node_xml
+    from analytics.localcluster import keyspace, node_xml
 
     if server == "ignite":
         echo(node_xml.elsewhere(settings()))
@@ -130,15 +130,15 @@ def config(server: str) -> None:
         echo(";\n".join(keyspace.statements(settings().cassandra)) + ";")
 
 
-def _machine(**flags: object) -> Machine:
+def _machine(**flags: object) -> LocalCluster:
     in_force = settings(**flags)
     extras.require("a cluster", "aiokafka", "cassandra", "pyarrow", "pyignite", "pyspark")
     # Here, because they bring in the servers' drivers.
     from analytics import logs as logging_
-    from analytics.cluster.machine import Machine
+    from analytics.localcluster.launcher import LocalCluster
 
     logging_.configure(in_force.logs.model_copy(update={"level": "error"}))
-    return Machine(in_force, lambda text: echo(text, err=True))
+    return LocalCluster(in_force, lambda text: echo(text, err=True))
 
 
 def _show(found: ClusterStatus, *, as_json: bool) -> None:

@@ -11,12 +11,13 @@ from typing import BinaryIO, Final
 import click
 
 from analytics.admin import backup as backups
-from analytics.admin import erasing, exporting, importing, rendezvous
-from analytics.admin.folder import DataFolder
-from analytics.cli import bar, consent
+from analytics.admin import erasing, exporting, importing
+from analytics.cli import consent, progress_bar
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
+from analytics.control import unix_socket
+from analytics.data_folder import DataFolder
 from analytics.errors import Conflict
 from analytics.store.base import ExportFormat
 from analytics.wording import counted
@@ -43,7 +44,7 @@ def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
         source = _opened(file, stack)
         size = 0 if str(file) == "-" else file.stat().st_size
         asked = importing.ImportPast(format=format_, site=site, bytes=size)
-        report = stack.enter_context(bar.shown(f"Importing {file.name}"))
+        report = stack.enter_context(progress_bar.shown(f"Importing {file.name}"))
         done = run(settings(), "import", asked, importing.Imported, source=source, report=report)
     if as_json:
         show_json(done)
@@ -92,7 +93,7 @@ def export(
         visitor=visitor,
         cookie=cookie,
     )
-    with bar.shown(f"Exporting {site}") as report:
+    with progress_bar.shown(f"Exporting {site}") as report:
         done = run(settings(), "export", asked, exporting.Exported, report=report)
     _fetch(Path(done.file), output)
     if output is not None:
@@ -141,14 +142,14 @@ def erase(
         site=site, visitor=visitor, cookie=cookie, filters=filters, start=start, end=end
     )
     if consent.must_ask(yes=yes):
-        matching = run(settings(), "erase.count", asked, erasing.Erased)
+        matching = run(settings(), "erase.count", asked, erasing.EraseResult)
         whose = "of everybody" if everything else "of this visitor"
         if matching.visits is not None:
             whose = f"in {counted(matching.visits, 'visit')}"
         events = counted(matching.rows, "event")
         consent.ask(f"This deletes {events} {whose} on {matching.site} for good. Go on?")
-    with bar.shown(f"Erasing from {site}") as report:
-        done = run(settings(), "erase", asked, erasing.Erased, report=report)
+    with progress_bar.shown(f"Erasing from {site}") as report:
+        done = run(settings(), "erase", asked, erasing.EraseResult, report=report)
     if as_json:
         show_json(done)
     elif done.visits is not None:
@@ -171,7 +172,7 @@ def backup(file: Path, *, as_json: bool) -> None:
         raise click.UsageError(f"{file} exists already; name a new file")
     if not file.absolute().parent.is_dir():
         raise click.UsageError(f"{file.absolute().parent} is not a folder")
-    with bar.shown("Backing up") as report:
+    with progress_bar.shown("Backing up") as report:
         done = run(settings(), "backup", backups.Backup(), backups.BackedUp, report=report)
     _fetch(Path(done.file), file)
     if as_json:
@@ -189,11 +190,11 @@ def restore(file: Path) -> None:
     The folder (--data) must be new or empty, so that nothing is ever overwritten.
     """
     data = settings().data
-    connection = rendezvous.connect(DataFolder(data).socket)
+    connection = unix_socket.connect(DataFolder(data).socket)
     if connection is not None:
         connection.close()
         raise Conflict(f"a server runs on {data}; restore into a new folder with --data")
-    with bar.shown("Restoring") as report:
+    with progress_bar.shown("Restoring") as report:
         backups.restore(file, data, report)
     echo(
         f"{data} is restored; start it with `analytics serve --data {data}`. Visitors without a"

@@ -16,7 +16,7 @@ from analytics.errors import Misconfigured
 from analytics.settings import Settings
 
 if TYPE_CHECKING:
-    from analytics.balancer.follow import Follower, Round
+    from analytics.balancer.reconcile import Reconciler, Reconciliation
     from analytics.registry import Registry
 
 _TRY_AGAIN = 3
@@ -60,7 +60,7 @@ def discover(socket: Path | None, *, once: bool, as_json: bool) -> int:
     return _TRY_AGAIN if found.faults else 0
 
 
-async def _once(in_force: Settings) -> Round:
+async def _once(in_force: Settings) -> Reconciliation:
     async with _registry(in_force) as replicas:
         return await _follower(in_force, replicas).round()
 
@@ -82,11 +82,11 @@ def _registry(in_force: Settings) -> Registry:
     return registry(in_force, clock=lambda: time.time_ns() // 1_000_000)
 
 
-def _follower(in_force: Settings, replicas: Registry) -> Follower:
-    from analytics.balancer.follow import Follower
+def _follower(in_force: Settings, replicas: Registry) -> Reconciler:
+    from analytics.balancer.reconcile import Reconciler
     from analytics.balancer.runtime import Runtime
 
-    return Follower(
+    return Reconciler(
         replicas,
         Runtime(in_force.discover.socket),
         in_force.discover,
@@ -94,7 +94,7 @@ def _follower(in_force: Settings, replicas: Registry) -> Follower:
     )
 
 
-def _show(found: Round) -> None:
+def _show(found: Reconciliation) -> None:
     for line in found.done:
         echo(line)
     for fault in found.faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from analytics.admin import auditing
-from analytics.cli import bar, checkup, table
+from analytics.cli import doctor_checks, progress_bar, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
@@ -25,7 +25,7 @@ def audit(site: str | None, *, as_json: bool) -> int:
     Exits with 0 when everything is accounted for, with 1 when it is not.
     """
     asked = auditing.Audit(site=site)
-    with bar.shown("Counting") as report:
+    with progress_bar.shown("Counting") as report:
         found = run(settings(), "audit", asked, auditing.Audited, report=report)
     if as_json:
         show_json(found)
@@ -42,7 +42,7 @@ def doctor(*, as_json: bool) -> int:
 
     Exits with 0 when nothing is wrong, with 1 when something is.
     """
-    found = checkup.run(settings)
+    found = doctor_checks.run(settings)
     if as_json:
         show_json(found)
     else:
@@ -77,7 +77,7 @@ def _show(found: auditing.Audited) -> None:
     echo(f"Balanced: {counted} is accounted for." if found.balanced else "NOT balanced.")
 
 
-def _show_checkup(found: checkup.Checkup) -> None:
+def _show_checkup(found: doctor_checks.Checkup) -> None:
     for check in found.checks:
         echo(f"{'ok   ' if check.ok else 'FAULT'}  {check.name}: {check.detail}")
     if found.settings:

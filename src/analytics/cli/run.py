@@ -13,10 +13,10 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 
 from analytics import problem
-from analytics.admin import rendezvous, talk
-from analytics.admin.folder import DataFolder
-from analytics.admin.job import Job, Progress, Report, nothing
+from analytics.admin.operation_context import OperationContext, Progress, Report, nothing
 from analytics.cli import versions
+from analytics.control import protocol, unix_socket
+from analytics.data_folder import DataFolder
 from analytics.errors import AnalyticsError, FolderInUse, Misconfigured, Unavailable
 from analytics.settings import Settings
 
@@ -59,7 +59,7 @@ def run(
     parameters = msgspec.json.encode(asked)
     deadline = time.monotonic() + WAIT_S
     while True:
-        connection = rendezvous.connect(folder.socket)
+        connection = unix_socket.connect(folder.socket)
         if connection is not None:
             with connection:
                 return _asked(folder, connection, operation, parameters, answer, source, report)
@@ -95,7 +95,7 @@ def _asked(
 
 def _version_of(folder: DataFolder) -> str | None:
     """Return the version of the server that owns *folder*; None when it does not say."""
-    connection = rendezvous.connect(folder.socket)
+    connection = unix_socket.connect(folder.socket)
     if connection is None:
         return None
     with connection:
@@ -122,7 +122,7 @@ async def _here(
     logs.configure(settings.logs.model_copy(update={"level": "warning"}))
     async with open_workspace(settings) as workspace:
         pieces = nothing() if source is None else _pieces(source)
-        job = Job(input=pieces, report=report)
+        job = OperationContext(input=pieces, report=report)
         return await operations.perform(workspace, operation, parameters, job)
 
 
@@ -165,13 +165,13 @@ def _there(
 ) -> bytes:
     sender = threading.Thread(
         target=_send,
-        args=(connection, talk.request_line(operation, parameters), source),
+        args=(connection, protocol.request_line(operation, parameters), source),
         daemon=True,  # it may wait for a terminal's input that never comes
     )
     sender.start()
     with connection.makefile("rb") as lines:
         for line in lines:
-            reply = talk.reply(line)
+            reply = protocol.reply(line)
             if reply.progress is not None:
                 report(Progress(*reply.progress))
             elif reply.error is not None:
@@ -185,8 +185,8 @@ def _send(connection: socket.socket, request: bytes, source: BinaryIO | None) ->
     try:
         connection.sendall(request)
         while piece := source.read(_PIECE) if source is not None else b"":
-            connection.sendall(talk.frame(piece))
-        connection.sendall(talk.frame(b""))
+            connection.sendall(protocol.frame(piece))
+        connection.sendall(protocol.frame(b""))
     except OSError:
         # The server closed: its last line, which the other thread reads, says why.
         return

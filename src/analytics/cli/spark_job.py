@@ -36,8 +36,8 @@ def spark_job(
     from analytics import extras
 
     extras.require("the stream job", "pyspark", "pyarrow", "pyignite", "cassandra", "cryptography")
-    from analytics.cluster.jars import Jars
     from analytics.job.run import adopt, run
+    from analytics.localcluster.jars import Jars
 
     if adopt_topic:
         count = adopt(in_force)

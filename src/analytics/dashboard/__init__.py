@@ -1,9 +1,9 @@
 """The pages that people look at."""
 
-from analytics.dashboard.ask import error_page
-from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.module import module
-from analytics.dashboard.pages import routes
+from analytics.dashboard.page_request import error_page
+from analytics.dashboard.page_routes import routes
 from analytics.dashboard.templates import warm
 
-__all__ = ["Dashboard", "error_page", "module", "routes", "warm"]
+__all__ = ["DashboardContext", "error_page", "module", "routes", "warm"]

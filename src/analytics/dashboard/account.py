@@ -8,8 +8,8 @@ from contextlib import suppress
 from starlette.responses import Response
 
 from analytics import problem
-from analytics.dashboard.ask import ACCOUNT, MAX_PASSWORD_FORM_BYTES, Ask, redirect
 from analytics.dashboard.login import remember_device
+from analytics.dashboard.page_request import ACCOUNT, MAX_PASSWORD_FORM_BYTES, PageRequest, redirect
 from analytics.dashboard.setup import check_typed
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import Malformed, NotFound, TooMany, Unauthenticated
@@ -21,11 +21,11 @@ class Account:
     def __init__(self, throttle: Throttle) -> None:
         self._throttle = throttle
 
-    async def show(self, ask: Ask) -> Response:
+    async def show(self, ask: PageRequest) -> Response:
         """The form for another password, and where else the person is logged in."""
         return await _page(ask)
 
-    async def change(self, ask: Ask) -> Response:
+    async def change(self, ask: PageRequest) -> Response:
         """Do what one of the page's forms asks for."""
         person = ask.someone()
         form = await ask.form(MAX_PASSWORD_FORM_BYTES)
@@ -40,7 +40,7 @@ class Account:
             case other:
                 raise Malformed("form", f"there is no form {other[:40]!r}")
 
-    async def _change_password(self, ask: Ask, form: Mapping[str, str]) -> Response:
+    async def _change_password(self, ask: PageRequest, form: Mapping[str, str]) -> Response:
         """Replace the password, and end every other session."""
         person = ask.someone()
         name = f"account {person.email}"
@@ -65,13 +65,13 @@ class Account:
         return response
 
 
-async def _page(ask: Ask, *, status: int = 200, problem: str = "") -> Response:
+async def _page(ask: PageRequest, *, status: int = 200, problem: str = "") -> Response:
     person = ask.someone()
     sessions = await ask.deps.catalog.people.sessions(person.email, token=ask.session)
     return ask.page("account.html", status=status, problem=problem, sessions=sessions)
 
 
-async def _end_session(ask: Ask, session: str) -> Response:
+async def _end_session(ask: PageRequest, session: str) -> Response:
     people = ask.deps.catalog.people
     with suppress(NotFound):  # it has ended already, which is what was asked for
         await people.end_session(ask.someone().email, session)

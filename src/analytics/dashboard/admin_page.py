@@ -11,18 +11,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import __version__
-from analytics.breaker import Breaker, Outcome, State
+from analytics.breaker import Breaker, BreakerState, CallOutcome
 from analytics.dashboard import audit_list, confirmation, replica_list, server_access
-from analytics.dashboard.ask import Ask, endpoint
-from analytics.dashboard.deps import Dashboard, RouteLine
+from analytics.dashboard.context import DashboardContext, RouteDescription
+from analytics.dashboard.page_request import PageRequest, endpoint
 from analytics.dashboard.site_access import SCOPES
 from analytics.dashboard.unknown_sites import unknown_sites
 from analytics.errors import Conflict, Malformed
 
 _WORDS: Final = {
-    State.CLOSED: "Answers",
-    State.HALF_OPEN: "Being tried",
-    State.OPEN: "Left alone",
+    BreakerState.CLOSED: "Answers",
+    BreakerState.HALF_OPEN: "Being tried",
+    BreakerState.OPEN: "Left alone",
 }
 _NAMES: Final = {
     "kafka": "Kafka",
@@ -32,7 +32,7 @@ _NAMES: Final = {
     "geo": "Geo database",
     "registry": "List of replicas",
 }
-_NOT_MADE: Final = (Outcome.REFUSED, Outcome.CROWDED_OUT)
+_NOT_MADE: Final = (CallOutcome.REFUSED, CallOutcome.CROWDED_OUT)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Backend:
     not_made: int
 
 
-def routes(deps: Dashboard) -> list[BaseRoute]:
+def routes(deps: DashboardContext) -> list[BaseRoute]:
     """The page, as routes of the admin module."""
     return [
         Route(server_access.PAGE, endpoint(deps, show), methods=["GET"]),
@@ -61,13 +61,13 @@ def routes(deps: Dashboard) -> list[BaseRoute]:
     ]
 
 
-async def show(ask: Ask) -> Response:
+async def show(ask: PageRequest) -> Response:
     """For the owner only."""
     ask.owner()
     return await _page(ask)
 
 
-async def change(ask: Ask) -> Response:
+async def change(ask: PageRequest) -> Response:
     """Do what one of the page's forms asks for."""
     ask.owner()
     form = await ask.posted()
@@ -77,7 +77,7 @@ async def change(ask: Ask) -> Response:
         return await _page(ask, error=error, form=str(form.get("form", "")))
 
 
-async def confirm(ask: Ask) -> Response:
+async def confirm(ask: PageRequest) -> Response:
     """The question before one of the changes that cannot be undone."""
     ask.owner()
     asked = ask.request.query_params
@@ -85,7 +85,9 @@ async def confirm(ask: Ask) -> Response:
     return confirmation.show(ask, question)
 
 
-async def _page(ask: Ask, *, error: Malformed | Conflict | None = None, form: str = "") -> Response:
+async def _page(
+    ask: PageRequest, *, error: Malformed | Conflict | None = None, form: str = ""
+) -> Response:
     lines = ask.deps.table()
     problem = ""
     if error is not None:
@@ -115,18 +117,18 @@ def described(breaker: Breaker) -> Backend:
     return Backend(
         name=_NAMES.get(breaker.backend, breaker.backend),
         state=_WORDS[breaker.state],
-        good=breaker.state is State.CLOSED,
+        good=breaker.state is BreakerState.CLOSED,
         for_s=breaker.age_s(),
         meanwhile=breaker.degraded,
         fault=breaker.fault,
-        calls=count[Outcome.SUCCEEDED] + count[Outcome.SLOW] + count[Outcome.FAILED],
-        failed=count[Outcome.FAILED],
-        slow=count[Outcome.SLOW],
+        calls=count[CallOutcome.SUCCEEDED] + count[CallOutcome.SLOW] + count[CallOutcome.FAILED],
+        failed=count[CallOutcome.FAILED],
+        slow=count[CallOutcome.SLOW],
         not_made=sum(count[outcome] for outcome in _NOT_MADE),
     )
 
 
-def by_module(lines: Sequence[RouteLine]) -> list[tuple[str, bool, list[RouteLine]]]:
+def by_module(lines: Sequence[RouteDescription]) -> list[tuple[str, bool, list[RouteDescription]]]:
     """Each module's name, whether this server answers for it, and its paths."""
     found = []
     for (name, served), group in groupby(lines, lambda line: (line.module, line.served)):

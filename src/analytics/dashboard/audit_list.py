@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from analytics.dashboard.ask import Ask
-from analytics.dashboard.date_range import local
-from analytics.dashboard.span import day_name
+from analytics.catalog.audit_log import AuditAction, AuditEntry
+from analytics.dashboard.page_request import PageRequest
+from analytics.dashboard.report_period import day_name
+from analytics.date_range import local
 from analytics.parsing import digits
-from analytics.store.catalog.audit import AuditEntry, Deed
 
 _ON_A_PAGE: Final = 25
 _WORDS: Final = {
-    Deed.LOGGED_IN: "Logged in",
-    Deed.LOGIN_REFUSED: "Was refused: wrong password",
-    Deed.LOGGED_OUT: "Logged out",
-    Deed.SESSIONS_ENDED: "Ended sessions",
-    Deed.PASSWORD_CHANGED: "Changed a password",
-    Deed.PERSON_ADDED: "Added an account",
-    Deed.PERSON_CHANGED: "Changed an account",
-    Deed.PERSON_REMOVED: "Removed an account",
-    Deed.SITE_ADDED: "Added a site",
-    Deed.SITE_CHANGED: "Changed a site",
-    Deed.SITE_REMOVED: "Removed a site",
-    Deed.KEY_CREATED: "Created a key",
-    Deed.KEY_REVOKED: "Revoked a key",
-    Deed.DATA_IMPORTED: "Imported events",
-    Deed.DATA_EXPORTED: "Exported events",
-    Deed.DATA_ERASED: "Erased events",
-    Deed.BACKUP_MADE: "Made a backup",
+    AuditAction.LOGGED_IN: "Logged in",
+    AuditAction.LOGIN_REFUSED: "Was refused: wrong password",
+    AuditAction.LOGGED_OUT: "Logged out",
+    AuditAction.SESSIONS_ENDED: "Ended sessions",
+    AuditAction.PASSWORD_CHANGED: "Changed a password",
+    AuditAction.PERSON_ADDED: "Added an account",
+    AuditAction.PERSON_CHANGED: "Changed an account",
+    AuditAction.PERSON_REMOVED: "Removed an account",
+    AuditAction.SITE_ADDED: "Added a site",
+    AuditAction.SITE_CHANGED: "Changed a site",
+    AuditAction.SITE_REMOVED: "Removed a site",
+    AuditAction.KEY_CREATED: "Created a key",
+    AuditAction.KEY_REVOKED: "Revoked a key",
+    AuditAction.DATA_IMPORTED: "Imported events",
+    AuditAction.DATA_EXPORTED: "Exported events",
+    AuditAction.DATA_ERASED: "Erased events",
+    AuditAction.BACKUP_MADE: "Made a backup",
 }
 
 
@@ -53,7 +53,7 @@ class AuditList(NamedTuple):
     """The number to ask for what came before; None when nothing did."""
 
 
-async def asked(ask: Ask) -> AuditList:
+async def asked(ask: PageRequest) -> AuditList:
     """Return the entries that the address asks for: the newest, or those before `before`."""
     before = digits(ask.request.query_params.get("before", ""))
     entries = await ask.deps.catalog.audit_log.recent(_ON_A_PAGE + 1, before=before)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from analytics.dashboard.ask import Ask, redirect
+from analytics.dashboard.page_request import PageRequest, redirect
 from analytics.errors import Conflict
 from analytics.site import Site
 
@@ -35,7 +35,7 @@ class Confirmation(NamedTuple):
     """What must not have changed meanwhile."""
 
 
-def first(ask: Ask, question: Confirmation, form: Mapping[str, object]) -> Response | None:
+def first(ask: PageRequest, question: Confirmation, form: Mapping[str, object]) -> Response | None:
     """Return the redirect to the page that asks; None once the form carries a yes.
 
     Raises `Conflict` for a yes to another question, or to what has changed since.
@@ -48,11 +48,11 @@ def first(ask: Ask, question: Confirmation, form: Mapping[str, object]) -> Respo
     return None
 
 
-def show(ask: Ask, question: Confirmation, *, site: Site | None = None) -> Response:
+def show(ask: PageRequest, question: Confirmation, *, site: Site | None = None) -> Response:
     """Return the page that asks."""
     return ask.page("confirm.html", question=question, token=_token(ask, question), site=site)
 
 
-def _token(ask: Ask, question: Confirmation) -> str:
+def _token(ask: PageRequest, question: Confirmation) -> str:
     said = json.dumps([question.action, sorted(question.fields.items()), question.state])
     return hmac.digest(ask.session.encode(), b"confirm " + said.encode(), "sha256").hex()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from analytics import guest
+from analytics import caller
 
 _EVERY_S: Final = 0.5
 
@@ -33,7 +33,9 @@ class CurrentVisitors:
     async def of(self, site: str) -> int:
         """Return how many there are on *site*, by a count that begins after this call."""
         if self._next is None:
-            with guest.asking(None):  # the count is nobody's own, and no reader's turn is used
+            with caller.on_behalf_of(
+                None
+            ):  # the count is nobody's own, and no reader's turn is used
                 self._next = asyncio.create_task(self._count(), name="current-visitors")
         return (await asyncio.shield(self._next)).get(site, 0)
 

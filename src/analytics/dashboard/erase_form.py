@@ -8,36 +8,36 @@ from typing import Final
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from analytics import visit_selection
+from analytics.catalog.audit_log import AuditAction
 from analytics.dashboard import confirmation, filters
-from analytics.dashboard.ask import Ask
-from analytics.dashboard.choices import unknown
 from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.filters import Condition
+from analytics.dashboard.page_request import PageRequest
 from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed, Misconfigured
 from analytics.query import Query
 from analytics.site import Site
-from analytics.store import visit_choice
-from analytics.store.catalog.audit import Deed
+from analytics.suggestions import unknown
 from analytics.wording import counted
 
 FORM: Final = "erase"
 _FIELDS: Final = ("dimension", "operator", "value", "from", "to")
 
 
-async def change(ask: Ask, site: Site, form: FormData) -> Response:
+async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Delete the visits, after the question."""
     question = await question_of(ask, site, {name: str(form[name]) for name in form})
     if answer := confirmation.first(ask, question, form):
         return answer
     visits, rows = await ask.deps.erases.erase_visits(_query(site, question.fields))
     events = counted(rows, "event")
-    await ask.deps.catalog.audit_log.record(Deed.DATA_ERASED, about=events, site=site.domain)
+    await ask.deps.catalog.audit_log.record(AuditAction.DATA_ERASED, about=events, site=site.domain)
     text = f"Deleted: {counted(visits, 'visit')} with {events}."
     return ask.done(_settings(site), text, where=FORM)
 
 
-async def question_of(ask: Ask, site: Site, given: Mapping[str, str]) -> Confirmation:
+async def question_of(ask: PageRequest, site: Site, given: Mapping[str, str]) -> Confirmation:
     """Return what would be deleted, counted."""
     fields = {name: given.get(name, "").strip() for name in _FIELDS}
     query = _query(site, fields)
@@ -71,7 +71,7 @@ def _query(site: Site, fields: Mapping[str, str]) -> Query:
     if condition is None and start is None and end is None:
         raise Malformed(FORM, "Say what the visits have in common: a value, a day, or both.")
     conditions = () if condition is None else (condition,)
-    return visit_choice.chosen(site, filters.compile_filters(conditions), start, end)
+    return visit_selection.chosen(site, filters.compile_filters(conditions), start, end)
 
 
 def _condition(fields: Mapping[str, str]) -> Condition | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from analytics.dashboard.choices import unknown
 from analytics.errors import Malformed
 from analytics.query import PROPERTY_PREFIX, TIME_DIMENSIONS, Compare, Dimension, Op
+from analytics.suggestions import unknown
 
 MAX_FILTERS: Final = 20
 MAX_VALUE_CHARS: Final = 2000

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from starlette.responses import Response
 
 from analytics import parsing
-from analytics.aside import aside
-from analytics.dashboard import made_up
-from analytics.dashboard.ask import Ask
-from analytics.dashboard.date_range import local
-from analytics.dashboard.span import day_name
+from analytics.cpu_thread import run_in_cpu_thread
+from analytics.dashboard import foreign_hosts
+from analytics.dashboard.page_request import PageRequest
+from analytics.dashboard.report_period import day_name
+from analytics.date_range import local
 from analytics.event import DropReason
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.site import Site
@@ -43,7 +43,7 @@ MEANINGS: Final[Mapping[DropReason, str]] = {
 """What the page says of each reason."""
 
 
-class Line(NamedTuple):
+class LedgerRow(NamedTuple):
     """One day or hour of the table."""
 
     name: str
@@ -73,7 +73,7 @@ class Line(NamedTuple):
         return self.received == self.accounted
 
 
-async def show(ask: Ask) -> Response:
+async def show(ask: PageRequest) -> Response:
     """By day, newest first; or one day's hours."""
     site = ask.site()
     ask.someone()
@@ -81,12 +81,12 @@ async def show(ask: Ask) -> Response:
     day = parsing.day(text, "day") if text else None
     lag = ask.deps.lag()
     ledger = await ask.deps.store.ledger(site.domain)
-    foreign = await made_up.foreign_hosts(ask.deps, site)
-    return await aside(lambda: _page(ask, site, text, day, ledger, lag, foreign))
+    foreign = await foreign_hosts.foreign_hosts(ask.deps, site)
+    return await run_in_cpu_thread(lambda: _page(ask, site, text, day, ledger, lag, foreign))
 
 
 def _page(
-    ask: Ask,
+    ask: PageRequest,
     site: Site,
     text: str,
     day: date | None,
@@ -118,7 +118,7 @@ def _beside(day: date, days: int) -> str:
     return other.isoformat() if parsing.FIRST_DAY <= other <= parsing.LAST_DAY else ""
 
 
-def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[Line]:
+def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[LedgerRow]:
     """The days of the site's time zone, newest first.
 
     The ledger counts whole UTC hours; one that a half-hour zone's midnight cuts belongs to
@@ -133,7 +133,7 @@ def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[Line]:
     ]
 
 
-def by_hour(ledger: Mapping[LedgerKey, LedgerLine], timezone: str, day: str) -> list[Line]:
+def by_hour(ledger: Mapping[LedgerKey, LedgerLine], timezone: str, day: str) -> list[LedgerRow]:
     """The hours of *day* that received anything, in their order."""
     return [
         add(f"{local(key.hour, timezone):%H:%M}", [line])
@@ -142,7 +142,7 @@ def by_hour(ledger: Mapping[LedgerKey, LedgerLine], timezone: str, day: str) -> 
     ]
 
 
-def add(name: str, lines: Iterable[LedgerLine], *, weekday: str = "", key: str = "") -> Line:
+def add(name: str, lines: Iterable[LedgerLine], *, weekday: str = "", key: str = "") -> LedgerRow:
     """The sum of *lines* under one name."""
     received = stored = duplicate = dead = erased = 0
     dropped: Counter[str] = Counter()
@@ -153,4 +153,4 @@ def add(name: str, lines: Iterable[LedgerLine], *, weekday: str = "", key: str =
         dead += line.dead
         erased += line.erased
         dropped.update(line.dropped)
-    return Line(name, weekday, key, received, stored, duplicate, dropped, dead, erased)
+    return LedgerRow(name, weekday, key, received, stored, duplicate, dropped, dead, erased)

@@ -15,11 +15,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from analytics import bounds
-from analytics.dashboard.arrival import Arrival, arrival
-from analytics.dashboard.ask import Ask
-from analytics.dashboard.board import BEAT_S, PAUSE_S, Board
-from analytics.dashboard.deps import Dashboard
+from analytics.dashboard.context import DashboardContext
+from analytics.dashboard.first_hit import FirstHit, first_hit_of
 from analytics.dashboard.headers import PAGE_HEADERS
+from analytics.dashboard.live_broadcast import BEAT_S, PAUSE_S, LiveBroadcast
+from analytics.dashboard.page_request import PageRequest
 from analytics.limiter import sender
 from analytics.site import Site
 
@@ -46,7 +46,7 @@ class LiveStream(StreamingResponse):
             self._give_back()
 
 
-async def show(ask: Ask) -> Response:
+async def show(ask: PageRequest) -> Response:
     """Server-sent events: `now` with the count, and whether rows were stored.
 
     Raises `TooMany` when this reader, the site or the server has as many as may be.
@@ -60,19 +60,19 @@ async def show(ask: Ask) -> Response:
     return LiveStream(messages(ask.deps, site, may_see=ask.may_still_see), give_back)
 
 
-class Finding:
+class LiveFigures:
     """What a site's pages are told: how many are there, and whether anybody came yet."""
 
-    def __init__(self, deps: Dashboard, site: Site) -> None:
+    def __init__(self, deps: DashboardContext, site: Site) -> None:
         self._deps = deps
         self._site = site
-        self._came = Arrival(seen=False)
+        self._came = FirstHit(seen=False)
 
     async def __call__(self) -> Mapping[str, object]:
         """Find it out now."""
         visitors = await self._deps.current.of(self._site.domain)
         if not self._came.seen:
-            self._came = await arrival(self._deps, self._site)
+            self._came = await first_hit_of(self._deps, self._site)
         came = self._came
         machine = {"machine": came.machine} if came.machine and not came.seen else {}
         elsewhere = {"elsewhere": True} if came.elsewhere else {}
@@ -85,7 +85,7 @@ async def always() -> bool:
 
 
 async def messages(
-    deps: Dashboard,
+    deps: DashboardContext,
     site: Site,
     *,
     may_see: MaySee = always,
@@ -103,9 +103,9 @@ async def messages(
     yield f"retry: {random.randint(*RETRY_MS)}\n\n"  # noqa: S311
     stored: int | None = None
 
-    def made() -> Board:
-        return Board(
-            Finding(deps, site), deps.changed, deps.stopping, beat_s=beat_s, pause_s=pause_s
+    def made() -> LiveBroadcast:
+        return LiveBroadcast(
+            LiveFigures(deps, site), deps.changed, deps.stopping, beat_s=beat_s, pause_s=pause_s
         )
 
     async with deps.boards.of(site.domain, made) as board:

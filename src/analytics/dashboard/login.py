@@ -8,9 +8,9 @@ from urllib.parse import quote_plus
 from starlette.responses import Response
 
 from analytics import problem
-from analytics.dashboard import device, session
-from analytics.dashboard.ask import MAX_PASSWORD_FORM_BYTES, Ask, redirect
-from analytics.dashboard.entrance import Entrance
+from analytics.dashboard import device_cookie, session
+from analytics.dashboard.login_guard import LoginGuard
+from analytics.dashboard.page_request import MAX_PASSWORD_FORM_BYTES, PageRequest, redirect
 from analytics.errors import TooMany, Unauthenticated
 from analytics.person import MAX_EMAIL_CHARS
 
@@ -21,10 +21,10 @@ _MAX_NEXT_BYTES: Final = 2048
 class Login:
     """The pages /login and /logout."""
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: LoginGuard) -> None:
         self._entrance = entrance
 
-    async def show(self, ask: Ask) -> Response:
+    async def show(self, ask: PageRequest) -> Response:
         """The form; or on to the sites for somebody who is logged in already."""
         after = local_path(ask.request.query_params.get("next", "/"))
         if ask.person is not None:
@@ -33,7 +33,7 @@ class Login:
             return redirect("/")
         return ask.page("login.html", after=after, email="", problem="")
 
-    async def enter(self, ask: Ask) -> Response:
+    async def enter(self, ask: PageRequest) -> Response:
         """Check the password; the reply to a wrong one does not say which part was wrong."""
         form = await ask.form(MAX_PASSWORD_FORM_BYTES)
         email = form.get("email", "").strip().lower()
@@ -54,7 +54,7 @@ class Login:
         await remember_device(ask, response, email)
         return response
 
-    async def _try(self, ask: Ask, email: str, password: str) -> str:
+    async def _try(self, ask: PageRequest, email: str, password: str) -> str:
         """Return the token of a new session. Raise `TooMany`, `Unauthenticated`."""
         if len(email) > MAX_EMAIL_CHARS:
             raise Unauthenticated("no account has an email address of this length")
@@ -68,7 +68,7 @@ class Login:
             return await people.log_in(email, password, at_home=at_home, browser=browser)
 
 
-async def leave(ask: Ask) -> Response:
+async def leave(ask: PageRequest) -> Response:
     """End the session, here and in the catalog."""
     if ask.session:
         await ask.deps.catalog.people.log_out(ask.session)
@@ -78,15 +78,15 @@ async def leave(ask: Ask) -> Response:
     return response
 
 
-async def remember_device(ask: Ask, response: Response, email: str) -> None:
+async def remember_device(ask: PageRequest, response: Response, email: str) -> None:
     """Let the browser keep that somebody has logged in to the account of *email* on it."""
     key = await ask.deps.catalog.people.device_key(email)
     if key is None:
         return
     response.set_cookie(
-        device.NAME,
+        device_cookie.NAME,
         _device(ask).joined(key).cookie(),
-        max_age=device.SECONDS,
+        max_age=device_cookie.SECONDS,
         path="/",
         httponly=True,
         samesite="strict",
@@ -94,11 +94,11 @@ async def remember_device(ask: Ask, response: Response, email: str) -> None:
     )
 
 
-def _device(ask: Ask) -> device.Device:
-    return device.read(ask.request.cookies.get(device.NAME, ""))
+def _device(ask: PageRequest) -> device_cookie.Device:
+    return device_cookie.read(ask.request.cookies.get(device_cookie.NAME, ""))
 
 
-def remember(ask: Ask, response: Response, token: str) -> None:
+def remember(ask: PageRequest, response: Response, token: str) -> None:
     """Let the browser keep the session."""
     response.set_cookie(
         session.cookie_name(ask.request, ask.deps.public_url),

@@ -8,13 +8,14 @@ from typing import Never
 
 from starlette.routing import BaseRoute
 
-from analytics.dashboard import pages, stats_api
-from analytics.dashboard.deps import Dashboard
-from analytics.dashboard.stats_access import Wait
+from analytics.api import stats_v2
+from analytics.api.access import Wait
+from analytics.dashboard import page_routes
+from analytics.dashboard.context import DashboardContext
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class DashboardModule:
     """What people and programs read figures from."""
 
     routes: Sequence[BaseRoute]
@@ -22,7 +23,7 @@ class Pages:
     name: str = "dashboard"
 
 
-def module(deps: Dashboard, wait: Wait) -> Pages:
+def module(deps: DashboardContext, wait: Wait) -> DashboardModule:
     """Put the routes together. The pages of sites lie right below `/`, so they come last."""
-    api = stats_api.routes(deps.store, deps.catalog, deps.clock, wait)
-    return Pages(routes=[*api, *pages.routes(deps)])
+    api = stats_v2.routes(deps.store, deps.catalog, deps.clock, wait)
+    return DashboardModule(routes=[*api, *page_routes.routes(deps)])

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from analytics.dashboard import figures
-from analytics.dashboard.span import day_name
+from analytics.dashboard import figure_format
+from analytics.dashboard.report_period import day_name
 from analytics.query import Dimension, Figure, Metric, Period, Query, Result
-from analytics.store.buckets import time_labels
+from analytics.store.sql.time_buckets import time_labels
 
 DAY_MS: Final = 86_400_000
 MONTHS_WITHOUT_YEAR: Final = 24
@@ -133,11 +133,11 @@ def points(
             Point(
                 name=bucket.name,
                 short=bucket.short,
-                value=figures.number(value),
-                text=figures.exact(metric, value),
+                value=figure_format.number(value),
+                text=figure_format.exact(metric, value),
                 before_name=earlier.name if earlier else "",
-                before=figures.number(earlier_value),
-                before_text=figures.exact(metric, earlier_value),
+                before=figure_format.number(earlier_value),
+                before_text=figure_format.exact(metric, earlier_value),
                 unfinished=running and not to_come and (follows is None or follows > now),
             )
         )

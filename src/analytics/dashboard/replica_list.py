@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from analytics.dashboard import figures
-from analytics.dashboard.deps import Dashboard
+from analytics.dashboard import figure_format
+from analytics.dashboard.context import DashboardContext
 from analytics.errors import RegistryUnavailable
 from analytics.registry.base import Listed
 
 _DAY_S: Final = 86_400
 
 
-class Row(NamedTuple):
+class ReplicaRow(NamedTuple):
     """One replica, in words."""
 
     address: str
@@ -30,11 +30,11 @@ class Row(NamedTuple):
 class Replicas(NamedTuple):
     """All of them, or why they can't be told."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ReplicaRow]
     fault: str
 
 
-async def asked(deps: Dashboard) -> Replicas:
+async def asked(deps: DashboardContext) -> Replicas:
     """Those on the list now."""
     try:
         listed = await deps.replicas()
@@ -43,10 +43,10 @@ async def asked(deps: Dashboard) -> Replicas:
     return Replicas([described(each, deps.clock()) for each in listed], "")
 
 
-def described(listed: Listed, now: int) -> Row:
+def described(listed: Listed, now: int) -> ReplicaRow:
     """*listed* as it is at *now*. Clocks of other machines may be ahead of ours."""
     replica = listed.replica
-    return Row(
+    return ReplicaRow(
         address=replica.address,
         modules=replica.modules,
         version=replica.version,
@@ -58,7 +58,7 @@ def described(listed: Listed, now: int) -> Row:
 
 def _age(seconds: float) -> str:
     return (
-        figures.duration(max(0, seconds))
+        figure_format.duration(max(0, seconds))
         if seconds < 2 * _DAY_S
         else f"{seconds // _DAY_S:.0f} days"
     )

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
-from analytics.aside import aside
-from analytics.dashboard import figures, listing, plot, span
-from analytics.dashboard.address import DEFAULT_PERIOD, PLOTTED, Address
-from analytics.dashboard.date_range import local
-from analytics.dashboard.deps import Dashboard
-from analytics.dashboard.figures import Change
+from analytics import localtime
+from analytics.cpu_thread import run_in_cpu_thread
+from analytics.dashboard import figure_format, list_rows, plot, report_period
+from analytics.dashboard.context import DashboardContext
+from analytics.dashboard.figure_format import FigureChange
 from analytics.dashboard.filters import compile_filters
-from analytics.dashboard.listing import ListRow
+from analytics.dashboard.list_rows import ListRow
 from analytics.dashboard.panels import PANELS, Panel, Tab
 from analytics.dashboard.plot import Point
-from analytics.dashboard.span import Span
+from analytics.dashboard.report_period import ReportPeriod
+from analytics.dashboard.report_url import DEFAULT_PERIOD, PLOTTED, ReportUrl
+from analytics.date_range import local
 from analytics.query import Dimension, Figure, Metric, Order, Period, Query, Result
 from analytics.site import Site
-from analytics.store import buckets, localtime
+from analytics.store.sql import time_buckets
 
 PANEL_ROWS: Final = 9
 LIVE_MS: Final = 5 * 60_000
@@ -37,13 +38,13 @@ class Card(NamedTuple):
     label: str
     value: str
     exact: str
-    change: Change | None
+    change: FigureChange | None
     before: str
     url: str
     chosen: bool
 
 
-class Box(NamedTuple):
+class PanelView(NamedTuple):
     """One panel with its open tab."""
 
     panel: Panel
@@ -65,17 +66,17 @@ class Blank(NamedTuple):
 class Report(NamedTuple):
     """Everything that the page shows."""
 
-    address: Address
+    address: ReportUrl
     compare: bool
     """Whether the period before is shown."""
     nothing_before: bool
     """Whether a comparison was asked for with a period that has no visits."""
-    span: Span
+    span: ReportPeriod
     interval: str
     intervals: tuple[str, ...]
     cards: Sequence[Card]
     points: Sequence[Point]
-    boxes: Sequence[Box]
+    boxes: Sequence[PanelView]
     current_visitors: int
     blank: Blank | None
     """Why the report is empty; None when it is not."""
@@ -85,7 +86,7 @@ class Report(NamedTuple):
     """How many hits of all sites are still being counted, where that is known."""
 
 
-async def report(deps: Dashboard, site: Site, address: Address) -> Report:
+async def report(deps: DashboardContext, site: Site, address: ReportUrl) -> Report:
     """Ask and answer.
 
     Without a chosen period: the last 28 days; where those are empty, today for a site that is new
@@ -104,11 +105,11 @@ async def report(deps: Dashboard, site: Site, address: Address) -> Report:
     return await _report(deps, site, chosen, chosen.period)
 
 
-async def _report(deps: Dashboard, site: Site, address: Address, period: str) -> Report:
+async def _report(deps: DashboardContext, site: Site, address: ReportUrl, period: str) -> Report:
     now = deps.clock()
 
     compare = address.compare and period != "all"  # nothing lies before all time
-    covered = await span.resolve(deps, address, period, site.timezone)
+    covered = await report_period.resolve(deps, address, period, site.timezone)
     offered = plot.intervals(covered.period)
     interval = (
         address.interval if address.interval in offered else plot.usual_interval(covered.period)
@@ -124,10 +125,10 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
         *(_list(deps, address, tab, covered.period) for tab in tabs),
     )
     # Nothing before is nothing to compare with: no arrows, no flat line.
-    unlike = compare and not any(figures.number(value) for value in _first(before))
+    unlike = compare and not any(figure_format.number(value) for value in _first(before))
     compare = compare and not unlike
-    visitors = figures.number(_first(totals)[0]) or 0
-    some = visitors or figures.number(_first(totals)[2])
+    visitors = figure_format.number(_first(totals)[0]) or 0
+    some = visitors or figure_format.number(_first(totals)[2])
     # It may be empty only because its hits are still being counted.
     blank = (
         None
@@ -168,10 +169,10 @@ async def _report(deps: Dashboard, site: Site, address: Address, period: str) ->
         )
 
     # Hundreds of buckets by name, twice, take a while, and events have to be answered meanwhile.
-    return await aside(assembled)
+    return await run_in_cpu_thread(assembled)
 
 
-async def _blank(deps: Dashboard, address: Address, period: Period, now: int) -> Blank:
+async def _blank(deps: DashboardContext, address: ReportUrl, period: Period, now: int) -> Blank:
     if address.conditions:
         return Blank("filters", 0)
     first = await deps.store.first_event(address.site)
@@ -185,15 +186,15 @@ async def _blank(deps: Dashboard, address: Address, period: Period, now: int) ->
 
 
 async def _last_days(
-    deps: Dashboard, site: Site, address: Address, first_event: int, empty: Period
-) -> Address:
+    deps: DashboardContext, site: Site, address: ReportUrl, first_event: int, empty: Period
+) -> ReportUrl:
     """The page for today if it has an event, else for the four weeks up to the last day with one.
 
     *empty* is a period that has none.
     """
     now = deps.clock()
     # No series is longer; a single event of a clock that was never set is decades older.
-    since = max(first_event, now - (buckets.MAX_BUCKETS - 1) * localtime.DAY_MS)
+    since = max(first_event, now - (time_buckets.MAX_BUCKETS - 1) * localtime.DAY_MS)
     result = await deps.store.query(
         Query(
             site=site.domain,
@@ -223,10 +224,10 @@ def _first(result: Result) -> Sequence[Figure]:
 
 def count_of(result: Result) -> int:
     """The only figure of a query for one count."""
-    return int(figures.number(_first(result)[0]) or 0)
+    return int(figure_format.number(_first(result)[0]) or 0)
 
 
-def _headline(address: Address, period: Period) -> Query:
+def _headline(address: ReportUrl, period: Period) -> Query:
     return Query(
         site=address.site,
         metrics=address.counted(PLOTTED),
@@ -236,7 +237,7 @@ def _headline(address: Address, period: Period) -> Query:
     )
 
 
-def _series(address: Address, interval: str, period: Period) -> Query:
+def _series(address: ReportUrl, interval: str, period: Period) -> Query:
     return Query(
         site=address.site,
         metrics=(address.metric,),
@@ -254,33 +255,33 @@ def current_visitors(site: str, now: int) -> Query:
     return Query(site=site, metrics=(Metric.VISITORS,), period=period)
 
 
-async def _list(deps: Dashboard, address: Address, tab: Tab, period: Period) -> Result:
-    if not listing.name_of(tab, address):
+async def _list(deps: DashboardContext, address: ReportUrl, tab: Tab, period: Period) -> Result:
+    if not list_rows.name_of(tab, address):
         return Result(rows=())
-    asked = listing.query(address, tab, period, tab.shown, limit=PANEL_ROWS + 1)
+    asked = list_rows.query(address, tab, period, tab.shown, limit=PANEL_ROWS + 1)
     return await deps.store.query(asked)
 
 
-def _box(address: Address, panel: Panel, tab: Tab, result: Result, visitors: float) -> Box:
-    rows = listing.rows(address, tab, tab.shown, result, visitors)
-    return Box(panel, tab, tab.shown, rows[:PANEL_ROWS], len(rows) > PANEL_ROWS)
+def _box(address: ReportUrl, panel: Panel, tab: Tab, result: Result, visitors: float) -> PanelView:
+    rows = list_rows.rows(address, tab, tab.shown, result, visitors)
+    return PanelView(panel, tab, tab.shown, rows[:PANEL_ROWS], len(rows) > PANEL_ROWS)
 
 
 def _cards(
-    address: Address, totals: Sequence[Figure], before: Sequence[Figure] | None
+    address: ReportUrl, totals: Sequence[Figure], before: Sequence[Figure] | None
 ) -> list[Card]:
     # A rate of no visits at all is nothing to compare with.
     visited = before is not None and bool(before[PLOTTED.index(Metric.VISITS)])
     return [
         Card(
             metric=metric,
-            label=figures.LABELS[metric],
-            value=figures.read(metric, totals[index]),
-            exact=figures.exact(metric, totals[index]),
-            change=figures.change(metric, totals[index], before[index])
+            label=figure_format.LABELS[metric],
+            value=figure_format.read(metric, totals[index]),
+            exact=figure_format.exact(metric, totals[index]),
+            change=figure_format.change(metric, totals[index], before[index])
             if before and (visited or metric in _COUNTS)
             else None,
-            before=figures.exact(metric, before[index]) if before else "",
+            before=figure_format.exact(metric, before[index]) if before else "",
             url=address.but(metric=metric).url(),
             chosen=metric is address.metric,
         )

@@ -6,24 +6,31 @@ from typing import Final
 
 from starlette.responses import Response
 
-from analytics.dashboard import address as addresses
-from analytics.dashboard import filters, frame_first, listing, made_up, names, span
-from analytics.dashboard.address import DEFAULT_PERIOD, INTERVALS, PERIODS, Address
-from analytics.dashboard.ask import Ask, redirect
-from analytics.dashboard.choices import unknown
+from analytics.dashboard import (
+    display_names,
+    filters,
+    foreign_hosts,
+    list_rows,
+    report_period,
+    streamed_page,
+)
+from analytics.dashboard import report_url as addresses
+from analytics.dashboard.page_request import PageRequest, redirect
 from analytics.dashboard.panels import PANELS, Panel, Tab
 from analytics.dashboard.report import count_of, report
+from analytics.dashboard.report_url import DEFAULT_PERIOD, INTERVALS, PERIODS, ReportUrl
 from analytics.errors import Malformed, NotFound
 from analytics.parsing import whole_number
 from analytics.query import Metric, Op, Query, Result
 from analytics.site import Site
+from analytics.suggestions import unknown
 
 LIST_ROWS: Final = 100
 _MEASURED: Final = frozenset({Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH})
 _MAX_PAGE: Final = 100_000
 
 
-async def show(ask: Ask) -> Response:
+async def show(ask: PageRequest) -> Response:
     """The report; the filter form leads here too, and is sent on to the address it means."""
     site = ask.site()
     asked = ask.request.query_params
@@ -32,7 +39,7 @@ async def show(ask: Ask) -> Response:
         return redirect(
             _filtered(address, asked.get("f_name", ""), asked.get("f_op", ""), asked["f_value"])
         )
-    return await frame_first.page(
+    return await streamed_page.page(
         ask,
         "report.html",
         _found(ask, site, address),
@@ -45,41 +52,43 @@ async def show(ask: Ask) -> Response:
     )
 
 
-async def _found(ask: Ask, site: Site, address: Address) -> dict[str, object]:
+async def _found(ask: PageRequest, site: Site, address: ReportUrl) -> dict[str, object]:
     found = await report(ask.deps, site, address)
     owner = ask.person is not None and ask.person.owner
-    foreign = await made_up.foreign_hosts(ask.deps, site) if owner else ()
+    foreign = await foreign_hosts.foreign_hosts(ask.deps, site) if owner else ()
     return {"report": found, "address": found.address, "foreign": foreign}
 
 
-def _filtered(address: Address, name: str, op: str, value: str) -> str:
+def _filtered(address: ReportUrl, name: str, op: str, value: str) -> str:
     if op not in set(filters.OPERATORS):
         raise Malformed("f_op", unknown("operator", op, filters.OPERATORS))
     if not value.strip():
         return address.url()
     value = value.strip()
     if name == "country" and op in (Op.IS, Op.IS_NOT):
-        value = names.country_code(value)
+        value = display_names.country_code(value)
     return address.with_condition(name, value, Op(op)).url()
 
 
-async def full_list(ask: Ask) -> Response:
+async def full_list(ask: PageRequest) -> Response:
     """Every row of one tab, a hundred to a page."""
     site = ask.site()
     asked = ask.request.query_params
     address = addresses.parse(site.domain, asked)
     panel, tab = _tab(ask.request.path_params["tab"])
     tab = tab._replace(metrics=address.counted(tab.metrics))
-    if not listing.name_of(tab, address):
+    if not list_rows.name_of(tab, address):
         raise Malformed("prop", "name the property whose values you want to see")
     search = asked.get("search", "")[: filters.MAX_VALUE_CHARS]
     number = whole_number(asked.get("page", "1"), "page", least=1, most=_MAX_PAGE)
     order = _order(tab, asked.get("sort", tab.metrics[0].value))
     ascending = asked.get("dir") == "asc"
-    covered = await span.resolve(ask.deps, address, address.period or DEFAULT_PERIOD, site.timezone)
+    covered = await report_period.resolve(
+        ask.deps, address, address.period or DEFAULT_PERIOD, site.timezone
+    )
 
     def of_page(number: int) -> Query:
-        return listing.query(
+        return list_rows.query(
             address,
             tab,
             covered.period,
@@ -103,14 +112,14 @@ async def full_list(ask: Ask) -> Response:
         )
     )
     visitors = count_of(totals)
-    fewest = listing.fewest_visitors(order, visitors)
+    fewest = list_rows.fewest_visitors(order, visitors)
     result = await ask.deps.store.query(of_page(number))
     total = result.total_rows if result.total_rows is not None else len(result.rows)
     pages = max(1, -(-total // LIST_ROWS))
     if number > pages:  # rows have gone, or somebody typed the address
         number = pages
         result = await ask.deps.store.query(of_page(number))
-    rows = listing.rows(address, tab, tab.metrics, result, visitors, fewest=fewest)
+    rows = list_rows.rows(address, tab, tab.metrics, result, visitors, fewest=fewest)
     return await ask.long_page(
         "list.html",
         site=site,

@@ -8,19 +8,19 @@ from typing import Final
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from analytics.catalog import service
 from analytics.dashboard import confirmation
-from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
+from analytics.dashboard.page_request import PageRequest
 from analytics.dashboard.site_access import NEW_KEY, days_of, label_of, revocation, scopes_of
 from analytics.errors import Malformed, NotFound
-from analytics.store.catalog import service
 from analytics.wording import counted
 
 PAGE: Final = "/admin"
-Change = Callable[[Ask, FormData], Awaitable[Response]]
+Change = Callable[[PageRequest, FormData], Awaitable[Response]]
 
 
-async def change(ask: Ask, form: FormData) -> Response:
+async def change(ask: PageRequest, form: FormData) -> Response:
     """Do what the posted form asks for; `form` names which of the page's forms it is."""
     name = str(form.get("form", ""))
     if name not in _CHANGES:
@@ -28,7 +28,7 @@ async def change(ask: Ask, form: FormData) -> Response:
     return await _CHANGES[name](ask, form)
 
 
-async def question(ask: Ask, given: Mapping[str, str]) -> Confirmation:
+async def question(ask: PageRequest, given: Mapping[str, str]) -> Confirmation:
     """The question before one of the changes that cannot be undone."""
     name = given.get("form", "")
     if name not in _QUESTIONS:
@@ -36,7 +36,7 @@ async def question(ask: Ask, given: Mapping[str, str]) -> Confirmation:
     return await _QUESTIONS[name](ask, given)
 
 
-async def _add_key(ask: Ask, form: FormData) -> Response:
+async def _add_key(ask: PageRequest, form: FormData) -> Response:
     _, secret = await service.create_key(
         ask.deps.catalog,
         scopes=scopes_of(form),
@@ -47,7 +47,7 @@ async def _add_key(ask: Ask, form: FormData) -> Response:
     return ask.done(PAGE, NEW_KEY, where="keys", secret=secret)
 
 
-async def _revoke(ask: Ask, form: FormData) -> Response:
+async def _revoke(ask: PageRequest, form: FormData) -> Response:
     asked = await _revoke_question(ask, form)
     if answer := confirmation.first(ask, asked, form):
         return answer
@@ -55,12 +55,12 @@ async def _revoke(ask: Ask, form: FormData) -> Response:
     return ask.done(PAGE, f"{key.label or 'The key'} is revoked.", where="keys")
 
 
-async def _revoke_question(ask: Ask, given: Mapping[str, object]) -> Confirmation:
+async def _revoke_question(ask: PageRequest, given: Mapping[str, object]) -> Confirmation:
     key = await service.find_key(ask.deps.catalog, str(given.get("key", "")))
     return revocation(key, page=PAGE, part="keys")
 
 
-async def _role(ask: Ask, form: FormData) -> Response:
+async def _role(ask: PageRequest, form: FormData) -> Response:
     email = str(form.get("email", ""))
     if email == ask.owner().email:
         raise Malformed("email", "You cannot change your own role.")
@@ -69,7 +69,7 @@ async def _role(ask: Ask, form: FormData) -> Response:
     return ask.done(PAGE, f"{person.email} {sees} now.", where="people")
 
 
-async def _password(ask: Ask, form: FormData) -> Response:
+async def _password(ask: PageRequest, form: FormData) -> Response:
     person = await service.person(ask.deps.catalog, str(form.get("email", "")))
     if person.email == ask.owner().email:
         raise Malformed("email", "Your own password is changed under Account.")
@@ -82,20 +82,20 @@ async def _password(ask: Ask, form: FormData) -> Response:
     return ask.done(PAGE, text, where="people")
 
 
-async def _end_sessions(ask: Ask, form: FormData) -> Response:
+async def _end_sessions(ask: PageRequest, form: FormData) -> Response:
     person = await service.person(ask.deps.catalog, str(form.get("email", "")))
     ended = await ask.deps.catalog.people.end_sessions(person.email, keep=ask.session)
     text = f"{person.email} is logged out everywhere: {counted(ended, 'session')} ended."
     return ask.done(PAGE, text, where="people")
 
 
-async def _end_all_sessions(ask: Ask, _: FormData) -> Response:
+async def _end_all_sessions(ask: PageRequest, _: FormData) -> Response:
     ended = await ask.deps.catalog.people.end_sessions(None, keep=ask.session)
     text = f"Everybody else is logged out: {counted(ended, 'session')} ended. Yours goes on."
     return ask.done(PAGE, text, where="people")
 
 
-async def _remove_person(ask: Ask, form: FormData) -> Response:
+async def _remove_person(ask: PageRequest, form: FormData) -> Response:
     if str(form.get("email", "")) == ask.owner().email:
         raise Malformed("email", "You cannot remove your own account.")
     asked = await _remove_person_question(ask, form)
@@ -105,7 +105,7 @@ async def _remove_person(ask: Ask, form: FormData) -> Response:
     return ask.done(PAGE, f"{asked.fields['email']} can no longer log in.", where="people")
 
 
-async def _remove_person_question(ask: Ask, given: Mapping[str, object]) -> Confirmation:
+async def _remove_person_question(ask: PageRequest, given: Mapping[str, object]) -> Confirmation:
     person = await service.person(ask.deps.catalog, str(given.get("email", "")))
     sees = "everything, as an owner" if person.owner else ", ".join(person.sites) or "no site"
     return Confirmation(
@@ -129,7 +129,9 @@ _CHANGES: Final[dict[str, Change]] = {
     "end-all-sessions": _end_all_sessions,
     "remove-person": _remove_person,
 }
-_QUESTIONS: Final[dict[str, Callable[[Ask, Mapping[str, object]], Awaitable[Confirmation]]]] = {
+_QUESTIONS: Final[
+    dict[str, Callable[[PageRequest, Mapping[str, object]], Awaitable[Confirmation]]]
+] = {
     "revoke": _revoke_question,
     "remove-person": _remove_person_question,
 }

@@ -7,9 +7,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Scope
 
+from analytics.catalog.base import People
 from analytics.errors import AnalyticsError
 from analytics.person import Person
-from analytics.store.catalog.base import People
 
 COOKIE: Final = "analytics_session"
 SECURE_COOKIE: Final = f"__Host-{COOKIE}"

@@ -11,9 +11,9 @@ import hmac
 
 from starlette.responses import Response
 
-from analytics import acting
-from analytics.dashboard.ask import MAX_PASSWORD_FORM_BYTES, Ask, redirect
+from analytics import actor
 from analytics.dashboard.login import remember, remember_device
+from analytics.dashboard.page_request import MAX_PASSWORD_FORM_BYTES, PageRequest, redirect
 from analytics.dashboard.throttle import Throttle
 from analytics.errors import Invalid, Malformed
 
@@ -25,7 +25,7 @@ class Setup:
         self._throttle = throttle
         self._one_at_a_time = asyncio.Lock()
 
-    async def show(self, ask: Ask) -> Response:
+    async def show(self, ask: PageRequest) -> Response:
         """The form for the owner's account; without the token, where to find it."""
         if await ask.deps.catalog.people.all():
             return redirect("/login")
@@ -36,7 +36,7 @@ class Setup:
             return welcome(ask, wrong_link=True)
         return ask.page("setup.html", token=token, email="", problem="")
 
-    async def create(self, ask: Ask) -> Response:
+    async def create(self, ask: PageRequest) -> Response:
         """Create the owner, log in, and go on to the first site."""
         form = await ask.form(MAX_PASSWORD_FORM_BYTES)
         token, email = form.get("token", ""), form.get("email", "").strip()
@@ -50,7 +50,7 @@ class Setup:
             async with self._one_at_a_time:
                 if await people.all():
                     return redirect("/login")
-                with acting.acting(acting.SETUP):
+                with actor.acting_as(actor.SETUP):
                     await people.add(email, password, owner=True)
         except Invalid as error:
             problem = error.reason if isinstance(error, Malformed) else str(error)
@@ -64,7 +64,7 @@ class Setup:
         await remember_device(ask, response, email)
         return response
 
-    def _opens(self, ask: Ask, token: str) -> bool:
+    def _opens(self, ask: PageRequest, token: str) -> bool:
         """Return whether *token* is the printed one. Raise `TooMany` for too many wrong ones."""
         expected = ask.deps.setup_token or ""
         if expected and hmac.compare_digest(token.encode(), expected.encode()):
@@ -81,6 +81,6 @@ def check_typed(password: str, again: str, *, before: str | None = None) -> None
         raise Malformed("again", "The two passwords differ. Type the same one twice.")
 
 
-def welcome(ask: Ask, *, wrong_link: bool = False) -> Response:
+def welcome(ask: PageRequest, *, wrong_link: bool = False) -> Response:
     """The page before anybody has an account, which says where to find the link to begin with."""
     return ask.page("welcome.html", status=403 if wrong_link else 200, wrong_link=wrong_link)

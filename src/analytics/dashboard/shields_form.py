@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from analytics.catalog.rules import MAX_RULES, SHIELDS, ListRule
 from analytics.errors import Malformed
 from analytics.site import Shields
-from analytics.store.catalog.rules import MAX_RULES, SHIELDS, ListRule
 
 MAX_NAMED: Final = 10
 """The most wrong lines of a box that a message names; it only counts the others."""

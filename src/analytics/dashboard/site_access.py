@@ -8,16 +8,16 @@ from typing import Final
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from analytics.catalog import domain as domains
+from analytics.catalog import service
 from analytics.dashboard import confirmation
-from analytics.dashboard.ask import Ask
 from analytics.dashboard.confirmation import Confirmation
+from analytics.dashboard.page_request import PageRequest
 from analytics.dashboard.templates import path_of
 from analytics.errors import Malformed
 from analytics.parsing import whole_number
 from analytics.person import MAX_KEY_DAYS, Key, Scope
 from analytics.site import Site
-from analytics.store.catalog import domain as domains
-from analytics.store.catalog import service
 from analytics.wording import counted
 
 SCOPES: Final[dict[Scope, str]] = {
@@ -38,7 +38,7 @@ def scopes_of(form: FormData) -> list[Scope]:
     return scopes
 
 
-async def add_key(ask: Ask, site: Site, form: FormData) -> Response:
+async def add_key(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Create a key for this site alone, and show its secret once."""
     _, secret = await service.create_key(
         ask.deps.catalog,
@@ -63,7 +63,7 @@ def days_of(form: FormData) -> int | None:
     return whole_number(text, "expires", least=1, most=MAX_KEY_DAYS)
 
 
-async def revoke_key(ask: Ask, site: Site, form: FormData) -> Response:
+async def revoke_key(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Revoke a key of this site, after the question."""
     question = await revoke_question(ask, site, form)
     if answer := confirmation.first(ask, question, form):
@@ -72,7 +72,9 @@ async def revoke_key(ask: Ask, site: Site, form: FormData) -> Response:
     return ask.done(_settings(site), f"{key.label or 'The key'} is revoked.", where="key")
 
 
-async def revoke_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Confirmation:
+async def revoke_question(
+    ask: PageRequest, site: Site, given: Mapping[str, object]
+) -> Confirmation:
     """Return what stops when the key is revoked."""
     key = await service.find_key(ask.deps.catalog, str(given.get("key", "")), of=site.domain)
     return revocation(key, page=_settings(site), part="key")
@@ -94,7 +96,7 @@ def revocation(key: Key, *, page: str, part: str) -> Confirmation:
     )
 
 
-async def add_person(ask: Ask, site: Site, form: FormData) -> Response:
+async def add_person(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Let somebody see this site, or everything: with a new account or the one that they have."""
     email = str(form.get("email", "")).strip()
     owner = form.get("role") == "owner"
@@ -126,7 +128,7 @@ async def add_person(ask: Ask, site: Site, form: FormData) -> Response:
     return ask.done(_settings(site), text, where="person")
 
 
-async def remove_person(ask: Ask, site: Site, form: FormData) -> Response:
+async def remove_person(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Take this site away from somebody, after the question."""
     if str(form.get("email", "")) == ask.owner().email:
         raise Malformed("email", "You cannot remove your own account.")
@@ -139,7 +141,9 @@ async def remove_person(ask: Ask, site: Site, form: FormData) -> Response:
     return ask.done(_settings(site), text, where="person")
 
 
-async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, object]) -> Confirmation:
+async def remove_person_question(
+    ask: PageRequest, site: Site, given: Mapping[str, object]
+) -> Confirmation:
     """Return what somebody loses without this site."""
     person = await service.person(ask.deps.catalog, str(given.get("email", "")))
     if person.owner:
@@ -161,14 +165,16 @@ async def remove_person_question(ask: Ask, site: Site, given: Mapping[str, objec
     )
 
 
-async def show_removal(ask: Ask, site: Site, *, problem: str = "", status: int = 200) -> Response:
+async def show_removal(
+    ask: PageRequest, site: Site, *, problem: str = "", status: int = 200
+) -> Response:
     """Show what goes with the site, and the form that removes it."""
     await ask.deps.settle()
     going = await service.attached(ask.deps.catalog, ask.deps.erases, site.domain)
     return ask.page("remove_site.html", status=status, site=site, going=going, problem=problem)
 
 
-async def remove_site(ask: Ask, site: Site, form: FormData) -> Response:
+async def remove_site(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Remove the site whose name was typed, with or without its events."""
     typed = str(form.get("domain", "")).strip().lower()
     if typed not in (site.domain, domains.shown(site.domain)):

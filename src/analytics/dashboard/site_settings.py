@@ -10,19 +10,26 @@ import msgspec
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from analytics.dashboard import confirmation, erase_form, filters, made_up, names, site_access
-from analytics.dashboard.ask import Ask
+from analytics.catalog import service
+from analytics.catalog import timezone as timezones
+from analytics.catalog.rules import MAX_RETENTION_DAYS
+from analytics.dashboard import (
+    confirmation,
+    display_names,
+    erase_form,
+    filters,
+    foreign_hosts,
+    site_access,
+)
 from analytics.dashboard.confirmation import Confirmation
+from analytics.dashboard.page_request import PageRequest
+from analytics.dashboard.report_period import day_name
 from analytics.dashboard.shields_form import BadRules, read_shields
 from analytics.dashboard.sites import snippet
-from analytics.dashboard.span import day_name
 from analytics.dashboard.templates import path_of
 from analytics.errors import Conflict, Malformed, NotFound
 from analytics.parsing import whole_number
 from analytics.site import Site
-from analytics.store.catalog import service
-from analytics.store.catalog import timezone as timezones
-from analytics.store.catalog.rules import MAX_RETENTION_DAYS
 from analytics.wording import counted
 
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
@@ -34,15 +41,15 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What each form that saves a whole group of settings writes."""
 
-Change = Callable[[Ask, Site, FormData], Awaitable[Response]]
+Change = Callable[[PageRequest, Site, FormData], Awaitable[Response]]
 
 
-async def show(ask: Ask) -> Response:
+async def show(ask: PageRequest) -> Response:
     """The page with all its forms."""
     return await _page(ask, ask.owned_site())
 
 
-async def change(ask: Ask) -> Response:
+async def change(ask: PageRequest) -> Response:
     """Do what the posted form asks for; `form` names which of the page's forms it is."""
     site = ask.owned_site()
     form = await ask.posted()
@@ -61,7 +68,7 @@ async def change(ask: Ask) -> Response:
         return await _page(ask, site, error=error, form=name, given=form)
 
 
-async def confirm(ask: Ask) -> Response:
+async def confirm(ask: PageRequest) -> Response:
     """The question before one of the changes that cannot be undone."""
     site = ask.owned_site()
     asked = ask.request.query_params
@@ -75,7 +82,7 @@ async def confirm(ask: Ask) -> Response:
 
 
 async def _page(
-    ask: Ask,
+    ask: PageRequest,
     site: Site,
     *,
     error: Malformed | Conflict | None = None,
@@ -92,12 +99,12 @@ async def _page(
         site=site,
         snippet=snippet(ask, site),
         local=snippet(ask, site, on_this_machine=True),
-        timezones=names.timezones(),
+        timezones=display_names.timezones(),
         people=[person for person in people if person.sees(site.domain)],
         keys=[key for key in keys if key.site == site.domain],
         key_uses=await ask.deps.catalog.keys.last_used(),
         keys_of_all=sum(key.site is None for key in keys),
-        foreign=await made_up.foreign_hosts(ask.deps, site),
+        foreign=await foreign_hosts.foreign_hosts(ask.deps, site),
         scopes=site_access.SCOPES,
         dimensions=filters.LABELS,
         operators={op.value: verb for op, verb in filters.OPERATORS.items()},
@@ -118,14 +125,14 @@ def _versions(site: Site) -> dict[str, str]:
     return {form: hashlib.sha256(value).hexdigest()[:16] for form, value in values.items()}
 
 
-async def _general(ask: Ask, site: Site, form: FormData) -> Response:
-    timezone = timezones.checked(names.timezone_of(str(form.get("timezone", ""))[:60]))
+async def _general(ask: PageRequest, site: Site, form: FormData) -> Response:
+    timezone = timezones.checked(display_names.timezone_of(str(form.get("timezone", ""))[:60]))
     changed = msgspec.structs.replace(site, timezone=timezone, public="public" in form)
     await ask.deps.catalog.sites.change(changed)
     return _saved(ask, site, "general")
 
 
-async def _privacy(ask: Ask, site: Site, form: FormData) -> Response:
+async def _privacy(ask: PageRequest, site: Site, form: FormData) -> Response:
     changed = msgspec.structs.replace(
         site, honour_dnt="honour_dnt" in form, cookieless="cookieless" in form
     )
@@ -133,13 +140,13 @@ async def _privacy(ask: Ask, site: Site, form: FormData) -> Response:
     return _saved(ask, site, "privacy")
 
 
-async def _shields(ask: Ask, site: Site, form: FormData) -> Response:
+async def _shields(ask: PageRequest, site: Site, form: FormData) -> Response:
     shields = read_shields({key: str(value) for key, value in form.items()})
     await ask.deps.catalog.sites.change(msgspec.structs.replace(site, shields=shields))
     return _saved(ask, site, "shields")
 
 
-async def _retention(ask: Ask, site: Site, form: FormData) -> Response:
+async def _retention(ask: PageRequest, site: Site, form: FormData) -> Response:
     days = _days(str(form.get("days", "")))
     shorter = days is not None and service.is_shorter(days, site.retention_days)
     if shorter and days is not None and (await _expired(ask, site, days)).events:
@@ -151,7 +158,7 @@ async def _retention(ask: Ask, site: Site, form: FormData) -> Response:
     return ask.done(_path(site), f"Saved: events are kept {kept}.", where="retention")
 
 
-async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Confirmation:
+async def _retention_question(ask: PageRequest, site: Site, given: dict[str, str]) -> Confirmation:
     """Return what a shorter retention deletes."""
     days = _days(given.get("days", ""))
     if days is None:
@@ -176,7 +183,7 @@ async def _retention_question(ask: Ask, site: Site, given: dict[str, str]) -> Co
     )
 
 
-async def _expired(ask: Ask, site: Site, days: int) -> service.Expired:
+async def _expired(ask: PageRequest, site: Site, days: int) -> service.Expired:
     return await service.expired(ask.deps.store, site, days, ask.deps.clock())
 
 
@@ -189,7 +196,7 @@ def _path(site: Site) -> str:
     return f"{path_of(site.domain)}/settings"
 
 
-def _saved(ask: Ask, site: Site, where: str) -> Response:
+def _saved(ask: PageRequest, site: Site, where: str) -> Response:
     return ask.done(_path(site), "Saved.", where=where)
 
 
@@ -197,8 +204,8 @@ _CHANGES: Final[dict[str, Change]] = {
     "general": _general,
     "privacy": _privacy,
     "shields": _shields,
-    "made-up": made_up.change,
-    "accept-host": made_up.accept_host,
+    "made-up": foreign_hosts.change,
+    "accept-host": foreign_hosts.accept_host,
     "retention": _retention,
     erase_form.FORM: erase_form.change,
     "key": site_access.add_key,
@@ -208,7 +215,9 @@ _CHANGES: Final[dict[str, Change]] = {
     "remove-site": site_access.remove_site,
 }
 
-_QUESTIONS: Final[dict[str, Callable[[Ask, Site, dict[str, str]], Awaitable[Confirmation]]]] = {
+_QUESTIONS: Final[
+    dict[str, Callable[[PageRequest, Site, dict[str, str]], Awaitable[Confirmation]]]
+] = {
     "retention": _retention_question,
     erase_form.FORM: erase_form.question_of,
     "revoke": site_access.revoke_question,

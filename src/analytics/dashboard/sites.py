@@ -7,21 +7,21 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from analytics.dashboard import figures, made_up, names, setup, sparkline
-from analytics.dashboard.arrival import arrival
-from analytics.dashboard.ask import Ask, redirect
-from analytics.dashboard.date_range import local
-from analytics.dashboard.figures import Change
-from analytics.dashboard.span import day_name
+from analytics.catalog import service
+from analytics.catalog.domain import shown
+from analytics.dashboard import display_names, figure_format, foreign_hosts, setup, sparkline
+from analytics.dashboard.figure_format import FigureChange
+from analytics.dashboard.first_hit import first_hit_of
+from analytics.dashboard.page_request import PageRequest, redirect
+from analytics.dashboard.report_period import day_name
 from analytics.dashboard.sparkline import Sparkline
 from analytics.dashboard.templates import path_of
 from analytics.dashboard.unknown_sites import unknown_sites
+from analytics.date_range import local
 from analytics.errors import Conflict, Malformed
 from analytics.parsing import whole_number
 from analytics.query import Metric, Recent
 from analytics.site import Site
-from analytics.store.catalog import service
-from analytics.store.catalog.domain import shown
 
 PAGE_SITES: Final = 48
 _FEW_SITES: Final = 10
@@ -36,12 +36,12 @@ class SiteCard(NamedTuple):
 
     domain: str
     visitors: str
-    change: Change | None
+    change: FigureChange | None
     current: int
     line: Sparkline
 
 
-async def show(ask: Ask) -> Response:
+async def show(ask: PageRequest) -> Response:
     """`/`: the sites that this person sees; the first run's page before there is anybody."""
     if ask.person is None and not await ask.deps.catalog.people.all():
         return setup.welcome(ask)
@@ -83,26 +83,26 @@ def _is_like(domain: str, search: str) -> bool:
 def _card(domain: str, recent: Recent) -> SiteCard:
     return SiteCard(
         domain=domain,
-        visitors=figures.short(recent.visitors),
-        change=figures.change(Metric.VISITORS, recent.visitors, recent.before),
+        visitors=figure_format.short(recent.visitors),
+        change=figure_format.change(Metric.VISITORS, recent.visitors, recent.before),
         current=recent.current,
         line=sparkline.sparkline(recent.hours),
     )
 
 
-async def new(ask: Ask) -> Response:
+async def new(ask: PageRequest) -> Response:
     """The form for a new site."""
     ask.owner()
     domain = ask.request.query_params.get("domain", "")[:300]
     return _form(ask, domain=domain, timezone="", problem="")
 
 
-async def add(ask: Ask) -> Response:
+async def add(ask: PageRequest) -> Response:
     """Create the site and go on to its snippet."""
     ask.owner()
     form = await ask.form()
     domain, timezone = form.get("domain", "").strip(), form.get("timezone", "Etc/UTC")
-    timezone = names.timezone_of(timezone)
+    timezone = display_names.timezone_of(timezone)
     try:
         added = await service.add_site(ask.deps.catalog, ask.deps.store, domain, timezone=timezone)
     except (Malformed, Conflict) as error:
@@ -119,25 +119,27 @@ async def add(ask: Ask) -> Response:
     )
 
 
-def _form(ask: Ask, *, domain: str, timezone: str, problem: str, status: int = 200) -> Response:
+def _form(
+    ask: PageRequest, *, domain: str, timezone: str, problem: str, status: int = 200
+) -> Response:
     return ask.page(
         "new_site.html",
         status=status,
         domain=domain,
         timezone=timezone,
-        timezones=names.timezones(),
+        timezones=display_names.timezones(),
         problem=problem,
         first=not ask.sites(),
     )
 
 
-async def start(ask: Ask) -> Response:
+async def start(ask: PageRequest) -> Response:
     """The snippet to paste, and whether the first pageview has come."""
     site = ask.site()
     person = ask.someone()
-    came = await arrival(ask.deps, site)
+    came = await first_hit_of(ask.deps, site)
     unknown = await unknown_sites(ask.deps) if person.owner and not came.seen else ()
-    foreign = await made_up.foreign_hosts(ask.deps, site) if person.owner else ()
+    foreign = await foreign_hosts.foreign_hosts(ask.deps, site) if person.owner else ()
     return ask.page(
         "start.html",
         site=site,
@@ -152,7 +154,7 @@ async def start(ask: Ask) -> Response:
     )
 
 
-def snippet(ask: Ask, site: Site, *, on_this_machine: bool = False) -> str:
+def snippet(ask: PageRequest, site: Site, *, on_this_machine: bool = False) -> str:
     """The line of HTML that a page needs to be counted; *on_this_machine* on localhost, too."""
     local = " data-allow-local" if on_this_machine or _is_local(site.domain) else ""
     source = f"{ask.origin()}/tracker.js"

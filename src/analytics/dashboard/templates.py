@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analytics.dashboard import figures, filters, names
-from analytics.dashboard.date_range import local
-from analytics.dashboard.span import day_name
-from analytics.store.catalog import domain as domains
+from analytics.catalog import domain as domains
+from analytics.dashboard import display_names, figure_format, filters
+from analytics.dashboard.report_period import day_name
+from analytics.date_range import local
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -78,19 +78,19 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update(static=static, path_of=path_of, metric_labels=figures.LABELS)
-    env.globals.update(column_labels=figures.SHORT_LABELS)
+    env.globals.update(static=static, path_of=path_of, metric_labels=figure_format.LABELS)
+    env.globals.update(column_labels=figure_format.SHORT_LABELS)
     env.filters.update(
         clock=clock,
         day=day,
         flag=flag,
         site_name=domains.shown,
-        country_name=names.country,
-        language_name=names.language,
+        country_name=display_names.country,
+        language_name=display_names.language,
         sentence=sentence,
-        short=figures.short,
+        short=figure_format.short,
         filter_label=filters.label,
-        seconds=figures.duration,
+        seconds=figure_format.duration,
     )
     return env
 

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
-from analytics.dashboard.deps import Dashboard
+from analytics.catalog import domain as domains
+from analytics.dashboard.context import DashboardContext
 from analytics.errors import Malformed
-from analytics.store.catalog import domain as domains
 
 SINCE_MS: Final = 7 * 86_400_000
 MOST: Final = 50
@@ -27,7 +27,7 @@ class UnknownSite(NamedTuple):
     """The site here whose name is nearly the same; "" when there is none."""
 
 
-async def unknown_sites(deps: Dashboard) -> list[UnknownSite]:
+async def unknown_sites(deps: DashboardContext) -> list[UnknownSite]:
     """The names that the hits of the last week gave, most hits first.
 
     Anybody can send any name: only what can be the name of a site is shown, and not much of it.

@@ -19,13 +19,13 @@ import structlog
 from starlette.types import Scope
 
 from analytics import problem, request_id
+from analytics.catalog.base import SaltMissing
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
-from analytics.gateway.bounds import MAX_HEAD_BYTES, BoundedProtocol
+from analytics.gateway.connection_limits import MAX_HEAD_BYTES, BoundedProtocol
 from analytics.gateway.uploads import Uploads
-from analytics.ingest import receive
+from analytics.ingest import asgi
 from analytics.ingest.endpoint import ACCEPTED, EventEndpoint, receipt
-from analytics.store.catalog.base import SaltMissing
 from analytics.stream.base import Appending
 
 log = structlog.get_logger()
@@ -34,19 +34,19 @@ PATH: Final = "/api/event"
 _PATH: Final = PATH.encode()
 
 
-class _Nobody:
+class _NullEvent:
     """Stands for the event that wakes uvicorn's task: there is no task."""
 
     def set(self) -> None:
         """Wake nobody."""
 
 
-class Exchange:
+class RequestCycle:
     """An event's request and its answer, in the place of uvicorn's cycle."""
 
     __slots__ = ("body", "disconnected", "keep_alive", "more_body", "response_complete", "scope")
 
-    message_event = _Nobody()
+    message_event = _NullEvent()
 
     def __init__(self, scope: Scope, *, keep_alive: bool) -> None:
         self.scope = scope
@@ -69,7 +69,9 @@ class DirectProtocol(BoundedProtocol):
             super().on_headers_complete()
             return
         self.barren = 0
-        self.cycle = Exchange(cast("Scope", self.scope), keep_alive=self.parser.should_keep_alive())
+        self.cycle = RequestCycle(
+            cast("Scope", self.scope), keep_alive=self.parser.should_keep_alive()
+        )
 
     def _can_be_direct(self) -> bool:
         """Whether nothing about the request needs more than a body and an answer."""
@@ -86,19 +88,19 @@ class DirectProtocol(BoundedProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the request's body has come."""
         cycle = self.cycle
-        if type(cycle) is not Exchange:
+        if type(cycle) is not RequestCycle:
             super().on_body(body)
             return
         self.barren = 0
         if not cycle.response_complete and self.holds(body):
             cycle.body += body
             if len(cycle.body) > self.endpoint.max_body_bytes:
-                self._refuse_event(cycle, TooLarge(receive.too_large(self.endpoint.max_body_bytes)))
+                self._refuse_event(cycle, TooLarge(asgi.too_large(self.endpoint.max_body_bytes)))
 
     def on_message_complete(self) -> None:
         """The whole request is here."""
         cycle = self.cycle
-        if type(cycle) is not Exchange or self.parser.should_upgrade():
+        if type(cycle) is not RequestCycle or self.parser.should_upgrade():
             super().on_message_complete()
             return
         self.barren = 0
@@ -106,7 +108,7 @@ class DirectProtocol(BoundedProtocol):
         if not cycle.response_complete:
             self._take(cycle)
 
-    def _take(self, cycle: Exchange, *, again: bool = False) -> None:
+    def _take(self, cycle: RequestCycle, *, again: bool = False) -> None:
         try:
             records, appending = self.endpoint.take(cycle.scope, cycle.body)
         except SaltMissing as missing:
@@ -119,11 +121,11 @@ class DirectProtocol(BoundedProtocol):
         except Exception as error:
             log.exception("event_failed", request_id=request_id.of(cycle.scope).decode())
             content = problem.encode(error, request_id.of(cycle.scope).decode())
-            self._answer(cycle, problem.status(error), content, receive.JSON_HEADERS)
+            self._answer(cycle, problem.status(error), content, asgi.JSON_HEADERS)
         else:
             appending.then(partial(self._appended, cycle, records))
 
-    def _take_with_salt(self, cycle: Exchange, missing: SaltMissing) -> None:
+    def _take_with_salt(self, cycle: RequestCycle, missing: SaltMissing) -> None:
         """Take an event whose day has no salt yet: one of long ago, say."""
 
         def made(making: asyncio.Task[None]) -> None:
@@ -142,7 +144,7 @@ class DirectProtocol(BoundedProtocol):
         making.add_done_callback(made)
 
     def _appended(
-        self, cycle: Exchange, records: Sequence[LogRecord], appending: Appending
+        self, cycle: RequestCycle, records: Sequence[LogRecord], appending: Appending
     ) -> None:
         if appending.error is not None:
             self._refuse_event(cycle, appending.error)
@@ -154,19 +156,19 @@ class DirectProtocol(BoundedProtocol):
             self.transport.write(_ACCEPTED % (*headers[0], request_id.of(cycle.scope)))
             self._answered(cycle)
         else:
-            self._answer(cycle, 202, ACCEPTED, (*receive.TEXT_HEADERS, *headers))
+            self._answer(cycle, 202, ACCEPTED, (*asgi.TEXT_HEADERS, *headers))
 
-    def _refuse_event(self, cycle: Exchange, error: AnalyticsError) -> None:
+    def _refuse_event(self, cycle: RequestCycle, error: AnalyticsError) -> None:
         self.endpoint.counts.refused(error)
-        headers, content = receive.refusal(cycle.scope, error)
+        headers, content = asgi.refusal(cycle.scope, error)
         self._answer(cycle, error.status, content, headers)
 
     def _answer(
         self,
-        cycle: Exchange,
+        cycle: RequestCycle,
         status: int,
         content: bytes,
-        headers: Iterable[receive.Header],
+        headers: Iterable[asgi.Header],
     ) -> None:
         if cycle.disconnected:
             return
@@ -182,7 +184,7 @@ class DirectProtocol(BoundedProtocol):
             self.transport.close()
         self._answered(cycle)
 
-    def _answered(self, cycle: Exchange) -> None:
+    def _answered(self, cycle: RequestCycle) -> None:
         cycle.response_complete = True
         self.on_response_complete()
 
@@ -195,7 +197,7 @@ _STATUS: Final = {
 
 _ACCEPTED: Final = (
     _STATUS[202]
-    + b"".join(b"%b: %b\r\n" % header for header in receive.TEXT_HEADERS)
+    + b"".join(b"%b: %b\r\n" % header for header in asgi.TEXT_HEADERS)
     + b"%%b: %%b\r\nx-request-id: %%b\r\ncontent-length: %d\r\n\r\n%b" % (len(ACCEPTED), ACCEPTED)
 )
 

@@ -24,14 +24,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from analytics import guest, problem, request_id
+from analytics import caller, problem, request_id
+from analytics.caller import Caller
 from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, NotFound
-from analytics.gateway import filters
+from analytics.gateway import middleware
+from analytics.gateway.disconnect import DisconnectWatch
 from analytics.gateway.module import Endpoint, Module
-from analytics.gateway.presence import Presence
-from analytics.gateway.table import Line, table
-from analytics.guest import Guest
-from analytics.turnstile import Turnstile
+from analytics.gateway.route_table import RouteLine, table
+from analytics.loop_pacing import LoopPacer
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ class Gate:
         https_only: bool = False,
         error_page: ErrorPage | None = None,
     ) -> None:
-        self._always = filters.HTTPS_ONLY if https_only else ()
+        self._always = middleware.HTTPS_ONLY if https_only else ()
         self._modules = modules
         self._serving = frozenset(serving)
         self._check = check
@@ -87,7 +87,7 @@ class Gate:
         self._max_body_bytes = max_body_bytes
         self._error_page = error_page
         self._exact: dict[str, Endpoint] = {}
-        self._turnstile = Turnstile()
+        self._turnstile = LoopPacer()
         routes: list[BaseRoute] = []
         for module in modules:
             if module.name in self._serving:
@@ -95,7 +95,7 @@ class Gate:
                 routes += module.routes
             else:
                 routes += (
-                    Elsewhere(route, module.name)
+                    NotServedHere(route, module.name)
                     for route in (*(Route(path, _nothing) for path in module.paths), *module.routes)
                 )
         self._app = Starlette(
@@ -121,7 +121,7 @@ class Gate:
                 max_age=86_400,
             )
 
-    def table(self) -> list[Line]:
+    def table(self) -> list[RouteLine]:
         """Every route, with the module that it belongs to."""
         return table(self._modules, self._serving)
 
@@ -138,7 +138,7 @@ class Gate:
             named = ((request_id.HEADER, number), *self._always)
             exact = self._exact.get(scope["path"])
             if exact is not None:
-                send = filters.answering(send, named)
+                send = middleware.answering(send, named)
                 # An endpoint charges for what it takes, and not for what it refuses or explains.
                 if not exact.charges or scope["method"] != exact.method:
                     try:
@@ -147,7 +147,9 @@ class Gate:
                         return await self._answered(scope, receive, send, error)
                 return await exact(scope, receive, send)
             return await self._routed(
-                scope, receive, filters.staying(filters.answering(send, named, filters.UNLESS_SET))
+                scope,
+                receive,
+                middleware.staying(middleware.answering(send, named, middleware.UNLESS_SET)),
             )
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,13 +157,13 @@ class Gate:
         try:
             if path != _UNCOUNTED:
                 self._check(scope)
-            receive = filters.bounded(scope, receive, self._max_body_bytes)
+            receive = middleware.bounded(scope, receive, self._max_body_bytes)
         except AnalyticsError as error:
             return await self._answered(scope, receive, send, error)
         await self._turnstile.enter()
         app = self._api if path.startswith("/api/") else self._pages
-        presence = Presence(scope, receive)
-        with guest.asking(Guest(self._party(scope), presence.left)):
+        presence = DisconnectWatch(scope, receive)
+        with caller.on_behalf_of(Caller(self._party(scope), presence.left)):
             return await app(scope, presence.receive, send)
 
     async def _answered(
@@ -222,7 +224,7 @@ async def _nothing(_: Request) -> Response:
     raise NotFound("there is nothing here")
 
 
-class Elsewhere(BaseRoute):
+class NotServedHere(BaseRoute):
     """A route of a module that other servers answer for."""
 
     def __init__(self, route: BaseRoute, module: str) -> None:

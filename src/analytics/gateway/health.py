@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from analytics.background import LoopState, is_unavailable
-from analytics.breaker import Breaker, State
+from analytics.breaker import Breaker, BreakerState
 
 Check = Callable[[], str | None]
 """What is wrong with one part of the program; None when nothing is."""
@@ -55,7 +55,7 @@ class Health:
         degraded = {
             breaker.backend: breaker.degraded
             for breaker in self._breakers
-            if breaker.state is not State.CLOSED
+            if breaker.state is not BreakerState.CLOSED
         }
         explained = bool(degraded)
         degraded |= {

@@ -20,21 +20,21 @@ from starlette.types import Scope
 
 from analytics import __version__
 from analytics.background import LoopState
-from analytics.breaker import Breaker, Outcome, State
+from analytics.breaker import Breaker, BreakerState, CallOutcome
 from analytics.errors import NotFound
 from analytics.ingest.client import is_forwarded, peer_address
-from analytics.ingest.counts import Counts
+from analytics.ingest.request_counts import RequestCounts
 
 Sources = Mapping[str, tuple[str, Callable[[], float]]]
 """By the name of a gauge: its help text, and where its value is read."""
 
-_STATES: Final = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+_STATES: Final = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
 class Gauges(Collector):
     """Reads the program's own figures."""
 
-    def __init__(self, counts: Counts, gauges: Sources) -> None:
+    def __init__(self, counts: RequestCounts, gauges: Sources) -> None:
         self._counts = counts
         self._gauges = gauges
 
@@ -84,7 +84,7 @@ class Breakers(Collector):
         for breaker in self._breakers:
             state.add_metric([breaker.backend], _STATES[breaker.state])
             opened.add_metric([breaker.backend], breaker.opened)
-            for outcome in Outcome:
+            for outcome in CallOutcome:
                 calls.add_metric([breaker.backend, outcome], breaker.outcomes[outcome])
         yield from (state, opened, calls)
 
@@ -134,7 +134,7 @@ def check_near(scope: Scope) -> None:
 
 
 def routes(
-    counts: Counts,
+    counts: RequestCounts,
     gauges: Sources,
     breakers: Sequence[Breaker],
     loops: Sequence[LoopState] = (),

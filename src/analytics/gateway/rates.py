@@ -7,9 +7,9 @@ from collections.abc import Hashable
 from starlette.types import Scope
 
 from analytics import access
-from analytics.ingest.client import Trust
+from analytics.catalog.base import Keys
+from analytics.ingest.client import TrustedProxies
 from analytics.limiter import Limits, sender
-from analytics.store.catalog.base import Keys
 
 
 class Rates:
@@ -18,7 +18,7 @@ class Rates:
     Whether the key may do what is asked is not decided here but where the answer is made.
     """
 
-    def __init__(self, trust: Trust, keys: Keys, limits: Limits) -> None:
+    def __init__(self, trust: TrustedProxies, keys: Keys, limits: Limits) -> None:
         self._trust = trust
         self._keys = keys
         self._limits = limits

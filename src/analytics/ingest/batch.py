@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from analytics import bounds, decoding, problem
 from analytics.errors import UNDECODABLE, AnalyticsError, Invalid, Malformed, TooLarge
 from analytics.event import Drop, LogRecord
+from analytics.ingest import asgi as http
 from analytics.ingest import encoding, surrogates
-from analytics.ingest import receive as http
 from analytics.ingest.client import Client
-from analytics.ingest.intake import Intake
+from analytics.ingest.context import IngestContext
 from analytics.ingest.wire import plausible
-from analytics.ingest.wire.sent import Sent
+from analytics.ingest.wire.base import RawEvent
 from analytics.person import Key
 from analytics.person import Scope as Right
 from analytics.stream.base import Appending
@@ -51,7 +51,7 @@ class BatchEndpoint:
     method: Final = "POST"
     charges: Final = True
 
-    def __init__(self, intake: Intake, limits: BatchLimits) -> None:
+    def __init__(self, intake: IngestContext, limits: BatchLimits) -> None:
         self._intake = intake
         self._limits = limits
 
@@ -126,7 +126,7 @@ class BatchEndpoint:
             at += count
         return results
 
-    def _sent(self, item: bytes, client: Client, key: Key | None) -> Sent:
+    def _sent(self, item: bytes, client: Client, key: Key | None) -> RawEvent:
         """The event that *item* is. Raises `TooLarge`, `Malformed`, `TooMany`."""
         if len(item) > self._limits.event_bytes:
             raise TooLarge(f"an event has at most {self._limits.event_bytes:,} bytes")

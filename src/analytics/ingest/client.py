@@ -60,7 +60,7 @@ class Client(NamedTuple):
         return self.direct and local(self.address)
 
 
-class Trust:
+class TrustedProxies:
     """Which peers may say, by X-Forwarded-For, for whom they speak."""
 
     def __init__(self, proxies: Iterable[str]) -> None:
@@ -94,7 +94,7 @@ class Trust:
             address = self._forwarded(forwarded, address)
         return Client(address, user_agent, spoken, opted_out, authorization, direct)
 
-    def believes(self, peer: str) -> bool:
+    def contains(self, peer: str) -> bool:
         """Whether X-Forwarded-For is believed when it comes from *peer*."""
         return self._trusted(peer)
 

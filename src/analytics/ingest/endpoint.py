@@ -11,13 +11,13 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from analytics.catalog.base import SaltMissing
 from analytics.errors import AnalyticsError
 from analytics.event import Drop, Hit, LogRecord
+from analytics.ingest import asgi as http
 from analytics.ingest import encoding
-from analytics.ingest import receive as http
-from analytics.ingest.intake import Intake
+from analytics.ingest.context import IngestContext
 from analytics.ingest.wire import plausible
-from analytics.store.catalog.base import SaltMissing
 from analytics.stream.base import Appending, Position
 
 ACCEPTED: Final = b"ok"
@@ -29,7 +29,7 @@ class EventEndpoint:
     method: Final = "POST"
     charges: Final = True
 
-    def __init__(self, intake: Intake, *, max_body_bytes: int) -> None:
+    def __init__(self, intake: IngestContext, *, max_body_bytes: int) -> None:
         self._intake = intake
         self.counts = intake.counts
         self.max_body_bytes = max_body_bytes

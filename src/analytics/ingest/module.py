@@ -9,14 +9,14 @@ from pathlib import Path
 from starlette.routing import BaseRoute
 
 from analytics import bounds
-from analytics.ingest.accept import Acceptance
 from analytics.ingest.batch import BatchEndpoint, BatchLimits
-from analytics.ingest.client import Trust
-from analytics.ingest.counts import Counts
+from analytics.ingest.client import TrustedProxies
+from analytics.ingest.context import IngestContext
 from analytics.ingest.endpoint import EventEndpoint
-from analytics.ingest.intake import Intake
+from analytics.ingest.enricher import Enricher
+from analytics.ingest.geolocation import Places
 from analytics.ingest.pixel import PixelEndpoint
-from analytics.ingest.place import Places
+from analytics.ingest.request_counts import RequestCounts
 from analytics.ingest.script import ScriptEndpoint
 from analytics.ingest.whoami import ByOwner, WhoamiEndpoint, by_nobody
 from analytics.limiter import Limits
@@ -26,11 +26,11 @@ Endpoint = EventEndpoint | BatchEndpoint | PixelEndpoint | ScriptEndpoint | Whoa
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ingest:
+class IngestModule:
     """What takes events in."""
 
     event: EventEndpoint
-    counts: Counts
+    counts: RequestCounts
     paths: Mapping[str, Endpoint]
     routes: Sequence[BaseRoute] = ()
     name: str = "ingest"
@@ -39,8 +39,8 @@ class Ingest:
 def ingest(
     *,
     log: EventLog,
-    acceptance: Acceptance,
-    trust: Trust,
+    acceptance: Enricher,
+    trust: TrustedProxies,
     limits: Limits,
     places: Places,
     script: Path,
@@ -49,9 +49,11 @@ def ingest(
     max_open_batch_bytes: int = bounds.OPEN_BATCH_BYTES,
     max_open_batch_events: int = bounds.OPEN_BATCH_EVENTS,
     by_owner: ByOwner = by_nobody,
-) -> Ingest:
+) -> IngestModule:
     """Put the endpoints together."""
-    intake = Intake(log=log, acceptance=acceptance, trust=trust, limits=limits, counts=Counts())
+    intake = IngestContext(
+        log=log, acceptance=acceptance, trust=trust, limits=limits, counts=RequestCounts()
+    )
     event = EventEndpoint(intake, max_body_bytes=max_event_bytes)
     batches = BatchLimits(
         event_bytes=max_event_bytes,
@@ -60,7 +62,7 @@ def ingest(
         open_events=max_open_batch_events,
     )
     tracker = ScriptEndpoint(script)
-    return Ingest(
+    return IngestModule(
         event=event,
         counts=intake.counts,
         paths={

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from analytics.errors import AnalyticsError, Malformed
-from analytics.ingest import page
-from analytics.ingest import receive as http
+from analytics.ingest import asgi as http
+from analytics.ingest import page_url
+from analytics.ingest.context import IngestContext
 from analytics.ingest.endpoint import receipt
-from analytics.ingest.intake import Intake
 from analytics.ingest.wire import plausible
 
 _GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -33,7 +33,7 @@ class PixelEndpoint:
     method: Final = "GET"
     charges: Final = True
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: IngestContext) -> None:
         self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +47,7 @@ class PixelEndpoint:
             return await http.answer(send, 200, _GIF, _HEADERS)
         try:
             client = self._intake.client(scope)
-            sent = replace(plausible.sent(_body(scope)), picture=True)
+            sent = replace(plausible.raw_event(_body(scope)), picture=True)
             self._intake.charge(client, None, len(sent.domains), len(scope["query_string"]))
             records = await self._intake.acceptance.accept_any_day(sent, client)
             positions = await self._intake.log.append(records)
@@ -59,7 +59,7 @@ class PixelEndpoint:
 
 
 def _body(scope: Scope) -> plausible.Body:
-    given = dict(page.fields(scope["query_string"].decode("latin-1")))
+    given = dict(page_url.fields(scope["query_string"].decode("latin-1")))
     site = given.get("d") or given.get("domain") or ""
     url = given.get("u") or given.get("url") or _referer(scope, site)
     if not url:
@@ -86,8 +86,8 @@ def _referer(scope: Scope, site: str) -> str:
     """
     headers = dict(scope["headers"])
     referer: str = headers.get(b"referer", b"").decode("latin-1")
-    host = page.host_and_port(referer)
+    host = page_url.host_and_port(referer)
     own = (headers.get(name, b"").decode("latin-1") for name in (b"host", b"x-forwarded-host"))
-    if host not in map(page.host_and_port, (f"//{name}" for name in own)):
+    if host not in map(page_url.host_and_port, (f"//{name}" for name in own)):
         return referer
     return referer if host.removeprefix("www.") in site.lower().split(",") else ""

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.types import Scope
 
-from analytics.ingest.client import ADDED_BY_PROXIES, Trust, is_internal, parse_address
-from analytics.ingest.hosts import PRIVATE_ENDINGS
+from analytics.ingest.client import ADDED_BY_PROXIES, TrustedProxies, is_internal, parse_address
+from analytics.ingest.hostnames import PRIVATE_ENDINGS
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ _NOT_PASSED_ON: Final = (
 class UnknownProxies:
     """Tells the operator, once for each sign, that a proxy is not set up."""
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, trust: TrustedProxies) -> None:
         self._trust = trust
         self._seen: dict[str, None] = {}
 
@@ -52,7 +52,7 @@ class UnknownProxies:
             log.warning("proxy_not_set_up", advice=advice)
 
 
-def unknown_proxy(scope: Scope, trust: Trust) -> str | None:
+def unknown_proxy(scope: Scope, trust: TrustedProxies) -> str | None:
     """Return what to do about the proxy that this request came through; None without one.
 
     Only a request from this machine or a private network can show it: what others send proves
@@ -64,7 +64,7 @@ def unknown_proxy(scope: Scope, trust: Trust) -> str | None:
         return None
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     if "x-forwarded-for" in headers:
-        return None if trust.believes(sender) else NOT_NAMED
+        return None if trust.contains(sender) else NOT_NAMED
     sign = _sign(headers, scope.get("http_version", ""))
     return None if sign is None else _NOT_PASSED_ON.format(sign=sign)
 

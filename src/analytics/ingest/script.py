@@ -7,8 +7,8 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from analytics.compressed import CompressedFile
-from analytics.ingest import receive as http
+from analytics.ingest import asgi as http
+from analytics.precompressed import CompressedFile
 
 _MAX_AGE: Final = b"public, max-age=3600, stale-while-revalidate=86400"
 

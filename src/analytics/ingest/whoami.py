@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from analytics.ingest import agent
-from analytics.ingest import receive as http
-from analytics.ingest.client import Trust
-from analytics.ingest.place import Places
+from analytics.ingest import asgi as http
+from analytics.ingest import user_agents
+from analytics.ingest.client import TrustedProxies
+from analytics.ingest.geolocation import Places
 from analytics.ingest.proxies import unknown_proxy
 
 ByOwner = Callable[[Scope], Awaitable[bool]]
@@ -41,7 +41,9 @@ class WhoamiEndpoint:
     method: Final = "GET"
     charges: Final = False
 
-    def __init__(self, *, trust: Trust, places: Places, by_owner: ByOwner = by_nobody) -> None:
+    def __init__(
+        self, *, trust: TrustedProxies, places: Places, by_owner: ByOwner = by_nobody
+    ) -> None:
         self._trust = trust
         self._places = places
         self._by_owner = by_owner
@@ -51,7 +53,7 @@ class WhoamiEndpoint:
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(scope, send, http.wrong_method("GET, HEAD"))
         client = self._trust.client(scope)
-        looks = agent.parse(client.user_agent)
+        looks = user_agents.parse(client.user_agent)
         place = self._places.of(client.address)
         reply: dict[str, object] = {
             "message": f"{client.address} is the address I see",
@@ -70,7 +72,7 @@ class WhoamiEndpoint:
             reply |= {
                 "peer": peer[0] if peer else None,
                 "forwarded_for": _forwarded(scope),
-                "forwarded_for_believed": peer is not None and self._trust.believes(peer[0]),
+                "forwarded_for_believed": peer is not None and self._trust.contains(peer[0]),
             }
         return await http.answer(send, 200, msgspec.json.encode(reply), _HEADERS)
 

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives import serialization
 
 from analytics import tls
 from analytics.errors import Misconfigured
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 
 _SCRAM: Final = "scram.ScramLoginModule"
 _PLAIN: Final = "plain.PlainLoginModule"
 
 
-def connection(kafka: Kafka) -> Mapping[str, str]:
+def connection(kafka: KafkaSettings) -> Mapping[str, str]:
     """The options of Spark's source and sink. Raises `Misconfigured`."""
     login = bool(kafka.sasl_mechanism)
     channel = "SSL" if kafka.tls else "PLAINTEXT"
@@ -29,7 +29,7 @@ def connection(kafka: Kafka) -> Mapping[str, str]:
     }
 
 
-def _channel(kafka: Kafka) -> Mapping[str, str]:
+def _channel(kafka: KafkaSettings) -> Mapping[str, str]:
     tls.context("kafka", kafka)  # says what is wrong with a file better than Java does
     options = {}
     if not kafka.tls_names:
@@ -48,7 +48,7 @@ def _channel(kafka: Kafka) -> Mapping[str, str]:
     return options
 
 
-def _key(kafka: Kafka, path: Path) -> str:
+def _key(kafka: KafkaSettings, path: Path) -> str:
     """The key in *path* as Java's client reads it: PKCS #8, and without a password of its own.
 
     It would take some that have one; others, OpenSSL's own among them, it can't open.
@@ -68,7 +68,7 @@ def _key(kafka: Kafka, path: Path) -> str:
     ).decode("ascii")
 
 
-def _login(kafka: Kafka) -> Mapping[str, str]:
+def _login(kafka: KafkaSettings) -> Mapping[str, str]:
     module = _PLAIN if kafka.sasl_mechanism == "PLAIN" else _SCRAM
     return {
         "kafka.sasl.mechanism": kafka.sasl_mechanism,

@@ -19,21 +19,22 @@ from analytics import logs
 from analytics.errors import Misconfigured, StoreUnavailable, Unavailable
 from analytics.event import Erasure
 from analytics.gateway.metrics import Breakers, Loops
-from analytics.job import continuity, port, spark
-from analytics.job.asking import Asking, Room
-from analytics.job.courier import Courier
-from analytics.job.dead_letters import DeadLetters
-from analytics.job.memories import Memories
-from analytics.job.replies import Replies
-from analytics.job.retention import Retention
-from analytics.job.status import Figures
-from analytics.job.worker import Task
+from analytics.job import http_server, spark
+from analytics.job.metrics import JobMetrics
+from analytics.job.partition import continuity
+from analytics.job.partition.state_directory import StateDirectory
+from analytics.job.partition.worker import WorkerTask
+from analytics.job.query.coordinator import QueryCoordinator, TaskContext
+from analytics.job.query.http import QueryEndpoint
+from analytics.job.upkeep.dead_letters import DeadLetters
+from analytics.job.upkeep.lag_alarm import LagAlarm
+from analytics.job.upkeep.outbox_relay import OutboxRelay
 from analytics.query import Result
 from analytics.settings import Settings
-from analytics.store.archive import Archive
-from analytics.store.cassandra import KeptChunks
-from analytics.store.ignite.chunks import ChunkStore
-from analytics.store.question import Question
+from analytics.store.chunks.cassandra import CassandraChunks
+from analytics.store.chunks.ignite import IgniteChunks
+from analytics.store.chunks.tiered import TieredChunks
+from analytics.store.replica.remote_query import RemoteQuery
 
 log = structlog.get_logger()
 
@@ -54,10 +55,10 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
     """Follow the log until SIGTERM or SIGINT."""
     logs.configure(settings.logs)
     stop = threading.Event()
-    job = Job(settings, jars, stop)
+    job = StreamingJob(settings, jars, stop)
     _stopped_by_signals(stop)
-    replies = Replies(settings.spark.secret.get_secret_value())
-    with port.serving(
+    replies = QueryEndpoint(settings.spark.secret.get_secret_value())
+    with http_server.serving(
         settings.spark.host,
         settings.spark.port,
         job.figures,
@@ -83,14 +84,14 @@ def run(settings: Settings, jars: Sequence[Path]) -> None:
     log.info("stopped")
 
 
-class Job:
+class StreamingJob:
     """The query with all that it needs, begun again whenever it fails."""
 
     def __init__(self, settings: Settings, jars: Sequence[Path], stop: threading.Event) -> None:
         folder = settings.data.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         memories = _memories(settings).taken()
-        self.plan = spark.Plan(
+        self.plan = spark.StreamPlan(
             master=settings.spark.master,
             checkpoint=folder / "checkpoint",
             jars=jars,
@@ -98,17 +99,17 @@ class Job:
             trigger_s=settings.spark.trigger_s,
             max_offsets=settings.spark.max_records,
         )
-        self.figures = Figures()
-        self.courier = Courier(memories, settings.ignite, settings.cassandra)
+        self.figures = JobMetrics()
+        self.courier = OutboxRelay(memories, settings.ignite, settings.cassandra)
         self.figures.registry.register(Breakers(self.courier.breakers))
-        self.retention = Retention(memories, settings.kafka)
+        self.retention = LagAlarm(memories, settings.kafka)
         self.dead_letters = DeadLetters(memories, settings.kafka)
         self.loops = (self.courier.loop, self.retention.loop, self.dead_letters.loop)
         self.figures.registry.register(Loops(self.loops))
         self.fault: str | None = "it is starting"
         """Why nothing is folded now."""
         self._kafka = settings.kafka
-        self._task = Task(memories, settings.ignite, settings.cassandra)
+        self._task = WorkerTask(memories, settings.ignite, settings.cassandra)
         self._stop = stop
 
     def run(self, session: SparkSession) -> None:
@@ -123,7 +124,7 @@ class Job:
                     self._kafka,
                     begins,
                     self._task.__call__,
-                    spark.Watch(
+                    spark.StreamObserver(
                         tally=self._count,
                         lag=self._note_lag,
                         partitions=lambda: self.retention.lateness.partitions,
@@ -148,17 +149,17 @@ class Job:
         return asyncio.run(continuity.begins(self._kafka, self._task.memories))
 
     def answers(
-        self, session: SparkSession, archive: Archive, settings: Settings
-    ) -> Callable[[Question], Result]:
+        self, session: SparkSession, archive: TieredChunks, settings: Settings
+    ) -> Callable[[RemoteQuery], Result]:
         """What answers replicas, with the same Spark that folds."""
-        asking = Asking(
+        asking = QueryCoordinator(
             archive,
             partial(orders_of, self._task.memories),
-            partial(spark.spread, session, at_most_s=settings.spark.question_timeout_s),
-            Room(settings.ignite, settings.cassandra, settings.spark.question_memory >> 20),
+            partial(spark.scatter, session, at_most_s=settings.spark.question_timeout_s),
+            TaskContext(settings.ignite, settings.cassandra, settings.spark.question_memory >> 20),
         )
 
-        def answer(asked: Question) -> Result:
+        def answer(asked: RemoteQuery) -> Result:
             with self.figures.question.time():
                 return asking.answer(asked)
 
@@ -197,20 +198,20 @@ class Job:
         )
 
 
-def _memories(settings: Settings) -> Memories:
+def _memories(settings: Settings) -> StateDirectory:
     """Where the job's memories lie, by its settings."""
     chosen = settings.spark.memory
     if chosen is not None:
-        return Memories(chosen.absolute(), shared=True)
+        return StateDirectory(chosen.absolute(), shared=True)
     if not spark.is_local(settings.spark.master):
         raise Misconfigured(
             f"spark.master is {settings.spark.master}, whose executors may run on other machines:"
             " set spark.memory to a folder on a file system that this job and all of them share"
         )
-    return Memories(settings.data.absolute() / "memory")
+    return StateDirectory(settings.data.absolute() / "memory")
 
 
-def orders_of(memories: Memories, partition: int, site: str) -> Sequence[Erasure]:
+def orders_of(memories: StateDirectory, partition: int, site: str) -> Sequence[Erasure]:
     """The orders to erase rows of *site* that reached *partition*."""
     if partition not in memories.partitions():
         return ()
@@ -218,8 +219,8 @@ def orders_of(memories: Memories, partition: int, site: str) -> Sequence[Erasure
         return [each for each in memory.orders.all() if each.site == site]
 
 
-def _archive(settings: Settings) -> Archive:
-    return Archive(ChunkStore(settings.ignite), KeptChunks(settings.cassandra))
+def _archive(settings: Settings) -> TieredChunks:
+    return TieredChunks(IgniteChunks(settings.ignite), CassandraChunks(settings.cassandra))
 
 
 def _stopped_by_signals(stop: threading.Event) -> None:

@@ -25,9 +25,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from analytics.errors import QueryTooLong, StoreUnavailable, Unavailable
 from analytics.job.kafka_options import connection
-from analytics.job.share import Reckoned, Share, reckon
-from analytics.job.worker import RECORDS_AT_ONCE, TALLY
-from analytics.settings import Kafka
+from analytics.job.partition.worker import RECORDS_AT_ONCE, TALLY
+from analytics.job.query.task import QueryTask, TaskResult, execute
+from analytics.settings import KafkaSettings
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ _OURS: Final = re.compile(r"^analytics\.errors\.\w+: (.+)$", re.MULTILINE)
 """The last line of a traceback in Python."""
 
 
-class Plan(NamedTuple):
+class StreamPlan(NamedTuple):
     """How the query is to run."""
 
     master: str
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     """Records of one batch; more only make a backlog's batches longer."""
 
 
-class Source(NamedTuple):
+class PartitionSource(NamedTuple):
     """One partition of the topic, which Spark reads as a stream of its own.
 
     Spark shares one stream's limit by backlog, so that a partition with few records gets one or two
@@ -73,7 +73,7 @@ class Source(NamedTuple):
     """Records of it in one batch."""
 
 
-class Watch(NamedTuple):
+class StreamObserver(NamedTuple):
     """Who looks on, and may stop it."""
 
     tally: Callable[[Sequence[Any], float], None]
@@ -91,7 +91,7 @@ def is_local(master: str) -> bool:
 
 
 @contextmanager
-def running(plan: Plan) -> Iterator[SparkSession]:
+def running(plan: StreamPlan) -> Iterator[SparkSession]:
     """A Spark of our own, while the block runs. Raises `Unavailable` when its Java dies."""
     spark = session(plan)
     try:
@@ -103,7 +103,7 @@ def running(plan: Plan) -> Iterator[SparkSession]:
             spark.stop()
 
 
-def session(plan: Plan) -> SparkSession:
+def session(plan: StreamPlan) -> SparkSession:
     """A Spark of our own, as small as it can be."""
     scratch = _emptied(plan.checkpoint.parent / "scratch")
     options: Mapping[str, object] = {
@@ -151,7 +151,9 @@ def _emptied(folder: Path) -> Path:
 _LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
-def spread(spark: SparkSession, shares: Sequence[Share], *, at_most_s: float) -> Sequence[Reckoned]:
+def scatter(
+    spark: SparkSession, shares: Sequence[QueryTask], *, at_most_s: float
+) -> Sequence[TaskResult]:
     """Have a task of Spark's reckon each of *shares*, beside what the stream does.
 
     Raises `QueryTooLong` when that takes longer than it may, `StoreUnavailable` when Spark fails.
@@ -167,11 +169,11 @@ def spread(spark: SparkSession, shares: Sequence[Share], *, at_most_s: float) ->
     timer = threading.Timer(at_most_s, give_up)
     timer.start()
     fault: Exception | None = None
-    reckoned: Sequence[Reckoned] = ()
+    reckoned: Sequence[TaskResult] = ()
     try:
         context.setLocalProperty("spark.scheduler.pool", "questions")
         context.setJobGroup(group, "a question of a replica's", interruptOnCancel=True)
-        reckoned = context.parallelize(shares, len(shares)).map(reckon).collect()
+        reckoned = context.parallelize(shares, len(shares)).map(execute).collect()
     except (PySparkException, Py4JError) as exc:
         fault = exc
     finally:
@@ -188,11 +190,11 @@ def spread(spark: SparkSession, shares: Sequence[Share], *, at_most_s: float) ->
 
 def follow(
     spark: SparkSession,
-    plan: Plan,
-    kafka: Kafka,
+    plan: StreamPlan,
+    kafka: KafkaSettings,
     begins: Mapping[int, int | None],
     task: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
-    watch: Watch,
+    watch: StreamObserver,
 ) -> None:
     """Follow the topic until it is stopped, and end between two batches.
 
@@ -206,7 +208,7 @@ def follow(
         DataFrame.unionAll,
         (
             spark.readStream.format("kafka")
-            .options(**source_options(kafka, Source(partition, first, most)))
+            .options(**source_options(kafka, PartitionSource(partition, first, most)))
             .load()
             .selectExpr("partition", "offset", "unix_millis(timestamp) AS appended_at", "value")
             for partition, first in sorted(begins.items())
@@ -256,7 +258,7 @@ def lag(progress: Mapping[str, Any] | None) -> int:
     return behind
 
 
-def source_options(kafka: Kafka, source: Source) -> Mapping[str, str]:
+def source_options(kafka: KafkaSettings, source: PartitionSource) -> Mapping[str, str]:
     """How Spark reads *source*."""
     first = _OLDEST if source.first is None else source.first
     return {

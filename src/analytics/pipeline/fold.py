@@ -12,14 +12,14 @@ from analytics.pipeline.ledger import ERASURE, LedgerKey, LedgerLine, Tally, led
 from analytics.pipeline.state import Memory, Records
 
 
-class Outcome(NamedTuple):
+class FoldResult(NamedTuple):
     """What a batch came to."""
 
     rows: list[Row]
     ledger: Mapping[LedgerKey, LedgerLine]
 
 
-def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> Outcome:
+def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> FoldResult:
     """Drop copies, name sources, and place what is left in visits.
 
     *known* are the ids, of those that `state.unsure` named, that are stored already. See
@@ -51,7 +51,7 @@ def fold(records: Records, state: Memory, known: Set[tuple[str, str]]) -> Outcom
         latest = max(latest, hit.received_at)
     if rows:
         state.sessions.forget(latest)
-    return Outcome(rows, tally.lines())
+    return FoldResult(rows, tally.lines())
 
 
 def _row(hit: Hit, offset: int, state: Memory) -> Row:

@@ -40,7 +40,7 @@ _MAIL: Final = re.compile(r"(?:e|e?mail|webmail)\.")
 _ADS: Final = re.compile(r"[-_. ]?ads?$")
 
 
-class Found(NamedTuple):
+class KnownSource(NamedTuple):
     """A source, and what the channel rules need to know of it."""
 
     name: str
@@ -48,7 +48,7 @@ class Found(NamedTuple):
     paid: bool = False
 
 
-_NOBODY: Final = Found("")
+_NOBODY: Final = KnownSource("")
 
 
 class _Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,8 +76,8 @@ class Sources:
     def __init__(self) -> None:
         table = json.loads((_DATA / "referrers.json").read_text("utf-8"))
         extra = msgspec.json.decode((_DATA / "referrers_extra.json").read_bytes(), type=_Extra)
-        self._addresses: dict[str, Found] = {}
-        self._names: dict[str, Found] = {}
+        self._addresses: dict[str, KnownSource] = {}
+        self._names: dict[str, KnownSource] = {}
         self._fill(table, extra)
         self._national = {
             registered: self._names[name.lower()] for registered, name in extra.national.items()
@@ -111,16 +111,16 @@ class Sources:
         )
         return found.name, str(channel)
 
-    def _tagged(self, text: str, written: str) -> Found:
+    def _tagged(self, text: str, written: str) -> KnownSource:
         known = self._names.get(text)
         if known is not None:
             return known
         if suffix.registered(host_of(text)):
             return self._referring(_without_scheme(text))
         advertiser = self._names.get(_ADS.sub("", text))
-        return advertiser._replace(paid=True) if advertiser is not None else Found(written)
+        return advertiser._replace(paid=True) if advertiser is not None else KnownSource(written)
 
-    def _referring(self, address: str) -> Found:
+    def _referring(self, address: str) -> KnownSource:
         host, path = _host(address), address.removeprefix("www.").partition("/")[2]
         if host in self._with_path:
             for end in range(min(len(path), self._longest_path), 0, -1):
@@ -133,13 +133,13 @@ class Sources:
                 return _within(found, host, parent)
         registered = suffix.registered(host)
         if registered is None:
-            return Found(host) if host.count(".") > 1 and not host[-1].isdigit() else _NOBODY
+            return KnownSource(host) if host.count(".") > 1 and not host[-1].isdigit() else _NOBODY
         name, public = registered
         found = self._national.get(name)
         # Beside `com`, only the suffixes of countries: `google.dev` is a site of its own.
         if found is not None and (public == "com" or len(public.rpartition(".")[2]) == 2):
             return _within(found, host, f"{name}.{public}")
-        return Found(host)
+        return KnownSource(host)
 
     def _fill(self, table: dict[str, dict[str, str]], extra: _Extra) -> None:
         listed = {
@@ -152,18 +152,18 @@ class Sources:
             own = Category(medium) if medium in ("email", "social", "search") else None
             for name, addresses in table[medium].items():
                 general = listed.get(name, own)
-                found = Found(name, own if medium == "email" else general)
+                found = KnownSource(name, own if medium == "email" else general)
                 for address in addresses.split():
                     self._addresses[address] = found._replace(paid=medium == "paid")
                 # As a tag, "free" or "orange" is hardly the forgotten engine of that name.
                 certain = None if medium == "search" else own
-                self._names[name.lower()] = Found(name, listed.get(name, certain))
+                self._names[name.lower()] = KnownSource(name, listed.get(name, certain))
         for name, addresses in extra.hosts.items():
-            self._names[name.lower()] = Found(name, listed[name])
+            self._names[name.lower()] = KnownSource(name, listed[name])
             for address in addresses.split():
-                self._addresses[address] = Found(name, listed[name])
+                self._addresses[address] = KnownSource(name, listed[name])
         for name, shorthands in extra.names.items():
-            found = self._names.setdefault(name.lower(), Found(name, listed.get(name)))
+            found = self._names.setdefault(name.lower(), KnownSource(name, listed.get(name)))
             for shorthand in shorthands.split():
                 self._names[shorthand] = found
         for shorthand in extra.paid.split():
@@ -174,13 +174,13 @@ class Sources:
             self._addresses[address] = found._replace(name=spelled)
 
 
-def _within(found: Found, host: str, parent: str) -> Found:
+def _within(found: KnownSource, host: str, parent: str) -> KnownSource:
     """What *host* is, where *found* is its *parent* domain."""
     below = host.removesuffix(parent)
     door = None if found.category is None else _DOORS.get(found.category)
     if not below or door is None or _is_door(door, below):
         return found
-    return Found(host, Category.EMAIL if _MAIL.fullmatch(below) else None)
+    return KnownSource(host, Category.EMAIL if _MAIL.fullmatch(below) else None)
 
 
 def _is_door(door: re.Pattern[str], below: str) -> bool:

@@ -44,7 +44,7 @@ class Recalled:
         self.seen = SeenNothing()
 
 
-class State:
+class PipelineState:
     """The memory of `fold`. Not for several threads at once.
 
     The caller goes through these steps for each batch, and starts the next one only when the
@@ -93,4 +93,4 @@ class State:
         self.sessions.load(visits)
 
 
-_: tuple[type[Memory], type[Memory]] = (State, Recalled)
+_: tuple[type[Memory], type[Memory]] = (PipelineState, Recalled)

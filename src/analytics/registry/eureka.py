@@ -11,7 +11,7 @@ import msgspec
 from analytics import parsing
 from analytics.errors import UNDECODABLE, Misconfigured, RegistryUnavailable
 from analytics.registry.base import Listed, Registry, Replica
-from analytics.settings import Eureka
+from analytics.settings import EurekaSettings
 
 _TIMEOUT_S: Final = 1.5
 _MEMBER: Final = {"accept": "application/json"}
@@ -29,7 +29,12 @@ class EurekaRegistry:
     """
 
     def __init__(
-        self, settings: Eureka, *, lease_s: int, heartbeat_s: float, clock: Callable[[], int]
+        self,
+        settings: EurekaSettings,
+        *,
+        lease_s: int,
+        heartbeat_s: float,
+        clock: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._lease_s = lease_s
@@ -230,7 +235,7 @@ def _status(replica: Replica) -> str:
     return _DOWN if replica.fault else _UP
 
 
-def _trusted(settings: Eureka) -> Any:
+def _trusted(settings: EurekaSettings) -> Any:
     if settings.tls_ca is None:
         return True
     import ssl

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from analytics.errors import RegistryUnavailable, StoreUnavailable
 from analytics.registry.base import Listed, Registry, Replica
-from analytics.settings import Ignite
+from analytics.settings import IgniteSettings
 from analytics.store.ignite.leases import LeasedRows
 from analytics.store.ignite.tables import REPLICAS
 
@@ -19,7 +19,9 @@ T = TypeVar("T")
 class IgniteRegistry:
     """Leases of *lease_s* seconds; *clock* tells UTC milliseconds."""
 
-    def __init__(self, settings: Ignite, lease_s: float, *, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: IgniteSettings, lease_s: float, *, clock: Callable[[], int]
+    ) -> None:
         self._rows = LeasedRows(settings, REPLICAS, lease_s)
         self._clock = clock
         # A thread to itself: the driver waits long for a node that hangs, and nobody else should.

@@ -1,33 +1,39 @@
 """What the operator may set."""
 
-from analytics.settings.backends import Cassandra, Cluster, Ignite, Kafka, Log
-from analytics.settings.discovery import Discover, Eureka, Registry
+from analytics.settings.backends import (
+    CassandraSettings,
+    ClusterSettings,
+    IgniteSettings,
+    KafkaSettings,
+    LogSettings,
+)
+from analytics.settings.discovery import DiscoverSettings, EurekaSettings, RegistrySettings
 from analytics.settings.load import load
-from analytics.settings.spark import Spark
+from analytics.settings.spark import SparkSettings
 from analytics.settings.tree import (
-    Ingest,
-    Journal,
-    Logs,
-    Serve,
+    IngestSettings,
+    JournalSettings,
+    LogsSettings,
+    ServeSettings,
     Settings,
-    Store,
+    StoreSettings,
 )
 
 __all__ = [
-    "Cassandra",
-    "Cluster",
-    "Discover",
-    "Eureka",
-    "Ignite",
-    "Ingest",
-    "Journal",
-    "Kafka",
-    "Log",
-    "Logs",
-    "Registry",
-    "Serve",
+    "CassandraSettings",
+    "ClusterSettings",
+    "DiscoverSettings",
+    "EurekaSettings",
+    "IgniteSettings",
+    "IngestSettings",
+    "JournalSettings",
+    "KafkaSettings",
+    "LogSettings",
+    "LogsSettings",
+    "RegistrySettings",
+    "ServeSettings",
     "Settings",
-    "Spark",
-    "Store",
+    "SparkSettings",
+    "StoreSettings",
     "load",
 ]

@@ -24,7 +24,7 @@ def _addresses(value: object) -> object:
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 
 
-class Log(Section):
+class LogSettings(Section):
     """Where a hit becomes durable."""
 
     backend: Literal["journal", "kafka"] = setting(
@@ -41,7 +41,7 @@ class Log(Section):
     )
 
 
-class Kafka(Section):
+class KafkaSettings(Section):
     """The log of a cluster."""
 
     bootstrap: Addresses = setting(
@@ -95,7 +95,7 @@ class Kafka(Section):
     password: SecretStr = setting(SecretStr(""), "The password of kafka.username.")
 
 
-class Ignite(Section):
+class IgniteSettings(Section):
     """The shared memory of a cluster."""
 
     addresses: Addresses = setting(
@@ -137,7 +137,7 @@ class Ignite(Section):
     node_password: SecretStr = setting(SecretStr(""), "The password of both of a node's stores.")
 
 
-class Cassandra(Section):
+class CassandraSettings(Section):
     """The disk of a cluster, behind Ignite."""
 
     addresses: Addresses = setting(("127.0.0.1:9042",), "Nodes to talk to.", min_length=1)
@@ -172,7 +172,7 @@ class Cassandra(Section):
         return value
 
 
-class Cluster(Section):
+class ClusterSettings(Section):
     """The servers that `analytics cluster up` starts on this machine."""
 
     port_base: int = setting(

@@ -11,7 +11,7 @@ from analytics import parsing
 from analytics.settings.section import Section, absent, parts, setting, web_address
 
 
-class Registry(Section):
+class RegistrySettings(Section):
     """The list of the replicas that are there."""
 
     backend: Literal["none", "ignite", "eureka"] = setting(
@@ -47,7 +47,7 @@ class Registry(Section):
         return value
 
 
-class Eureka(Section):
+class EurekaSettings(Section):
     """A Eureka server, where replicas are listed there."""
 
     urls: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
@@ -70,7 +70,7 @@ class Eureka(Section):
         return tuple(each.rstrip("/") for each in value)
 
 
-class Discover(Section):
+class DiscoverSettings(Section):
     """What `analytics discover` does with the replicas that it finds."""
 
     socket: Path = setting(

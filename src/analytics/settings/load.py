@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr, ValidationError
 
 from analytics.errors import Misconfigured
-from analytics.settings.given import CONFIG, Given, by_flag, ignored, in_environment, in_file
+from analytics.settings.sources import CONFIG, Given, by_flag, ignored, in_environment, in_file
 from analytics.settings.tree import Settings, every, sections
 
 DEFAULT_FILE: Final = Path("analytics.toml")

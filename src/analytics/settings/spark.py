@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from analytics.settings.section import MIB, Bytes, OptionalPath, Section, setting
 
 
-class Spark(Section):
+class SparkSettings(Section):
     """The job that folds the log of a cluster."""
 
     master: str = setting(

@@ -10,8 +10,14 @@ from pydantic import BeforeValidator, PrivateAttr, field_validator
 from pydantic.fields import FieldInfo
 
 from analytics import bounds
-from analytics.settings.backends import Cassandra, Cluster, Ignite, Kafka, Log
-from analytics.settings.discovery import Discover, Eureka, Registry
+from analytics.settings.backends import (
+    CassandraSettings,
+    ClusterSettings,
+    IgniteSettings,
+    KafkaSettings,
+    LogSettings,
+)
+from analytics.settings.discovery import DiscoverSettings, EurekaSettings, RegistrySettings
 from analytics.settings.section import (
     GIB,
     KIB,
@@ -24,12 +30,12 @@ from analytics.settings.section import (
     parts,
     setting,
 )
-from analytics.settings.spark import Spark
+from analytics.settings.spark import SparkSettings
 
 Module = Literal["ingest", "dashboard", "admin"]
 
 
-class Serve(Section):
+class ServeSettings(Section):
     """Where the server listens, and for what."""
 
     host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for every one.")
@@ -58,7 +64,7 @@ class Serve(Section):
         return origin(value)
 
 
-class Ingest(Section):
+class IngestSettings(Section):
     """What is accepted from visitors."""
 
     max_event_bytes: Bytes = setting(64 * KIB, "Largest body of one event.", unit="bytes")
@@ -93,7 +99,7 @@ class Ingest(Section):
     rate_burst: int = setting(1000, "Events that one address may send at once.", ge=1)
 
 
-class Gateway(Section):
+class GatewaySettings(Section):
     """What holds for pages and for the API."""
 
     rate_per_s: float = setting(
@@ -131,7 +137,7 @@ class Gateway(Section):
     )
 
 
-class Journal(Section):
+class JournalSettings(Section):
     """The durable log of hits."""
 
     segment_bytes: Bytes = setting(32 * MIB, "Size at which a new file begins.", unit="bytes")
@@ -143,7 +149,7 @@ class Journal(Section):
     )
 
 
-class Store(Section):
+class StoreSettings(Section):
     """The database of rows."""
 
     backend: Literal["duckdb", "ignite"] = setting(
@@ -172,7 +178,7 @@ class Store(Section):
     )
 
 
-class Logs(Section):
+class LogsSettings(Section):
     """What the server says about itself, on standard error."""
 
     format: Literal["auto", "json", "pretty"] = setting(
@@ -187,21 +193,21 @@ class Settings(Section):
     """Everything that can be set, as it is in force."""
 
     data: Path = setting(Path("analytics-data"), "The folder that holds everything.")
-    serve: Serve = Serve()
-    ingest: Ingest = Ingest()
-    gateway: Gateway = Gateway()
-    journal: Journal = Journal()
-    store: Store = Store()
-    logs: Logs = Logs()
-    log: Log = Log()
-    kafka: Kafka = Kafka()
-    ignite: Ignite = Ignite()
-    cassandra: Cassandra = Cassandra()
-    spark: Spark = Spark()
-    registry: Registry = Registry()
-    eureka: Eureka = Eureka()
-    discover: Discover = Discover()
-    cluster: Cluster = Cluster()
+    serve: ServeSettings = ServeSettings()
+    ingest: IngestSettings = IngestSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    journal: JournalSettings = JournalSettings()
+    store: StoreSettings = StoreSettings()
+    logs: LogsSettings = LogsSettings()
+    log: LogSettings = LogSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    ignite: IgniteSettings = IgniteSettings()
+    cassandra: CassandraSettings = CassandraSettings()
+    spark: SparkSettings = SparkSettings()
+    registry: RegistrySettings = RegistrySettings()
+    eureka: EurekaSettings = EurekaSettings()
+    discover: DiscoverSettings = DiscoverSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _ignored: Sequence[str] = PrivateAttr(default=())

@@ -6,7 +6,7 @@ from typing import Final
 
 from analytics.breaker import Breaker, BreakerLimits
 from analytics.guard import Guard
-from analytics.settings import Cassandra, Ignite, Spark
+from analytics.settings import CassandraSettings, IgniteSettings, SparkSettings
 
 _WITHOUT_IGNITE: Final = (
     "Figures come from what this server has copied, and say as of when; sites, people and keys "
@@ -24,24 +24,24 @@ _QUESTIONS: Final = 64
 """As many as may wait; the job answers a few at a time."""
 
 
-def ignite(settings: Ignite) -> Guard:
+def ignite(settings: IgniteSettings) -> Guard:
     """What all connections to Ignite pass."""
     return Guard(Breaker("ignite", _WITHOUT_IGNITE, _limits(settings)), most=settings.max_calls)
 
 
-def cassandra(settings: Cassandra) -> Guard:
+def cassandra(settings: CassandraSettings) -> Guard:
     """What all connections to Cassandra pass."""
     breaker = Breaker("cassandra", _WITHOUT_CASSANDRA, _limits(settings))
     return Guard(breaker, most=settings.max_calls)
 
 
-def spark(settings: Spark) -> Guard:
+def spark(settings: SparkSettings) -> Guard:
     """What all questions to the Spark job pass. Slow ones are no sign of a fault."""
     limits = BreakerLimits(slow_s=settings.question_timeout_s, in_a_row=3)
     return Guard(Breaker("spark", _WITHOUT_SPARK, limits), most=_QUESTIONS)
 
 
-def _limits(settings: Ignite | Cassandra) -> BreakerLimits:
+def _limits(settings: IgniteSettings | CassandraSettings) -> BreakerLimits:
     return BreakerLimits(
         slow_s=settings.timeout_s / 2, retry_after_s=settings.retry_after_s, in_a_row=3
     )

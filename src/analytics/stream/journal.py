@@ -54,7 +54,7 @@ async def copied(log: EventLog, start: Position, folder: Path) -> None:
                 return
 
 
-class Group:
+class PendingGroup:
     """The records that the next write will sync, and who waits for it."""
 
     __slots__ = ("first", "payloads", "size", "waiting")
@@ -90,7 +90,7 @@ class Journal:
         self._segments = Segments(folder, self._limits, self._threads)
         self._next = 0  # the offset of the next record, those that wait included
         self._synced = 0  # the offset behind the last synced record
-        self._waiting: Group | None = None
+        self._waiting: PendingGroup | None = None
         self._busy = False  # a group is on its way to the disk, or a flush is to come
         self._idle: asyncio.Future[None] | None = None  # who closes waits for what is under way
         self._sealing: asyncio.Future[None] | None = None  # who wants another segment begun
@@ -121,7 +121,7 @@ class Journal:
         if group is None:
             if self._closed:
                 raise LogUnavailable("the journal is closed; try again in a moment")
-            group = self._waiting = Group(self._next)
+            group = self._waiting = PendingGroup(self._next)
             if not self._busy:
                 # At the end of this turn of the loop: who comes in the same turn joins.
                 self._busy = True
@@ -165,7 +165,7 @@ class Journal:
                 lambda written: self._done(group, written.result())
             )
 
-    def _try_to_write(self, group: Group) -> str | None:
+    def _try_to_write(self, group: PendingGroup) -> str | None:
         """As `_write`, come what may: whoever waits must be told."""
         try:
             return self._write(group)
@@ -174,7 +174,7 @@ class Journal:
                 log.exception("journal_failed", first=group.first)
             return f"the journal met a fault of its own: {exc!r}"
 
-    def _write(self, group: Group) -> str | None:
+    def _write(self, group: PendingGroup) -> str | None:
         """Put the group on the disk; what went wrong, or None."""
         try:
             self._segments.write(group.first, group.payloads, group.size)
@@ -190,7 +190,7 @@ class Journal:
         self._fault = None
         return None
 
-    def _done(self, group: Group, fault: str | None) -> None:
+    def _done(self, group: PendingGroup, fault: str | None) -> None:
         """Tell those who wait, and send the next group on its way."""
         if fault is None:
             self._synced = group.end

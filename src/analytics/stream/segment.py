@@ -27,7 +27,7 @@ _GROUP_MAGIC: Final = b"anaG"
 HEADER_BYTES: Final = _HEADER.size
 
 
-class Group(NamedTuple):
+class SyncedGroup(NamedTuple):
     """One synced group: *first* is the offset of its first record, *end* the byte behind it."""
 
     first: int
@@ -68,7 +68,7 @@ def base_of(data: bytes | memoryview, name: str) -> int:
     return int(base)
 
 
-def groups(data: bytes | memoryview, name: str, *, start: int, first: int) -> Iterator[Group]:
+def groups(data: bytes | memoryview, name: str, *, start: int, first: int) -> Iterator[SyncedGroup]:
     """The intact groups of *data* from byte *start* on, the first record there being *first*.
 
     Ends quietly at a torn tail. Raises `Corrupt` where a damaged group has an intact one behind.
@@ -89,7 +89,7 @@ def groups(data: bytes | memoryview, name: str, *, start: int, first: int) -> It
         offset += len(group.records)
 
 
-def _group_at(view: memoryview, at: int, offset: int) -> Group | None:
+def _group_at(view: memoryview, at: int, offset: int) -> SyncedGroup | None:
     body_at = at + _GROUP.size
     if body_at > len(view):
         return None
@@ -103,7 +103,7 @@ def _group_at(view: memoryview, at: int, offset: int) -> Group | None:
         body_at += 4
         records.append(bytes(view[body_at : body_at + length]))
         body_at += length
-    return Group(offset, records, end)
+    return SyncedGroup(offset, records, end)
 
 
 def _intact_behind(view: memoryview, at: int) -> bool:

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import structlog
 
 from analytics.stream import segment
-from analytics.stream.reader import SegmentReader
 from analytics.stream.segment_file import SegmentFile, lay_out, name
+from analytics.stream.segment_reader import SegmentReader
 
 log = structlog.get_logger()
 

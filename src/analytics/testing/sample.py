@@ -12,7 +12,7 @@ from analytics.event import ENGAGEMENT, PAGEVIEW, Drop, DropReason, Hit, LogReco
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 
 DAY_MS: Final = 86_400_000
 _Kind = TypeVar("_Kind")
@@ -142,7 +142,9 @@ def _pick(choices: Sequence[tuple[_Kind, int]], dice: random.Random) -> _Kind:
     return dice.choices([kind for kind, _ in choices], [weight for _, weight in choices])[0]
 
 
-def batch(given: Sequence[LogRecord], *, start: int = 0, state: State | None = None) -> WriteBatch:
+def batch(
+    given: Sequence[LogRecord], *, start: int = 0, state: PipelineState | None = None
+) -> WriteBatch:
     """What the pipeline makes of *given*, for a store to write."""
-    outcome = fold(list(enumerate(given, start)), state or State(Sources()), set())
+    outcome = fold(list(enumerate(given, start)), state or PipelineState(Sources()), set())
     return WriteBatch(outcome.rows, outcome.ledger, (), 0, start + len(given))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics.errors import Malformed
 from analytics.event import DropReason
-from analytics.ingest.wire.access_log import Line, event_id, parse, refusal, url
+from analytics.ingest.wire.access_log import LogLine, event_id, parse, refusal, url
 
 PLAIN = (
     b'203.0.113.9 - - [17/May/2015:10:05:03 +0000] "GET /blog?a=1 HTTP/1.1" 200 512 '
@@ -22,12 +22,12 @@ PLAIN = (
 SITE = "example.com"
 
 
-def line(**changes: object) -> Line:
+def line(**changes: object) -> LogLine:
     return parse(PLAIN)._replace(**changes)  # type: ignore[arg-type]
 
 
 def test_every_part_is_understood() -> None:
-    assert parse(PLAIN) == Line(
+    assert parse(PLAIN) == LogLine(
         host="",
         senders=("203.0.113.9",),
         ts=1_431_857_103_000,

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from analytics.errors import Malformed
 from analytics.ingest.wire import plausible
-from analytics.ingest.wire.sent import Sent
+from analytics.ingest.wire.base import RawEvent
 
 
-def decoded(**members: Any) -> Sent:
+def decoded(**members: Any) -> RawEvent:
     body = {"name": "pageview", "url": "https://example.com/", "domain": "example.com", **members}
     return plausible.decode(json.dumps({k: v for k, v in body.items() if v != "-"}).encode())
 

@@ -13,18 +13,18 @@ import pytest
 from msgspec import structs
 from tests.store.rows import DAY, HOUR, NOON, SITE, Log, hit
 
-from analytics import guest
+from analytics import caller
+from analytics.caller import Caller
 from analytics.errors import Conflict, Corrupt, Malformed, Misconfigured, StoreUnavailable
 from analytics.event import LogRecord, Row
-from analytics.guest import Guest
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.source import Sources
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 from analytics.query import Compare, Dimension, Metric, Op, Period, Query
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.engine import Engine
 from analytics.testing import sample
-from analytics.testing import series_store as suite
+from analytics.testing.contracts import series_store as suite
 
 ROOT = Path(__file__).parents[3]
 HOUR_OF_NOON = NOON // HOUR * HOUR
@@ -35,7 +35,7 @@ class Taking:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._state = State(Sources(), keep_ms=1 << 50)
+        self._state = PipelineState(Sources(), keep_ms=1 << 50)
         self._offset = 0
         self.store = self._new()
 
@@ -232,7 +232,7 @@ async def test_a_question_asked_again_waits_for_no_reader(tmp_path: Path) -> Non
     async with DuckDBStore(tmp_path / "store.duckdb", readers=2) as store:
         await store.write(sample.batch([hit(NOON)]))
         answered = await store.query(asked)
-        with guest.asking(Guest("a reader")):
+        with caller.on_behalf_of(Caller("a reader")):
             readers = [
                 asyncio.create_task(store._threads.read(lambda _: crowd.wait())) for _ in range(2)
             ]

@@ -11,19 +11,19 @@ from pydantic import SecretStr
 from tests.authority import Authority
 
 from analytics.errors import Misconfigured, StoreUnavailable
-from analytics.settings import Ignite, Settings
-from analytics.store import packing
-from analytics.store.cassandra import KeptChunks
-from analytics.store.chunk import Span
-from analytics.store.ignite.chunks import ChunkStore
+from analytics.settings import IgniteSettings, Settings
+from analytics.store.chunks import codec
+from analytics.store.chunks.cassandra import CassandraChunks
+from analytics.store.chunks.chunk import RecordSpan
+from analytics.store.chunks.ignite import IgniteChunks
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 WRITTEN_S = 60
 
 
-def ask(settings: Ignite) -> list[int]:
-    store = ChunkStore(settings)
+def ask(settings: IgniteSettings) -> list[int]:
+    store = IgniteChunks(settings)
     try:
         return store.partitions()
     finally:
@@ -31,8 +31,8 @@ def ask(settings: Ignite) -> list[int]:
 
 
 def test_what_we_write_by_tls_is_written_behind_by_tls(secured_ignite: Settings) -> None:
-    (given,) = packing.pack(7, [Span(0, 4, {})], (), ())
-    store, kept = ChunkStore(secured_ignite.ignite), KeptChunks(secured_ignite.cassandra)
+    (given,) = codec.pack(7, [RecordSpan(0, 4, {})], (), ())
+    store, kept = IgniteChunks(secured_ignite.ignite), CassandraChunks(secured_ignite.cassandra)
     try:
         store.put([given])
         assert store.following(7, 0, 10) == [given]
@@ -88,7 +88,7 @@ def test_a_certificate_of_another_name_is_refused_by_the_driver_itself(
 def test_what_has_worked_is_only_unavailable(secured_ignite: Settings, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_bytes(secured_ignite.ignite.tls_ca.read_bytes())
-    store = ChunkStore(secured_ignite.ignite.model_copy(update={"tls_ca": ca}))
+    store = IgniteChunks(secured_ignite.ignite.model_copy(update={"tls_ca": ca}))
     try:
         store.partitions()
         ca.write_bytes(Authority(tmp_path / "other").ca.read_bytes())

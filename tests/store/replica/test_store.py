@@ -14,19 +14,19 @@ from tests.store.rows import DAY, HOUR, NOON, hit
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit, LogRecord, Row
-from analytics.job import sealing
+from analytics.job.upkeep import compaction
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
-from analytics.pipeline.state import State
+from analytics.pipeline.state import PipelineState
 from analytics.query import Metric, Period, Query, Result
-from analytics.store import arrow, packing
-from analytics.store.chunk import Chunk
+from analytics.store.chunks import arrow, codec
+from analytics.store.chunks.chunk import Chunk
+from analytics.store.chunks.chunk_erasure import rewritten
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.freshness import Ends
-from analytics.store.question import Question
-from analytics.store.replica.history import History
+from analytics.store.replica.freshness import Ends
+from analytics.store.replica.remote_query import RemoteQuery
+from analytics.store.replica.remote_query_client import RemoteQueries
 from analytics.store.replica.store import ReplicaStore
-from analytics.store.rewriting import rewritten
 from analytics.stream.sharding import partition_of
 
 PARTITIONS = 4
@@ -131,7 +131,7 @@ async def replica(tmp_path: Path, shared: Shared, clock: Clock) -> AsyncIterator
 class Nobody:
     """A history that is away."""
 
-    async def ask(self, asked: Question) -> Result:
+    async def ask(self, asked: RemoteQuery) -> Result:
         raise StoreUnavailable("nobody answers")
 
     async def close(self) -> None:
@@ -144,7 +144,7 @@ def replica_in(
     clock: Clock,
     orders: Orders | None = None,
     *,
-    history: History | None = None,
+    history: RemoteQueries | None = None,
     hot_days: int = 0,
     ends: Ends | None = None,
 ) -> ReplicaStore:
@@ -176,7 +176,7 @@ async def embedded(tmp_path: Path) -> AsyncIterator[DuckDBStore]:
 
 
 async def fold_into(store: DuckDBStore, records: Sequence[LogRecord]) -> None:
-    outcome = fold(list(enumerate(records)), State(SOURCES, keep_ms=1 << 50), set())
+    outcome = fold(list(enumerate(records)), PipelineState(SOURCES, keep_ms=1 << 50), set())
     await store.write(WriteBatch(outcome.rows, outcome.ledger, (), 0, len(records)))
 
 
@@ -247,8 +247,8 @@ async def test_parts_and_what_they_were_merged_to_count_once(
     fresh = {partition: list(chunks) for partition, chunks in shared.chunks.items()}
     for removed in (False, True):
         for partition, chunks in fresh.items():
-            merged = sealing.merge(chunks)
-            assert sealing.obsolete([*merged, *chunks]) == {
+            merged = compaction.merge(chunks)
+            assert compaction.obsolete([*merged, *chunks]) == {
                 each.chunk_id: merged[0].chunk_id for each in chunks
             }
             shared.chunks[partition] = merged if removed else [*merged, *chunks]
@@ -424,7 +424,7 @@ def all_chunks(shared: Shared) -> list[Chunk]:
 
 
 def to_rows(one: Chunk) -> list[Row]:
-    return arrow.to_rows(packing.read(one.chunk_id, one.payload).table)
+    return arrow.to_rows(codec.read(one.chunk_id, one.payload).table)
 
 
 async def test_a_visitor_who_was_erased_may_come_again_and_his_old_hits_may_not(

@@ -13,11 +13,11 @@ from tests.store.replica.test_store import Nobody, Shared
 
 from analytics.event import LogRecord
 from analytics.settings import Settings
+from analytics.store.chunks.ignite import IgniteChunks
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.ignite.chunks import ChunkStore
-from analytics.store.replica.follower import Source
+from analytics.store.replica.follower import ChunkFeed
 from analytics.store.replica.store import ReplicaStore
-from analytics.testing import series_store as suite
+from analytics.testing.contracts import series_store as suite
 
 PARTITIONS = 4
 ARRIVED_S = 120
@@ -27,7 +27,7 @@ NOW = suite.NOON + suite.DAY
 class Taking:
     """A replica, and the job whose chunks it follows."""
 
-    def __init__(self, folder: Path, job: Job, source: Callable[[], Source]) -> None:
+    def __init__(self, folder: Path, job: Job, source: Callable[[], ChunkFeed]) -> None:
         self._folder = folder
         self._job = job
         self._source = source
@@ -61,7 +61,9 @@ class Taking:
 
 
 @asynccontextmanager
-async def taking_in(folder: Path, job: Job, source: Callable[[], Source]) -> AsyncIterator[Taking]:
+async def taking_in(
+    folder: Path, job: Job, source: Callable[[], ChunkFeed]
+) -> AsyncIterator[Taking]:
     taking = Taking(folder, job, source)
     await taking.store.__aenter__()
     yield taking
@@ -90,7 +92,7 @@ class TestReplicaStore(OfReplicas):
             yield taking
 
 
-class Ours(ChunkStore):
+class Ours(IgniteChunks):
     """Ignite's chunks, of the partitions of these tests alone."""
 
     def partitions(self) -> list[int]:

@@ -11,17 +11,17 @@ from tests.authority import Authority, Identity
 from tests.secured import Started, by_certificate, by_scram
 
 from analytics.errors import AnalyticsError, LogUnavailable, Misconfigured
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 from analytics.stream.base import Position
 from analytics.stream.kafka.connection import options
 from analytics.stream.kafka.log import KafkaLog
-from analytics.testing.event_log import hit, read
+from analytics.testing.contracts.event_log import hit, read
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 async def test_what_is_appended_is_read_back_whichever_way_we_log_in(
-    secured_kafka: Kafka, secured_servers: Started, us: Identity
+    secured_kafka: KafkaSettings, secured_servers: Started, us: Identity
 ) -> None:
     for number, settings in enumerate(
         (
@@ -57,7 +57,7 @@ WRONG: Mapping[str, tuple[Mapping[str, object], str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 async def test_what_is_wrong_is_named_before_anything_starts(
-    secured_kafka: Kafka, case: str
+    secured_kafka: KafkaSettings, case: str
 ) -> None:
     changes, said = WRONG[case]
     with pytest.raises(Misconfigured, match=said) as caught:
@@ -66,14 +66,14 @@ async def test_what_is_wrong_is_named_before_anything_starts(
     print(f"{case}: {caught.value}")
 
 
-async def test_a_scram_password_that_is_wrong_is_named(secured_kafka: Kafka) -> None:
+async def test_a_scram_password_that_is_wrong_is_named(secured_kafka: KafkaSettings) -> None:
     settings = by_scram(secured_kafka).model_copy(update={"password": SecretStr("wrong")})
     with pytest.raises(Misconfigured, match=r"whether they were made for SCRAM-SHA-512"):
         async with KafkaLog(settings):
             pass
 
 
-async def test_an_untrusted_ca_is_named(secured_kafka: Kafka, tmp_path: Path) -> None:
+async def test_an_untrusted_ca_is_named(secured_kafka: KafkaSettings, tmp_path: Path) -> None:
     settings = secured_kafka.model_copy(update={"tls_ca": Authority(tmp_path).ca})
     with pytest.raises(Misconfigured, match=r"can't vouch for .*set kafka\.tls_ca"):
         async with KafkaLog(settings):
@@ -85,7 +85,7 @@ async def test_an_untrusted_ca_is_named(secured_kafka: Kafka, tmp_path: Path) ->
 
 
 async def test_a_port_that_asks_for_our_certificate_is_named(
-    secured_kafka: Kafka, secured_servers: Started, us: Identity
+    secured_kafka: KafkaSettings, secured_servers: Started, us: Identity
 ) -> None:
     settings = by_certificate(secured_kafka, secured_servers.plan, us)
     without = settings.model_copy(update={"tls_certificate": None, "tls_key": None})
@@ -95,7 +95,7 @@ async def test_a_port_that_asks_for_our_certificate_is_named(
 
 
 async def test_a_port_that_asks_for_no_login_is_named(
-    secured_kafka: Kafka, secured_servers: Started
+    secured_kafka: KafkaSettings, secured_servers: Started
 ) -> None:
     inside = (f"127.0.0.1:{secured_servers.plan.kafka(1)}",)
     settings = secured_kafka.model_copy(update={"bootstrap": inside, "tls": False})
@@ -105,7 +105,7 @@ async def test_a_port_that_asks_for_no_login_is_named(
 
 
 async def test_a_port_without_tls_is_suspected(
-    secured_kafka: Kafka, secured_servers: Started
+    secured_kafka: KafkaSettings, secured_servers: Started
 ) -> None:
     inside = (f"127.0.0.1:{secured_servers.plan.kafka(1)}",)
     settings = secured_kafka.model_copy(update={"bootstrap": inside})
@@ -115,6 +115,6 @@ async def test_a_port_without_tls_is_suspected(
 
 def test_half_a_login_is_refused() -> None:
     with pytest.raises(AnalyticsError, match=r"kafka\.username is not"):
-        options(Kafka(sasl_mechanism="PLAIN"), client="test")
+        options(KafkaSettings(sasl_mechanism="PLAIN"), client="test")
     with pytest.raises(AnalyticsError, match=r"kafka\.sasl_mechanism is not"):
-        options(Kafka(username="analytics"), client="test")
+        options(KafkaSettings(username="analytics"), client="test")

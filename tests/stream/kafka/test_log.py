@@ -13,17 +13,17 @@ from tests.real import machine_in, settings_of
 
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import Drop, Hit
-from analytics.settings import Kafka, Settings
+from analytics.settings import KafkaSettings, Settings
 from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.sharding import partition_of
 from analytics.stream.spool import Spool, SpoolLimits
-from analytics.testing.event_log import EventLogContract, drop, hit, read
+from analytics.testing.contracts.event_log import EventLogContract, drop, hit, read
 
 pytestmark = pytest.mark.cluster
 
 
-def fresh(settings: Settings, **changes: object) -> Kafka:
+def fresh(settings: Settings, **changes: object) -> KafkaSettings:
     """The settings of *settings*' Kafka, with a topic that nobody has used."""
     topic = f"test.{uuid.uuid4().hex[:8]}"
     return settings.kafka.model_copy(update={"topic": topic, "linger_ms": 1.0, **changes})

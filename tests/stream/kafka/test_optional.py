@@ -31,10 +31,10 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_log_says_what_to_install() -> None:
     done = run(
-        "from analytics.settings import Kafka\n"
+        "from analytics.settings import KafkaSettings\n"
         "from analytics.errors import Misconfigured\n"
         "from analytics.stream.kafka import kafka_log\n"
-        "try:\n    kafka_log(Kafka())\nexcept Misconfigured as exc:\n    print(exc)\n"
+        "try:\n    kafka_log(KafkaSettings())\nexcept Misconfigured as exc:\n    print(exc)\n"
     )
     assert done.stderr == ""
     assert "(aiokafka): pip install 'hitledger[cluster]'" in done.stdout

@@ -14,7 +14,7 @@ from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.spool import Spool, SpoolLimits
 from analytics.stream.spool_mark import FIRST_NUMBER
-from analytics.testing.event_log import read
+from analytics.testing.contracts.event_log import read
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(300)]
 

@@ -1,1 +1,1 @@
-"""One module per wire format that we accept; each turns a body into `Sent`."""
+"""One module per wire format that we accept; each turns a body into `RawEvent`."""

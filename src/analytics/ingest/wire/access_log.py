@@ -19,7 +19,7 @@ from uuid import UUID
 
 from analytics.errors import Malformed
 from analytics.event import DropReason
-from analytics.ingest import page
+from analytics.ingest import page_url
 from analytics.ingest.wire import log_columns
 
 _QUOTED: Final = rb'"((?:[^"\\]|\\.)*)"'
@@ -74,7 +74,7 @@ NO_PAGE: Final = frozenset(
 """Extensions of what is no page. What is unknown counts as one: `/docs/v1.2` has no extension."""
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """What one request was."""
 
     host: str
@@ -90,7 +90,7 @@ class Line(NamedTuple):
     user_agent: str
 
 
-def parse(line: bytes) -> Line:
+def parse(line: bytes) -> LogLine:
     """Understand *line*. Raises `Malformed` when it is not of the format."""
     match = _LINE.fullmatch(line)
     midnight = _midnight(match["date"], match["zone"]) if match else None
@@ -108,7 +108,7 @@ def parse(line: bytes) -> Line:
     forwarded = _FORWARDED.fullmatch(match["more"] or b"")
     behind = log_columns.forwarded(forwarded[1].decode("latin-1")) if forwarded else ()
     method, _, target = _VERSION.sub("", request).partition(" ")
-    return Line(
+    return LogLine(
         host=columns.host,
         senders=columns.senders + behind,
         ts=ts,
@@ -129,7 +129,7 @@ def _refuse_proxies(more: bytes) -> None:
             )
 
 
-def refusal(line: Line, domain: str) -> DropReason | None:
+def refusal(line: LogLine, domain: str) -> DropReason | None:
     """Return why *line* is not a page view of the site *domain*; None when it is one."""
     if line.method != "GET" or _extension(line.target) in NO_PAGE:
         return DropReason.NOT_A_PAGE
@@ -149,7 +149,7 @@ def event_id(site: str, line: bytes, ordinal: int) -> str:
     return str(UUID(bytes=digest.digest(), version=5))
 
 
-def url(line: Line, domain: str) -> str:
+def url(line: LogLine, domain: str) -> str:
     """The whole URL of *line*'s page on the site *domain*."""
     if _ABSOLUTE.match(line.target):
         return line.target
@@ -157,8 +157,8 @@ def url(line: Line, domain: str) -> str:
 
 
 def _is_of(target: str, host: str, domain: str) -> bool:
-    hostname = page.parse(target).hostname
-    own = {page.parse(f"https://{name}/").hostname for name in (host, domain) if name}
+    hostname = page_url.parse(target).hostname
+    own = {page_url.parse(f"https://{name}/").hostname for name in (host, domain) if name}
     return hostname in own or hostname.endswith(f".{domain}")
 
 

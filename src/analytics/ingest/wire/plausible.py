@@ -16,9 +16,9 @@ from analytics import bounds, decoding
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.event import ENGAGEMENT
-from analytics.ingest import language, page, surrogates
+from analytics.ingest import language, page_url, surrogates
 from analytics.ingest.text import clean
-from analytics.ingest.wire.sent import Sent
+from analytics.ingest.wire.base import RawEvent
 
 NAME_LIMIT: Final = 120
 _PROPS_LIMIT: Final = 30
@@ -95,7 +95,7 @@ _MANY: Final = re.compile(rb"\s*(\[|\{.*\}\s*\{)", re.DOTALL)
 """How a body of several events begins, or goes on."""
 
 
-def decode(body: bytes) -> Sent:
+def decode(body: bytes) -> RawEvent:
     """Understand one event. Raises `Malformed` naming the member that is wrong."""
     try:
         parsed = surrogates.decode(_decoder, body)
@@ -104,10 +104,10 @@ def decode(body: bytes) -> Sent:
         if fault.field or not _MANY.match(body):
             raise fault from None
         raise Malformed("", f"{fault.reason}; send several events to /api/events") from None
-    return sent(parsed)
+    return raw_event(parsed)
 
 
-def sent(body: Body) -> Sent:
+def raw_event(body: Body) -> RawEvent:
     """The event that *body* describes. Raises `Malformed`."""
     name = _name((body.name if body.name is not None else body.n) or "")
     url = body.url if body.url is not None else body.u
@@ -125,7 +125,7 @@ def sent(body: Body) -> Sent:
     props = _props(body)
     if _is_link(name):
         props = _bare(props, query=_flag(body.linkQuery) or _flag(body.q))
-    return Sent(
+    return RawEvent(
         domains=_domains(domain),
         url=url[: bounds.URL_CHARS],
         name=name,
@@ -208,7 +208,7 @@ def _is_link(name: str) -> bool:
 
 
 def _bare(props: dict[str, str], *, query: bool) -> dict[str, str]:
-    return {key: page.link(value, query=query) for key, value in props.items()}
+    return {key: page_url.link(value, query=query) for key, value in props.items()}
 
 
 def _scalar(value: object) -> str:

@@ -11,16 +11,17 @@ from typing import Final
 
 import duckdb
 
-from analytics.errors import (
-    AnalyticsError,
-    Corrupt,
-    Misconfigured,
-    StoreUnavailable,
+from analytics.errors import AnalyticsError, Corrupt, Misconfigured, StoreUnavailable
+from analytics.store.duckdb.connection import (
+    Connection,
+    Parameters,
+    Record,
+    UnreadableValue,
+    transaction,
 )
-from analytics.store.connection import Connection, Parameters, Record, Refused, transaction
 
 SCHEMA_VERSION: Final = 3
-_SINCE: Final = {2: "window.sql", 3: "erasing.sql"}
+_SINCE: Final = {2: "hot_window.sql", 3: "row_erasure.sql"}
 """What each version after the first has added."""
 _INTERRUPT_EVERY_S: Final = 0.05
 
@@ -148,7 +149,7 @@ def _translated(engine: Engine) -> Iterator[None]:
 def _ours(exc: duckdb.Error, text: str) -> AnalyticsError:
     reason = text.partition("\n")[0]
     if isinstance(exc, duckdb.InvalidInputException):
-        return Refused(f"The database refused a value: {reason}")
+        return UnreadableValue(f"The database refused a value: {reason}")
     if "checksum" in text.lower():
         return Corrupt(f"The database does not match its checksum: {reason}")
     return StoreUnavailable(f"The database refused: {reason}")
@@ -189,4 +190,4 @@ def _apply_schema(connection: Connection, path: Path) -> None:
 
 
 def _sql(name: str) -> str:
-    return files("analytics.store").joinpath(name).read_text("utf-8")
+    return files("analytics.store.duckdb").joinpath(name).read_text("utf-8")

@@ -13,24 +13,12 @@ from typing import Final, Self
 import structlog
 from msgspec import structs
 
+from analytics import localtime
 from analytics.errors import Conflict, StoreUnavailable
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
 from analytics.query import Query, Recent, Result
-from analytics.store import (
-    absorbing,
-    answering,
-    bookkeeping,
-    cell_building,
-    erasing,
-    exporting,
-    localtime,
-    lookups,
-    overview,
-    window,
-    writing,
-)
 from analytics.store import lag as lags
 from analytics.store.base import (
     Absorbs,
@@ -47,14 +35,26 @@ from analytics.store.base import (
     SeriesStore,
     Snapshots,
 )
-from analytics.store.cell_building import Builder, Plan
-from analytics.store.connection import Connection
-from analytics.store.duckdb import compaction
+from analytics.store.duckdb import (
+    apply,
+    cell_builder,
+    compaction,
+    executor,
+    export,
+    hot_window,
+    ledger,
+    lookups,
+    overview,
+    row_erasure,
+    writing,
+)
+from analytics.store.duckdb.cell_builder import CellBuilder, CellPlan
+from analytics.store.duckdb.connection import Connection
 from analytics.store.duckdb.engine import Engine
-from analytics.store.erasing import Matching, MatchingVisits
+from analytics.store.duckdb.row_erasure import MatchingRows, MatchingVisits
+from analytics.store.duckdb.threads import StoreThreads
 from analytics.store.lag import Lag
-from analytics.store.remembered import RememberedAnswers
-from analytics.store.threads import Threads
+from analytics.store.result_cache import ResultCache
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ class DuckDBStore:
         hot_days: int = 0,
     ) -> None:
         self._path = path
-        self._threads = Threads(
+        self._threads = StoreThreads(
             partial(Engine, path, memory_limit, threads),
             readers=readers,
             queue_timeout_s=queue_timeout_s,
@@ -90,8 +90,8 @@ class DuckDBStore:
         self._file: writing.RowFile | None = None
         self._timezones = timezones
         self._hot_ms = hot_days * localtime.DAY_MS
-        self._builder = Builder(at_most_every_ms=rebuild_at_most_every_ms)
-        self._remembered = RememberedAnswers()
+        self._builder = CellBuilder(at_most_every_ms=rebuild_at_most_every_ms)
+        self._remembered = ResultCache()
 
     async def __aenter__(self) -> Self:
         await self._threads.open()
@@ -111,7 +111,7 @@ class DuckDBStore:
 
     async def offsets(self) -> Mapping[int, int]:
         """For each partition of the log, the next offset to read."""
-        return await self._threads.read(bookkeeping.offsets)
+        return await self._threads.read(ledger.offsets)
 
     async def query(self, query: Query) -> Result:
         """Answer *query* from every row written before the call."""
@@ -140,17 +140,17 @@ class DuckDBStore:
 
     async def unknown_sites(self, since: int, most: int) -> Sequence[tuple[str, int]]:
         """Return the names that hits received since then gave as a site, and that were none."""
-        return await self._threads.read(partial(bookkeeping.unknown_sites, since=since, most=most))
+        return await self._threads.read(partial(ledger.unknown_sites, since=since, most=most))
 
     async def foreign_hosts(self, site: str, since: int, most: int) -> Sequence[tuple[str, int]]:
         """Return the hostnames that are not the site's, of hits left out since then for that."""
         return await self._threads.read(
-            partial(bookkeeping.foreign_hosts, site=site, since=since, most=most)
+            partial(ledger.foreign_hosts, site=site, since=since, most=most)
         )
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """The ledger of one site, or of all."""
-        return await self._threads.read(partial(bookkeeping.ledger, site=site))
+        return await self._threads.read(partial(ledger.ledger, site=site))
 
     async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
         """Which (site, event_id)s of *candidates* are stored, with a `ts` within a day."""
@@ -192,7 +192,9 @@ class DuckDBStore:
                 await self._build(plan, now)
             if self._hot_ms:
                 await self._threads.write(
-                    partial(window.trim, site=site, timezone=timezone, before_ms=now - self._hot_ms)
+                    partial(
+                        hot_window.trim, site=site, timezone=timezone, before_ms=now - self._hot_ms
+                    )
                 )
         return worked
 
@@ -209,7 +211,7 @@ class DuckDBStore:
     ) -> int:
         """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
         step = partial(
-            exporting.export,
+            export.export,
             site=site,
             from_ms=from_ms,
             to_ms=to_ms,
@@ -221,21 +223,21 @@ class DuckDBStore:
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
         """Delete every row of a visitor; how many there were."""
-        return await self._erase(erasing.OF_VISITOR, {"site": site, "visitor": visitor})
+        return await self._erase(row_erasure.OF_VISITOR, {"site": site, "visitor": visitor})
 
     async def delete_site(self, site: str) -> int:
         """Delete every row of a site; how many there were. Its ledger stays."""
-        return await self._erase(erasing.OF_SITE, {"site": site})
+        return await self._erase(row_erasure.OF_SITE, {"site": site})
 
     async def count_visits(self, query: Query) -> MatchingVisits:
         """Count the visits that have a row for which *query* asks, and their rows."""
-        return await self._threads.read(partial(erasing.count_visits, query=query))
+        return await self._threads.read(partial(row_erasure.count_visits, query=query))
 
     async def erase_visits(self, query: Query) -> MatchingVisits:
         """Delete every row of these visits; what there was."""
 
         def step(connection: Connection) -> MatchingVisits:
-            gone, erased = erasing.erase_visits(connection, query)
+            gone, erased = row_erasure.erase_visits(connection, query)
             self._builder.note(erased.earliest)
             return gone
 
@@ -251,27 +253,27 @@ class DuckDBStore:
 
         def step(connection: Connection) -> int:
             with self._altering():
-                return erasing.retain(connection, site=site, before_ms=before_ms)
+                return row_erasure.retain(connection, site=site, before_ms=before_ms)
 
         return await self._threads.write(step)
 
     async def retention_due(self, site: str, before_ms: int) -> int | None:
         """Where the site's figures would begin after `retain`; None if they do already."""
         whole = self._whole_days(site, before_ms)
-        due = await self._threads.read(partial(erasing.due, site=site, before_ms=whole))
+        due = await self._threads.read(partial(row_erasure.due, site=site, before_ms=whole))
         return whole if due else None
 
-    async def matching(self, site: str, visitor: int | None) -> Matching:
+    async def matching(self, site: str, visitor: int | None) -> MatchingRows:
         """The rows of a visitor (None: of everybody) of a site, counted."""
         values: dict[str, object] = {"site": site}
         if visitor is not None:
             values["visitor"] = visitor
-        which = erasing.OF_SITE if visitor is None else erasing.OF_VISITOR
-        return await self._threads.read(partial(erasing.matching, which=which, values=values))
+        which = row_erasure.OF_SITE if visitor is None else row_erasure.OF_VISITOR
+        return await self._threads.read(partial(row_erasure.matching, which=which, values=values))
 
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
         """The rows stored under each key of the ledger, counted from the rows themselves."""
-        return await self._threads.read(partial(bookkeeping.recount, site=site))
+        return await self._threads.read(partial(ledger.recount, site=site))
 
     async def compaction_due(self) -> bool:
         """Whether the file still holds the bytes of rows that were deleted."""
@@ -301,12 +303,12 @@ class DuckDBStore:
         """Write a consistent copy to *path*, which must not exist."""
         await self._threads.watch(partial(_snapshot, path=path), lambda _: None)
 
-    async def _build(self, plan: Plan, now: int) -> None:
+    async def _build(self, plan: CellPlan, now: int) -> None:
         built = None
         began = time.monotonic()
         try:
             built = await self._threads.watch(
-                partial(cell_building.build, plan=plan, folder=self._scratch), lambda _: None
+                partial(cell_builder.build, plan=plan, folder=self._scratch), lambda _: None
             )
             await self._threads.write(partial(self._builder.swap, built=built))
         finally:
@@ -322,7 +324,7 @@ class DuckDBStore:
     async def _erase(self, which: str, values: Mapping[str, object]) -> int:
         def step(connection: Connection) -> int:
             with self._altering():
-                erased = erasing.erase(connection, which, values)
+                erased = row_erasure.erase(connection, which, values)
             self._builder.note(erased.earliest)
             return erased.rows
 
@@ -341,11 +343,11 @@ class DuckDBStore:
         # Erasures may be of sites that the batch has no rows of.
         sites = None if batch.erasures else {row.site for row in batch.rows}
         with self._altering(sites):
-            self._builder.note(absorbing.write(connection, batch, self._file))
+            self._builder.note(apply.write(connection, batch, self._file))
 
     def _absorb(self, prepared: Prepared, connection: Connection) -> None:
         with self._altering():
-            self._builder.note(absorbing.absorb(connection, prepared))
+            self._builder.note(apply.absorb(connection, prepared))
 
     @contextmanager
     def _altering(self, sites: Collection[str] | None = None) -> Iterator[None]:
@@ -366,7 +368,7 @@ class DuckDBStore:
         result = self._remembered.answer(query)  # of somebody who was ahead
         if result is None:
             state = self._remembered.state()
-            result = answering.answer(connection, query)
+            result = executor.answer(connection, query)
             self._remembered.keep(query, result, state)
         return result
 

@@ -23,7 +23,7 @@ from pyignite.exceptions import (
 from analytics import tls
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.guard import Guard
-from analytics.settings import Ignite
+from analytics.settings import IgniteSettings
 from analytics.store import guards
 from analytics.store.ignite.driver import Driver
 from analytics.store.ignite.tables import SCHEMA
@@ -43,10 +43,10 @@ _FAULTS: Final = (
 )
 
 
-class Client:
+class IgniteClient:
     """A connection, made when it is first needed, and anew after it broke. For one thread."""
 
-    def __init__(self, settings: Ignite, guard: Guard | None = None) -> None:
+    def __init__(self, settings: IgniteSettings, guard: Guard | None = None) -> None:
         self._settings = settings
         self._guard = guard or guards.ignite(settings)
         self._driver: Driver | None = None

@@ -9,11 +9,15 @@ from pyignite import GenericObjectMeta
 from pyignite.datatypes import ByteArrayObject, LongObject, String
 
 from analytics.guard import Guard
-from analytics.settings import Ignite
-from analytics.store.ignite.client import Client
-from analytics.store.ignite.tables import CATALOG, Kind
+from analytics.settings import IgniteSettings
+from analytics.store.ignite.client import IgniteClient
+from analytics.store.ignite.tables import CATALOG, ColumnType
 
-_TYPES: Final = {Kind.TEXT: String, Kind.LONG: LongObject, Kind.BYTES: ByteArrayObject}
+_TYPES: Final = {
+    ColumnType.TEXT: String,
+    ColumnType.LONG: LongObject,
+    ColumnType.BYTES: ByteArrayObject,
+}
 _Value: Any = GenericObjectMeta(
     "_Value",
     (),
@@ -26,8 +30,8 @@ _Value: Any = GenericObjectMeta(
 class SharedDocument:
     """One document, under *name*. For one thread at a time."""
 
-    def __init__(self, settings: Ignite, name: str, guard: Guard | None = None) -> None:
-        self._client = Client(settings, guard)
+    def __init__(self, settings: IgniteSettings, name: str, guard: Guard | None = None) -> None:
+        self._client = IgniteClient(settings, guard)
         self._name = name
         self._known: Any = None
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 from pyignite import GenericObjectMeta
 from pyignite.datatypes import LongObject, String
 
-from analytics.settings import Ignite
-from analytics.store.ignite.client import Client
-from analytics.store.ignite.tables import Kind, Table
+from analytics.settings import IgniteSettings
+from analytics.store.ignite.client import IgniteClient
+from analytics.store.ignite.tables import ColumnType, Table
 
-_TYPES: Final = {Kind.TEXT: String, Kind.LONG: LongObject}
+_TYPES: Final = {ColumnType.TEXT: String, ColumnType.LONG: LongObject}
 
 
 class LeasedRows:
@@ -22,8 +22,8 @@ class LeasedRows:
     For one thread; raises `StoreUnavailable` when Ignite is away.
     """
 
-    def __init__(self, settings: Ignite, table: Table, lease_s: float) -> None:
-        self._client = Client(settings)
+    def __init__(self, settings: IgniteSettings, table: Table, lease_s: float) -> None:
+        self._client = IgniteClient(settings)
         self._table = table
         self._lease_s = lease_s
         self._value: Any = GenericObjectMeta(

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple, Protocol
 
 from analytics.errors import StoreUnavailable
-from analytics.settings import Ignite
-from analytics.store.ignite.client import Client
+from analytics.settings import IgniteSettings
+from analytics.store.ignite.client import IgniteClient
 
 FULL_AT: Final = 0.85
 """From this share on a node is given nothing more: the rest is for its indexes, for sites and
@@ -46,7 +46,7 @@ class MemoryUse(NamedTuple):
         return f"{self.share:.0%} full ({self.used >> 20} of {self.limit >> 20} MiB)"
 
 
-class Measured(Protocol):
+class MemoryGauge(Protocol):
     """A memory that tells how full it is."""
 
     def use(self) -> MemoryUse:
@@ -56,10 +56,10 @@ class Measured(Protocol):
 class NodeMemory:
     """The memory of the nodes at `ignite.addresses`. For one thread."""
 
-    def __init__(self, settings: Ignite) -> None:
+    def __init__(self, settings: IgniteSettings) -> None:
         # Each node tells only of itself.
         self._nodes = [
-            Client(settings.model_copy(update={"addresses": (address,)}))
+            IgniteClient(settings.model_copy(update={"addresses": (address,)}))
             for address in settings.addresses
         ]
 
@@ -85,7 +85,7 @@ class NodeMemory:
 class Admission:
     """Decides whether there is room for more, without asking a node each time. For one thread."""
 
-    def __init__(self, memory: Measured, *, below: float = FULL_AT) -> None:
+    def __init__(self, memory: MemoryGauge, *, below: float = FULL_AT) -> None:
         self._memory = memory
         self._below = below
         self._use: MemoryUse | None = None
@@ -112,7 +112,7 @@ class Admission:
             )
 
 
-def _use(node: Client) -> MemoryUse:
+def _use(node: IgniteClient) -> MemoryUse:
     rows = node.rows('SELECT NAME, "VALUE" FROM SYS.METRICS WHERE NAME IN (?, ?)', (_USED, _LIMIT))
     metrics = {name: int(value) for name, value in rows}
     return MemoryUse(metrics.get(_USED, 0), metrics.get(_LIMIT, 0))

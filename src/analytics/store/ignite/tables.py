@@ -13,7 +13,7 @@ SCHEMA: Final = "PUBLIC"
 """The SQL schema of every table in Ignite."""
 
 
-class Kind(Enum):
+class ColumnType(Enum):
     """What a column holds: its class in Java, its JDBC type's number, its type in CQL."""
 
     TEXT = ("java.lang.String", 12, "text")
@@ -30,7 +30,7 @@ class Column(NamedTuple):
     """One column."""
 
     name: str
-    kind: Kind
+    kind: ColumnType
 
 
 class Table(NamedTuple):
@@ -53,17 +53,17 @@ class Table(NamedTuple):
 CHUNKS: Final = Table(
     name="chunks",
     value_type="Chunk",
-    key=Column("chunk_id", Kind.TEXT),
+    key=Column("chunk_id", ColumnType.TEXT),
     columns=(
-        Column("kind", Kind.TEXT),
-        Column("site", Kind.TEXT),
-        Column("hour", Kind.LONG),
-        Column("log_partition", Kind.LONG),
-        Column("first_offset", Kind.LONG),
-        Column("last_offset", Kind.LONG),
-        Column("row_count", Kind.LONG),
-        Column("schema_version", Kind.LONG),
-        Column("payload", Kind.BYTES),
+        Column("kind", ColumnType.TEXT),
+        Column("site", ColumnType.TEXT),
+        Column("hour", ColumnType.LONG),
+        Column("log_partition", ColumnType.LONG),
+        Column("first_offset", ColumnType.LONG),
+        Column("last_offset", ColumnType.LONG),
+        Column("row_count", ColumnType.LONG),
+        Column("schema_version", ColumnType.LONG),
+        Column("payload", ColumnType.BYTES),
     ),
     indexes=(("site", "hour"), ("log_partition", "first_offset")),
     durable=True,
@@ -71,12 +71,12 @@ CHUNKS: Final = Table(
 CATALOG: Final = Table(
     name="catalog",
     value_type="Document",
-    key=Column("document_id", Kind.TEXT),
+    key=Column("document_id", ColumnType.TEXT),
     columns=(
-        Column("kind", Kind.TEXT),
-        Column("owner", Kind.TEXT),
-        Column("revision", Kind.LONG),
-        Column("body", Kind.BYTES),
+        Column("kind", ColumnType.TEXT),
+        Column("owner", ColumnType.TEXT),
+        Column("revision", ColumnType.LONG),
+        Column("body", ColumnType.BYTES),
     ),
     indexes=(("kind", "owner"),),
     durable=True,
@@ -84,13 +84,13 @@ CATALOG: Final = Table(
 REPLICAS: Final = Table(
     name="replicas",
     value_type="Replica",
-    key=Column("address", Kind.TEXT),
+    key=Column("address", ColumnType.TEXT),
     columns=(
-        Column("modules", Kind.TEXT),
-        Column("release", Kind.TEXT),  # the driver's objects have a `version` of their own
-        Column("started_at", Kind.LONG),
-        Column("fault", Kind.TEXT),
-        Column("seen_at", Kind.LONG),
+        Column("modules", ColumnType.TEXT),
+        Column("release", ColumnType.TEXT),  # the driver's objects have a `version` of their own
+        Column("started_at", ColumnType.LONG),
+        Column("fault", ColumnType.TEXT),
+        Column("seen_at", ColumnType.LONG),
     ),
     expires_after_s=300,  # each row has a lease of its own besides
 )

@@ -17,10 +17,10 @@ from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import AnalyticsError, StoreUnavailable
 from analytics.pipeline.erasure import merged
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
-from analytics.store import arrow, chunk, packing
-from analytics.store.archive import begins
 from analytics.store.base import Prepared
-from analytics.store.chunk import Chunk
+from analytics.store.chunks import arrow, chunk, codec
+from analytics.store.chunks.chunk import Chunk
+from analytics.store.chunks.tiered import begins
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ _AT_ONCE: Final = 24
 _LOOK_FOR_PARTITIONS_S: Final = 15.0
 
 
-class Source(Protocol):
+class ChunkFeed(Protocol):
     """Where chunks are shared. Blocks; used by one thread."""
 
     def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
@@ -46,7 +46,7 @@ class Source(Protocol):
         """Nothing more is asked."""
 
 
-class Engine(Protocol):
+class ReplicaEngine(Protocol):
     """The replica's own engine."""
 
     async def absorb(self, prepared: Prepared) -> None:
@@ -56,13 +56,13 @@ class Engine(Protocol):
         """For each partition, the offset behind what it holds."""
 
 
-class Follower:
+class ChunkFollower:
     """Follows all partitions while its `async with` block runs."""
 
     def __init__(
         self,
-        source: Source,
-        engine: Engine,
+        source: ChunkFeed,
+        engine: ReplicaEngine,
         scratch: Path,
         *,
         partitions: int,
@@ -230,9 +230,9 @@ def _connected(chunks: Sequence[Chunk], at: int) -> list[Chunk]:
 
 def _prepare(partition: int, chunks: Sequence[Chunk], path: Path, at: int) -> Prepared:
     contents = [
-        packing.since(packing.read(each.chunk_id, each.payload), at)
+        codec.since(codec.read(each.chunk_id, each.payload), at)
         if each.first_offset < at
-        else packing.read(each.chunk_id, each.payload)
+        else codec.read(each.chunk_id, each.payload)
         for each in chunks
     ]
     table = pa.concat_tables(content.table for content in contents)

@@ -26,13 +26,13 @@ from analytics.store.base import (
     Snapshots,
 )
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.freshness import Ends, Freshness
+from analytics.store.duckdb.hot_window import RowsEvicted
 from analytics.store.lag import STALE_MS, Lag
-from analytics.store.question import Question
-from analytics.store.replica.erasing import Erasing, OrderLog
-from analytics.store.replica.follower import Follower, Source
-from analytics.store.replica.history import History
-from analytics.store.window import NotHere
+from analytics.store.replica.erasure_requests import ErasureLog, ReplicaErasure
+from analytics.store.replica.follower import ChunkFeed, ChunkFollower
+from analytics.store.replica.freshness import Ends, Freshness
+from analytics.store.replica.remote_query import RemoteQuery
+from analytics.store.replica.remote_query_client import RemoteQueries
 
 _BY_FILTER: Final = (
     "a cluster cannot erase by a filter yet: chunks are searched by visitor and by time alone."
@@ -45,14 +45,14 @@ class ReplicaStore:
 
     def __init__(
         self,
-        source: Source,
+        source: ChunkFeed,
         engine: DuckDBStore,
         scratch: Path,
         *,
         partitions: int,
         clock: Callable[[], int],
-        history: History,
-        orders: OrderLog | None = None,
+        history: RemoteQueries,
+        orders: ErasureLog | None = None,
         ends: Ends | None = None,
     ) -> None:
         """Without *orders*, it only reads; without *ends* of the log, it knows only who is away."""
@@ -60,13 +60,13 @@ class ReplicaStore:
         self._history = history
         self._clock = clock
         self._stack = AsyncExitStack()
-        self.follower = Follower(source, engine, scratch, partitions=partitions, clock=clock)
+        self.follower = ChunkFollower(source, engine, scratch, partitions=partitions, clock=clock)
         self._freshness = (
             None if ends is None else Freshness(ends, lambda: self.follower.next_offsets, clock)
         )
         self._opened_at = clock()
         self._orders = (
-            None if orders is None else Erasing(orders, engine, self.follower.reached, clock)
+            None if orders is None else ReplicaErasure(orders, engine, self.follower.reached, clock)
         )
 
     async def __aenter__(self) -> Self:
@@ -93,7 +93,7 @@ class ReplicaStore:
         lag = self.lag()
         try:
             result = await self._engine.query(query)
-        except NotHere as gone:
+        except RowsEvicted as gone:
             result = await self._from_history(gone)
         if lag is None:
             return result
@@ -119,10 +119,10 @@ class ReplicaStore:
             return None
         return Lag(0 if self._freshness is None else self._freshness.missing, complete_at)
 
-    async def _from_history(self, gone: NotHere) -> Result:
+    async def _from_history(self, gone: RowsEvicted) -> Result:
         """The answer of somebody who has the rows that were let go here."""
         ends = dict(await self._engine.offsets())
-        asked = Question(query=gone.query, ends=ends, kept_since=gone.kept_since)
+        asked = RemoteQuery(query=gone.query, ends=ends, kept_since=gone.kept_since)
         try:
             return await self._history.ask(asked)
         except QueryTooLong:
@@ -231,7 +231,7 @@ class ReplicaStore:
         """Write a consistent copy of this replica's rows to *path*."""
         await self._engine.snapshot(path)
 
-    def _erasing(self) -> Erasing:
+    def _erasing(self) -> ReplicaErasure:
         if self._orders is None:
             raise Misconfigured("this replica reads no log, so it cannot erase anything")
         return self._orders

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analytics import extras
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from analytics.stream.kafka.log import KafkaLog
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["kafka_log"]
 
 
-def kafka_log(settings: Kafka) -> KafkaLog:
+def kafka_log(settings: KafkaSettings) -> KafkaLog:
     """The log in the topic that *settings* name. Raises `Misconfigured` without the driver."""
     extras.require("log.backend kafka", "aiokafka")
     from analytics.stream.kafka.log import KafkaLog

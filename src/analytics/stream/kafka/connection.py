@@ -19,7 +19,7 @@ from aiokafka.protocol.admin import SaslHandShakeRequest
 
 from analytics import tls
 from analytics.errors import LogUnavailable, Misconfigured
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 
 _ASK_MS: Final = 5_000
 
@@ -36,7 +36,7 @@ class Options(TypedDict):
     sasl_plain_password: str | None
 
 
-def options(settings: Kafka, *, client: str) -> Options:
+def options(settings: KafkaSettings, *, client: str) -> Options:
     """The options of a connection; *client* is how the broker's logs call us."""
     login = bool(settings.sasl_mechanism)
     if login and not settings.username:
@@ -55,7 +55,9 @@ def options(settings: Kafka, *, client: str) -> Options:
     )
 
 
-async def failure(settings: Kafka, what: str, exc: BaseException) -> LogUnavailable | Misconfigured:
+async def failure(
+    settings: KafkaSettings, what: str, exc: BaseException
+) -> LogUnavailable | Misconfigured:
     """Our error for the driver's *exc*, which itself says little about a wrong login or channel.
 
     It is `Misconfigured` when a broker is there, and our settings do not suit it.
@@ -74,7 +76,7 @@ async def failure(settings: Kafka, what: str, exc: BaseException) -> LogUnavaila
     return LogUnavailable(f"{what}: {suspicion or exc}")
 
 
-async def _check_login(settings: Kafka, address: str) -> None:
+async def _check_login(settings: KafkaSettings, address: str) -> None:
     """Raise `Misconfigured` when the broker at *address* wants another login than ours."""
     host, _, port = address.rpartition(":")
     ours = settings.sasl_mechanism
@@ -103,7 +105,7 @@ async def _check_login(settings: Kafka, address: str) -> None:
             return
 
 
-async def _offered(settings: Kafka, host: str, port: int) -> set[str] | None:
+async def _offered(settings: KafkaSettings, host: str, port: int) -> set[str] | None:
     """The mechanisms by which one may log in there; none when one need not; None: unknown."""
     try:
         connection = await _connected(settings, host, port, login=False)
@@ -118,7 +120,9 @@ async def _offered(settings: Kafka, host: str, port: int) -> set[str] | None:
     return set() if reply.error_code == IllegalSaslStateError.errno else {*reply.enabled_mechanisms}
 
 
-async def _connected(settings: Kafka, host: str, port: int, *, login: bool) -> AIOKafkaConnection:
+async def _connected(
+    settings: KafkaSettings, host: str, port: int, *, login: bool
+) -> AIOKafkaConnection:
     ours = options(settings, client="analytics-check")
     channel = "SSL" if settings.tls else "PLAINTEXT"
     connection = AIOKafkaConnection(

@@ -21,12 +21,12 @@ from analytics import extras
 from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import Hit, LogRecord
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 from analytics.stream import record as records_
 from analytics.stream.base import Appending, Batch, EventLog, Position
 from analytics.stream.kafka import reader, topic
 from analytics.stream.kafka.connection import options
-from analytics.stream.kafka.lane import BATCH_BYTES, Append, Item, Lane
+from analytics.stream.kafka.partition_sender import BATCH_BYTES, Append, Item, PartitionSender
 from analytics.stream.sharding import partition_of
 
 log = structlog.get_logger()
@@ -41,10 +41,10 @@ _CLOSE_S: Final = 5.0
 class KafkaLog:
     """An `EventLog` with one partition for each of the topic's."""
 
-    def __init__(self, settings: Kafka) -> None:
+    def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
-        self._lanes: Sequence[Lane] = ()
+        self._lanes: Sequence[PartitionSender] = ()
         self._in_flight = 0
         self._down: str | None = "Kafka was not reached yet"
         self._connecting = BackgroundLoop(
@@ -140,7 +140,7 @@ class KafkaLog:
             raise
         self._producer = producer
         self._lanes = [
-            Lane(
+            PartitionSender(
                 producer,
                 settings.topic,
                 number,

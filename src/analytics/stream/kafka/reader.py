@@ -11,14 +11,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from analytics.errors import Corrupt, Misconfigured
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 from analytics.stream.base import Batch, Position
 from analytics.stream.kafka.connection import failure, options
 
 _LOOK_S: Final = 20.0
 
 
-async def read(settings: Kafka, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
+async def read(
+    settings: KafkaSettings, start: Position, *, limit: int
+) -> AsyncGenerator[Batch, None]:
     """See `EventLog.read`."""
     consumer = _consumer(settings)
     partition = TopicPartition(settings.topic, start.partition)
@@ -54,7 +56,7 @@ async def read(settings: Kafka, start: Position, *, limit: int) -> AsyncGenerato
         await consumer.stop()
 
 
-async def ends(settings: Kafka) -> Sequence[tuple[Position, Position]]:
+async def ends(settings: KafkaSettings) -> Sequence[tuple[Position, Position]]:
     """See `EventLog.ends`."""
     consumer = _consumer(settings, settings.topic)
     try:
@@ -82,7 +84,9 @@ class Appended(NamedTuple):
     payload: bytes
 
 
-async def records_at(settings: Kafka, positions: Iterable[Position]) -> Mapping[Position, Appended]:
+async def records_at(
+    settings: KafkaSettings, positions: Iterable[Position]
+) -> Mapping[Position, Appended]:
     """The records at *positions*. One that the topic does not have (any more) is left out.
 
     Raises `LogUnavailable`.
@@ -129,7 +133,7 @@ async def records_at(settings: Kafka, positions: Iterable[Position]) -> Mapping[
     return found
 
 
-def _consumer(settings: Kafka, *topics: str) -> AIOKafkaConsumer:
+def _consumer(settings: KafkaSettings, *topics: str) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         *topics,
         enable_auto_commit=False,

@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 
 from analytics.errors import LogUnavailable, Misconfigured
-from analytics.settings import Kafka
+from analytics.settings import KafkaSettings
 from analytics.stream.kafka.connection import failure, options
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ _TRIES: Final = 50
 _PAUSE_S: Final = 0.1
 
 
-async def ensure(settings: Kafka) -> None:
+async def ensure(settings: KafkaSettings) -> None:
     """Make our topics where they are missing, and look whether they keep what they are given.
 
     Raises `LogUnavailable` when no broker answers, `Misconfigured` when a topic can't be used.
@@ -43,14 +43,14 @@ async def ensure(settings: Kafka) -> None:
         _check(settings, await _configuration(admin, settings.topic))
 
 
-async def brokers(settings: Kafka) -> Set[int]:
+async def brokers(settings: KafkaSettings) -> Set[int]:
     """The numbers of the brokers that are there. Raises `LogUnavailable` when none answers."""
     async with administration(settings) as admin:
         found = await admin.describe_cluster()
         return {broker["node_id"] for broker in found["brokers"]}
 
 
-async def kept_ms(settings: Kafka) -> int | None:
+async def kept_ms(settings: KafkaSettings) -> int | None:
     """How many milliseconds the topic keeps a record; None when it does for ever.
 
     Raises `LogUnavailable` when no broker answers.
@@ -61,7 +61,7 @@ async def kept_ms(settings: Kafka) -> int | None:
 
 
 @asynccontextmanager
-async def administration(settings: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
+async def administration(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(
         request_timeout_ms=_TIMEOUT_MS, **options(settings, client="analytics-topics")
     )
@@ -75,7 +75,9 @@ async def administration(settings: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Kafka, name: str, partitions: int) -> None:
+async def _create(
+    admin: AIOKafkaAdminClient, settings: KafkaSettings, name: str, partitions: int
+) -> None:
     if settings.min_insync > settings.replication:
         raise Misconfigured(
             f"kafka.min_insync is {settings.min_insync}, more than the {settings.replication} "
@@ -119,7 +121,7 @@ async def _configuration(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, 
     raise LogUnavailable(f"the topic {name} was made, and no broker knows of it")
 
 
-def _check(settings: Kafka, found: Mapping[str, str]) -> None:
+def _check(settings: KafkaSettings, found: Mapping[str, str]) -> None:
     """Raise `Misconfigured` when the topic would forget what it was given."""
     kept_ms = int(found.get("retention.ms", -1))
     if 0 <= kept_ms < settings.retention_h * _HOUR_MS:

@@ -1,0 +1,1 @@
+"""The HTTP APIs over the figures: Stats API versions 1 and 2, and the ledger."""

@@ -1,0 +1,127 @@
+"""`GET /api/ledger`: what became of every hit, by site and hour, for those who may see the site."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from analytics import access, caller
+from analytics.catalog.base import Catalog
+from analytics.cpu_thread import run_in_cpu_thread
+from analytics.errors import Forbidden, NotFound, Unauthenticated
+from analytics.person import Person, Scope
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
+from analytics.store import lag as lags
+from analytics.store.base import SeriesStore
+from analytics.store.lag import Lag
+
+Reader = Callable[[Request], Awaitable[Person | None]]
+"""Return who is logged in and sends the request."""
+
+
+class LedgerApi:
+    """Answers a key with the scope stats:read, or somebody who is logged in."""
+
+    def __init__(
+        self,
+        store: SeriesStore,
+        catalog: Catalog,
+        reader: Reader,
+        *,
+        lag: Callable[[], Lag | None] = lags.none,
+    ) -> None:
+        self._store = store
+        self._lag = lag
+        self._catalog = catalog
+        self._reader = reader
+
+    def routes(self) -> list[BaseRoute]:
+        """The route."""
+        return [Route("/api/ledger", self._show)]
+
+    async def _show(self, request: Request) -> Response:
+        asked = request.query_params.get("site") or request.query_params.get("site_id")
+        allowed = await self._allowed(request)
+        if asked is not None:
+            site = self._catalog.sites.get(asked)
+            if site is None or (allowed is not None and site.domain not in allowed):
+                # One answer, so that nobody learns which other sites there are.
+                whose = "here" if allowed is None else "that you may see"
+                raise NotFound(f"{asked[:300]} is not a site {whose}")
+            allowed = frozenset({site.domain})
+        lag = self._lag()
+        ledger = await self._ledger(allowed)
+        # Years of hours of many sites are not for the event loop.
+        return await run_in_cpu_thread(lambda: JSONResponse(describe(ledger, allowed, lag)))
+
+    async def _ledger(self, allowed: frozenset[str] | None) -> Mapping[LedgerKey, LedgerLine]:
+        """The lines that may be seen, and no others: those of all sites are many."""
+        if allowed is None:
+            return await self._store.ledger()
+        return {
+            key: line
+            for site in sorted(allowed)
+            for key, line in (await self._store.ledger(site)).items()
+        }
+
+    async def _allowed(self, request: Request) -> frozenset[str] | None:
+        """The domains that who asks may see; None for all, the unknown sites' lines included."""
+        key = access.key(request.headers.get("authorization", ""), self._catalog.keys)
+        if key is not None:
+            access.check(key, Scope.STATS_READ)
+            return None if key.site is None else frozenset({key.site})
+        person = await self._reader(request)
+        if person is not None:
+            caller.set_party(("person", person.id))
+        if person is None:
+            raise Unauthenticated("send a key with the scope stats:read, or log in")
+        if person.must_change:
+            raise Forbidden("somebody else chose your password: choose your own first, at /account")
+        return None if person.owner else frozenset(person.sites)
+
+
+def describe(
+    ledger: Mapping[LedgerKey, LedgerLine],
+    allowed: frozenset[str] | None,
+    lag: Lag | None = None,
+) -> dict[str, Any]:
+    """The reply: each site's sums, and its hours from the oldest on.
+
+    While acknowledged hits wait to be counted, nothing is called balanced.
+    """
+    sites: dict[str, list[tuple[int, LedgerLine]]] = {}
+    for key, line in sorted(ledger.items()):
+        if allowed is None or key.site in allowed:
+            sites.setdefault(key.site, []).append((key.hour, line))
+    described = [_site(site, lines) for site, lines in sites.items()]
+    balanced = lag is None and all(site["balanced"] for site in described)
+    waiting = {} if lag is None else {"waiting": lag.records, "as_of": lag.as_of}
+    return {"balanced": balanced, **waiting, "sites": described}
+
+
+def _site(site: str, lines: list[tuple[int, LedgerLine]]) -> dict[str, Any]:
+    hours = [{"hour": hour, **_counts(line)} for hour, line in lines]
+    dropped: dict[str, int] = {}
+    for _, line in lines:
+        for reason, count in line.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return {
+        "site": site,
+        "balanced": all(hour["balanced"] for hour in hours),
+        "received": sum(line.received for _, line in lines),
+        "stored": sum(line.stored for _, line in lines),
+        "duplicate": sum(line.duplicate for _, line in lines),
+        "dropped": dropped,
+        "dead": sum(line.dead for _, line in lines),
+        "erased": sum(line.erased for _, line in lines),
+        "hours": hours,
+    }
+
+
+def _counts(line: LedgerLine) -> dict[str, Any]:
+    accounted = line.stored + line.duplicate + sum(line.dropped.values()) + line.dead
+    return {**line._asdict(), "dropped": dict(line.dropped), "balanced": line.received == accounted}

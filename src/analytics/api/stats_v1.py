@@ -1,0 +1,256 @@
+"""The Stats API's first version: aggregate, timeseries, breakdown, asked by query strings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from analytics import bounds, date_range, parsing
+from analytics.api import query_json
+from analytics.api.access import StatsAccess
+from analytics.api.figure_json import shown
+from analytics.cpu_thread import run_in_cpu_thread
+from analytics.errors import Malformed
+from analytics.parsing import whole_number
+from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query, Result
+from analytics.site import Site
+from analytics.store.sql import columns, query_cost, time_buckets
+from analytics.suggestions import unknown
+
+_USUAL_PERIOD: Final = "30d"
+_MAX_LIMIT: Final = 1_000
+_MAX_PAGE: Final = 1_000_000
+_OPERATOR: Final = re.compile("==|!=|~")
+_INTERVALS: Final = {
+    "hour": Dimension.HOUR,
+    "date": Dimension.DAY,
+    "day": Dimension.DAY,
+    "week": Dimension.WEEK,
+    "month": Dimension.MONTH,
+}
+
+
+def routes(access: StatsAccess) -> list[BaseRoute]:
+    """The routes of version 1, for the keys and from the store of *access*."""
+    v1 = StatsV1(access)
+    return [
+        Route("/api/v1/stats/aggregate", v1.aggregate),
+        Route("/api/v1/stats/timeseries", v1.timeseries),
+        Route("/api/v1/stats/breakdown", v1.breakdown),
+    ]
+
+
+class StatsV1:
+    """Answers by the same queries as version 2; only the words differ."""
+
+    def __init__(self, access: StatsAccess) -> None:
+        self._access = access
+
+    async def aggregate(self, request: Request) -> Response:
+        """One figure for each metric, and with `compare=previous_period` how it changed."""
+        query = await self._query(request)
+        result = await self._access.store.query(query)
+        (now,) = result.rows
+        compare = _param(request.query_params, "compare")
+        if compare not in ("", "previous_period"):
+            raise Malformed("compare", unknown("comparison", compare, ["previous_period"]))
+        results: dict[str, dict[str, object]] = {
+            metric.value: {"value": shown(metric, value)}
+            for metric, value in zip(query.metrics, now.metrics, strict=True)
+        }
+        if compare:
+            before = _with(query, date_range.previous(query.period))
+            (then,) = (await self._access.store.query(before)).rows
+            for metric, new, old in zip(query.metrics, now.metrics, then.metrics, strict=True):
+                results[metric.value]["change"] = _change(metric, new, old)
+        return JSONResponse({"results": results, **_meta(result)})
+
+    async def timeseries(self, request: Request) -> Response:
+        """Every bucket of the period, those without events too."""
+        self._access.key(request)
+        params = request.query_params
+        period = _param(params, "period", _USUAL_PERIOD)
+        usual = {"day": "hour", "24h": "hour", "6mo": "month", "12mo": "month"}.get(period, "date")
+        interval = _param(params, "interval", usual)
+        if interval not in _INTERVALS:
+            raise Malformed("interval", unknown("interval", interval, _INTERVALS))
+        query = await self._query(request, _INTERVALS[interval])
+        time_buckets.check(query, "interval")
+        result = await self._access.store.query(query)
+        return await run_in_cpu_thread(lambda: _series(query, result))
+
+    async def breakdown(self, request: Request) -> Response:
+        """The figures of each value of `property`, the largest first."""
+        self._access.key(request)
+        params = request.query_params
+        limit = whole_number(_param(params, "limit", "100"), "limit", least=1, most=_MAX_LIMIT)
+        page = whole_number(_param(params, "page", "1"), "page", least=1, most=_MAX_PAGE)
+        if not (property_name := _param(params, "property")):
+            raise Malformed("property", "is missing; send a dimension, such as visit:source")
+        dimension = query_json.dimension(property_name, "property")
+        query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
+        name = columns.property_key(dimension) or dimension.rpartition(":")[2]
+        result = await self._access.store.query(query)
+        return JSONResponse(
+            {
+                "results": [
+                    {name: row.dimensions[0], **_named(query, row.metrics)} for row in result.rows
+                ],
+                **_meta(result),
+            }
+        )
+
+    async def _query(
+        self,
+        request: Request,
+        *dimensions: str,
+        limit: int = query_json.MAX_LIMIT,
+        offset: int = 0,
+    ) -> Query:
+        params = request.query_params
+        site = self._access.site(request, _param(params, "site_id"))
+        await self._access.settled(request)
+        names = dict.fromkeys(map(str.strip, params.get("metrics", "visitors").split(",")))
+        query = Query(
+            site=site.domain,
+            metrics=tuple(query_json.metric(name, "metrics") for name in names),
+            period=await self._period(params, site),
+            dimensions=dimensions,
+            filters=tuple(_filters(params.get("filters", ""))),
+            limit=limit,
+            offset=offset,
+        )
+        query_cost.check(query)  # before it waits for its turn
+        return query
+
+    async def _period(self, params: QueryParams, site: Site) -> Period:
+        """The period asked for, as version 1 has it: `month` and the like are whole ones."""
+        name, on = _param(params, "period", _USUAL_PERIOD), _param(params, "date", "today")
+        now = self._access.clock()
+        if name == "custom":
+            ends = [params[end] for end in ("from", "to") if end in params] or on.split(",")
+            if len(ends) != 2:
+                raise Malformed("date", "a custom period needs date=<first day>,<last day>")
+            with _named_as("date"):
+                return date_range.resolve([end.strip() for end in ends], site.timezone, now)
+        if on != "today":
+            day = parsing.day(on, "date")
+            # As on the evening of that day.
+            now = date_range.resolve([on, on], site.timezone, now).end - 1
+        else:
+            day = date_range.local(now, site.timezone).date()
+        if (period := date_range.calendar(name, day, site.timezone)) is not None:
+            return period
+        first = await self._access.store.first_event(site.domain) if name == "all" else None
+        with _named_as("period"):
+            return date_range.resolve(name, site.timezone, now, first)
+
+
+def _param(params: QueryParams, name: str, usual: str = "") -> str:
+    """The parameter *name* without the blanks around it; *usual* where it is not given."""
+    return params.get(name, usual).strip()
+
+
+@contextmanager
+def _named_as(field: str) -> Iterator[None]:
+    """Call whatever is malformed by the name that version 1 has for it."""
+    try:
+        yield
+    except Malformed as error:
+        raise Malformed(field, error.reason) from None
+
+
+def _series(query: Query, result: Result) -> Response:
+    """Every bucket of the series as JSON; of thousands, so it is not for the event loop."""
+    figures = {row.dimensions[0]: row.metrics for row in result.rows}
+    nothing = [None if metric in _EMPTY else 0 for metric in query.metrics]
+    return JSONResponse(
+        {
+            "results": [
+                {"date": bucket, **_named(query, figures.get(bucket, nothing))}
+                for bucket in time_buckets.time_labels(query)
+            ],
+            **_meta(result),
+        }
+    )
+
+
+def _meta(result: Result) -> Mapping[str, object]:
+    """What the figures may lack, as version 2 says it; nothing while they lack nothing."""
+    if result.as_of is None:
+        return {}
+    waiting = {"waiting": result.waiting} if result.waiting else {}
+    return {"meta": {"as_of": result.as_of, **waiting}}
+
+
+_EMPTY: Final = frozenset(
+    {
+        Metric.VISIT_DURATION,
+        Metric.TIME_ON_PAGE,
+        Metric.SCROLL_DEPTH,
+        Metric.TOTAL_REVENUE,
+        Metric.AVERAGE_REVENUE,
+    }
+)
+"""Metrics that have no value where nothing was counted; the others are 0 there."""
+
+
+def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:
+    return {m.value: shown(m, v) for m, v in zip(query.metrics, values, strict=True)}
+
+
+def _with(query: Query, period: Period) -> Query:
+    return Query(site=query.site, metrics=query.metrics, period=period, filters=query.filters)
+
+
+def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
+    """By how many percent a figure grew; a rate by how many points."""
+    if not isinstance(new, int | float) or not isinstance(old, int | float):
+        return None
+    if metric in (Metric.BOUNCE_RATE, Metric.SCROLL_DEPTH):
+        return int(new - old)
+    if old == 0:
+        return 100 if new else 0
+    return int((new - old) / old * 100 + (0.5 if new >= old else -0.5))
+
+
+def _filters(text: str) -> list[Compare]:
+    """`visit:country==DE|FR;event:page==/blog/**`: all hold, and of each any value."""
+    if len(text) > bounds.FILTERS_V1_CHARS:
+        raise Malformed("filters", f"it is longer than {bounds.FILTERS_V1_CHARS:,} characters")
+    return [_filter(part) for part in re.split(r"(?<!\\);", text) if part.strip()]
+
+
+def _filter(part: str) -> Compare:
+    operator = _OPERATOR.search(part)
+    if operator is None or not part[operator.end() :].strip():
+        raise Malformed(
+            "filters", f"{part[:80]!r} is not <dimension>==<value>, <dimension>!=<value> or ~"
+        )
+    name = query_json.dimension(part[: operator.start()].strip(), "filters")
+    values = re.split(r"(?<!\\)\|", part[operator.end() :])
+    texts = [re.sub(r"\\([|;])", r"\1", value.strip()) for value in values]
+    negated = operator[0] == "!="
+    if operator[0] == "~":
+        return Compare(Op.CONTAINS, name, tuple(texts))
+    if any("*" in text for text in texts):
+        return Compare(
+            Op.MATCHES_NOT if negated else Op.MATCHES, name, tuple(_pattern(t) for t in texts)
+        )
+    return Compare(Op.IS_NOT if negated else Op.IS, name, tuple(texts))
+
+
+def _pattern(text: str) -> str:
+    """`*` stands for any text without a slash, `**` for any text."""
+    parts = (
+        ".*" if part == "**" else "[^/]*" if part == "*" else re.escape(part)
+        for part in re.split(r"(\*\*|\*)", text)
+    )
+    return f"^{''.join(parts)}$"

@@ -1,0 +1,139 @@
+"""The Stats API: `POST /api/v2/query`, current visitors, and who may ask."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from analytics import bounds
+from analytics.api import query_json, stats_v1
+from analytics.api.access import Clock, QueryableStore, StatsAccess, Wait
+from analytics.api.figure_json import shown
+from analytics.api.query_json import QueryBody
+from analytics.catalog.base import Catalog
+from analytics.cpu_thread import run_in_cpu_thread
+from analytics.date_range import describe
+from analytics.errors import TooLarge
+from analytics.query import Metric, Order, Period, Query, Result
+from analytics.site import Site
+from analytics.store.sql import compiler, time_buckets
+
+REALTIME_MS: Final = 5 * 60_000
+
+
+def routes(store: QueryableStore, catalog: Catalog, clock: Clock, wait: Wait) -> list[BaseRoute]:
+    """The routes of the API."""
+    access = StatsAccess(store, catalog, clock, wait)
+    api = StatsV2(access)
+    return [
+        Route("/api/v2/query", api.query, methods=["POST"]),
+        Route("/api/v1/stats/realtime/visitors", api.realtime_visitors),
+        *stats_v1.routes(access),
+    ]
+
+
+class StatsV2:
+    """Answers questions in JSON."""
+
+    def __init__(self, access: StatsAccess) -> None:
+        self._access = access
+
+    async def query(self, request: Request) -> Response:
+        """`POST /api/v2/query`."""
+        self._access.key(request)
+        asked = query_json.parse(await _body(request))
+        site = self._access.site(request, asked.site_id)
+        await self._access.settled(request)
+        period = await self._period(asked, site)
+        query = asked.query(site.domain, period)
+        compiler.check(query)  # before it waits for its turn
+        result = await self._access.store.query(query)
+        return await run_in_cpu_thread(lambda: _reply(asked, query, result))
+
+    async def realtime_visitors(self, request: Request) -> Response:
+        """`GET /api/v1/stats/realtime/visitors`: who had an event in the last five minutes."""
+        site = self._access.site(request, request.query_params.get("site_id", ""))
+        await self._access.settled(request)
+        now = self._access.clock()
+        period = Period(now - REALTIME_MS, now + 1, site.timezone)
+        result = await self._access.store.query(
+            Query(site=site.domain, metrics=(Metric.VISITORS,), period=period)
+        )
+        return JSONResponse(result.rows[0].metrics[0])
+
+    async def _period(self, asked: QueryBody, site: Site) -> Period:
+        """The period asked for; "all" begins with the site's first event."""
+        first = (
+            await self._access.store.first_event(site.domain) if asked.date_range == "all" else None
+        )
+        return asked.period(site.timezone, self._access.clock(), first)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bounds.QUESTION_BYTES:
+            raise TooLarge(f"A question has at most {bounds.QUESTION_BYTES:,} bytes.")
+    return bytes(body)
+
+
+def _reply(asked: QueryBody, query: Query, result: Result) -> Response:
+    """The answer as JSON; of thousands of rows, so it is not for the event loop."""
+    return JSONResponse(
+        {
+            "results": [
+                {
+                    "dimensions": row.dimensions,
+                    "metrics": [
+                        shown(metric, value)
+                        for metric, value in zip(query.metrics, row.metrics, strict=True)
+                    ],
+                }
+                for row in result.rows
+            ],
+            "meta": _meta(asked, query, result),
+            "query": _as_understood(asked, query),
+        }
+    )
+
+
+def _meta(asked: QueryBody, query: Query, result: Result) -> dict[str, object]:
+    meta: dict[str, object] = {}
+    if asked.time_labels:
+        meta["time_labels"] = time_buckets.time_labels(query)
+    if result.total_rows is not None:
+        meta["total_rows"] = result.total_rows
+    if asked.imports:
+        meta["imports_included"] = False
+    if result.visitor_days:
+        meta["visitor_days"] = True
+    if result.as_of is not None:
+        meta["as_of"] = result.as_of
+        if result.waiting:
+            meta["waiting"] = result.waiting
+    return meta
+
+
+def _as_understood(asked: QueryBody, query: Query) -> dict[str, object]:
+    orders = query.order_by or (
+        *(Order(d, descending=False) for d in query.dimensions if d.startswith("time:")),
+        Order(query.metrics[0]),
+    )
+    return {
+        "site_id": query.site,
+        "metrics": query.metrics,
+        "date_range": describe(query.period),
+        "dimensions": query.dimensions,
+        "filters": asked.sent_filters,
+        "order_by": [(o.key, "desc" if o.descending else "asc") for o in orders],
+        "include": {
+            "time_labels": asked.time_labels,
+            "total_rows": asked.total_rows,
+            "imports": asked.imports,
+        },
+        "pagination": {"limit": query.limit, "offset": query.offset},
+    }

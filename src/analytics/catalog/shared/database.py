@@ -1,0 +1,207 @@
+"""A SQLite database in memory, whose image several processes share as one document.
+
+Who changes something replaces the document that he knows, by the next revision. If another was
+first, his image is taken instead, and the change is made again on top of it: so a change must
+be a function of the database alone, as the catalog's are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from analytics import sqlite_file
+from analytics.catalog.sqlite.database import Database, Work, forget_salts
+from analytics.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_LEAVE_ALONE_S: Final = 2.0
+FIRST_S: Final = 120.0
+"""How long the very first start waits for an image: Ignite may be new too, and not warm yet."""
+_AGAIN_S: Final = 1.0
+
+
+class Document(Protocol):
+    """Where the image is shared; see `SharedDocument`."""
+
+    def revision(self) -> int | None:
+        """Which one is there now."""
+
+    def load(self) -> tuple[int, bytes] | None:
+        """Its revision and its body."""
+
+    def replace(self, revision: int, body: bytes) -> bool:
+        """Put *body* in the place of what was seen last; False if that has changed."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class SharedDatabase(Database):
+    """A `Database` of several processes."""
+
+    def __init__(self, document: Document, image: Path, *, first_s: float = FIRST_S) -> None:
+        super().__init__(":memory:")
+        self._first_s = first_s
+        self._document = document
+        self._file = image
+        self._revision = 0
+        self._image = b""
+        self._had_salts = False  # the image is an older version's
+        self._not_before = 0.0
+        self.pulled: Callable[[], None] = lambda: None
+        """Called when another process's image was taken over."""
+
+    def open(self) -> None:
+        """Take over the shared image, or make the first; without Ignite, the one that we kept.
+
+        Raises `StoreUnavailable` when there is none of them, and none comes for some time.
+        """
+        self._connection = _connected()
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        give_up_at = time.monotonic() + self._first_s
+        while not self._begun(last=time.monotonic() >= give_up_at):
+            time.sleep(_AGAIN_S)
+
+    def _begun(self, *, last: bool) -> bool:
+        """Whether there is an image to begin with; when asked for the *last* time, or raise."""
+        try:
+            while not self._pull():
+                self._transaction(self._upgrade)
+                if self._push():
+                    break
+            if self._had_salts:
+                self._push()
+        except StoreUnavailable:
+            if self._file.exists():
+                log.warning("catalog_from_copy", file=self._file.name)
+                self._take(0, self._file.read_bytes())
+            elif last:
+                raise
+            else:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Disconnect."""
+        super().close()
+        self._document.close()
+
+    def refresh(self) -> None:
+        """Take over what others have changed, if they have."""
+        with self._lock:
+            taken = self._pull_if_newer()
+        if taken:
+            self.pulled()
+
+    def transact(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        """Do *work* in one transaction on the newest image; shared before *then*, and the return.
+
+        Raises `StoreUnavailable` for a change while Ignite is away; reads go on.
+        """
+        taken = False
+        try:
+            with self._lock:
+                try:
+                    taken = self._pull_if_newer()
+                except StoreUnavailable as exc:
+                    log.warning("catalog_not_refreshed", error=str(exc))
+                while True:
+                    connection = self._open_connection()
+                    before = connection.total_changes
+                    result = self._transaction(work)
+                    if connection.total_changes == before or self._shared():
+                        if then is not None:
+                            then(result)
+                        return result
+                    taken = True
+                    self._pull()
+        except sqlite3.OperationalError as exc:
+            raise StoreUnavailable(f"the catalog cannot be used now: {exc}") from exc
+        finally:
+            if taken:
+                self.pulled()
+
+    def _shared(self) -> bool:
+        """Whether what was changed here is everybody's now; else it is undone if it can't be."""
+        try:
+            return self._push()
+        except StoreUnavailable:
+            self._adopt(self._image)
+            raise
+
+    def _push(self) -> bool:
+        image = self._open_connection().serialize()
+        if not self._document.replace(self._revision + 1, image):
+            return False
+        self._keep(self._revision + 1, image)
+        return True
+
+    def _pull(self) -> bool:
+        found = self._document.load()
+        if found is None:
+            return False
+        self._take(*found)
+        return True
+
+    def _pull_if_newer(self) -> bool:
+        """Whether another's image was taken; while Ignite is away, it is left alone for a bit."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return False
+        try:
+            # What has left Ignite's memory has no revision there; `load` brings it back.
+            return self._document.revision() != self._revision and self._pull()
+        except StoreUnavailable:
+            self._not_before = now + _LEAVE_ALONE_S
+            raise
+
+    def _take(self, revision: int, image: bytes) -> None:
+        self._adopt(image)
+        self._keep(revision, self._open_connection().serialize() if self._had_salts else image)
+
+    def _adopt(self, image: bytes) -> None:
+        """Work on *image*, which a replica of an older version may have written.
+
+        In a connection of its own: a statement that was compiled for the image before points into
+        that one's schema, which `deserialize` frees, and SQLite compiles it again only if the two
+        schemas have different numbers.
+        """
+        self._open_connection().close()
+        self._connection = _connected()
+        self._connection.deserialize(image)
+        self._transaction(self._upgrade)
+        self._had_salts = forget_salts(self._connection)
+
+    def _keep(self, revision: int, image: bytes) -> None:
+        self._revision, self._image = revision, image
+        fresh = self._file.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(image)
+        fresh.replace(self._file)
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreUnavailable("the catalog is closed")
+        return self._connection
+
+
+def _connected() -> sqlite3.Connection:
+    """Return a connection to a new database in memory."""
+    connection = sqlite_file.connect(":memory:", sqlite3.Connection, check_same_thread=False)
+    connection.execute("PRAGMA foreign_keys = ON").fetchall()
+    return connection

@@ -1,0 +1,158 @@
+"""API keys, in SQLite."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from analytics.catalog.audit_log import AuditAction
+from analytics.catalog.sqlite.audit import SqliteAuditLog
+from analytics.catalog.sqlite.database import Database
+from analytics.errors import Malformed, NotFound
+from analytics.person import MAX_KEY_DAYS, Key, Scope
+
+_DAY_MS: Final = 86_400_000
+PREFIX: Final = "ak_"
+"""Tells people, and scanners of leaked secrets, what they look at."""
+
+
+class SqliteKeys:
+    """Every key is in memory by the SHA-256 of its secret, which is all that is kept of it."""
+
+    def __init__(
+        self, database: Database, audit_log: SqliteAuditLog, now_ms: Callable[[], int]
+    ) -> None:
+        self._database = database
+        self._audit_log = audit_log
+        self._now_ms = now_ms
+        self._by_hash: Mapping[bytes, Key] = {}
+        self._used: dict[str, int] = {}
+        """The last day of each key's use, where it is not written down yet or known to be."""
+        self._written: Mapping[str, int] = {}
+
+    def load(self) -> None:
+        """Read all of them."""
+        self._database.transact(_every, self.take)
+
+    async def create(
+        self,
+        *,
+        scopes: Sequence[Scope],
+        site: str | None,
+        label: str = "",
+        days: int | None = None,
+    ) -> tuple[Key, str]:
+        if not scopes:
+            raise Malformed("scopes", f"give at least one of {', '.join(Scope)}")
+        if days is not None and not 1 <= days <= MAX_KEY_DAYS:
+            raise Malformed("expires", f"give 1 to {MAX_KEY_DAYS:,} days, or nothing")
+        created_at = self._now_ms()
+        secret = PREFIX + secrets.token_hex(20)
+        key = Key(
+            id=str(uuid4()),
+            scopes=tuple(dict.fromkeys(scopes)),
+            site=site,
+            created_at=created_at,
+            label=label,
+            expires_at=None if days is None else created_at + days * _DAY_MS,
+        )
+
+        def insert(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
+            connection.execute(
+                "INSERT INTO keys (id, secret, created_at, body) VALUES (?, ?, ?, ?)",
+                (key.id, _hash(secret), key.created_at, msgspec.json.encode(key)),
+            )
+            return _every(connection)
+
+        await self._audit_log.change(
+            insert, AuditAction.KEY_CREATED, about=_named(key), site=site or "", then=self.take
+        )
+        return key, secret
+
+    def find(self, secret: str) -> Key | None:
+        key = self._by_hash.get(_hash(secret))
+        if key is None:
+            return None
+        now = self._now_ms()
+        if key.expires_at is not None and now >= key.expires_at:
+            return None
+        self._used[key.id] = now // _DAY_MS
+        return key
+
+    async def last_used(self) -> Mapping[str, int]:
+        written = await self._database.run(_uses)
+        known = {key.id for key in self._by_hash.values()}
+        used = {key: max(day, written.get(key, 0)) for key, day in self._used.items()}
+        return {key: day for key, day in {**written, **used}.items() if key in known}
+
+    async def flush(self) -> None:
+        """Write down on which days keys were used: once a day for each of them."""
+        used = {key: day for key, day in self._used.items() if self._written.get(key, 0) < day}
+        if not used:
+            return
+
+        def write(connection: sqlite3.Connection) -> Mapping[str, int]:
+            connection.executemany(
+                "INSERT INTO key_uses (key, day) SELECT id, ?2 FROM keys WHERE id = ?1"
+                " ON CONFLICT (key) DO UPDATE SET day = excluded.day WHERE day < excluded.day",
+                used.items(),
+            )
+            return _uses(connection)
+
+        self._written = await self._database.run(write)
+        known = {key.id for key in self._by_hash.values()}
+        self._used = {key: day for key, day in self._used.items() if key in known}
+
+    async def all(self) -> Sequence[Key]:
+        return tuple(self._by_hash.values())
+
+    async def revoke(self, key_id: str) -> None:
+        known = next((key for key in self._by_hash.values() if key.id == key_id), None)
+
+        def delete(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
+            if not connection.execute("DELETE FROM keys WHERE id = ?", (key_id,)).rowcount:
+                raise NotFound(f"{key_id} is not a key here; `analytics key list` shows them")
+            return _every(connection)
+
+        await self._audit_log.change(
+            delete,
+            AuditAction.KEY_REVOKED,
+            about=key_id if known is None else _named(known),
+            site="" if known is None else known.site or "",
+            then=self.take,
+        )
+
+    def take(self, keys: Mapping[bytes, Key]) -> None:
+        """Go on with *keys*, which are those that are stored now."""
+        self._by_hash = keys
+
+
+def delete_keys_of(connection: sqlite3.Connection, site: str) -> Mapping[bytes, Key]:
+    """Delete the keys that act on *site* alone, and return those that are left."""
+    going = [(key.id,) for key in _every(connection).values() if key.site == site]
+    connection.executemany("DELETE FROM keys WHERE id = ?", going)
+    return _every(connection)
+
+
+def _every(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
+    rows = connection.execute("SELECT secret, body FROM keys ORDER BY created_at, id")
+    return {secret: msgspec.json.decode(body, type=Key) for secret, body in rows}
+
+
+def _uses(connection: sqlite3.Connection) -> Mapping[str, int]:
+    return dict(connection.execute("SELECT key, day FROM key_uses").fetchall())
+
+
+def _named(key: Key) -> str:
+    label = f"{key.label}, " if key.label else ""
+    return f"{label}{', '.join(key.scopes)} ({key.id})"
+
+
+def _hash(secret: str) -> bytes:
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()

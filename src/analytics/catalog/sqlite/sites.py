@@ -1,0 +1,147 @@
+"""The tracked sites, in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+import msgspec
+
+from analytics.catalog import domain as domains
+from analytics.catalog import rules
+from analytics.catalog import timezone as timezones
+from analytics.catalog.audit_log import AuditAction
+from analytics.catalog.sqlite.audit import NothingChanged, SqliteAuditLog
+from analytics.catalog.sqlite.database import Database
+from analytics.catalog.sqlite.keys import SqliteKeys, delete_keys_of
+from analytics.catalog.sqlite.people import withdraw_site
+from analytics.errors import Conflict, Malformed, NotFound
+from analytics.person import Key
+from analytics.site import Site
+
+
+class SqliteSites:
+    """Every site is in memory; the file is read at the start and after each change."""
+
+    def __init__(self, database: Database, audit_log: SqliteAuditLog, keys: SqliteKeys) -> None:
+        self._database = database
+        self._audit_log = audit_log
+        self._keys = keys
+        self._all: tuple[Site, ...] = ()
+        self._by_name: Mapping[str, Site] = {}
+
+    def load(self) -> None:
+        """Read all of them."""
+        self._database.transact(_every, self._take)
+
+    def get(self, name: str) -> Site | None:
+        site = self._by_name.get(name)
+        if site is not None:
+            return site
+        if name.isascii():
+            return self._by_name.get(name.lower().removeprefix("www."))
+        try:
+            return self._by_name.get(domains.normal(name))
+        except Malformed:
+            return None
+
+    def all(self) -> Sequence[Site]:
+        return self._all
+
+    async def add(self, domain: str, *, timezone: str = "Etc/UTC") -> Site:
+        domain = domains.normal(domain)
+        timezones.checked(timezone)
+        site_id = str(uuid4())
+
+        def insert(connection: sqlite3.Connection) -> tuple[Site, ...]:
+            if _stored(connection, domain) is not None:
+                raise Conflict(f"{domain} is a site already")
+            number = connection.execute(
+                "INSERT INTO sites (id, domain, body) VALUES (?, ?, x'') RETURNING number",
+                (site_id, domain),
+            ).fetchone()[0]
+            added = Site(
+                domain=domain, id=site_id, number=number, timezone=timezone, other_hostnames=()
+            )
+            _write(connection, added)
+            return _every(connection)
+
+        sites = await self._audit_log.change(
+            insert, AuditAction.SITE_ADDED, site=domain, then=self._take
+        )
+        return next(site for site in sites if site.id == site_id)
+
+    async def change(self, site: Site) -> None:
+        site = rules.checked(site)
+
+        def update(connection: sqlite3.Connection) -> tuple[Site, ...]:
+            stored = _stored(connection, site.domain)
+            if stored is None:
+                raise _unknown(site.domain)
+            changed = msgspec.structs.replace(site, id=stored.id, number=stored.number)
+            if changed == stored:
+                raise NothingChanged
+            _write(connection, changed)
+            return _every(connection)
+
+        before = self._by_name.get(site.domain, site)
+        with suppress(NothingChanged):
+            await self._audit_log.change(
+                update,
+                AuditAction.SITE_CHANGED,
+                about=_difference(before, site),
+                site=site.domain,
+                then=self._take,
+            )
+
+    async def remove(self, domain: str) -> None:
+        def delete(
+            connection: sqlite3.Connection,
+        ) -> tuple[tuple[Site, ...], Mapping[bytes, Key]]:
+            if not connection.execute("DELETE FROM sites WHERE domain = ?", (domain,)).rowcount:
+                raise _unknown(domain)
+            # In the same transaction: a site that is added under the name must inherit nothing.
+            withdraw_site(connection, domain)
+            return _every(connection), delete_keys_of(connection, domain)
+
+        def take(left: tuple[tuple[Site, ...], Mapping[bytes, Key]]) -> None:
+            self._take(left[0])
+            self._keys.take(left[1])
+
+        await self._audit_log.change(delete, AuditAction.SITE_REMOVED, site=domain, then=take)
+
+    def _take(self, sites: tuple[Site, ...]) -> None:
+        names = {name: site for site in sites for name in (str(site.number), site.id, site.domain)}
+        self._all, self._by_name = sites, names
+
+
+def _every(connection: sqlite3.Connection) -> tuple[Site, ...]:
+    rows = connection.execute("SELECT body FROM sites ORDER BY domain")
+    return tuple(msgspec.json.decode(body, type=Site) for (body,) in rows)
+
+
+def _stored(connection: sqlite3.Connection, domain: str) -> Site | None:
+    row = connection.execute("SELECT body FROM sites WHERE domain = ?", (domain,)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=Site)
+
+
+def _write(connection: sqlite3.Connection, site: Site) -> None:
+    connection.execute(
+        "UPDATE sites SET body = ? WHERE domain = ?", (msgspec.json.encode(site), site.domain)
+    )
+
+
+def _difference(before: Site, after: Site) -> str:
+    """The names of what was changed, without the values: shields hold addresses."""
+    names = [
+        name
+        for name in Site.__struct_fields__
+        if name not in ("id", "number") and getattr(before, name) != getattr(after, name)
+    ]
+    return ", ".join(name.replace("_", " ") for name in names)
+
+
+def _unknown(domain: str) -> NotFound:
+    return NotFound(f"{domain} is not a site here; `analytics site list` shows them")

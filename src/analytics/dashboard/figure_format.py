@@ -1,0 +1,119 @@
+"""How a figure reads: short, exact, and against the one before it."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final, Literal, NamedTuple
+
+from analytics.query import Figure, Metric
+
+LABELS: Final[dict[Metric, str]] = {
+    Metric.VISITORS: "Unique visitors",
+    Metric.VISITS: "Visits",
+    Metric.PAGEVIEWS: "Pageviews",
+    Metric.VIEWS_PER_VISIT: "Views per visit",
+    Metric.BOUNCE_RATE: "Bounce rate",
+    Metric.VISIT_DURATION: "Visit duration",
+    Metric.EVENTS: "Events",
+    Metric.TIME_ON_PAGE: "Time on page",
+    Metric.SCROLL_DEPTH: "Scroll depth",
+    Metric.EXITS: "Exits",
+    Metric.PERCENTAGE: "Share",
+    Metric.TOTAL_REVENUE: "Revenue",
+    Metric.AVERAGE_REVENUE: "Average revenue",
+}
+
+SHORT_LABELS: Final[dict[Metric, str]] = {
+    **LABELS,
+    Metric.VISITORS: "Visitors",
+    Metric.VIEWS_PER_VISIT: "Views/visit",
+    Metric.VISIT_DURATION: "Duration",
+    Metric.BOUNCE_RATE: "Bounce",
+    Metric.SCROLL_DEPTH: "Scroll",
+}
+
+_PERCENT: Final = {Metric.BOUNCE_RATE, Metric.SCROLL_DEPTH, Metric.PERCENTAGE}
+_SECONDS: Final = {Metric.VISIT_DURATION, Metric.TIME_ON_PAGE}
+_LESS_IS_BETTER: Final = {Metric.BOUNCE_RATE}
+NOTHING: Final = "–"
+
+Tone = Literal["good", "bad", "flat"]
+
+
+class FigureChange(NamedTuple):
+    """A figure against the same one of the previous period."""
+
+    text: str
+    """`12%`, `3 pts`; without a sign, which the arrow gives."""
+    direction: Literal["up", "down", "flat"]
+    tone: Tone
+
+
+def number(value: Figure) -> float | None:
+    """The figure as a number, if it is one."""
+    return float(value) if isinstance(value, int | float) else None
+
+
+def short(value: float) -> str:
+    """A count in at most four characters and a unit: 9,999 · 12.3k · 4.5M."""
+    if abs(value) < 10_000:
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+    for limit, unit in ((1e6, "k"), (1e9, "M"), (1e12, "B")):
+        if abs(value) < limit * 0.9995:
+            scaled = Decimal(value) / Decimal(limit / 1000)
+            places = "1" if scaled >= 100 else "0.1"
+            rounded = scaled.quantize(Decimal(places), ROUND_HALF_UP)
+            return f"{rounded.normalize():f}{unit}"
+    return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """`45s`, `3m 05s`, `2h 10m`."""
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def read(metric: Metric, value: Figure) -> str:
+    """The figure as a card or a cell shows it."""
+    amount = number(value)
+    if amount is None:
+        return NOTHING if value is None else str(value)
+    if metric in _PERCENT:
+        return f"{amount:g}%"
+    if metric in _SECONDS:
+        return duration(amount)
+    if metric is Metric.VIEWS_PER_VISIT:
+        return f"{amount:.2f}".rstrip("0").rstrip(".")
+    return short(amount)
+
+
+def exact(metric: Metric, value: Figure) -> str:
+    """The figure in full, for a tooltip and for the table beside the plot."""
+    amount = number(value)
+    if amount is not None and metric not in _PERCENT | _SECONDS and amount == int(amount):
+        return f"{int(amount):,}"
+    return read(metric, value)
+
+
+def change(metric: Metric, now: Figure, before: Figure) -> FigureChange | None:
+    """How *now* compares with *before*; None when there is nothing to compare."""
+    current, previous = number(now), number(before)
+    if current is None or previous is None:
+        return None
+    if not current and not previous:
+        return None
+    difference = current - previous
+    if previous == 0 and metric not in _PERCENT:
+        return None  # no percentage of nothing says anything
+    points = metric in _PERCENT
+    size = abs(difference) if points else abs(difference) / previous * 100
+    rounded = int(size + 0.5)
+    if rounded == 0:
+        return FigureChange("0 pts" if points else "0%", "flat", "flat")
+    better = (difference > 0) != (metric in _LESS_IS_BETTER)
+    text = f"{rounded} {'pt' if rounded == 1 else 'pts'}" if points else f"{rounded:,}%"
+    return FigureChange(text, "up" if difference > 0 else "down", "good" if better else "bad")

@@ -1,0 +1,66 @@
+"""Hits that look made up: what a site left out for that, and what its owner counts all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from analytics.catalog.rules import HOSTNAMES, MAX_REVENUE
+from analytics.dashboard.context import DashboardContext
+from analytics.dashboard.page_request import PageRequest
+from analytics.dashboard.shields_form import read_rules
+from analytics.dashboard.templates import path_of
+from analytics.errors import Malformed
+from analytics.parsing import whole_number
+from analytics.site import Site
+from analytics.wildcard import admits
+
+SINCE_MS: Final = 30 * 86_400_000
+_MOST: Final = 50
+SHOWN: Final = 10
+
+
+async def foreign_hosts(deps: DashboardContext, site: Site) -> Sequence[tuple[str, int]]:
+    """The hostnames of the last 30 days that are not the site's and do not count, with their hits.
+
+    Most hits first, and not many: anybody can send any name.
+    """
+    hosts = await deps.store.foreign_hosts(site.domain, deps.clock() - SINCE_MS, _MOST)
+    return [host for host in hosts if not admits(site.other_hostnames, host[0])][:SHOWN]
+
+
+async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
+    """Save what counts although it looks made up."""
+    typed = {key: str(value) for key, value in form.items()}
+    rules = read_rules(typed, {"other_hostnames": HOSTNAMES})
+    ceiling = typed.get("revenue_ceiling", "").strip()
+    changed = msgspec.structs.replace(
+        site,
+        other_hostnames=rules["other_hostnames"],
+        count_spam_referrers="count_spam_referrers" in form,
+        revenue_ceiling=whole_number(ceiling, "revenue_ceiling", least=0, most=MAX_REVENUE)
+        if ceiling
+        else None,
+    )
+    await ask.deps.catalog.sites.change(changed)
+    return ask.done(f"{path_of(site.domain)}/settings", "Saved.", where="made-up")
+
+
+async def accept_host(ask: PageRequest, site: Site, form: FormData) -> Response:
+    """Count the hits of one more hostname."""
+    hostname = str(form.get("hostname", "")).strip().lower()[:253]
+    if not HOSTNAMES.allows(hostname):
+        raise Malformed("hostname", f"{hostname[:60]!r}: {HOSTNAMES.fault}")
+    if not admits(site.other_hostnames, hostname):
+        changed = msgspec.structs.replace(site, other_hostnames=(*site.other_hostnames, hostname))
+        await ask.deps.catalog.sites.change(changed)
+    return ask.done(
+        f"{path_of(site.domain)}/settings",
+        f"{hostname} counts from now on. Its hits of before were counted in the ledger, and not"
+        " kept.",
+        where="made-up",
+    )

@@ -1,0 +1,120 @@
+"""The routes of the dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from analytics.catalog.domain import FILE_TYPES, TAKEN
+from analytics.dashboard import (
+    ledger_page,
+    live,
+    login,
+    report_page,
+    site_settings,
+    sites,
+    templates,
+)
+from analytics.dashboard.account import Account
+from analytics.dashboard.context import DashboardContext
+from analytics.dashboard.login import Login
+from analytics.dashboard.login_guard import LoginGuard
+from analytics.dashboard.page_request import ACCOUNT, Handler, endpoint
+from analytics.dashboard.setup import Setup
+from analytics.dashboard.throttle import Throttle
+from analytics.precompressed import CompressedFile
+
+_TAKEN: Final = "|".join(map(re.escape, sorted(TAKEN)))
+_TYPES: Final = "|".join(sorted(FILE_TYPES))
+
+
+class _SiteName(Convertor[str]):
+    """The first part of the path of a site's pages: whatever can be the name of a site."""
+
+    regex = rf"(?i:(?!(?:{_TAKEN}|[^/]*\.(?:{_TYPES}))(?:/|$)))[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("site", _SiteName())
+
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+class Static(StaticFiles):
+    """Static files, compressed once, whose addresses change with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if isinstance(response, FileResponse):
+            file = await asyncio.to_thread(_compressed, Path(response.path))
+            content, coding = file.negotiated(scope["headers"])
+            validators = {"ETag": response.headers["etag"], "Vary": "Accept-Encoding"}
+            response = Response(content, headers=validators, media_type=response.media_type)
+            if coding is not None:
+                response.headers["Content-Encoding"] = coding.decode()
+        response.headers["Cache-Control"] = FOR_EVER
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+@cache
+def _compressed(path: Path) -> CompressedFile:
+    """Return a file of the package; there are some twenty, so all of them stay in memory."""
+    return CompressedFile.read(path)
+
+
+async def favicon(_request: Request) -> Response:
+    """The icon, for browsers that ask without being told where it is."""
+    return RedirectResponse(templates.static("logo.svg"), 307)
+
+
+def routes(deps: DashboardContext) -> list[BaseRoute]:
+    """Every page. A site's pages lie right below `/`, so these routes come last in an app."""
+    throttle = Throttle(deps.clock)
+    entry = Login(LoginGuard(throttle, deps.clock))
+    first_run, own = Setup(throttle), Account(throttle)
+
+    def get(path: str, handler: Handler) -> Route:
+        return Route(path, endpoint(deps, handler), methods=["GET"])
+
+    def post(path: str, handler: Handler) -> Route:
+        return Route(path, endpoint(deps, handler), methods=["POST"])
+
+    version = templates.static_version()
+    return [
+        Mount(f"/static/{version}", Static(directory=templates.STATIC)),
+        Route("/favicon.ico", favicon, methods=["GET"]),
+        get("/", sites.show),
+        get("/setup", first_run.show),
+        post("/setup", first_run.create),
+        get("/login", entry.show),
+        post("/login", entry.enter),
+        post("/logout", login.leave),
+        get(ACCOUNT, own.show),
+        post(ACCOUNT, own.change),
+        get("/sites/new", sites.new),
+        post("/sites/new", sites.add),
+        get("/{domain:site}", report_page.show),
+        get("/{domain:site}/live", live.show),
+        get("/{domain:site}/list/{tab}", report_page.full_list),
+        get("/{domain:site}/start", sites.start),
+        get("/{domain:site}/ledger", ledger_page.show),
+        get("/{domain:site}/settings/confirm", site_settings.confirm),
+        get("/{domain:site}/settings", site_settings.show),
+        post("/{domain:site}/settings", site_settings.change),
+    ]

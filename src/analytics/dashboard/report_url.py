@@ -1,0 +1,176 @@
+"""The state of a report page, all of it in the query string."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+from starlette.datastructures import QueryParams
+
+from analytics import parsing
+from analytics.dashboard import filters
+from analytics.dashboard.filters import Condition
+from analytics.dashboard.panels import PANELS
+from analytics.errors import Malformed
+from analytics.query import Metric, Op
+
+PERIODS: Final[dict[str, str]] = {
+    "day": "Today",
+    "yesterday": "Yesterday",
+    "7d": "Last 7 days",
+    "28d": "Last 28 days",
+    "30d": "Last 30 days",
+    "91d": "Last 91 days",
+    "month": "Month to date",
+    "last_month": "Last month",
+    "year": "Year to date",
+    "12mo": "Last 12 months",
+    "all": "All time",
+}
+_LONGEST_PROPERTY: Final = 300
+DEFAULT_PERIOD: Final = "28d"
+INTERVALS: Final = ("hour", "day", "week", "month")
+PLOTTED: Final = (
+    Metric.VISITORS,
+    Metric.VISITS,
+    Metric.PAGEVIEWS,
+    Metric.VIEWS_PER_VISIT,
+    Metric.BOUNCE_RATE,
+    Metric.VISIT_DURATION,
+)
+
+
+class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a report page is: its site and everything that its reader chose."""
+
+    site: str
+    period: str = ""
+    """A key of `PERIODS`, `custom`, or "" for what suits the site best."""
+    start: str = ""
+    end: str = ""
+    """ISO dates, both inside a custom range."""
+    compare: bool = True
+    metric: Metric = Metric.VISITORS
+    interval: str = ""
+    conditions: tuple[Condition, ...] = ()
+    bots: bool = False
+    tabs: Mapping[str, str] = {}
+    """The open tab of each panel whose first one is not."""
+    prop: str = ""
+    """The custom property whose values the events panel lists."""
+
+    def counted(self, metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+        """*metrics*, with events for pageviews where the filters choose events: none of those
+        may be a pageview, and 0 of them would say nothing of what was chosen."""
+        if not filters.is_about_events(self.conditions):
+            return tuple(metrics)
+        return tuple(Metric.EVENTS if m is Metric.PAGEVIEWS else m for m in metrics)
+
+    def fields(self) -> list[tuple[str, str]]:
+        """The query string's pairs; what is as usual is left out."""
+        pairs: list[tuple[str, str]] = []
+        if self.period:
+            pairs.append(("period", self.period))
+        if self.period == "custom":
+            pairs += [("from", self.start), ("to", self.end)]
+        if not self.compare:
+            pairs.append(("compare", "off"))
+        if self.metric is not Metric.VISITORS:
+            pairs.append(("metric", self.metric.value))
+        if self.interval:
+            pairs.append(("interval", self.interval))
+        pairs += [("f", text) for text in filters.texts(self.conditions)]
+        if self.bots:
+            pairs.append(("bots", "1"))
+        pairs += [(panel, tab) for panel, tab in self.tabs.items()]
+        if self.prop:
+            pairs.append(("prop", self.prop))
+        return pairs
+
+    def url(self, below: str = "", **more: str | int) -> str:
+        """The path and query string of the page, or of a page *below* it."""
+        pairs = [*self.fields(), *((key, str(value)) for key, value in more.items())]
+        path = "/" + quote(self.site, safe="") + (f"/{below}" if below else "")
+        return f"{path}?{urlencode(pairs)}" if pairs else path
+
+    def but(self, **changes: object) -> ReportUrl:
+        """The same page with *changes*."""
+        return msgspec.structs.replace(self, **changes)
+
+    def with_tab(self, panel: str, tab: str) -> ReportUrl:
+        """The same page with another tab of *panel* open."""
+        usual = PANELS[panel].tabs[0].key
+        tabs = {**self.tabs, panel: tab}
+        return self.but(
+            tabs={key: value for key, value in tabs.items() if (key, value) != (panel, usual)}
+        )
+
+    def with_condition(self, name: str, value: str, op: Op = Op.IS) -> ReportUrl:
+        """The same page, filtered further."""
+        added = filters.parse([*filters.texts(self.conditions), filters.text(op, name, value)])
+        return self.but(conditions=added)
+
+    def without(self, condition: Condition) -> ReportUrl:
+        """The same page without one of its chips."""
+        return self.but(conditions=tuple(each for each in self.conditions if each != condition))
+
+    def tab_of(self, panel: str) -> str:
+        """The key of the open tab of *panel*."""
+        return self.tabs.get(panel, PANELS[panel].tabs[0].key)
+
+
+def parse(site: str, query: QueryParams) -> ReportUrl:
+    """Read the query string; raises `Malformed` naming the parameter that makes no sense."""
+    period = query.get("period", "")
+    start, end = query.get("from", ""), query.get("to", "")
+    if period == "custom" or (start and end and not period):
+        period = "custom"
+        _check_dates(start, end)
+    elif period and period not in PERIODS:
+        raise Malformed("period", f"{period[:40]!r} is not one of {', '.join(PERIODS)}, custom")
+    interval = query.get("interval", "")
+    if interval and interval not in INTERVALS:
+        raise Malformed("interval", f"{interval[:40]!r} is not one of {', '.join(INTERVALS)}")
+    address = ReportUrl(
+        site=site,
+        period=period,
+        start=start if period == "custom" else "",
+        end=end if period == "custom" else "",
+        compare=query.get("compare") != "off",
+        metric=_metric(query.get("metric", Metric.VISITORS.value)),
+        interval=interval,
+        conditions=filters.parse(query.getlist("f")),
+        bots=query.get("bots") == "1",
+        tabs=_tabs(query),
+        prop=query.get("prop", "")[:_LONGEST_PROPERTY],
+    )
+    (metric,) = address.counted([address.metric])
+    return address.but(metric=metric)
+
+
+def _metric(text: str) -> Metric:
+    if text == Metric.EVENTS:
+        return Metric.PAGEVIEWS  # what it stands for, without the filter that chose events
+    for metric in PLOTTED:
+        if metric.value == text:
+            return metric
+    raise Malformed("metric", f"{text[:40]!r} is not one of {', '.join(PLOTTED)}")
+
+
+def _tabs(query: QueryParams) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for key, panel in PANELS.items():
+        tab = query.get(key)
+        if tab is None or tab == panel.tabs[0].key:
+            continue
+        if tab not in {each.key for each in panel.tabs}:
+            raise Malformed(key, f"there is no tab {tab[:40]!r}")
+        chosen[key] = tab
+    return chosen
+
+
+def _check_dates(start: str, end: str) -> None:
+    if parsing.day(start, "from") > parsing.day(end, "to"):
+        raise Malformed("from", f"the first day, {start}, is after the last, {end}: swap them")

@@ -1,0 +1,211 @@
+"""A page's address, taken apart: hostname, path, campaign tags, and the referrer beside it.
+
+Paths are kept as sent, percent-encoding and case included; only hosts are normalised, by the
+rules that browsers follow (WHATWG).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import can_ada
+
+from analytics import bounds
+from analytics.bounded_cache import bounded_cache
+from analytics.errors import Malformed
+from analytics.ingest import hostnames
+from analytics.ingest.text import clean
+from analytics.pipeline import suffix
+
+_PATH_LIMIT: Final = 2000
+_TAG_LIMIT: Final = 255
+_NO_HOST: Final = "(none)"
+# RFC 3986, appendix B, with the parts that we need.
+_URL: Final = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://([^/?#\\]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
+)
+# With all that browsers take for the slashes of `https://`.
+_LINK: Final = re.compile(
+    r"\s*(https?:[/\\]*|[a-z][a-z0-9+.\-]*:[/\\]{2,}|[/\\]{2,})?(?(1)(?:[^/?#\\]*@)?)"
+    r"([^?#]*)(\?[^#]*)?",
+    re.IGNORECASE,
+)
+_USUAL_PORT: Final = re.compile(":(?:80|443)$")
+# Where the query of a `#fragment` begins: with its `?`, else with its first name=value, as
+# `#access_token=…`, `#/shop&token=…`, `#/shop/1;token=…` and `#/signed/in#access_token=…` have it.
+_FRAGMENT_QUERY: Final = re.compile(r"^(!?/?)(?=[^=&;#?/]+=)|\?|[&;#](?=[^=&;#?/]+=)")
+_WEB: Final = frozenset({"http", "https"})
+_FILE: Final = "file"
+_ANDROID: Final = ("/android_asset/", "/android_res/")
+"""Where the files of an Android app lie, on every device."""
+_APPS: Final = frozenset({"android-app", "ios-app"})
+_CLICK_IDS: Final = (
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "msclkid",
+    "fbclid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "dclid",
+    "yclid",
+)
+
+
+class PageUrl(NamedTuple):
+    """The parts of a page's URL that we keep."""
+
+    hostname: str
+    path: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_content: str
+    utm_term: str
+    click_id: str
+    app_scheme: str = ""
+    """Of the address of an app's page (`app://com.example`), whose host is no place on the web."""
+
+
+@bounded_cache(8192)
+def parse(url: str, *, hash_mode: bool = False) -> PageUrl:
+    """Take *url* apart. Raises `Malformed` naming `url` when it is no page's address."""
+    match = _URL.fullmatch(_bare(url))
+    if match is None or not match[0]:
+        raise Malformed("url", "it is empty; send the page's full address")
+    scheme, authority, path, query, fragment = match.groups()
+    is_file = (scheme or "").lower() == _FILE
+    # Those of mail, telephones and scripts name no host. With a dot it is a host before its port.
+    if (
+        scheme
+        and authority is None
+        and not is_file
+        and scheme.lower() not in _WEB
+        and "." not in scheme
+    ):
+        raise Malformed(
+            "url",
+            f"{scheme}: addresses are not pages of a site; send one of http, https or an app",
+        )
+    hostname = _NO_HOST
+    if authority:
+        found = _host(scheme.lower() if scheme else "https", authority)
+        if found is None:
+            raise Malformed("url", f"{clean(authority, 80)!r} is not a valid host")
+        hostname = found
+    if not path.startswith("/"):
+        path = "/" + path
+    if is_file and not path.startswith(_ANDROID):
+        # Its folders, and the computer that shares it, name their owner. What is left is the same
+        # for everybody who opens the page.
+        hostname, scheme, path = _NO_HOST, "", path[max(path.rfind("/"), path.rfind("\\")) :]
+        path = "/" + path[1:]
+    tags = _tags(query) if query else {}
+    if hash_mode and fragment:
+        route, query = _routed(fragment)
+        path = f"{path}#{route}" if route else path
+        tags = {**_tags(query), **tags}
+    return PageUrl(
+        hostname=hostname,
+        path=clean(path, _PATH_LIMIT),
+        utm_source=tags.get("utm_source") or tags.get("source") or tags.get("ref") or "",
+        utm_medium=tags.get("utm_medium", ""),
+        utm_campaign=tags.get("utm_campaign", ""),
+        utm_content=tags.get("utm_content", ""),
+        utm_term=tags.get("utm_term", ""),
+        click_id=next((kind for kind in _CLICK_IDS if kind in tags), ""),
+        app_scheme=scheme[:40] if scheme and authority and scheme.lower() not in _WEB else "",
+    )
+
+
+@bounded_cache(8192)
+def referrer(sent: str, hostname: str, domain: str) -> str:
+    """*sent* as we show it: host/path without scheme, `www.` and query.
+
+    "" when there is none, when it can't be read, when it is no place on the internet (`localhost`,
+    an address, a file), or when it is the site itself: *hostname* is that of the page, *domain*
+    the site's. Apps name themselves as `android-app://com.example`.
+    """
+    match = _URL.fullmatch(_bare(sent))
+    if match is None or not match[2]:
+        return ""
+    scheme = (match[1] or "https").lower()
+    host = _host(scheme, match[2])
+    if host is None or host in (hostname, domain) or host.endswith("." + domain):
+        return ""
+    if scheme not in _APPS and (
+        scheme not in _WEB or suffix.registered(host) is None or hostnames.is_local(host)
+    ):
+        return ""
+    return clean(host + match[3].rstrip("/"), _PATH_LIMIT)
+
+
+def host_and_port(url: str) -> str:
+    """The host of *url* in lower case, with its port unless that is a usual one; "" without one."""
+    match = _URL.fullmatch(_bare(url))
+    if match is None or not match[2]:
+        return ""
+    return _USUAL_PORT.sub("", match[2].rpartition("@")[2].lower())
+
+
+def _routed(fragment: str) -> tuple[str, str]:
+    """The path and the query of *fragment*: what holds for those of an address holds for them."""
+    begin = _FRAGMENT_QUERY.search(fragment)
+    if begin is None:
+        return fragment, ""
+    return fragment[: begin.start()] + (begin[1] or ""), fragment[begin.end() :]
+
+
+def _bare(url: str) -> str:
+    """*url* without what browsers leave out too: control characters, and space around it."""
+    return clean(url, len(url)).strip()
+
+
+def _host(scheme: str, authority: str) -> str | None:
+    """The host in *authority*; or the number of an app, which the web would take for an address."""
+    if authority.isdigit() and authority.isascii() and scheme not in _WEB:
+        return authority[:255]
+    return _hostname(authority)
+
+
+@bounded_cache(4096, longest=255)
+def _hostname(authority: str) -> str | None:
+    """The normalised host of *authority*; None if it is none.
+
+    Without its port, `www.` and the dot of a fully qualified name, which names the same host.
+    """
+    try:
+        host: str = can_ada.parse(f"http://{authority}/").hostname
+    except ValueError:
+        return None
+    host = host.removeprefix("www.")
+    return (host.removesuffix(".") or host)[:255] or None  # apps are at app://.
+
+
+def fields(query: str) -> list[tuple[str, str]]:
+    """The fields of a query string, as many as are read."""
+    read = "&".join(query.split("&", bounds.QUERY_FIELDS)[: bounds.QUERY_FIELDS])
+    return parse_qsl(read, errors="replace")
+
+
+def _tags(query: str) -> dict[str, str]:
+    """The query's first non-empty value of each lower-cased name."""
+    tags: dict[str, str] = {}
+    for name, value in fields(query):
+        if value:
+            tags.setdefault(name.lower(), clean(value.strip(), _TAG_LIMIT))
+    return tags
+
+
+def link(address: str, *, query: bool = False) -> str:
+    """Return *address* with its origin, its path, and its query string if *query* is given, only.
+
+    What else a link carries may be a secret of others: a signature, a token, a password.
+    """
+    match = _LINK.match(address)
+    if match is None:
+        return address
+    return (match[1] or "") + match[2] + ((match[3] or "") if query else "")

@@ -1,0 +1,1 @@
+"""Process one partition of the log: its state, its batches, its outbox."""

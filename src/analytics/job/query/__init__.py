@@ -1,0 +1,1 @@
+"""Answer queries of replicas from the shared chunks: coordinate, execute, serve over HTTP."""

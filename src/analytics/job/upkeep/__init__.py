@@ -1,0 +1,1 @@
+"""Background work on chunks: ship, compact, erase, evict, audit."""

@@ -1,0 +1,65 @@
+"""Dead letters on their way to their topic, where somebody may look at them and send them again.
+
+They are in the chunks too. Each waits in its partition's memory from the fold that met it until
+Kafka has it, whoever is killed meanwhile; then it may come twice, under the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Self
+
+import structlog
+
+from analytics.background import BackgroundThread, LoopState
+from analytics.job.partition.state_directory import StateDirectory
+from analytics.settings import KafkaSettings
+from analytics.stream.kafka.producer import sending
+
+log = structlog.get_logger()
+
+_EVERY_S: Final = 2.0
+_AT_ONCE: Final = 500
+
+
+class DeadLetters:
+    """Sends them in a thread of its own, while its `with` block runs."""
+
+    def __init__(self, memories: StateDirectory, kafka: KafkaSettings) -> None:
+        self._memories = memories
+        self._kafka = kafka
+        self._sending = BackgroundThread(
+            "dead-letters",
+            self.step,
+            every_s=_EVERY_S,
+            meanwhile=f"Records that no one understands wait; {kafka.dead_topic} lacks them.",
+        )
+
+    def __enter__(self) -> Self:
+        self._sending.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sending.__exit__()
+
+    @property
+    def loop(self) -> LoopState:
+        """The state of its background loop."""
+        return self._sending.state
+
+    def step(self) -> None:
+        """Send all that wait. Raises `LogUnavailable`: then they go on waiting."""
+        for partition in self._memories.partitions():
+            with self._memories.open(partition) as memory:
+                while waiting := memory.dead_letters(_AT_ONCE):
+                    records = [
+                        (f"{partition}-{each.offset}: {each.reason}".encode(), each.payload)
+                        for each in waiting
+                    ]
+                    asyncio.run(self._send(records))
+                    memory.dead_letters_sent(waiting)
+                    log.info("dead_letters_sent", partition=partition, letters=len(waiting))
+
+    async def _send(self, records: list[tuple[bytes, bytes]]) -> None:
+        async with sending(self._kafka) as sender:
+            await sender.send(self._kafka.dead_topic, records)

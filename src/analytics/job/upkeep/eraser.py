@@ -1,0 +1,103 @@
+"""The eraser: goes through a partition's chunks until none has rows that were ordered erased."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import structlog
+
+from analytics.event import Erasure
+from analytics.job.partition import outbox
+from analytics.job.partition.state_store import PartitionState
+from analytics.store.chunks.chunk import Chunk, ChunkHead
+from analytics.store.chunks.chunk_erasure import rewritten
+
+log = structlog.get_logger()
+
+_AT_ONCE: Final = 16
+_OUTBOX_BYTES: Final = 64 << 20
+"""So much may wait for Cassandra before more is rewritten."""
+
+
+class ErasableChunks(outbox.OutboxTarget, Protocol):
+    """Where chunks are shared, in memory."""
+
+    def heads(self, partition: int) -> Sequence[ChunkHead]:
+        """What is known of those of *partition*."""
+
+
+class PersistedChunks(Protocol):
+    """Where chunks are kept, on disk."""
+
+    def heads(self) -> Mapping[int, Sequence[ChunkHead]]:
+        """For each partition, what is known of its chunks."""
+
+    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+        """Those of them that are there."""
+
+
+class _Walk(NamedTuple):
+    """One way through the chunks of a partition."""
+
+    numbers: Sequence[int]
+    """Of the orders that are obeyed when it ends."""
+    orders: Sequence[Erasure]
+    ids: list[str]
+    """The chunks not looked at yet, last first."""
+
+
+class Eraser:
+    """For one thread of all the job. What is cut off is begun again: to obey twice is no harm.
+
+    A rewritten chunk takes the way of every chunk, by the outbox, and stays there until Ignite
+    and Cassandra have it in the place of what it was. Only then an order is obeyed.
+    """
+
+    def __init__(self, shared: ErasableChunks, kept: PersistedChunks) -> None:
+        self._shared = shared
+        self._kept = kept
+        self._walks: dict[int, _Walk] = {}
+
+    def step(self, memory: PartitionState, partition: int, now: int) -> int:
+        """Go on a little way; how many orders are not obeyed yet. Raises `StoreUnavailable`."""
+        pending = memory.orders.pending()
+        if not pending:
+            return 0
+        walk = self._walks.get(partition)
+        if walk is None:
+            walk = self._walks[partition] = self._begin(memory, partition, pending)
+        while walk.ids and memory.outbox_bytes < _OUTBOX_BYTES:
+            ids = walk.ids[-_AT_ONCE:]
+            chunks = list(self._shared.read(ids))
+            there = {each.chunk_id for each in chunks}
+            chunks += self._kept.fetch([each for each in ids if each not in there])
+            _rewrite(memory, chunks, walk.orders)
+            del walk.ids[-_AT_ONCE:]
+        outbox.replace(memory, self._shared, now)
+        if not walk.ids and not memory.rewrites:
+            del self._walks[partition]
+            memory.orders.obeyed(walk.numbers)
+            memory.scrub()
+            log.info("erased_from_chunks", partition=partition, orders=len(walk.numbers))
+        return len(memory.orders.pending())
+
+    def _begin(self, memory: PartitionState, partition: int, pending: Sequence[int]) -> _Walk:
+        """Rewrite the outbox first: what leaves it from now on is in one of the other two."""
+        orders = memory.orders.all()
+        after = ""
+        while chunks := memory.kept(after, _AT_ONCE):
+            _rewrite(memory, chunks, orders)
+            after = chunks[-1].chunk_id
+        mine = memory.unconfirmed()
+        lasting = {head.chunk_id for head in self._kept.heads().get(partition, ())}
+        there = {head.chunk_id for head in self._shared.heads(partition)}
+        ids = sorted((lasting | there) - mine, reverse=True)
+        return _Walk(pending, orders, ids)
+
+
+def _rewrite(memory: PartitionState, chunks: Sequence[Chunk], orders: Sequence[Erasure]) -> None:
+    """Put those of *chunks* that change into the outbox."""
+    changed = [new for each in chunks if (new := rewritten(each, orders)) is not None]
+    if changed:
+        memory.put_out_rewritten(changed)

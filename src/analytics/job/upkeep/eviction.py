@@ -1,0 +1,107 @@
+"""Headroom: the oldest chunks leave Ignite's memory before it is full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Final, Protocol
+
+import structlog
+
+from analytics.job.upkeep import compaction
+from analytics.store.chunks.chunk import ChunkHead, ChunkKind
+from analytics.store.ignite.memory import CROWDED_AT, ROOMY_BELOW, WAY_OUT, MemoryGauge, MemoryUse
+
+log = structlog.get_logger()
+
+_AT_ONCE: Final = 32
+_REMEMBERED_S: Final = 3600.0
+"""How long the job's health keeps saying that chunks had to leave early."""
+
+
+class ChunksInMemory(Protocol):
+    """The chunks that are in Ignite's memory."""
+
+    def partitions(self) -> Sequence[int]:
+        """The partitions that have chunks there."""
+
+    def heads(self, partition: int) -> Sequence[ChunkHead]:
+        """What is known of those of *partition*, in the order of their offsets."""
+
+    def evict(self, ids: Sequence[str]) -> None:
+        """Let these go from memory, and from nowhere else."""
+
+
+class ChunksOnDisk(Protocol):
+    """The chunks that are on disk, in Cassandra."""
+
+    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the number of rows of each of *ids* that is on disk."""
+
+
+class MemoryEviction:
+    """For one thread of all the job."""
+
+    def __init__(
+        self,
+        memory: MemoryGauge,
+        shared: ChunksInMemory,
+        kept: ChunksOnDisk,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._kept = kept
+        self._clock = clock
+        self._cooled_at: float | None = None
+        self.use = MemoryUse(0, 0)
+        """The use of memory, as it was measured last."""
+
+    @property
+    def fault(self) -> str | None:
+        """What an operator must act on; None when there is nothing."""
+        if self.use.share >= CROWDED_AT:
+            return f"Ignite's memory is {self.use}: {WAY_OUT}"
+        if self._cooled_at is not None and self._clock() < self._cooled_at + _REMEMBERED_S:
+            return (
+                f"Ignite's memory is {self.use}, because chunks had to leave it early; they are"
+                f" read from Cassandra, which takes longer: {WAY_OUT}"
+            )
+        return None
+
+    def keep(self, needed: Callable[[], set[str]]) -> int:
+        """Let the oldest chunks go while memory is crowded; return how many went.
+
+        Those whose ids are *needed* stay, and so does the newest of each partition, by which
+        others see that there is more. Raises `StoreUnavailable`.
+        """
+        self.use = self._memory.use()
+        if self.use.share < CROWDED_AT:
+            return 0
+        kept_back = needed()
+        candidates = iter([each for each in self._oldest_first() if each not in kept_back])
+        evicted = 0
+        while self.use.share >= ROOMY_BELOW and (ids := list(islice(candidates, _AT_ONCE))):
+            safe = self._kept.rows(ids)
+            self._shared.evict(sorted(safe))
+            evicted += len(safe)
+            self.use = self._memory.use()
+        if evicted:
+            self._cooled_at = self._clock()
+            log.warning("chunks_cooled_early", chunks=evicted, memory=str(self.use))
+        return evicted
+
+    def _oldest_first(self) -> Iterable[str]:
+        """The ids of what may go. Those that are still to be merged with others go last."""
+        heads: list[ChunkHead] = []
+        for partition in self._shared.partitions():
+            in_memory = self._shared.heads(partition)
+            parts = compaction.obsolete(in_memory)
+            heads += [each for each in in_memory if each.chunk_id not in parts][:-1]
+        heads.sort(key=lambda each: (_to_be_merged(each), each.hour, each.first_offset))
+        return [each.chunk_id for each in heads]
+
+
+def _to_be_merged(head: ChunkHead) -> bool:
+    return head.kind is ChunkKind.FRESH and head.rows < compaction.ENOUGH_ROWS

@@ -1,0 +1,123 @@
+"""A time zone as integer arithmetic: the zone's offsets over a span, and buckets of local time.
+
+The engine's own time zone table is never asked, so that a day begins at the same instant on
+every machine: `zones` decides alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from analytics import zones
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+_EPOCH: Final = date(1970, 1, 1)
+# A zone changes its offset at most once in such a stretch; the shortest known pair of changes
+# (a suspended summer time) lies weeks apart.
+_STRIDE_MS: Final = 2 * DAY_MS
+_EARLIEST: Final = -62_135_596_800_000 + 2 * DAY_MS
+_HASHED: Final = (946_684_800_000, 2_145_916_800_000)  # 2000 to 2037
+LATEST: Final = 253_402_300_799_999 - 2 * DAY_MS
+
+
+class OffsetChange(NamedTuple):
+    """From *since* (UTC ms) on, local time is UTC plus *offset_ms*."""
+
+    since: int
+    offset_ms: int
+
+
+def offset_ms(timezone: str, at_ms: int) -> int:
+    """By how much the zone's clocks are ahead of UTC at that instant."""
+    moment = datetime.fromtimestamp(min(max(at_ms, _EARLIEST), LATEST) / 1000, UTC)
+    ahead = moment.astimezone(zones.zone(timezone)).utcoffset() or timedelta()
+    return round(ahead.total_seconds() * 1000)
+
+
+@lru_cache(1024)
+def edition(timezone: str) -> str:
+    """The zone with a hash of its days since 2000: what was cut into days by the rules of an
+    older table bears another one."""
+    rules = repr(changes(timezone, *_HASHED)).encode()
+    return f"{timezone} {blake2b(rules, digest_size=6).hexdigest()}"
+
+
+def zone_of(edition: str) -> str:
+    """The zone of which *edition* is one."""
+    return edition.rpartition(" ")[0]
+
+
+@lru_cache(256)
+def changes(timezone: str, start: int, end: int) -> tuple[OffsetChange, ...]:
+    """The zone's offsets over [start, end); the first holds from *start*."""
+    found = [OffsetChange(start, offset_ms(timezone, start))]
+    low = start
+    while low < end:
+        high = min(low + _STRIDE_MS, end)
+        if offset_ms(timezone, high) != found[-1].offset_ms:
+            found.append(_first_change(timezone, low, high))
+        low = high
+    return tuple(found)
+
+
+def _first_change(timezone: str, low: int, high: int) -> OffsetChange:
+    """The change in (low, high], by halving."""
+    before = offset_ms(timezone, low)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if offset_ms(timezone, middle) == before:
+            low = middle
+        else:
+            high = middle
+    return OffsetChange(high, offset_ms(timezone, high))
+
+
+def local_ms_sql(column: str, timezone: str, start: int, end: int) -> str:
+    """SQL for a UTC *column* of [start, end) as local milliseconds; only integers are in it."""
+    spans = changes(timezone, start, end)
+    if len(spans) == 1:
+        return f"({column} + {spans[0].offset_ms})"
+    cases = " ".join(
+        f"WHEN {column} < {later.since} THEN {earlier.offset_ms}"
+        for earlier, later in pairwise(spans)
+    )
+    return f"({column} + CASE {cases} ELSE {spans[-1].offset_ms} END)"
+
+
+def day_of(timezone: str, at_ms: int) -> int:
+    """The local day of an instant, in days since 1970-01-01."""
+    return (at_ms + offset_ms(timezone, at_ms)) // DAY_MS
+
+
+def day_start(timezone: str, day: int) -> int:
+    """The first instant (UTC ms) of a local day, even where midnight is skipped or repeated."""
+    midnight = datetime.combine(date_of(day), datetime.min.time(), zones.zone(timezone))
+    instant = round(midnight.timestamp() * 1000)
+    # In a gap, fold=0 reads the skipped midnight by the offset before it: a later local time of
+    # the same day. The day then begins at the change itself.
+    if day_of(timezone, instant - 1) == day:
+        before = instant - DAY_MS
+        for change in changes(timezone, before, instant)[1:]:
+            if day_of(timezone, change.since) == day:
+                return change.since
+    return instant
+
+
+def date_of(day: int) -> date:
+    """The calendar date of a day number."""
+    return _EPOCH + timedelta(days=day)
+
+
+def day_number(day: date) -> int:
+    """The day number of a calendar date."""
+    return (day - _EPOCH).days
+
+
+def is_day_start(timezone: str, at_ms: int) -> bool:
+    """Whether a local day begins at that instant."""
+    return day_start(timezone, day_of(timezone, at_ms)) == at_ms

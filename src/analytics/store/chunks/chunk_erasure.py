@@ -1,0 +1,132 @@
+"""A chunk without the rows that were erased: the same id, the same records, fewer rows.
+
+Which rows an order concerns follows from the row alone, never from where it lies or from when it
+is looked at. So orders may be obeyed in any order, again, and by several at once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.event import Erasure
+from analytics.pipeline.dedupe import DAY_MS
+from analytics.pipeline.ledger import HOUR_MS, DeadLetter, LedgerKey, LedgerLine, add
+from analytics.store.chunks import codec
+from analytics.store.chunks.chunk import Chunk, ChunkContent, ErasedIds, RecordSpan
+from analytics.store.duckdb.row_erasure import KEEP_IDS_MS
+
+_NO_SESSION: Final = pa.scalar(0, pa.uint64())
+
+
+def rewritten(given: Chunk, erasures: Sequence[Erasure]) -> Chunk | None:
+    """*given* without the rows that *erasures* concern; None when it has none of them."""
+    content = codec.read(given.chunk_id, given.payload)
+    left = without(content, erasures)
+    return None if left is content else codec.repack(given, left)
+
+
+def without(content: ChunkContent, erasures: Sequence[Erasure]) -> ChunkContent:
+    """*content* with the rows that *erasures* concern moved into the ledger's `erased`.
+
+    It is *content* itself when it has none of them.
+    """
+    concerned = concerns(content.table, erasures)
+    if not concerned.true_count:
+        return content
+    erased = content.table.filter(concerned)
+    newest = max(each.until for each in erasures)
+    return content._replace(
+        table=content.table.filter(pc.invert(concerned)),
+        spans=_counted(content.spans, erased),
+        dead=[each for each in content.dead if not _names(each, erasures)],
+        gone=_ids(content.gone, erased, newest - KEEP_IDS_MS),
+    )
+
+
+def concerns(table: pa.Table, erasures: Sequence[Erasure]) -> pa.BooleanArray:
+    """For each row of *table*, whether one of *erasures* concerns it."""
+    found = pa.array([False] * table.num_rows, pa.bool_())
+    by_site: dict[str, list[Erasure]] = {}
+    for erasure in erasures:
+        by_site.setdefault(erasure.site, []).append(erasure)
+    for site in by_site.keys() & set(pc.unique(table["site"]).to_pylist()):
+        of_site = pc.equal(table["site"], site)
+        for each in _conditions(table, by_site[site]):
+            found = pc.or_(found, pc.and_(of_site, each))
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _conditions(table: pa.Table, erasures: Sequence[Erasure]) -> Iterable[pa.BooleanArray]:
+    visitors: dict[int, int] = {}
+    for erasure in erasures:
+        if erasure.visitor is not None:
+            until = max(erasure.until, visitors.get(erasure.visitor, erasure.until))
+            visitors[erasure.visitor] = until
+            continue
+        by_then = pc.less_equal(table["received_at"], erasure.until)
+        if erasure.before is None:
+            yield by_then
+        else:
+            # As in `store.erasing`: a row goes after its own day and after its visit's.
+            ended = pc.or_(
+                pc.equal(table["session"], _NO_SESSION),
+                pc.less(table["session_start"], erasure.before),
+            )
+            yield pc.and_(by_then, pc.and_(pc.less(table["ts"], erasure.before), ended))
+    if visitors:
+        yield _of_visitors(table, visitors)
+
+
+def _of_visitors(table: pa.Table, visitors: Mapping[int, int]) -> pa.BooleanArray:
+    named = pc.index_in(table["visitor"], pa.array([*visitors], pa.uint64()))
+    until = pc.take(pa.array([*visitors.values()], pa.int64()), named)
+    return pc.fill_null(pc.less_equal(table["received_at"], until), fill_value=False)
+
+
+def _names(letter: DeadLetter, erasures: Sequence[Erasure]) -> bool:
+    """Whether the record, which nobody understood, may be of a visitor of one of *erasures*."""
+    return any(
+        each.site.encode() in letter.payload
+        and (
+            letter.received_at <= each.until
+            if each.before is None
+            else letter.received_at < each.before
+        )
+        for each in erasures
+    )
+
+
+def _counted(spans: Sequence[RecordSpan], erased: pa.Table) -> list[RecordSpan]:
+    """*spans*, in whose ledgers the rows *erased* are counted as such."""
+    firsts = [span.first for span in spans]
+    counts: dict[int, dict[LedgerKey, int]] = {}
+    for site, received_at, offset in _values(erased, "site", "received_at", "log_offset"):
+        key = LedgerKey(site, received_at - received_at % HOUR_MS)
+        lines = counts.setdefault(bisect_right(firsts, offset) - 1, {})
+        lines[key] = lines.get(key, 0) + 1
+    return [
+        span._replace(ledger=add(span.ledger, _lines(counts[at]))) if at in counts else span
+        for at, span in enumerate(spans)
+    ]
+
+
+def _lines(erased: Mapping[LedgerKey, int]) -> dict[LedgerKey, LedgerLine]:
+    return {key: LedgerLine(0, 0, 0, {}, 0, erased=count) for key, count in erased.items()}
+
+
+def _ids(known: Sequence[ErasedIds], erased: pa.Table, since: int) -> list[ErasedIds]:
+    ids = {(each.site, each.day): each.ids for each in known if each.day >= since // DAY_MS}
+    for site, received_at, event_id in _values(erased, "site", "received_at", "event_id"):
+        if received_at >= since:
+            key = (site, received_at // DAY_MS)
+            ids[key] = ids.get(key, b"") + bytes.fromhex(event_id.replace("-", ""))
+    return [ErasedIds(site, day, theirs) for (site, day), theirs in sorted(ids.items())]
+
+
+def _values(table: pa.Table, *columns: str) -> Iterable[tuple[Any, ...]]:
+    return zip(*(table[name].to_pylist() for name in columns), strict=True)

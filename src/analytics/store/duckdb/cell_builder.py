@@ -1,0 +1,200 @@
+"""How cells are made from rows: beside the writer, and swapped in by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from analytics import localtime
+from analytics.query import Dimension, Metric, Period, Query
+from analytics.store.duckdb import hot_window
+from analytics.store.duckdb.connection import Connection, transaction
+from analytics.store.sql import cells, compiler
+from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.row_selects import RowSelects
+
+SETTLES_AFTER_MS: Final = 35 * 60_000
+"""How long after midnight a day is left alone: visits that span it are mostly over then."""
+_RESTS_FOR: Final = 20
+_UNTOUCHED: Final = 1 << 62
+
+
+class CellPlan(NamedTuple):
+    """Build the days [first, end) of a site; the days before *first* are true already."""
+
+    site: str
+    timezone: str
+    first: int
+    end: int
+    since_ms: int
+    """The site's earliest event that is here."""
+    gone: bool = False
+    """Whether rows of earlier days are gone; `last_seen` has their visitors."""
+
+
+class BuiltCells(NamedTuple):
+    """What was built, in files that the writer reads in."""
+
+    plan: CellPlan
+    visitors: Sequence[Path]
+    sums: Sequence[Path]
+
+    def discard(self) -> None:
+        """Delete the files."""
+        for path in (*self.visitors, *self.sums):
+            path.unlink(missing_ok=True)
+
+
+class CellBuilder:
+    """Plans and swaps. For the writing thread alone, which makes its notes trustworthy.
+
+    *at_most_every_ms*: a site is not built again sooner, whatever comes late; nor sooner than
+    twenty times as long as it took, so that building leaves the processor to others.
+    """
+
+    def __init__(self, *, at_most_every_ms: int) -> None:
+        self._at_most_every_ms = at_most_every_ms
+        self._rests_until: dict[str, int] = {}
+        self._touched: dict[str, int] = {}
+
+    def note(self, earliest: Mapping[str, int]) -> None:
+        """A transaction has changed these sites' figures, from these moments on."""
+        for site, moment in earliest.items():
+            if site in self._touched:
+                self._touched[site] = min(moment, self._touched[site])
+
+    def plan(self, connection: Connection, site: str, timezone: str, now: int) -> CellPlan | None:
+        """What is to be built for *site*, if anything; from now on its changes are noted."""
+        if now < self._rests_until.get(site, now):
+            return None
+        end = localtime.day_of(timezone, now - SETTLES_AFTER_MS)
+        state = connection.rows(
+            "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
+            [site, localtime.edition(timezone)],
+        )
+        if state and localtime.day_of(timezone, state[0][0]) >= end:
+            return None
+        ((earliest,),) = connection.rows(
+            "SELECT min(least(ts, session_start)) FROM rows WHERE site = ?", [site]
+        )
+        if earliest is None:
+            return None
+        first = localtime.day_of(timezone, state[0][0] if state else earliest)
+        if first >= end:
+            return None
+        hot = hot_window.of(connection, site)
+        if hot is not None and not hot_window.can_build(hot, timezone, first):
+            return None  # whoever has all rows answers about those days
+        self._touched[site] = _UNTOUCHED
+        self._rests_until[site] = now + self._at_most_every_ms
+        return CellPlan(site, timezone, first, end, earliest, gone=hot is not None)
+
+    def swap(self, connection: Connection, built: BuiltCells) -> None:
+        """Put what was built in place, as far as nothing has touched it since it was planned."""
+        plan = built.plan
+        edition = localtime.edition(plan.timezone)
+        until = min(localtime.day_start(plan.timezone, plan.end), self._touched.pop(plan.site))
+        end = localtime.day_of(plan.timezone, until)
+        with transaction(connection):
+            ((known,),) = connection.rows(
+                "SELECT count(*) FROM cell_state WHERE site = ? AND timezone = ?",
+                [plan.site, edition],
+            )
+            # Of another time zone, or of a table with other rules, no day is the same.
+            first = plan.first if known else -_UNTOUCHED
+            for table, paths in (("cell_visitors", built.visitors), ("cell_sums", built.sums)):
+                connection.run(
+                    f"DELETE FROM {table} WHERE site = ? AND day >= ?", [plan.site, first]
+                )
+                connection.run(
+                    f"INSERT INTO {table} SELECT * FROM read_parquet($files) WHERE day < $end",
+                    {"files": [str(path) for path in paths], "end": end},
+                )
+            connection.run(
+                "INSERT INTO cell_state VALUES ($site, $timezone, $until) ON CONFLICT DO UPDATE"
+                " SET timezone = excluded.timezone, until = excluded.until",
+                {"site": plan.site, "timezone": edition, "until": until},
+            )
+
+    def finish(self, site: str, now: int, took_ms: int) -> None:
+        """Whether it was built or not, *site* rests from *now* on."""
+        self._touched.pop(site, None)
+        rest = max(self._at_most_every_ms, _RESTS_FOR * took_ms)
+        self._rests_until[site] = now + (rest if self._at_most_every_ms else 0)
+
+
+def build(connection: Connection, plan: CellPlan, folder: Path) -> BuiltCells:
+    """Make the cells of *plan* from rows, one dimension after the other."""
+    named = (cells.TOTAL, *cells.DIMENSIONS)
+    run = uuid4().hex
+    built = BuiltCells(
+        plan,
+        [folder / f"{run}-{i}-visitors.parquet" for i in range(len(named))],
+        [folder / f"{run}-{i}-sums.parquet" for i in range(len(named))],
+    )
+    try:
+        with transaction(connection):
+            for dimension, visitors, sums in zip(named, built.visitors, built.sums, strict=True):
+                _write(connection, _visitors(plan, dimension), visitors)
+                _write(connection, _sums(plan, dimension), sums)
+    except BaseException:
+        built.discard()
+        raise
+    return built
+
+
+def _write(connection: Connection, statement: compiler.Statement, path: Path) -> None:
+    target = str(path).replace("'", "''")
+    connection.run(f"COPY ({statement.sql}) TO '{target}' (FORMAT parquet)", statement.values)
+
+
+def _visitors(plan: CellPlan, dimension: str) -> compiler.Statement:
+    """Visitors of each value and day, by the days since they last were there."""
+    bound = BoundValues()
+    query = _query(plan, dimension, frozenset({Metric.VISITORS}))
+    active = RowSelects(query, bound, seen_since=plan.since_ms, gone=plan.gone).active_days()
+    value = "''" if dimension == cells.TOTAL else "k0"
+    sql = f"""
+        SELECT $site AS site, {bound(dimension)} AS dimension, value, CAST(day AS INTEGER) AS day,
+            CAST(coalesce(gap, {cells.NEVER}) AS INTEGER) AS gap, count(*) AS visitors
+        FROM (SELECT value, day, day - lag(day) OVER (PARTITION BY value, visitor ORDER BY day)
+                AS gap
+            FROM (SELECT {value} AS value, day, visitor FROM ({active})))
+        WHERE day >= {bound(plan.first)}
+        GROUP BY ALL ORDER BY value, day"""
+    return compiler.Statement(sql, {**bound.values, "site": plan.site})
+
+
+def _sums(plan: CellPlan, dimension: str) -> compiler.Statement:
+    """The measures of the row parts for each value and day."""
+    bound = BoundValues()
+    query = _query(
+        plan, dimension, cells.metrics_of(dimension) - {Metric.VISITORS, Metric.PERCENTAGE}
+    )
+    parts = RowSelects(query, bound)
+    wanted = compiler.measures_of(query)
+    sums = ", ".join(
+        f"CAST({f'coalesce(sum({m}), 0)' if m in wanted else '0'} AS BIGINT) AS {m}"
+        for m in cells.SUMS
+    )
+    value = "''" if dimension == cells.TOTAL else "k0"
+    day = "k0" if dimension == cells.TOTAL else "k1"
+    tables = f"WITH {', '.join(tables)} " if (tables := parts.tables()) else ""
+    sql = f"""{tables}
+        SELECT $site AS site, {bound(dimension)} AS dimension, {value} AS value,
+            CAST({day} AS INTEGER) AS day, {sums}
+        FROM ({compiler.union(parts.needed())})
+        GROUP BY ALL ORDER BY value, day"""
+    return compiler.Statement(sql, {**bound.values, "site": plan.site})
+
+
+def _query(plan: CellPlan, dimension: str, metrics: frozenset[Metric]) -> Query:
+    period = Period(
+        localtime.day_start(plan.timezone, plan.first),
+        localtime.day_start(plan.timezone, plan.end),
+        plan.timezone,
+    )
+    keys = (Dimension.DAY,) if dimension == cells.TOTAL else (dimension, Dimension.DAY)
+    return Query(site=plan.site, metrics=tuple(sorted(metrics)), period=period, dimensions=keys)

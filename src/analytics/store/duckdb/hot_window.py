@@ -1,0 +1,206 @@
+"""The hot window: a replica lets the rows of old days go, and keeps what its answers need of them.
+
+Cells hold the figures of whole days, so questions that cells answer need no rows of those days.
+Of the visitors of gone days the last day is kept by key (`last_seen`), because cells and open days
+count a visitor by the days since he was last there. Everything else that asks for a gone day is
+for somebody else to answer, who has all rows: `RowsEvicted`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from analytics import localtime
+from analytics.errors import StoreUnavailable
+from analytics.event import COOKIELESS
+from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
+from analytics.query import Dimension, Metric, Period, Query
+from analytics.store.duckdb import writing
+from analytics.store.duckdb.connection import Connection, transaction
+from analytics.store.sql import cells, compiler
+from analytics.store.sql.cells import CleanDays
+from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.row_selects import RowSelects
+
+QUARTER_MS: Final = 15 * 60_000
+"""Every time zone's days begin at such a moment."""
+_SALT_DAYS: Final = 2
+"""On how many of a site's days a visitor without a cookie may be the same."""
+
+_BEFORE: Final = "site = $site AND ts < $before AND (session = 0 OR session_start < $before)"
+_MOMENT: Final = "CASE WHEN session = 0 THEN ts ELSE greatest(ts, session_start) END"
+
+
+class HotWindow(NamedTuple):
+    """The rows of a site's days that ended by *since* are gone."""
+
+    since: int
+    timezone: str
+    first_event: int
+
+
+class RowsEvicted(StoreUnavailable):
+    """The rows that a question needs were let go; *query* is what is to be asked elsewhere."""
+
+    def __init__(self, query: Query, since: int, kept_since: int) -> None:
+        day = localtime.date_of(localtime.day_of(query.period.timezone, since))
+        super().__init__(f"the days before {day} of {query.site} are not on this replica")
+        self.query = query
+        self.day = day
+        self.kept_since = kept_since
+
+
+def of(connection: Connection, site: str) -> HotWindow | None:
+    """The window of *site*; None while all of its rows are here."""
+    found = connection.rows(
+        "SELECT since, timezone, first_event FROM windows WHERE site = ?", [site]
+    )
+    return HotWindow(*found[0]) if found else None
+
+
+def holds(
+    connection: Connection, window: HotWindow | None, query: Query, clean: CleanDays | None
+) -> bool:
+    """Whether *query* can be answered here, from the days that are *clean* and from rows."""
+    if window is None:
+        return True
+    if query.period.start >= window.since:
+        return not (compiler.follows_visits(query) and _began_before(connection, window, query))
+    return clean is not None and clean.end_ms >= min(window.since, query.period.end)
+
+
+def can_build(window: HotWindow, timezone: str, first: int) -> bool:
+    """Whether the cells of the days from *first* on can be made of what is here."""
+    return timezone == window.timezone and first >= localtime.day_of(timezone, window.since)
+
+
+def _began_before(connection: Connection, window: HotWindow, query: Query) -> bool:
+    """Whether a visit of the period began when rows were there that are gone."""
+    ((found,),) = connection.rows(
+        "SELECT count(*) FROM rows WHERE site = $site AND session <> 0"
+        " AND ts >= $start AND ts < $end AND session_start < $since",
+        {
+            "site": query.site,
+            "start": query.period.start,
+            "end": query.period.end,
+            "since": window.since,
+        },
+    )
+    return bool(found)
+
+
+def cookieless(connection: Connection, query: Query) -> bool:
+    """Whether, on gone days of the period, visitors came who are good for one day only."""
+    zone, start, end = query.period.timezone, query.period.start, query.period.end
+    days = [query.site, localtime.day_of(zone, start), localtime.day_of(zone, end - 1)]
+    return bool(
+        connection.rows(
+            "SELECT 1 FROM cookieless_days WHERE site = ? AND day >= ? AND day <= ? LIMIT 1", days
+        )
+    )
+
+
+def trim(connection: Connection, site: str, timezone: str, before_ms: int) -> int:
+    """Let the rows of the days that ended by *before_ms* go, as far as cells are true; how many."""
+    state = connection.rows(
+        "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
+        [site, localtime.edition(timezone)],
+    )
+    if not state:
+        return 0
+    before = localtime.day_start(timezone, localtime.day_of(timezone, min(before_ms, state[0][0])))
+    window = of(connection, site)
+    if window is not None and before <= window.since:
+        return 0
+    values: dict[str, object] = {"site": site, "before": before}
+    with transaction(connection):
+        ((count, first),) = connection.rows(
+            f"SELECT count(*), min(ts) FROM rows WHERE {_BEFORE}", values
+        )
+        if not count:
+            return 0
+        if window is not None:
+            first = min(first, window.first_event)
+        _remember(connection, site, timezone, first, before)
+        connection.run(
+            f"INSERT INTO gone_rows SELECT site, {_MOMENT} // {QUARTER_MS} * {QUARTER_MS},"
+            f" received_at // {HOUR_MS} * {HOUR_MS}, count(*) FROM rows WHERE {_BEFORE}"
+            " GROUP BY ALL",
+            values,
+        )
+        connection.run(f"DELETE FROM rows WHERE {_BEFORE}", values)
+        connection.run(
+            "INSERT INTO windows VALUES ($site, $before, $timezone, $first) ON CONFLICT DO UPDATE"
+            " SET since = excluded.since, timezone = excluded.timezone,"
+            " first_event = excluded.first_event",
+            {**values, "timezone": timezone, "first": first},
+        )
+    return int(count)
+
+
+def _remember(connection: Connection, site: str, timezone: str, first: int, before: int) -> None:
+    """Note who was last there when, before the rows that tell it go."""
+    period = Period(first, before, timezone)
+    day = localtime.day_of(timezone, before)
+    for dimension in (cells.TOTAL, *cells.DIMENSIONS):
+        bound = BoundValues()
+        keys = (Dimension.DAY,) if dimension == cells.TOTAL else (dimension, Dimension.DAY)
+        query = Query(site=site, metrics=(Metric.VISITORS,), period=period, dimensions=keys)
+        value = "''" if dimension == cells.TOTAL else "k0"
+        active = RowSelects(query, bound).active_days()
+        named = bound(dimension)
+        # Whose salt is forgotten does not come back.
+        fresh = f"(visitor < {COOKIELESS} OR day >= {bound(day - _SALT_DAYS)})"
+        connection.run(
+            f"CREATE OR REPLACE TEMP TABLE seen AS SELECT site, dimension, value, visitor,"
+            f" max(day) AS day FROM (SELECT site, dimension, value, visitor, day FROM last_seen"
+            f" WHERE site = $site AND dimension = {named} UNION ALL SELECT $site, {named},"
+            f" {value}, visitor, CAST(day AS INTEGER) FROM ({active})) WHERE {fresh} GROUP BY ALL",
+            {**bound.values, "site": site},
+        )
+        connection.run("DELETE FROM last_seen WHERE site = ? AND dimension = ?", [site, dimension])
+        connection.run("INSERT INTO last_seen SELECT * FROM seen")
+    connection.run("DROP TABLE seen")
+    bound = BoundValues()
+    query = Query(site=site, metrics=(Metric.VISITORS,), period=period, dimensions=(Dimension.DAY,))
+    connection.run(
+        "INSERT INTO cookieless_days SELECT DISTINCT $site, CAST(day AS INTEGER) FROM"
+        f" ({RowSelects(query, bound).active_days()}) WHERE visitor >= {COOKIELESS}",
+        {**bound.values, "site": site},
+    )
+
+
+def retained(connection: Connection, site: str, before_ms: int) -> int:
+    """Count the gone rows that retention deletes as erased, in the caller's transaction."""
+    values = {"site": site, "before": before_ms}
+    gone = connection.rows(
+        "SELECT hour, sum(rows) FROM gone_rows WHERE site = $site AND moment < $before GROUP BY 1",
+        values,
+    )
+    erased = {LedgerKey(site, hour): LedgerLine(0, 0, 0, {}, 0, int(n)) for hour, n in gone}
+    writing.add_to_ledger(connection, erased)
+    connection.run("DELETE FROM gone_rows WHERE site = $site AND moment < $before", values)
+    hot = of(connection, site)
+    if hot is not None:
+        day = localtime.day_of(hot.timezone, before_ms)
+        for table in ("last_seen", "cookieless_days"):
+            connection.run(f"DELETE FROM {table} WHERE site = ? AND day < ?", [site, day])
+    return sum(int(count) for _, count in gone)
+
+
+def erased(connection: Connection, site: str, visitor: object) -> int | None:
+    """Forget a visitor, in the caller's transaction; from when on cells may be wrong with it.
+
+    Of the rows that are gone, nobody here knows which were his.
+    """
+    connection.run("DELETE FROM last_seen WHERE site = ? AND visitor = ?", [site, visitor])
+    hot = of(connection, site)
+    return None if hot is None else hot.first_event
+
+
+def forget(connection: Connection, site: str) -> int:
+    """Remember nothing of *site*, in the caller's transaction; its gone rows count as erased."""
+    gone = retained(connection, site, localtime.LATEST)
+    for table in ("windows", "last_seen", "cookieless_days"):
+        connection.run(f"DELETE FROM {table} WHERE site = ?", [site])
+    return gone

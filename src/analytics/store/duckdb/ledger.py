@@ -1,0 +1,87 @@
+"""The store's accounts: the ledger, how far the log was read, and the rows counted again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analytics.event import DropReason
+from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine, by_reason
+from analytics.store.duckdb.connection import Connection
+
+_LEDGER: Final = """
+SELECT site, hour, received, stored, duplicate, dead, erased FROM ledger
+WHERE $site IS NULL OR site = $site ORDER BY site, hour
+"""
+_DROPS: Final = """
+SELECT site, hour, reason, count FROM drops WHERE $site IS NULL OR site = $site
+ORDER BY site, hour, reason
+"""
+
+
+def offsets(connection: Connection) -> dict[int, int]:
+    """For each partition of the log, the next offset to read."""
+    return dict(connection.rows("SELECT partition, next_offset FROM offsets"))
+
+
+def ledger(connection: Connection, site: str | None) -> dict[LedgerKey, LedgerLine]:
+    """The ledger of one site, or of all."""
+    dropped: dict[tuple[str, int], dict[str, int]] = {}
+    for name, hour, reason, count in connection.rows(_DROPS, {"site": site}):
+        dropped.setdefault((name, hour), {})[reason] = count
+    return {
+        LedgerKey(name, hour): LedgerLine(
+            received, stored, duplicate, by_reason(dropped.get((name, hour), {})), dead, erased
+        )
+        for name, hour, received, stored, duplicate, dead, erased in connection.rows(
+            _LEDGER, {"site": site}
+        )
+    }
+
+
+_RECOUNT: Final = f"""
+SELECT site, hour, CAST(sum(rows) AS BIGINT) FROM (
+    SELECT site, received_at // {HOUR_MS} * {HOUR_MS} AS hour, 1 AS rows FROM rows
+    UNION ALL SELECT site, hour, rows FROM gone_rows)
+WHERE $site IS NULL OR site = $site GROUP BY ALL ORDER BY ALL
+"""
+
+
+def recount(connection: Connection, site: str | None) -> dict[LedgerKey, int]:
+    """The rows stored under each key of the ledger, counted from the rows themselves.
+
+    Rows that the hot window let go were counted then.
+    """
+    return {
+        LedgerKey(name, hour): count
+        for name, hour, count in connection.rows(_RECOUNT, {"site": site})
+    }
+
+
+_UNKNOWN: Final = """
+SELECT site, CAST(sum(count) AS BIGINT) AS hits FROM drops
+WHERE reason = $reason AND hour >= $since AND site <> ''
+GROUP BY site ORDER BY hits DESC, site LIMIT $most
+"""
+
+
+def unknown_sites(connection: Connection, since: int, most: int) -> list[tuple[str, int]]:
+    """The names that hits gave as their site and that were none, most hits first."""
+    values = {"reason": DropReason.UNKNOWN_SITE.value, "since": since, "most": most}
+    return [(name, hits) for name, hits in connection.rows(_UNKNOWN, values)]
+
+
+_FOREIGN: Final = """
+SELECT substr(reason, length($reason) + 2) AS hostname, CAST(sum(count) AS BIGINT) AS hits
+FROM drops
+WHERE site = $site AND starts_with(reason, $reason) AND hour >= $since AND hostname <> ''
+GROUP BY hostname ORDER BY hits DESC, hostname LIMIT $most
+"""
+
+
+def foreign_hosts(
+    connection: Connection, site: str, since: int, most: int
+) -> list[tuple[str, int]]:
+    """The hostnames of hits that were left out because they are not the site's, most first."""
+    reason = DropReason.FOREIGN_HOST.value
+    values = {"site": site, "reason": reason, "since": since, "most": most}
+    return [(hostname, hits) for hostname, hits in connection.rows(_FOREIGN, values)]

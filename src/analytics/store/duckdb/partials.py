@@ -1,0 +1,71 @@
+"""A partial answer: what the rows of some visitors come to, so that all of them add up.
+
+Uniques, visits, exits are counted within one visitor's rows. So where each visitor's rows lie
+together, the sums over several places are the sums over all of them (`measures.py`), and only
+from those are metrics made, ordered, cut to the limit: by the statements that rows have too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from msgspec import structs
+
+from analytics.query import Query, Result
+from analytics.store.duckdb import executor
+from analytics.store.duckdb.connection import Connection, transaction
+from analytics.store.sql import compiler
+
+_SUFFIX: Final = "partial.parquet"
+
+
+class PartialAnswer(NamedTuple):
+    """What some visitors' rows come to."""
+
+    sums: bytes
+    """A Parquet file of the measures by key."""
+    everyone: int
+    """Visitors, all keys together; 0 unless a metric needs it."""
+    visitor_days: bool
+    """See `Result.visitor_days`."""
+
+
+def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
+    """The partial answer to *query* from the rows of *connection*."""
+    compiled = compiler.compile_partial(query)
+    path = scratch / f"{uuid4().hex}.{_SUFFIX}"
+    target = str(path).replace("'", "''")
+    try:
+        with transaction(connection):
+            sums = compiled.sums
+            connection.run(f"COPY ({sums.sql}) TO '{target}' (FORMAT parquet)", sums.values)
+            everyone = 0
+            if compiled.everyone is not None:
+                ((everyone,),) = connection.rows(*compiled.everyone)
+            visitor_days = executor.counts_visitor_days(connection, query)
+        return PartialAnswer(path.read_bytes(), int(everyone), visitor_days)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def merge(
+    connection: Connection, query: Query, partials: Sequence[PartialAnswer], scratch: Path
+) -> Result:
+    """The whole answer; *connection* is only reckoned with. *partials* has one at least."""
+    run = uuid4().hex
+    paths = [scratch / f"{run}-{number}.{_SUFFIX}" for number in range(len(partials))]
+    try:
+        for path, partial in zip(paths, partials, strict=True):
+            path.write_bytes(partial.sums)
+        files = str(scratch / f"{run}-*.{_SUFFIX}")
+        everyone = sum(partial.everyone for partial in partials)
+        compiled = compiler.compile_merged(query, files, everyone)
+        result = executor.answered(connection, query, compiled)
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    days = any(partial.visitor_days for partial in partials)
+    return structs.replace(result, visitor_days=days)

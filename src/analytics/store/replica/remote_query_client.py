@@ -1,0 +1,118 @@
+"""The history: whoever answers about rows that a replica has let go."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import Final, Protocol
+
+import msgspec
+
+from analytics import problem
+from analytics.errors import UNDECODABLE, AnalyticsError, Malformed, StoreUnavailable
+from analytics.guard import Guard
+from analytics.problem import Problem
+from analytics.query import Result
+from analytics.settings import SparkSettings
+from analytics.store import guards
+from analytics.store.query_queue import QueryQueue
+from analytics.store.replica import remote_query
+from analytics.store.replica.remote_query import RemoteQuery
+
+PATH: Final = "/questions"
+_MOST_BYTES: Final = 64 << 20
+_AT_ONCE: Final = 8
+_GRACE_S: Final = 5.0
+"""The job gives up a question before we give up the job."""
+_CONNECT_S: Final = 5.0
+
+
+class RemoteQueries(Protocol):
+    """Answers about every row that there ever was."""
+
+    async def ask(self, asked: RemoteQuery) -> Result:
+        """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
+
+    async def close(self) -> None:
+        """Give up what is asked now; nothing more is."""
+
+
+class RemoteQueryClient:
+    """`RemoteQueries` that a cluster's Spark job answers, at *address* (host:port)."""
+
+    def __init__(
+        self, settings: SparkSettings, guard: Guard | None = None, *, queue_timeout_s: float = 20
+    ) -> None:
+        self._address = settings.address
+        self._guard = guard or guards.spark(settings)
+        self._room = QueryQueue("history", _AT_ONCE, patience_s=queue_timeout_s)
+        self._headers = {"content-type": "application/msgpack"}
+        if secret := settings.secret.get_secret_value():
+            self._headers["authorization"] = f"Bearer {secret}"
+        self._timeout_s = settings.question_timeout_s + _GRACE_S
+        self._connections: set[HTTPConnection] = set()
+        """Those of the questions under way."""
+        self._closed = False
+
+    async def ask(self, asked: RemoteQuery) -> Result:
+        """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
+        return await self._room.run(partial(self._ask, remote_query.encode(asked)))
+
+    async def close(self) -> None:
+        """Give up what is asked now: its answer could take longer than a stop may."""
+        self._closed = True
+        for connection in [*self._connections]:
+            with suppress(AttributeError, OSError):  # it is not connected, or not any more
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        await asyncio.to_thread(self._room.close)
+
+    def _ask(self, body: bytes) -> Result:
+        with self._guard.call():
+            status, reply = self._exchanged(body)
+        if status != HTTPStatus.OK:
+            raise _refused(reply)
+        return remote_query.result(reply)
+
+    def _connect(self, connection: HTTPConnection) -> None:
+        connection.connect()
+        connection.sock.settimeout(self._timeout_s)
+        if self._closed:  # meanwhile
+            raise StoreUnavailable("this server is stopping")
+
+    def _exchanged(self, body: bytes) -> tuple[int, bytes]:
+        connection = HTTPConnection(self._address, timeout=_CONNECT_S)
+        self._connections.add(connection)
+        try:
+            self._connect(connection)
+            connection.request("POST", PATH, body, self._headers)
+            response = connection.getresponse()
+            reply = response.read(_MOST_BYTES + 1)
+        except (OSError, HTTPException) as exc:
+            raise StoreUnavailable(f"at {self._address} nobody answers: {exc!r}") from exc
+        finally:
+            self._connections.discard(connection)
+            connection.close()
+        if len(reply) > _MOST_BYTES:
+            raise StoreUnavailable("the answer is too large; ask for fewer rows, with a limit")
+        return response.status, reply
+
+
+def _refused(reply: bytes) -> AnalyticsError:
+    """Return what the job says is wrong with the question, or why it cannot answer now.
+
+    Anything else that it says is wrong between the job and this replica, not with what was asked.
+    """
+    try:
+        error = problem.restore(msgspec.json.decode(reply, type=Problem))
+    except UNDECODABLE:
+        return StoreUnavailable("what answers there is not our Spark job")
+    if isinstance(error, Malformed | StoreUnavailable):
+        return error
+    return StoreUnavailable(str(error))
+
+
+_: type[RemoteQueries] = RemoteQueryClient

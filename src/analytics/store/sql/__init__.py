@@ -1,0 +1,1 @@
+"""Compile a query into SQL, with every value bound. Nothing here runs a statement."""

@@ -1,0 +1,179 @@
+"""Cells: exact unique visitors over any range of days, without visitors.
+
+Uniques do not add up over days. They do once each visitor's active day carries its *gap*: the
+days since the same visitor was last active for the same key (a site, or one value of one of its
+dimensions). Of a range [a, b] a visitor's first active day d is the only one with gap > d - a.
+So `cell_visitors` counts, for each key and day, the visitors by gap, and
+
+    visitors of [a, b] = sum(visitors) over the days d of [a, b] with gap > d - a
+
+Everything else adds up as it is: `cell_sums` holds the measures of the row parts, by key and day.
+
+The cells of a site are true up to a day (`cell_state.until`, which every write pulls back to the
+earliest moment it changes); the days from there on, today at least, are answered from rows. A
+visitor of those days counts there only if the days before, as far as asked for, do not have him.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from analytics import localtime
+from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
+from analytics.store.duckdb.connection import Connection
+from analytics.store.sql import columns, compiler, measures
+from analytics.store.sql.columns import PAGE_COLUMNS, VISIT_COLUMNS
+from analytics.store.sql.compiler import CompiledQuery
+from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.row_selects import RowSelects
+from analytics.store.sql.time_buckets import bucket_sql
+
+NEVER: Final = 2**31 - 1
+"""The gap of a visitor's first active day."""
+TOTAL: Final = columns.TOTAL
+"""The dimension of the cells of the whole site."""
+
+_LEFT_OUT: Final = (
+    Dimension.ENTRY_HOSTNAME,
+    Dimension.BROWSER_VERSION,
+    Dimension.OS_VERSION,
+)
+DIMENSIONS: Final = (*PAGE_COLUMNS, *(d for d in VISIT_COLUMNS if d not in _LEFT_OUT))
+"""The dimensions that have cells, besides the site as a whole."""
+
+_EVERYWHERE: Final = frozenset(
+    {
+        Metric.VISITORS,
+        Metric.VISITS,
+        Metric.PAGEVIEWS,
+        Metric.EVENTS,
+        Metric.VIEWS_PER_VISIT,
+        Metric.BOUNCE_RATE,
+        Metric.VISIT_DURATION,
+        Metric.PERCENTAGE,
+    }
+)
+_BY_PAGE: Final = frozenset({Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS})
+SUMS: Final = (
+    "pageviews",
+    "events",
+    *measures.VISIT_MEASURES,
+    *measures.VIEWED_MEASURES,
+    *measures.ATTENTION_MEASURES,
+    *measures.SCROLL_MEASURES,
+    *measures.EXIT_MEASURES,
+)
+"""The columns of `cell_sums` after its key."""
+
+
+def metrics_of(dimension: str) -> frozenset[Metric]:
+    """What the cells of *dimension* can answer."""
+    return _EVERYWHERE | _BY_PAGE if dimension == Dimension.PAGE else _EVERYWHERE
+
+
+class CleanDays(NamedTuple):
+    """The days of a query that cells answer: [first, end), and the instant where they end."""
+
+    first: int
+    end: int
+    end_ms: int
+
+
+def clean_days(connection: Connection, query: Query) -> CleanDays | None:
+    """Which days of *query* cells can answer; None when it is rows alone."""
+    if not _has_cells(query):
+        return None
+    zone, start, end = query.period.timezone, query.period.start, query.period.end
+    if not localtime.is_day_start(zone, start):
+        return None
+    state = connection.rows(
+        "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
+        [query.site, localtime.edition(zone)],
+    )
+    if not state:
+        return None
+    until = localtime.day_of(zone, state[0][0])
+    if end < localtime.day_start(zone, until):
+        if not localtime.is_day_start(zone, end):
+            return None
+        until = localtime.day_of(zone, end)
+    first = localtime.day_of(zone, start)
+    return CleanDays(first, until, localtime.day_start(zone, until)) if first < until else None
+
+
+def _has_cells(query: Query) -> bool:
+    keys = [d for d in query.dimensions if d not in TIME_DIMENSIONS]
+    dimension = keys[0] if keys else TOTAL
+    return (
+        not query.filters
+        and not query.bots
+        and len(keys) <= 1
+        and (not keys or dimension in DIMENSIONS)
+        and Dimension.HOUR not in query.dimensions
+        and metrics_of(dimension).issuperset(query.metrics)
+    )
+
+
+def compile_cells(query: Query, clean: CleanDays, *, gone: bool = False) -> CompiledQuery:
+    """The statements that answer *query* from cells, and from rows after the clean days.
+
+    *gone*: of clean days, rows may be gone, and `last_seen` has their visitors.
+    """
+    bound = BoundValues()
+    parts = [_sums(query, clean, bound)]
+    everyone = []
+    if "visitors" in compiler.measures_of(query):
+        parts.append(_visitors(query, query.dimensions, clean, bound))
+    if Metric.PERCENTAGE in query.metrics:
+        everyone.append(_visitors(query, (), clean, bound))
+    tables: list[str] = []
+    if clean.end_ms < query.period.end:
+        rows = RowSelects(
+            query, bound, start=clean.end_ms, seen_since=query.period.start, gone=gone
+        )
+        parts += rows.needed()
+        everyone += rows.everyone()
+        tables = rows.tables()
+    return compiler.assemble(query, parts, everyone, tables, bound)
+
+
+def _visitors(
+    query: Query, dimensions: tuple[str, ...], clean: CleanDays, bound: BoundValues
+) -> str:
+    """Each visitor once in each bucket: on the first of its days that he came."""
+    first = bound(clean.first)
+    for dimension in dimensions:
+        if dimension in TIME_DIMENSIONS:
+            first = f"greatest({first}, {bucket_sql(dimension, 'day', query)})"
+    where = f"{_where(dimensions, clean, bound)} AND gap > day - {first}"
+    return (
+        f"SELECT {_keys(query, dimensions)} sum(visitors) AS visitors FROM cell_visitors"
+        f" WHERE {where} GROUP BY ALL"
+    )
+
+
+def _sums(query: Query, clean: CleanDays, bound: BoundValues) -> str:
+    wanted = compiler.measures_of(query)
+    sums = "".join(f"sum({m}) AS {m}, " for m in SUMS if m in wanted)
+    by_event, by_visit = RowSelects.sources(wanted, by_page=compiler.split_by_page(query))
+    evidence = [*(["events"] if by_event else []), *(["begun"] if by_visit else [])]
+    return (
+        f"SELECT {_keys(query, query.dimensions)} {sums}"
+        f" CAST(sum({' + '.join(evidence)}) > 0 AS INTEGER) AS present"
+        f" FROM cell_sums WHERE {_where(query.dimensions, clean, bound)} GROUP BY ALL"
+    )
+
+
+def _keys(query: Query, dimensions: tuple[str, ...]) -> str:
+    return "".join(
+        f"{bucket_sql(d, 'day', query) if d in TIME_DIMENSIONS else 'value'} AS k{i}, "
+        for i, d in enumerate(dimensions)
+    )
+
+
+def _where(dimensions: tuple[str, ...], clean: CleanDays, bound: BoundValues) -> str:
+    named = next((d for d in dimensions if d not in TIME_DIMENSIONS), TOTAL)
+    return (
+        f"site = $site AND dimension = {bound(named)}"
+        f" AND day >= {bound(clean.first)} AND day < {bound(clean.end)}"
+    )

@@ -1,0 +1,97 @@
+"""Buckets of local time: as SQL, as the text of an answer, and which ones there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from analytics import localtime
+from analytics.errors import Malformed
+from analytics.query import TIME_DIMENSIONS, Dimension, Period, Query
+
+MAX_BUCKETS: Final = 10_000
+"""Of one series: more than a year of hours, 27 years of days, 190 of weeks."""
+_SHORTEST_MS: Final[Mapping[str, int]] = {
+    Dimension.HOUR: localtime.HOUR_MS,
+    Dimension.DAY: localtime.DAY_MS,
+    Dimension.WEEK: 7 * localtime.DAY_MS,
+    Dimension.MONTH: 28 * localtime.DAY_MS,
+}
+
+
+def label(dimension: str, key: str | int) -> str:
+    """A key as the answer shows it: local time as text, anything else as it is."""
+    if isinstance(key, str):
+        return key
+    if dimension == Dimension.HOUR:
+        day, hour = divmod(key, 24)
+        return f"{localtime.date_of(day)} {hour:02d}:00:00"
+    return localtime.date_of(key).isoformat()
+
+
+def check(query: Query, field: str = "date_range") -> None:
+    """Raise `Malformed` for a series of too many buckets, before any work is done for it."""
+    for dimension in query.dimensions:
+        if dimension in TIME_DIMENSIONS:
+            zone, start, end = query.period.timezone, query.period.start, query.period.end
+            if (end - start) // _SHORTEST_MS[dimension] <= MAX_BUCKETS:
+                return
+            days = MAX_BUCKETS * _SHORTEST_MS[dimension] // localtime.DAY_MS
+            first, last = (localtime.date_of(localtime.day_of(zone, at)) for at in (start, end - 1))
+            name = dimension.removeprefix("time:")
+            raise Malformed(
+                field,
+                f"{first} to {last} has more than {MAX_BUCKETS:,} {name}s, the most of one series:"
+                f" ask for {days:,} days at most, or for a longer interval than {name}s",
+            )
+
+
+def time_labels(query: Query) -> Sequence[str]:
+    """Every bucket of the query's time dimension, in order, those without events too.
+
+    A long series takes a while: it is not for the event loop.
+    """
+    check(query)
+    for dimension in query.dimensions:
+        if dimension in TIME_DIMENSIONS:
+            return [label(dimension, key) for key in dict.fromkeys(_keys(dimension, query.period))]
+    return ()
+
+
+def _keys(dimension: str, period: Period) -> Iterator[int]:
+    """The hour's number of each hour, or the first day's of each other bucket."""
+    zone, start, end = period.timezone, period.start, period.end
+    if dimension == Dimension.HOUR:
+        spans = localtime.changes(zone, start, end)
+        ends = [*(change.since for change in spans[1:]), end]
+        for (since, offset), until in zip(spans, ends, strict=True):
+            yield from range(
+                (since + offset) // localtime.HOUR_MS, (until - 1 + offset) // localtime.HOUR_MS + 1
+            )
+        return
+    first, last = localtime.day_of(zone, start), localtime.day_of(zone, end - 1)
+    if dimension == Dimension.DAY:
+        yield from range(first, last + 1)
+    elif dimension == Dimension.WEEK:
+        yield first
+        yield from range(first - (first + 3) % 7 + 7, last + 1, 7)
+    else:
+        day = localtime.date_of(first).replace(day=1)
+        while (number := localtime.day_number(day)) <= last:
+            yield number
+            day = (day + timedelta(31)).replace(day=1)
+
+
+def bucket_sql(dimension: str, day: str, query: Query) -> str:
+    """The first day of the bucket in which *day* (SQL) lies; a week's is cut by the period."""
+    match dimension:
+        case Dimension.WEEK:
+            first = localtime.day_of(query.period.timezone, query.period.start)
+            # Day 0 was a Thursday.
+            return f"greatest({day} - ({day} + 3) % 7, {first})"
+        case Dimension.MONTH:
+            month = f"date_trunc('month', DATE '1970-01-01' + CAST({day} AS INTEGER))"
+            return f"CAST(CAST({month} AS DATE) - DATE '1970-01-01' AS BIGINT)"
+        case _:
+            return day

@@ -1,0 +1,1 @@
+"""Reference results computed in plain Python from the events, to compare a store with."""

@@ -1,0 +1,279 @@
+"""The figures, counted slowly and plainly from the events themselves, to hold a store against."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import ROUND_FLOOR, Decimal
+from fractions import Fraction
+from math import floor
+
+from analytics.event import PAGEVIEW, Hit
+from analytics.query import (
+    PROPERTY_PREFIX,
+    TIME_DIMENSIONS,
+    All,
+    Any,
+    Compare,
+    Dimension,
+    Figure,
+    Filter,
+    HasDone,
+    Metric,
+    Not,
+    Op,
+    Order,
+    Query,
+    ResultRow,
+)
+from analytics.testing.oracles.events import (
+    OracleEvent,
+    OracleVisit,
+    bucket,
+    shown,
+    value,
+    visits_of,
+)
+
+# ---- filters: True, False, or None where a measurement of a page cannot be compared
+
+
+class _Filters:
+    def __init__(self, query: Query) -> None:
+        self._all = All(query.filters)
+
+    def event(self, event: OracleEvent) -> bool:
+        return self._holds(self._all, event, page_only=False) is True
+
+    def page(self, event: OracleEvent) -> bool:
+        return self._holds(self._all, event, page_only=True) is not False
+
+    def visit(self, visit: OracleVisit) -> bool:
+        return any(self.event(e) for e in visit.events if e.counts)
+
+    def _holds(self, given: Filter, event: OracleEvent, *, page_only: bool) -> bool | None:
+        def inner(f: Filter) -> bool | None:
+            return self._holds(f, event, page_only=page_only)
+
+        match given:
+            case Compare():
+                no_page = given.dimension in (Dimension.NAME, Dimension.TITLE)
+                if page_only and (no_page or given.dimension.startswith(PROPERTY_PREFIX)):
+                    return None
+                return _compare(given, value(given.dimension, event))
+            case All(filters):
+                found = [inner(f) for f in filters]
+                return False if False in found else None if None in found else True
+            case Any(filters):
+                found = [inner(f) for f in filters]
+                return True if True in found else None if None in found else False
+            case Not(one):
+                result = inner(one)
+                return None if result is None else not result
+            case HasDone(one, negated):
+                events = event.visit.events if event.visit else []
+                done = any(self._holds(one, e, page_only=False) is True for e in events if e.counts)
+                return done is not negated
+
+
+def _compare(given: Compare, found: str) -> bool:
+    def fold(text: str) -> str:
+        return text if given.case_sensitive else text.lower()
+
+    match given.op:
+        case Op.IS | Op.IS_NOT:
+            name = shown(given.dimension, found)
+            holds = any(fold(v) == fold(found) or v == name for v in given.values)
+        case Op.CONTAINS | Op.CONTAINS_NOT:
+            holds = any(fold(v) in fold(found) for v in given.values)
+        case _:
+            flags = 0 if given.case_sensitive else re.IGNORECASE
+            holds = any(re.search(v, found, flags) for v in given.values)
+    return holds is not (given.op in (Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT))
+
+
+# ---- the answer
+
+
+def answer(hits: Sequence[Hit], query: Query) -> tuple[ResultRow, ...]:
+    """The rows that a store must give for *query*, in order, after *hits* (each id once)."""
+    mine = [
+        event
+        for event in visits_of(hits)
+        if event.hit.site == query.site and (query.bots or event.hit.bot is None)
+    ]
+    return _Answer(mine, query).rows()
+
+
+Keys = tuple[str, ...]
+
+
+class _Answer:
+    def __init__(self, events: Sequence[OracleEvent], query: Query) -> None:
+        self._query = query
+        self._filters = _Filters(query)
+        span = range(query.period.start, query.period.end)
+        self._events = [
+            e for e in events if e.counts and e.hit.ts in span and self._filters.event(e)
+        ]
+        visits = {e.visit: None for e in events if e.visit and e.visit.start in span}
+        self._visits = [v for v in visits if self._filters.visit(v)]
+        self._by_page = not {Dimension.PAGE, Dimension.HOSTNAME}.isdisjoint(query.dimensions)
+
+    def rows(self) -> tuple[ResultRow, ...]:
+        dimensions, metrics = self._query.dimensions, self._query.metrics
+        keys: Iterable[Keys] = [()]
+        if dimensions:
+            keys = dict.fromkeys(self._present())
+        rows = [
+            ResultRow(
+                tuple(shown(d, k) for d, k in zip(dimensions, key, strict=True)),
+                tuple(self._metric(metric, key) for metric in metrics),
+            )
+            for key in keys
+        ]
+        rows.sort(key=lambda row: row.dimensions)
+        for order in reversed(_orders(self._query)):
+            rows.sort(key=_sorter(self._query, order), reverse=order.descending)
+        if self._query.fewest_visitors:
+            visitors = metrics.index(Metric.VISITORS)
+            rows.sort(key=lambda row: _below(row.metrics[visitors], self._query.fewest_visitors))
+        return tuple(rows[self._query.offset : self._query.offset + self._query.limit])
+
+    def _present(self) -> Iterator[Keys]:
+        of_visits = {
+            Metric.VISITS,
+            Metric.BOUNCE_RATE,
+            Metric.VISIT_DURATION,
+            Metric.VIEWS_PER_VISIT,
+        }
+        of_pages = {Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS}
+        asked = set(self._query.metrics)
+        visits = bool(asked & of_visits) and not self._by_page
+        if not visits or asked - of_visits - of_pages:
+            yield from (self._key(e, e.hit.ts) for e in self._events)
+        if visits:
+            yield from (self._key(v.events[0], v.start) for v in self._visits)
+
+    def _key(self, event: OracleEvent, ts: int) -> Keys:
+        return tuple(
+            bucket(d, ts, self._query.period) if d in TIME_DIMENSIONS else value(d, event)
+            for d in self._query.dimensions
+        )
+
+    def _metric(self, metric: Metric, key: Keys) -> Figure:
+        match metric:
+            case Metric.VISITORS | Metric.PAGEVIEWS | Metric.EVENTS | Metric.PERCENTAGE:
+                return self._of_events(metric, key)
+            case Metric.TOTAL_REVENUE | Metric.AVERAGE_REVENUE:
+                return self._revenue(metric, key)
+            case Metric.TIME_ON_PAGE | Metric.SCROLL_DEPTH:
+                return self._of_pages(metric, key)
+            case Metric.EXITS:
+                exits = [v.exit for v in self._visits]
+                return sum(
+                    e is not None and e.visit is not None and self._key(e, e.visit.start) == key
+                    for e in exits
+                )
+            case _:
+                return self._of_visits(metric, key)
+
+    def _of_events(self, metric: Metric, key: Keys) -> Figure:
+        events = [e for e in self._events if self._key(e, e.hit.ts) == key]
+        visitors = len({e.hit.visitor for e in events})
+        match metric:
+            case Metric.PAGEVIEWS:
+                return sum(e.hit.name == PAGEVIEW for e in events)
+            case Metric.EVENTS:
+                return len(events)
+            case Metric.PERCENTAGE:
+                return _rounded(100 * visitors, len({e.hit.visitor for e in self._events}), 100, 0)
+            case _:
+                return visitors
+
+    def _of_visits(self, metric: Metric, key: Keys) -> Figure:
+        begun = [v for v in self._visits if self._key(v.events[0], v.start) == key]
+        nothing = None if self._by_page else 0
+        match metric:
+            case Metric.BOUNCE_RATE:
+                return _rounded(100 * sum(v.bounced for v in begun), len(begun), 1, nothing)
+            case Metric.VISIT_DURATION:
+                total = sum(v.last - v.first for v in begun)
+                return _rounded(total, 1000 * len(begun), 1, None)
+            case Metric.VIEWS_PER_VISIT:
+                return _rounded(sum(len(v.views) for v in begun), len(begun), 100, nothing)
+            case _:
+                if not self._by_page:
+                    return len(begun)
+                return sum(
+                    any(self._key(e, v.start) == key and self._filters.page(e) for e in v.views)
+                    for v in self._visits
+                )
+
+    def _of_pages(self, metric: Metric, key: Keys) -> Figure:
+        there = {
+            visit: [
+                e
+                for e in visit.events
+                if self._key(e, visit.start) == key and self._filters.page(e)
+            ]
+            for visit in self._visits
+        }
+        if metric is Metric.TIME_ON_PAGE:
+            viewed = sum(any(e.hit.name == PAGEVIEW for e in events) for events in there.values())
+            engaged = sum(e.hit.engaged_ms for events in there.values() for e in events)
+            return _rounded(engaged, 1000 * viewed, 1, None) if engaged else None
+        readings = [
+            [e.hit.scroll_depth for e in events if e.hit.scroll_depth is not None]
+            for events in there.values()
+        ]
+        deepest = [max(each) for each in readings if each]
+        return _rounded(sum(deepest), len(deepest), 1, None)
+
+    def _revenue(self, metric: Metric, key: Keys) -> Figure:
+        paid = [
+            e.hit
+            for e in self._events
+            if self._key(e, e.hit.ts) == key and e.hit.revenue is not None
+        ]
+        if len({hit.currency for hit in paid}) != 1:
+            return None
+        total = sum((Decimal(hit.revenue or 0) for hit in paid), Decimal(0))
+        if metric is Metric.AVERAGE_REVENUE:
+            thousandths = floor(Fraction(total) * 1000 / len(paid) + Fraction(1, 2))
+            total = Decimal(thousandths).scaleb(-3)
+        total = total.quantize(Decimal("0.001"), ROUND_FLOOR)
+        return f"{total} {paid[0].currency}"
+
+
+def _below(visitors: Figure, fewest: int) -> bool:
+    return isinstance(visitors, int) and visitors < fewest
+
+
+def _rounded(numerator: int, denominator: int, scale: int, nothing: Figure) -> Figure:
+    """Half up, to 1/scale."""
+    if denominator == 0:
+        return nothing
+    whole = floor(Fraction(scale * numerator, denominator) + Fraction(1, 2))
+    return whole if scale == 1 else whole / scale
+
+
+def _orders(query: Query) -> Sequence[Order]:
+    if query.order_by:
+        return query.order_by
+    timed = [Order(d, descending=False) for d in query.dimensions if d in TIME_DIMENSIONS]
+    return [*timed, Order(query.metrics[0].value)]
+
+
+def _sorter(query: Query, order: Order) -> Callable[[ResultRow], tuple[bool, Decimal | str]]:
+    """What to sort by; a missing value comes last, whichever way."""
+
+    def by(row: ResultRow) -> tuple[bool, Decimal | str]:
+        if order.key in query.dimensions:
+            return False, row.dimensions[query.dimensions.index(order.key)]
+        value = row.metrics[[m.value for m in query.metrics].index(order.key)]
+        if value is None:
+            return not order.descending, Decimal(0)
+        return order.descending, Decimal(str(value).split()[0])
+
+    return by
