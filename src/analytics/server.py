@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import resource
 import secrets
@@ -52,13 +53,23 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as exc:
-        raise Misconfigured(
-            f"cannot listen on port {port} of {host}: {exc.strerror or exc}. Choose another port"
-            " with --port, or stop the program that uses it"
-        ) from exc
+        raise Misconfigured(f"cannot listen on {host}:{port}: {_listening_fault(exc)}") from exc
     with listener:
         listener.setblocking(False)
         yield listener
+
+
+def _listening_fault(error: OSError) -> str:
+    """Return what is wrong and the way out; the error's own text may repeat the address."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "choose another port with --port, or stop the program that uses it"
+        case errno.EACCES:
+            return "only root may use ports below 1024 here; choose another port with --port"
+        case errno.EADDRNOTAVAIL:
+            return "this machine does not have that address; choose another with --host"
+        case _:
+            return str(error.strerror or error)
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:

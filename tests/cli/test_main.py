@@ -73,8 +73,14 @@ def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         outcome = called("serve", "--port", port, "--data", tmp_path / "data")
     assert outcome.code == 2
-    assert f"port {port} on 127.0.0.1" in outcome.err
-    assert "--port" in outcome.err
+    assert f"127.0.0.1:{port}: choose another port with --port" in outcome.err
+
+
+def test_an_address_that_this_machine_lacks_is_named_with_the_way_out(tmp_path: Path) -> None:
+    outcome = called("serve", "--host", "192.0.2.1", "--port", "0", "--data", tmp_path / "data")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "192.0.2.1:0: this machine does not have that address" in outcome.err
+    assert "--host" in outcome.err
 
 
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("site", "list"), ("audit",)])
