@@ -31,8 +31,8 @@ class Index:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self.looks = 0
-        self.read: list[str] = []
+        self.refreshes = 0
+        self.read_ids: list[str] = []
 
     def heads(self, partition: int) -> list[ChunkHead]:
         chunks = sorted(
@@ -40,11 +40,11 @@ class Index:
         )
         return [ChunkHead(*each[:-1]) for each in chunks]
 
-    def look_again(self) -> None:
-        self.looks += 1
+    def refresh(self) -> None:
+        self.refreshes += 1
 
-    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
-        self.read += ids
+    def read(self, ids: Sequence[str]) -> list[Chunk]:
+        self.read_ids += ids
         known = {e.chunk_id: e for chunks in self.shared.chunks.values() for e in chunks}
         return [known[each] for each in ids if each in known]
 
@@ -132,9 +132,9 @@ async def test_days_that_are_known_not_to_be_in_a_chunk_are_not_looked_for_there
         structs.replace(day, dimensions=()),
         structs.replace(day, dimensions=(Dimension.HOUR,), filters=(HasDone(signup),)),
     ):
-        index.read.clear()
+        index.read_ids.clear()
         assert await history.query(query) == await embedded.query(query)
-        read = len(index.read)
+        read = len(index.read_ids)
         if query is day:
             assert read == sum(len(chunks) for chunks in cluster.shared.chunks.values())
         else:
@@ -272,4 +272,4 @@ async def test_chunks_that_are_merged_meanwhile_are_read_as_they_are_then(
         site=hit(NOON).site, metrics=(Metric.EVENTS,), period=Period(NOON, NOON + 99, "Etc/UTC")
     )
     assert (await history.query(query)).rows[0].metrics == (80,)
-    assert index.looks == 1
+    assert index.refreshes == 1

@@ -34,7 +34,7 @@ class Index:
     def heads(self, partition: int) -> list[ChunkHead]:
         return [ChunkHead(f"c{partition}", ChunkKind.FRESH, "", 0, partition, 0, 4, 5, 1)]
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         pass
 
 

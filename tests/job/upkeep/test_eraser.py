@@ -92,7 +92,7 @@ class Disk:
     def heads(self) -> Mapping[int, Sequence[ChunkHead]]:
         return {0: [ChunkHead(*each[:9]) for each in self._place.lasting.values()]}
 
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
         return [self._place.lasting[each] for each in ids if each in self._place.lasting]
 
 

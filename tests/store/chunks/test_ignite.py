@@ -157,7 +157,7 @@ def test_what_left_ignites_memory_is_read_from_cassandra(
     assert archive.following(partition, 0, 2) == given[:2]
     assert archive.following(partition, 5, 10) == given[1:]
     assert archive.following(partition, 10, 10) == given[2:]
-    assert archive.fetch([*reversed(ids), "none"]) == given
+    assert archive.read([*reversed(ids), "none"]) == given
     assert chunks.rows(ids) == {}, "to read it does not fill the memory again"
     assert (chunks.recall([*ids, "none"]), chunks.rows(ids).keys()) == (3, set(ids))
     chunks.evict(ids)
@@ -212,7 +212,7 @@ def test_a_rewritten_chunk_takes_the_place_of_what_it_was_and_keeps_it(
             assert time.monotonic() < until
         chunks.evict([old.chunk_id])
         assert chunks.rows([old.chunk_id]) == {}
-        assert kept.fetch([old.chunk_id]) == [new]
+        assert kept.read([old.chunk_id]) == [new]
     finally:
         kept.close()
 

@@ -59,7 +59,7 @@ class Disk:
         self.scans += 1
         return {3: [head(each) for each in self.kept]} if self.kept else {}
 
-    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
+    def read(self, ids: Sequence[str]) -> list[Chunk]:
         return [each for each in self.kept if each.chunk_id in ids]
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ def test_what_left_memory_since_the_last_look_is_found_after_a_while() -> None:
     now = 10.0
     assert archive.following(3, 5, 1) == ALL[1:2]
     disk.kept, memory.there = ALL[:3], ALL[3:]
-    archive.look_again()
+    archive.refresh()
     assert archive.following(3, 10, 1) == ALL[2:3]
 
 

@@ -13,9 +13,9 @@ from tests.store.replica.test_store import Nobody, Shared
 
 from analytics.event import LogRecord
 from analytics.settings import Settings
+from analytics.store.chunks.base import ChunkReader
 from analytics.store.chunks.ignite import IgniteChunks
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.replica.follower import ChunkFeed
 from analytics.store.replica.store import ReplicaStore
 from analytics.testing.contracts import series_store as suite
 
@@ -27,7 +27,7 @@ NOW = suite.NOON + suite.DAY
 class Taking:
     """A replica, and the job whose chunks it follows."""
 
-    def __init__(self, folder: Path, job: Job, source: Callable[[], ChunkFeed]) -> None:
+    def __init__(self, folder: Path, job: Job, source: Callable[[], ChunkReader]) -> None:
         self._folder = folder
         self._job = job
         self._source = source
@@ -62,7 +62,7 @@ class Taking:
 
 @asynccontextmanager
 async def taking_in(
-    folder: Path, job: Job, source: Callable[[], ChunkFeed]
+    folder: Path, job: Job, source: Callable[[], ChunkReader]
 ) -> AsyncIterator[Taking]:
     taking = Taking(folder, job, source)
     await taking.store.__aenter__()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from analytics.job.partition.state_store import PartitionState, SentChunk
-from analytics.store.chunks.chunk import Chunk
+from analytics.store.chunks.base import ChunkStore, PersistentChunks
 
 log = structlog.get_logger()
 
@@ -21,30 +21,7 @@ _LOST_MS: Final = 30_000
 """How long after it was sent a chunk that Cassandra lacks may have to be sent again."""
 
 
-class OutboxTarget(Protocol):
-    """Where chunks are shared, in memory."""
-
-    def add(self, chunks: Sequence[Chunk]) -> None:
-        """Take those whose ids are not there yet."""
-
-    def put(self, chunks: Sequence[Chunk]) -> None:
-        """Take them, each under its id, in the place of what is there."""
-
-    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
-        """How many rows those that are there have."""
-
-    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """Those of them that are there."""
-
-
-class PersistedRows(Protocol):
-    """Where chunks are kept, on disk."""
-
-    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
-        """How many rows those that are there have."""
-
-
-def send(memory: PartitionState, shared: OutboxTarget, now: int) -> int:
+def send(memory: PartitionState, shared: ChunkStore, now: int) -> int:
     """Send what was not sent, in order; how many chunks. Raises `StoreUnavailable`.
 
     Several may do so at once. Nobody rewrites a chunk meanwhile: come late, it would take the
@@ -61,7 +38,7 @@ def send(memory: PartitionState, shared: OutboxTarget, now: int) -> int:
         sent += len(chunks)
 
 
-def replace(memory: PartitionState, shared: OutboxTarget, now: int) -> int:
+def replace(memory: PartitionState, shared: ChunkStore, now: int) -> int:
     """Send what was rewritten, over what is there; for one thread of all the job.
 
     Raises `StoreUnavailable`.
@@ -74,7 +51,7 @@ def replace(memory: PartitionState, shared: OutboxTarget, now: int) -> int:
     return sent
 
 
-def confirm(memory: PartitionState, shared: OutboxTarget, kept: PersistedRows, now: int) -> int:
+def confirm(memory: PartitionState, shared: ChunkStore, kept: PersistentChunks, now: int) -> int:
     """Let go what is kept, and see to what is not after a while; how many chunks are kept now.
 
     What is nowhere is to be sent again. What is shared and not kept is written once more: after
@@ -94,7 +71,7 @@ def confirm(memory: PartitionState, shared: OutboxTarget, kept: PersistedRows, n
 
 
 def _write_again(
-    memory: PartitionState, shared: OutboxTarget, late: Sequence[SentChunk], now: int
+    memory: PartitionState, shared: ChunkStore, late: Sequence[SentChunk], now: int
 ) -> None:
     there = shared.rows([each.chunk_id for each in late])
     # A rewritten one is there as it was, if it is there: it must be put again.

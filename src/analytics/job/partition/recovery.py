@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -13,7 +13,8 @@ from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.erasure import merged
 from analytics.pipeline.visit import visits_from_rows
 from analytics.store.chunks import arrow, chunk, chunk_erasure, codec
-from analytics.store.chunks.chunk import Chunk, ErasedIds
+from analytics.store.chunks.base import ChunkReader
+from analytics.store.chunks.chunk import ErasedIds
 
 log = structlog.get_logger()
 
@@ -22,14 +23,7 @@ _WINDOW_MS: Final = VISIT_KEEP_MS + DAY_MS
 """Rows older than that belong to no visit that can still be joined."""
 
 
-class ChunkSequence(Protocol):
-    """Where the chunks are shared."""
-
-    def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
-        """The next chunks of *partition* from *offset* on, in order."""
-
-
-def rebuild(memory: PartitionState, partition: int, shared: ChunkSequence) -> int:
+def rebuild(memory: PartitionState, partition: int, shared: ChunkReader) -> int:
     """Fill *memory*, empty or old, from what is shared of *partition*; how many rows it has read.
 
     It goes on behind the last chunk that has no gap before it. Raises `StoreUnavailable`.

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure
@@ -15,6 +15,7 @@ from analytics.job.query.task import ChunkFacts, QueryTask, TaskResult, TimeReac
 from analytics.query import Period, Result
 from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.store.chunks import chunk
+from analytics.store.chunks.base import ChunkIndex
 from analytics.store.chunks.chunk import ChunkHead
 from analytics.store.duckdb import partials
 from analytics.store.duckdb.engine import Engine
@@ -26,16 +27,6 @@ _ATTEMPTS: Final = 3
 
 Spread = Callable[[Sequence[QueryTask]], Sequence[TaskResult]]
 """Has every share reckoned somewhere, and returns what came of each."""
-
-
-class ChunkIndex(Protocol):
-    """What is known of the chunks unread. Used by one thread at a time."""
-
-    def heads(self, partition: int) -> Sequence[ChunkHead]:
-        """All chunks of *partition*, in the order of their offsets."""
-
-    def look_again(self) -> None:
-        """Take nothing for granted that was known before."""
 
 
 Orders = Callable[[int, str], Sequence[Erasure]]
@@ -92,7 +83,7 @@ class QueryCoordinator:
                     _check_beginning(share.partition, share.first, each.known)
                 return _merged(question, reckoned)
             with self._lock:  # they were merged, or have left Ignite's memory, a moment ago
-                self._index.look_again()
+                self._index.refresh()
         missing = next(each.missing[0] for each in reckoned if each.missing)
         raise StoreUnavailable(f"chunk {missing} is neither in Ignite nor in Cassandra")
 
@@ -100,7 +91,7 @@ class QueryCoordinator:
         every = self._index.heads(partition)
         heads = _covering(every, end)
         if heads is None:
-            self._index.look_again()
+            self._index.refresh()
             every = self._index.heads(partition)
             heads = _covering(every, end)
         self._known.keep(partition, {each.chunk_id for each in every})

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +18,9 @@ from analytics.errors import AnalyticsError
 from analytics.event import Erasure
 from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.store.chunks import arrow, chunk_erasure, codec
+from analytics.store.chunks.base import ChunkReader
 from analytics.store.chunks.cassandra import CassandraChunks
-from analytics.store.chunks.chunk import Chunk, ChunkContent
+from analytics.store.chunks.chunk import ChunkContent
 from analytics.store.chunks.ignite import IgniteChunks
 from analytics.store.chunks.tiered import TieredChunks
 from analytics.store.duckdb import partials
@@ -79,13 +80,6 @@ class TaskResult(NamedTuple):
     fault: str = ""
 
 
-class ChunkReader(Protocol):
-    """Where chunks are read by their ids."""
-
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """Those that there are, in the order of their offsets."""
-
-
 def execute(share: QueryTask) -> TaskResult:
     """Answer *share* in a worker of Spark's. A fault comes back as a sentence."""
     try:
@@ -106,7 +100,7 @@ def execute_from(share: QueryTask, source: ChunkReader) -> TaskResult:
         try:
             connection = engine.connect()
             for start in range(0, len(share.ids), _AT_ONCE):
-                chunks = source.fetch(share.ids[start : start + _AT_ONCE])
+                chunks = source.read(share.ids[start : start + _AT_ONCE])
                 missing.difference_update(each.chunk_id for each in chunks)
                 contents = [codec.read(each.chunk_id, each.payload) for each in chunks]
                 for each, content in zip(chunks, contents, strict=True):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final
 
-from analytics.job.upkeep.compaction import CompactableHead
+from analytics.store.chunks.chunk import ChunkHead
 
 DAY_MS: Final = 86_400_000
 
-_Head = TypeVar("_Head", bound=CompactableHead)
 
-
-def cold(heads: Iterable[_Head], hot_days: int, now: int) -> list[_Head]:
+def cold(heads: Iterable[ChunkHead], hot_days: int, now: int) -> list[ChunkHead]:
     """Those of *heads*, which are of one partition, in order, whose last record is older.
 
     A chunk is no older than the one that follows it: that began later. With *hot_days* 0 none is.

@@ -9,13 +9,13 @@ removed only when Cassandra has the whole. So nobody ever sees a record twice, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import pyarrow as pa
 
 from analytics.pipeline.ledger import HOUR_MS
 from analytics.store.chunks import codec
-from analytics.store.chunks.chunk import Chunk, ChunkContent, ChunkKind
+from analytics.store.chunks.chunk import Chunk, ChunkContent, ChunkHead, ChunkKind
 
 _SETTLED_MS: Final = HOUR_MS + 10 * 60_000
 """How long after the beginning of its hour a chunk is past."""
@@ -26,25 +26,10 @@ ENOUGH_ROWS: Final = 5_000
 """A chunk of so many rows is large enough."""
 
 
-class CompactableHead(Protocol):
-    """What is known of a chunk unread."""
-
-    @property
-    def chunk_id(self) -> str: ...
-    @property
-    def hour(self) -> int: ...
-    @property
-    def first_offset(self) -> int: ...
-    @property
-    def last_offset(self) -> int: ...
-    @property
-    def rows(self) -> int: ...
-
-
-def obsolete(heads: Iterable[CompactableHead]) -> dict[str, str]:
+def obsolete(heads: Iterable[ChunkHead]) -> dict[str, str]:
     """The chunks that lie wholly within another, each with the id of that one."""
     found: dict[str, str] = {}
-    whole: CompactableHead | None = None
+    whole: ChunkHead | None = None
     for head in sorted(heads, key=lambda each: (each.first_offset, -each.last_offset)):
         if whole is not None and head.last_offset <= whole.last_offset:
             found[head.chunk_id] = whole.chunk_id
@@ -53,7 +38,7 @@ def obsolete(heads: Iterable[CompactableHead]) -> dict[str, str]:
     return found
 
 
-def groups(heads: Sequence[CompactableHead], now: int) -> list[list[str]]:
+def groups(heads: Sequence[ChunkHead], now: int) -> list[list[str]]:
     """Ids of neighbours that are past, and that together make one chunk of the right size.
 
     None of *heads*, which are in order, may be obsolete.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
 from analytics.event import Erasure
 from analytics.job.partition import outbox
 from analytics.job.partition.state_store import PartitionState
-from analytics.store.chunks.chunk import Chunk, ChunkHead
+from analytics.store.chunks.base import ChunkStore, PersistentChunks
+from analytics.store.chunks.chunk import Chunk
 from analytics.store.chunks.chunk_erasure import rewritten
 
 log = structlog.get_logger()
@@ -18,23 +19,6 @@ log = structlog.get_logger()
 _AT_ONCE: Final = 16
 _OUTBOX_BYTES: Final = 64 << 20
 """So much may wait for Cassandra before more is rewritten."""
-
-
-class ErasableChunks(outbox.OutboxTarget, Protocol):
-    """Where chunks are shared, in memory."""
-
-    def heads(self, partition: int) -> Sequence[ChunkHead]:
-        """What is known of those of *partition*."""
-
-
-class PersistedChunks(Protocol):
-    """Where chunks are kept, on disk."""
-
-    def heads(self) -> Mapping[int, Sequence[ChunkHead]]:
-        """For each partition, what is known of its chunks."""
-
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """Those of them that are there."""
 
 
 class _Walk(NamedTuple):
@@ -54,7 +38,7 @@ class Eraser:
     and Cassandra have it in the place of what it was. Only then an order is obeyed.
     """
 
-    def __init__(self, shared: ErasableChunks, kept: PersistedChunks) -> None:
+    def __init__(self, shared: ChunkStore, kept: PersistentChunks) -> None:
         self._shared = shared
         self._kept = kept
         self._walks: dict[int, _Walk] = {}
@@ -71,7 +55,7 @@ class Eraser:
             ids = walk.ids[-_AT_ONCE:]
             chunks = list(self._shared.read(ids))
             there = {each.chunk_id for each in chunks}
-            chunks += self._kept.fetch([each for each in ids if each not in there])
+            chunks += self._kept.read([each for each in ids if each not in there])
             _rewrite(memory, chunks, walk.orders)
             del walk.ids[-_AT_ONCE:]
         outbox.replace(memory, self._shared, now)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from analytics.job.upkeep import compaction
+from analytics.store.chunks.base import ChunkStore, PersistentChunks
 from analytics.store.chunks.chunk import ChunkHead, ChunkKind
 from analytics.store.ignite.memory import CROWDED_AT, ROOMY_BELOW, WAY_OUT, MemoryGauge, MemoryUse
 
@@ -20,34 +21,14 @@ _REMEMBERED_S: Final = 3600.0
 """How long the job's health keeps saying that chunks had to leave early."""
 
 
-class ChunksInMemory(Protocol):
-    """The chunks that are in Ignite's memory."""
-
-    def partitions(self) -> Sequence[int]:
-        """The partitions that have chunks there."""
-
-    def heads(self, partition: int) -> Sequence[ChunkHead]:
-        """What is known of those of *partition*, in the order of their offsets."""
-
-    def evict(self, ids: Sequence[str]) -> None:
-        """Let these go from memory, and from nowhere else."""
-
-
-class ChunksOnDisk(Protocol):
-    """The chunks that are on disk, in Cassandra."""
-
-    def rows(self, ids: Sequence[str]) -> Mapping[str, int]:
-        """Return the number of rows of each of *ids* that is on disk."""
-
-
 class MemoryEviction:
     """For one thread of all the job."""
 
     def __init__(
         self,
         memory: MemoryGauge,
-        shared: ChunksInMemory,
-        kept: ChunksOnDisk,
+        shared: ChunkStore,
+        kept: PersistentChunks,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._memory = memory

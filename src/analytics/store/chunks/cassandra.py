@@ -13,6 +13,7 @@ from analytics.guard import Guard
 from analytics.settings import CassandraSettings
 from analytics.store import guards
 from analytics.store.chunks import cql
+from analytics.store.chunks.base import PersistentChunks
 from analytics.store.chunks.chunk import Chunk, ChunkHead, ChunkKind
 from analytics.store.ignite.tables import CHUNKS
 
@@ -44,7 +45,7 @@ class CassandraChunks:
             )
             return {row.chunk_id: row.row_count for _, rows in found for row in rows}
 
-    def fetch(self, ids: Sequence[str]) -> list[Chunk]:
+    def read(self, ids: Sequence[str]) -> list[Chunk]:
         """The chunks of these *ids* that are there, in the order of their offsets."""
         with self._connected() as session:
             found = execute_concurrent_with_args(
@@ -96,3 +97,6 @@ class CassandraChunks:
 
 def _head(row: Sequence[Any]) -> ChunkHead:
     return ChunkHead(row[0], ChunkKind(row[1]), *row[2:9])
+
+
+_: type[PersistentChunks] = CassandraChunks

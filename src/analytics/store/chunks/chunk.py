@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -99,16 +99,7 @@ class ChunkHead(NamedTuple):
     version: int
 
 
-class Extent(Protocol):
-    """The records that a chunk is about, whatever else is known of it."""
-
-    @property
-    def first_offset(self) -> int: ...
-    @property
-    def last_offset(self) -> int: ...
-
-
-_Extent = TypeVar("_Extent", bound=Extent)
+_Records = TypeVar("_Records", Chunk, ChunkHead)
 
 
 def name(kind: ChunkKind, partition: int, first: int, last: int) -> str:
@@ -116,13 +107,13 @@ def name(kind: ChunkKind, partition: int, first: int, last: int) -> str:
     return f"{kind.value}-{partition:05d}-{first:015d}-{last:015d}"
 
 
-def chain(chunks: Iterable[_Extent], at: int | None) -> list[_Extent]:
+def chain(chunks: Iterable[_Records], at: int | None) -> list[_Records]:
     """Of *chunks*, in the order of their first offsets, those to read from *at* on, without gap.
 
     Of several that begin at one offset the longest: the others are parts of it. With *at* None,
     from the first one on.
     """
-    found: list[_Extent] = []
+    found: list[_Records] = []
     for each in sorted(chunks, key=lambda each: (each.first_offset, -each.last_offset)):
         if at is None or each.first_offset == at:
             found.append(each)

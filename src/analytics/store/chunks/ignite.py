@@ -12,6 +12,7 @@ from pyignite.datatypes import ByteArrayObject, LongObject, String
 
 from analytics.guard import Guard
 from analytics.settings import IgniteSettings
+from analytics.store.chunks.base import ChunkStore
 from analytics.store.chunks.chunk import Chunk, ChunkHead, ChunkKind
 from analytics.store.ignite.client import IgniteClient
 from analytics.store.ignite.memory import ROOMY_BELOW, Admission, NodeMemory
@@ -189,3 +190,6 @@ def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     rest = iter(items)
     while part := list(islice(rest, size)):
         yield part
+
+
+_: type[ChunkStore] = IgniteChunks

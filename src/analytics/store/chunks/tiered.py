@@ -8,49 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from analytics.errors import StoreUnavailable
 from analytics.store.chunks import codec
+from analytics.store.chunks.base import ChunkIndex, ChunkReader, PersistentChunks
 from analytics.store.chunks.chunk import Chunk, ChunkHead
 
 _LOOK_EVERY_S: Final = 30.0
 """To look at Cassandra's index takes a scan."""
-
-
-class ChunksInIgnite(Protocol):
-    """The chunks as Ignite knows them."""
-
-    def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
-        """The next chunks of *partition* in memory from *offset* on, in order."""
-
-    def holding(self, partition: int, offset: int) -> Chunk | None:
-        """The chunk in memory in the midst of which *offset* lies; None without one."""
-
-    def partitions(self) -> Sequence[int]:
-        """The partitions that have chunks in memory."""
-
-    def heads(self, partition: int) -> Sequence[ChunkHead]:
-        """The index of what is in memory, in the order of offsets."""
-
-    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """Those of these that are in memory, in order."""
-
-    def close(self) -> None:
-        """Nothing more is asked."""
-
-
-class ChunksInCassandra(Protocol):
-    """The chunks as Cassandra knows them."""
-
-    def heads(self) -> Mapping[int, Sequence[ChunkHead]]:
-        """The index of everything, by partition, in the order of offsets."""
-
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """Those of these that are on disk, in order."""
-
-    def close(self) -> None:
-        """Nothing more is asked."""
 
 
 class TieredChunks:
@@ -58,8 +24,8 @@ class TieredChunks:
 
     def __init__(
         self,
-        in_memory: ChunksInIgnite,
-        on_disk: ChunksInCassandra,
+        in_memory: ChunkReader,
+        on_disk: PersistentChunks,
         *,
         look_every_s: float = _LOOK_EVERY_S,
         now: Callable[[], float] = time.monotonic,
@@ -87,7 +53,7 @@ class TieredChunks:
         older = [each for each in self._index.get(partition, ()) if each.first_offset >= offset]
         there = {each.chunk_id for each in found}
         gone = [each.chunk_id for each in older[:limit] if each.chunk_id not in there]
-        found += self.fetch(gone)
+        found += self.read(gone)
         return sorted(found, key=lambda each: each.first_offset)[:limit]
 
     def holding(self, partition: int, offset: int) -> Chunk | None:
@@ -97,7 +63,7 @@ class TieredChunks:
             self._look(need=True)
             for each in self._index.get(partition, ()):
                 if each.first_offset < offset <= each.last_offset:
-                    return next(iter(self.fetch([each.chunk_id])), None)
+                    return next(iter(self.read([each.chunk_id])), None)
         return found
 
     def partitions(self) -> list[int]:
@@ -112,16 +78,16 @@ class TieredChunks:
         known |= {each.chunk_id: each for each in self._in_memory.heads(partition)}
         return sorted(known.values(), key=lambda each: (each.first_offset, -each.last_offset))
 
-    def fetch(self, ids: Sequence[str]) -> Sequence[Chunk]:
+    def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
         """The chunks of these *ids* in the order of offsets; those that are nowhere left out."""
         found = list(self._in_memory.read(ids))
         there = {each.chunk_id for each in found}
         gone = [each for each in ids if each not in there]
         if gone:
-            found += self._on_disk.fetch(gone)
+            found += self._on_disk.read(gone)
         return sorted(found, key=lambda each: each.first_offset)
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """Let nothing that is known of Cassandra be taken for granted any more."""
         self._looked_at = None
 
@@ -143,3 +109,6 @@ class TieredChunks:
 def begins(first: Chunk) -> bool:
     """Whether nothing was ever folded before this chunk."""
     return codec.read(first.chunk_id, first.payload).begins
+
+
+_: tuple[type[ChunkReader], type[ChunkIndex]] = (TieredChunks, TieredChunks)

@@ -19,6 +19,7 @@ from analytics.pipeline.erasure import merged
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, add
 from analytics.store.base import Prepared
 from analytics.store.chunks import arrow, chunk, codec
+from analytics.store.chunks.base import ChunkReader
 from analytics.store.chunks.chunk import Chunk
 from analytics.store.chunks.tiered import begins
 
@@ -28,22 +29,6 @@ _EVERY_S: Final = 0.3
 _LONGEST_PAUSE_S: Final = 5.0
 _AT_ONCE: Final = 24
 _LOOK_FOR_PARTITIONS_S: Final = 15.0
-
-
-class ChunkFeed(Protocol):
-    """Where chunks are shared. Blocks; used by one thread."""
-
-    def following(self, partition: int, offset: int, limit: int) -> Sequence[Chunk]:
-        """The next chunks of *partition* from *offset* on, in order."""
-
-    def holding(self, partition: int, offset: int) -> Chunk | None:
-        """The chunk of *partition* in the midst of which *offset* lies; None without one."""
-
-    def partitions(self) -> Sequence[int]:
-        """The partitions that have chunks."""
-
-    def close(self) -> None:
-        """Nothing more is asked."""
 
 
 class ReplicaEngine(Protocol):
@@ -61,7 +46,7 @@ class ChunkFollower:
 
     def __init__(
         self,
-        source: ChunkFeed,
+        source: ChunkReader,
         engine: ReplicaEngine,
         scratch: Path,
         *,
