@@ -18,8 +18,8 @@ from analytics.errors import QueryTooLong
 from analytics.query import Metric, Period, Query
 from analytics.settings import Settings, load
 from analytics.store.base import ExportFormat
+from analytics.store.connection import Connection
 from analytics.store.duckdb import executor
-from analytics.store.duckdb.connection import Connection
 
 WEEK = Query(site="a.example", metrics=(Metric.VISITORS,), period=Period(0, 604_800_000, "Etc/UTC"))
 

@@ -51,8 +51,8 @@ from analytics.settings import (
 )
 from analytics.store.chunks.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.freshness import Freshness
 from analytics.store.replica.follower import ChunkFollower
-from analytics.store.replica.freshness import Freshness
 from analytics.stream.base import Appending
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.kafka.log import KafkaLog

@@ -52,8 +52,8 @@ from analytics.settings import Settings
 from analytics.store import guards
 from analytics.store.base import Builds, Overviews
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.freshness import Freshness
 from analytics.store.lag import Lag, LagGauge
-from analytics.store.replica.freshness import Freshness
 from analytics.stream.journal import Journal, JournalLimits
 
 CATCH_UP_S: Final = 30.0

@@ -221,7 +221,7 @@ BOUNDED_BY = {
     ("store/duckdb/deadlines.py", "self._running"): "questions under way, one for each thread",
     ("store/duckdb/engine.py", "self._sessions"): "one for each thread",
     ("store/sql/conditions.py", "self.values"): "one question, whose size is bounded",
-    ("store/replica/freshness.py", "self._noted"): "the last minutes",
+    ("store/freshness.py", "self._noted"): "the last minutes",
     ("store/ignite/driver.py", "self._caches"): "caches that the program names",
     ("store/chunks/codec.py", "gone"): "one batch",
     ("store/chunks/codec.py", "orders"): "one batch",

@@ -9,8 +9,8 @@ import pytest
 
 from analytics.query import Metric, Period, Query
 from analytics.store.duckdb import DuckDBStore
+from analytics.store.freshness import Freshness
 from analytics.store.lag import MANY, STALE_MS, Lag, LagGauge
-from analytics.store.replica.freshness import Freshness
 
 START = 1_000_000
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from analytics.store.replica.freshness import Freshness
+from analytics.store.freshness import Freshness
 
 STALE_MS: Final = 10_000
 """Figures that may lack what is older than this say how old they are."""

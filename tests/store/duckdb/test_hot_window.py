@@ -19,8 +19,8 @@ from analytics.errors import StoreUnavailable
 from analytics.event import COOKIELESS
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.store.base import ExportFormat
+from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, executor, hot_window
-from analytics.store.duckdb.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.testing.oracles import answers
 

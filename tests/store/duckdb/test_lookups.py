@@ -14,8 +14,8 @@ from tests.store.rows import DAY, HOUR, MINUTE, NOON, SITE, Log, hit
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.sessions import Sessions
+from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, apply, lookups, writing
-from analytics.store.duckdb.connection import Connection
 from analytics.store.duckdb.engine import Engine
 
 numbers = count()

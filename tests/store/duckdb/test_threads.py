@@ -15,7 +15,7 @@ import pytest
 from analytics import caller
 from analytics.caller import Caller
 from analytics.errors import QueryTooLong, ReaderLeft, StoreUnavailable
-from analytics.store.duckdb.connection import Connection, transaction
+from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb.engine import Engine
 from analytics.store.duckdb.threads import StoreThreads
 

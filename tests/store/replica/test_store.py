@@ -23,7 +23,7 @@ from analytics.store.chunks import arrow, codec
 from analytics.store.chunks.chunk import Chunk
 from analytics.store.chunks.chunk_erasure import rewritten
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.replica.freshness import Ends
+from analytics.store.freshness import Ends
 from analytics.store.replica.remote_query import RemoteQuery
 from analytics.store.replica.remote_query_client import RemoteQueries
 from analytics.store.replica.store import ReplicaStore

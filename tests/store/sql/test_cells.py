@@ -21,8 +21,8 @@ from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
 from analytics.query import Dimension, Metric, Period, Query
+from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, apply, cell_builder, executor, lookups, writing
-from analytics.store.duckdb.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.sql import cells
 from analytics.testing.oracles import answers

@@ -32,8 +32,8 @@ from analytics.query import (
     Period,
     Query,
 )
+from analytics.store.connection import Connection
 from analytics.store.duckdb import apply, executor, writing
-from analytics.store.duckdb.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.sql.columns import EVENT_COLUMNS, VISIT_COLUMNS
 from analytics.store.sql.measures import VISIT_METRICS

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analytics.query import Metric, Period, Query
-from analytics.store.duckdb.connection import Connection
+from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.sql.conditions import BoundValues
 from analytics.store.sql.row_selects import RowSelects

@@ -23,8 +23,8 @@ from analytics.store.chunks.cassandra import CassandraChunks
 from analytics.store.chunks.chunk import ChunkContent
 from analytics.store.chunks.ignite import IgniteChunks
 from analytics.store.chunks.tiered import TieredChunks
+from analytics.store.connection import Connection
 from analytics.store.duckdb import partials
-from analytics.store.duckdb.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.duckdb.partials import PartialAnswer
 from analytics.store.replica.remote_query import RemoteQuery

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from analytics.pipeline.ledger import WriteBatch
 from analytics.store.base import Prepared
+from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import row_erasure, writing
-from analytics.store.duckdb.connection import Connection, transaction
 from analytics.store.duckdb.row_erasure import ErasedRows
 
 

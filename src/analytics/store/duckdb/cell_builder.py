@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from analytics import localtime
 from analytics.query import Dimension, Metric, Period, Query
+from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import hot_window
-from analytics.store.duckdb.connection import Connection, transaction
 from analytics.store.sql import cells, compiler
 from analytics.store.sql.conditions import BoundValues
 from analytics.store.sql.row_selects import RowSelects

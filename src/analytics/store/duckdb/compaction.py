@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from analytics.errors import StoreUnavailable
-from analytics.store.duckdb.connection import Connection
+from analytics.store.connection import Connection
 
 _SPARE_BYTES: Final = 64 << 20
 """Left to everything else on the disk."""

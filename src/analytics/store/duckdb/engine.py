@@ -12,13 +12,7 @@ from typing import Final
 import duckdb
 
 from analytics.errors import AnalyticsError, Corrupt, Misconfigured, StoreUnavailable
-from analytics.store.duckdb.connection import (
-    Connection,
-    Parameters,
-    Record,
-    UnreadableValue,
-    transaction,
-)
+from analytics.store.connection import Connection, Parameters, Record, UnreadableValue, transaction
 
 SCHEMA_VERSION: Final = 3
 _SINCE: Final = {2: "hot_window.sql", 3: "row_erasure.sql"}

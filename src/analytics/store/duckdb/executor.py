@@ -11,8 +11,8 @@ from analytics import localtime
 from analytics.errors import Malformed
 from analytics.event import COOKIELESS
 from analytics.query import Query, Result, ResultRow
+from analytics.store.connection import Connection, Record, UnreadableValue, transaction
 from analytics.store.duckdb import hot_window
-from analytics.store.duckdb.connection import Connection, Record, UnreadableValue, transaction
 from analytics.store.sql import cells, compiler, conditions, measures
 from analytics.store.sql.time_buckets import label
 

@@ -16,8 +16,8 @@ from analytics import localtime
 from analytics.errors import StoreUnavailable
 from analytics.event import Row
 from analytics.store.base import ExportFormat
+from analytics.store.connection import Connection
 from analytics.store.duckdb import hot_window
-from analytics.store.duckdb.connection import Connection
 
 _NAMES: Final = [field.name for field in fields(Row)]
 COLUMNS: Final = tuple(_NAMES[: _NAMES.index("bot") + 1])

@@ -15,8 +15,8 @@ from analytics.errors import StoreUnavailable
 from analytics.event import COOKIELESS
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.query import Dimension, Metric, Period, Query
+from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import writing
-from analytics.store.duckdb.connection import Connection, transaction
 from analytics.store.sql import cells, compiler
 from analytics.store.sql.cells import CleanDays
 from analytics.store.sql.conditions import BoundValues

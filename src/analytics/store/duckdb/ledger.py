@@ -6,7 +6,7 @@ from typing import Final
 
 from analytics.event import DropReason
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine, by_reason
-from analytics.store.duckdb.connection import Connection
+from analytics.store.connection import Connection
 
 _LEDGER: Final = """
 SELECT site, hour, received, stored, duplicate, dead, erased FROM ledger

@@ -11,7 +11,7 @@ import msgspec
 
 from analytics.pipeline.dedupe import DAY_MS, Unsure
 from analytics.pipeline.visit import Entry, Visit
-from analytics.store.duckdb.connection import Connection, Record
+from analytics.store.connection import Connection, Record
 
 _HOUR_MS: Final = 3_600_000
 _MAX_WINDOWS: Final = 16

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from analytics.query import Recent
-from analytics.store.duckdb.connection import Connection, transaction
+from analytics.store.connection import Connection, transaction
 
 HOURS: Final = 24
 HOUR_MS: Final = 3_600_000

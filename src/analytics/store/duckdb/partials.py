@@ -15,8 +15,8 @@ from uuid import uuid4
 from msgspec import structs
 
 from analytics.query import Query, Result
+from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import executor
-from analytics.store.duckdb.connection import Connection, transaction
 from analytics.store.sql import compiler
 
 _SUFFIX: Final = "partial.parquet"

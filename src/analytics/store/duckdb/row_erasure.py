@@ -15,8 +15,8 @@ from analytics.event import Erasure
 from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.query import Query
+from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import hot_window, writing
-from analytics.store.duckdb.connection import Connection, transaction
 from analytics.store.sql.conditions import BoundValues
 from analytics.store.sql.row_selects import RowSelects
 

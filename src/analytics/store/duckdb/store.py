@@ -35,6 +35,7 @@ from analytics.store.base import (
     SeriesStore,
     Snapshots,
 )
+from analytics.store.connection import Connection
 from analytics.store.duckdb import (
     apply,
     cell_builder,
@@ -49,7 +50,6 @@ from analytics.store.duckdb import (
     writing,
 )
 from analytics.store.duckdb.cell_builder import CellBuilder, CellPlan
-from analytics.store.duckdb.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.duckdb.row_erasure import MatchingRows, MatchingVisits
 from analytics.store.duckdb.threads import StoreThreads

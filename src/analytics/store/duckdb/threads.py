@@ -17,7 +17,7 @@ from analytics import caller
 from analytics.cpu_thread import lower_priority
 from analytics.errors import StoreUnavailable
 from analytics.store.base import Progress
-from analytics.store.duckdb.connection import Connection
+from analytics.store.connection import Connection
 from analytics.store.duckdb.deadlines import Cancellation, Deadlines
 from analytics.store.duckdb.shared_lock import SharedLock
 from analytics.store.query_queue import QueryQueue

@@ -12,7 +12,7 @@ import msgspec
 from analytics.errors import StoreUnavailable
 from analytics.event import Row
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine
-from analytics.store.duckdb.connection import Connection
+from analytics.store.connection import Connection
 
 _encoder: Final = msgspec.json.Encoder()
 

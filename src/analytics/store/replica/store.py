@@ -28,10 +28,10 @@ from analytics.store.base import (
 from analytics.store.chunks.base import ChunkReader
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.hot_window import RowsEvicted
+from analytics.store.freshness import Ends, Freshness
 from analytics.store.lag import STALE_MS, Lag
 from analytics.store.replica.erasure_requests import ErasureLog, ReplicaErasure
 from analytics.store.replica.follower import ChunkFollower
-from analytics.store.replica.freshness import Ends, Freshness
 from analytics.store.replica.remote_query import RemoteQuery
 from analytics.store.replica.remote_query_client import RemoteQueries
 

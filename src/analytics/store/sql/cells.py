@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from analytics import localtime
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
-from analytics.store.duckdb.connection import Connection
+from analytics.store.connection import Connection
 from analytics.store.sql import columns, compiler, measures
 from analytics.store.sql.columns import PAGE_COLUMNS, VISIT_COLUMNS
 from analytics.store.sql.compiler import CompiledQuery

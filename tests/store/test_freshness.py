@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from analytics.errors import LogUnavailable
-from analytics.store.replica.freshness import Freshness
+from analytics.store.freshness import Freshness
 
 
 class Log:
