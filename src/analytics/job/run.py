@@ -48,7 +48,9 @@ def adopt(settings: Settings) -> int:
     """
     logs.configure(settings.logs)
     with closing(_archive(settings)) as archive:
-        return asyncio.run(continuity.adopt(settings.kafka, _memories(settings).taken(), archive))
+        return asyncio.run(
+            continuity.adopt(settings.kafka, _state_directory(settings).taken(), archive)
+        )
 
 
 def run(settings: Settings, jars: Sequence[Path]) -> None:
@@ -90,7 +92,7 @@ class StreamingJob:
     def __init__(self, settings: Settings, jars: Sequence[Path], stop: threading.Event) -> None:
         folder = settings.data.absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        memories = _memories(settings).taken()
+        states = _state_directory(settings).taken()
         self.plan = spark.StreamPlan(
             master=settings.spark.master,
             checkpoint=folder / "checkpoint",
@@ -100,16 +102,16 @@ class StreamingJob:
             max_offsets=settings.spark.max_records,
         )
         self.figures = JobMetrics()
-        self.courier = OutboxRelay(memories, settings.ignite, settings.cassandra)
+        self.courier = OutboxRelay(states, settings.ignite, settings.cassandra)
         self.figures.registry.register(Breakers(self.courier.breakers))
-        self.retention = LagAlarm(memories, settings.kafka)
-        self.dead_letters = DeadLetters(memories, settings.kafka)
+        self.retention = LagAlarm(states, settings.kafka)
+        self.dead_letters = DeadLetters(states, settings.kafka)
         self.loops = (self.courier.loop, self.retention.loop, self.dead_letters.loop)
         self.figures.registry.register(Loops(self.loops))
         self.fault: str | None = "it is starting"
         """Why nothing is folded now."""
         self._kafka = settings.kafka
-        self._task = WorkerTask(memories, settings.ignite, settings.cassandra)
+        self._task = WorkerTask(states, settings.ignite, settings.cassandra)
         self._stop = stop
 
     def run(self, session: SparkSession) -> None:
@@ -143,10 +145,10 @@ class StreamingJob:
 
         Raises `StoreUnavailable` when the log does not go on where it was folded to.
         """
-        found = asyncio.run(continuity.breaks(self._kafka, self._task.memories))
+        found = asyncio.run(continuity.breaks(self._kafka, self._task.states))
         if found:
-            raise StoreUnavailable(continuity.said(found))
-        return asyncio.run(continuity.begins(self._kafka, self._task.memories))
+            raise StoreUnavailable(continuity.message(found))
+        return asyncio.run(continuity.begins(self._kafka, self._task.states))
 
     def answers(
         self, session: SparkSession, archive: TieredChunks, settings: Settings
@@ -154,7 +156,7 @@ class StreamingJob:
         """What answers replicas, with the same Spark that folds."""
         asking = QueryCoordinator(
             archive,
-            partial(orders_of, self._task.memories),
+            partial(orders_of, self._task.states),
             partial(spark.scatter, session, at_most_s=settings.spark.question_timeout_s),
             TaskContext(settings.ignite, settings.cassandra, settings.spark.question_memory >> 20),
         )
@@ -198,8 +200,8 @@ class StreamingJob:
         )
 
 
-def _memories(settings: Settings) -> StateDirectory:
-    """Where the job's memories lie, by its settings."""
+def _state_directory(settings: Settings) -> StateDirectory:
+    """Where the job's states lie, by its settings."""
     chosen = settings.spark.memory
     if chosen is not None:
         return StateDirectory(chosen.absolute(), shared=True)
@@ -211,12 +213,12 @@ def _memories(settings: Settings) -> StateDirectory:
     return StateDirectory(settings.data.absolute() / "memory")
 
 
-def orders_of(memories: StateDirectory, partition: int, site: str) -> Sequence[Erasure]:
+def orders_of(states: StateDirectory, partition: int, site: str) -> Sequence[Erasure]:
     """The orders to erase rows of *site* that reached *partition*."""
-    if partition not in memories.partitions():
+    if partition not in states.partitions():
         return ()
-    with memories.open(partition) as memory:
-        return [each for each in memory.orders.all() if each.site == site]
+    with states.open(partition) as state:
+        return [each for each in state.erasures.all() if each.site == site]
 
 
 def _archive(settings: Settings) -> TieredChunks:

@@ -159,13 +159,13 @@ def test_what_is_erased_leaves_rows_as_if_it_had_never_been_sent(
                 at += size
             shared.chunks = memory.unsent(1000)
             if data.draw(st.booleans()):  # before or after they were rewritten
-                orders = memory.orders.all()
+                orders = memory.erasures.all()
                 shared.chunks = [rewritten(each, orders) or each for each in shared.chunks]
         with PartitionState(Path(folder) / "new.sqlite") as memory:
             rebuild(memory, 0, shared)
             process_batch(memory, 0, payloads, SOURCES)
             shared.chunks += memory.unsent(1000)
-            orders = memory.orders.all()
+            orders = memory.erasures.all()
     contents = [
         codec.read(each.chunk_id, (rewritten(each, orders) or each).payload)
         for each in shared.chunks

@@ -8,7 +8,7 @@ import pytest
 
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.job.partition.state_directory import StateDirectory
-from analytics.job.run import _memories
+from analytics.job.run import _state_directory
 from analytics.settings import Settings
 from analytics.settings.spark import SparkSettings
 
@@ -51,7 +51,10 @@ def test_who_waits_for_another_machine_too_long_says_so(
     memories = StateDirectory(tmp_path, shared=True)
     with memories.open(0) as one, memories.open(0) as other, one.transaction():
         one.advance(1)
-        with pytest.raises(StoreUnavailable, match="memory cannot be used"), other.transaction():
+        with (
+            pytest.raises(StoreUnavailable, match="state file cannot be used"),
+            other.transaction(),
+        ):
             pass
 
 
@@ -67,8 +70,8 @@ def test_another_folder_is_told_from_one_that_another_job_has_taken(tmp_path: Pa
 
 
 def test_a_spark_elsewhere_needs_a_folder_that_is_shared(tmp_path: Path) -> None:
-    assert _memories(Settings(data=tmp_path)) == StateDirectory(tmp_path / "memory")
+    assert _state_directory(Settings(data=tmp_path)) == StateDirectory(tmp_path / "memory")
     with pytest.raises(Misconfigured, match=r"set spark\.memory to a folder"):
-        _memories(Settings(spark=SparkSettings(master="spark://host:7077")))
+        _state_directory(Settings(spark=SparkSettings(master="spark://host:7077")))
     settings = Settings(spark=SparkSettings(master="spark://host:7077", memory=tmp_path))
-    assert _memories(settings) == StateDirectory(tmp_path, shared=True)
+    assert _state_directory(settings) == StateDirectory(tmp_path, shared=True)

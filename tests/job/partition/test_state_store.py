@@ -46,11 +46,11 @@ USES: dict[str, Callable[[PartitionState], object]] = {
     "unconfirmed": lambda memory: memory.unconfirmed(),
     "rewrites": lambda memory: memory.rewrites,
     "outbox_bytes": lambda memory: memory.outbox_bytes,
-    "orders.note": lambda memory: memory.orders.note(ERASURE),
-    "orders.since": lambda memory: memory.orders.since(0),
-    "orders.all": lambda memory: memory.orders.all(),
-    "orders.pending": lambda memory: memory.orders.pending(),
-    "orders.obeyed": lambda memory: memory.orders.obeyed([1]),
+    "erasures.note": lambda memory: memory.erasures.note(ERASURE),
+    "erasures.since": lambda memory: memory.erasures.since(0),
+    "erasures.all": lambda memory: memory.erasures.all(),
+    "erasures.pending": lambda memory: memory.erasures.pending(),
+    "erasures.mark_applied": lambda memory: memory.erasures.mark_applied([1]),
 }
 CHANGE_NOTHING = {"remember_visits", "scrub"}
 """With nothing to remember, no statement is executed; and a shared file has no log."""
@@ -65,7 +65,7 @@ def damaged(tmp_path: Path) -> Iterator[PartitionState]:
             memory.advance(7)
             memory.remember_ids([(HIT.site, HIT.event_id)], 5)
             memory.put_out([CHUNK])
-            memory.orders.note(ERASURE)
+            memory.erasures.note(ERASURE)
         size = path.stat().st_size
         with path.open("r+b") as file:
             file.write(b"\xff" * size)
@@ -76,27 +76,27 @@ def damaged(tmp_path: Path) -> Iterator[PartitionState]:
 def test_every_use_of_a_damaged_memory_says_what_to_look_at(
     name: str, damaged: PartitionState
 ) -> None:
-    with pytest.raises(StoreUnavailable, match="memory cannot be used"):
+    with pytest.raises(StoreUnavailable, match="state file cannot be used"):
         USES[name](damaged)
 
 
 def test_every_use_of_a_memory_is_tried_above() -> None:
     named = {name for name in vars(PartitionState) if not name.startswith("_")}
-    named |= {f"orders.{name}" for name in vars(PartitionErasures) if not name.startswith("_")}
+    named |= {f"erasures.{name}" for name in vars(PartitionErasures) if not name.startswith("_")}
     assert {*USES} == named - {"transaction"}
 
 
 def test_a_transaction_on_a_damaged_memory_says_so_too(damaged: PartitionState) -> None:
-    with pytest.raises(StoreUnavailable, match="memory cannot be used"), damaged.transaction():
+    with pytest.raises(StoreUnavailable, match="state file cannot be used"), damaged.transaction():
         damaged.advance(9)
 
 
 def test_a_file_that_is_none_of_sqlites_cannot_be_opened(tmp_path: Path) -> None:
     memories = StateDirectory(tmp_path)
     (tmp_path / "partition-00004.sqlite").write_bytes(b"no database at all, but long enough" * 99)
-    with pytest.raises(StoreUnavailable, match="memory cannot be used"):
+    with pytest.raises(StoreUnavailable, match="state file cannot be used"):
         memories.next_offsets()
-    with pytest.raises(StoreUnavailable, match="memory cannot be used"):
+    with pytest.raises(StoreUnavailable, match="state file cannot be used"):
         StateDirectory(tmp_path / "nowhere").open(0)
 
 

@@ -210,10 +210,10 @@ async def test_what_is_ordered_erased_is_gone_though_chunks_have_it_still(
     shard = shard_of("a.example", visitor)
     erasure = Erasure(site="a.example", until=1 << 50, visitor=visitor, shard=shard)
     memories = cluster.memories
-    memories[shard % PARTITIONS].orders.note(erasure)
+    memories[shard % PARTITIONS].erasures.note(erasure)
 
     def orders(partition: int, site: str) -> Sequence[Erasure]:
-        return [each for each in memories[partition].orders.all() if each.site == site]
+        return [each for each in memories[partition].erasures.all() if each.site == site]
 
     history = History(
         QueryCoordinator(

@@ -138,7 +138,7 @@ class Job:
 
     def idle(self) -> bool:
         with PartitionState(self.path) as memory:
-            return not memory.unconfirmed() and not memory.orders.pending()
+            return not memory.unconfirmed() and not memory.erasures.pending()
 
 
 def content_of(chunks: Mapping[str, Chunk]) -> tuple[set[int], dict[LedgerKey, LedgerLine]]:

@@ -82,7 +82,7 @@ class Cluster(Job):
     def rewrite(self) -> None:
         """As the courier does in the end."""
         for partition, memory in enumerate(self.memories):
-            orders = memory.orders.all()
+            orders = memory.erasures.all()
             chunks = self.shared.chunks.get(partition, [])
             self.shared.chunks[partition] = [rewritten(each, orders) or each for each in chunks]
 

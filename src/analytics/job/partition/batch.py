@@ -1,4 +1,4 @@
-"""One batch of a partition, folded into chunks exactly once."""
+"""Processes one batch of a partition: folds its records into chunks, exactly once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analytics.stream.record import decode, fingerprint
 
 
 class LogEntry(NamedTuple):
-    """A record as it lies in the log."""
+    """A record of the log: its offset, the time it was appended (UTC ms), its bytes."""
 
     offset: int
     appended_at: int
@@ -27,30 +27,31 @@ class LogEntry(NamedTuple):
 
 
 class BatchStats(NamedTuple):
-    """What a batch came to."""
+    """How much was new in a batch."""
 
     records: int
-    """Those not folded before."""
+    """Records that no earlier batch had processed."""
     rows: int
     dead: Sequence[DeadLetter]
 
 
 def process_batch(
-    memory: PartitionState, partition: int, batch: Sequence[LogEntry], sources: Sources
+    state: PartitionState, partition: int, batch: Sequence[LogEntry], sources: Sources
 ) -> BatchStats:
-    """Fold what *memory* has not folded yet of *batch*, and put the chunks into its outbox.
+    """Fold the records of *batch* that *state* has not seen, and put the chunks into its outbox.
 
-    Raises `Corrupt` when records are missing between the last batch and this one.
+    One transaction covers all of it, so that repeating a batch changes nothing. Raises `Corrupt`
+    if records are missing between the previous batch and this one.
     """
-    with memory.transaction():
-        expected = memory.next_offset
-        fresh = [raw for raw in batch if expected is None or raw.offset >= expected]
+    with state.transaction():
+        expected = state.next_offset
+        fresh = [entry for entry in batch if expected is None or entry.offset >= expected]
         if not fresh:
             return BatchStats(0, 0, ())
         first, last = fresh[0].offset, fresh[-1].offset
         if expected is not None and first != expected:
             raise Corrupt(
-                f"partition {partition}: the log goes on at {first}, and {expected} was to come:"
+                f"partition {partition}: the log continues at {first}, expected {expected}:"
                 f" {first - expected} records are gone. If the topic was deleted and made anew, run"
                 " `analytics spark-job --adopt-topic`"
             )
@@ -58,35 +59,35 @@ def process_batch(
         rows: list[Row] = []
         spans: list[RecordSpan] = []
         orders: list[Ordered] = []
-        for part in _up_to_orders(records, last):
-            outcome = _fold(memory, part.records, sources)
+        for part in _split_at_erasures(records, last):
+            outcome = _fold(state, part.records, sources)
             rows += outcome.rows
             begin = spans[-1].last + 1 if spans else first
             unread = count_dead(each for each in dead if begin <= each.offset <= part.last)
             spans.append(RecordSpan(begin, part.last, add(outcome.ledger, unread)))
             if part.erasure is not None:
-                memory.orders.note(part.erasure)
-                memory.end_visits(part.erasure)
+                state.erasures.note(part.erasure)
+                state.end_visits(part.erasure)
                 orders.append(Ordered(part.last, part.erasure))
         folded = ChunkContent(arrow.to_table(rows), spans, dead, {}, expected is None, orders)
-        # What was erased before it came here, or in this very batch, is only counted.
-        content = chunk_erasure.without(folded, memory.orders.since(_earliest(rows)))
-        memory.put_out(codec.chunks_of(partition, content))
-        memory.note_dead(dead)
-        memory.advance(last + 1, fingerprint(fresh[-1].payload))
+        # Rows that were erased before they arrived, or in this batch, are only counted.
+        content = chunk_erasure.without(folded, state.erasures.since(_earliest(rows)))
+        state.put_out(codec.chunks_of(partition, content))
+        state.note_dead(dead)
+        state.advance(last + 1, fingerprint(fresh[-1].payload))
     return BatchStats(len(fresh), len(rows), dead)
 
 
 class _Part(NamedTuple):
-    """Records of a batch up to an order to erase, if one ends them."""
+    """Records of a batch, up to and including the next erasure if there is one."""
 
     records: Records
     last: int
-    """The offset of the last one."""
+    """The offset of the last record."""
     erasure: Erasure | None
 
 
-def _up_to_orders(records: Records, last: int) -> Iterator[_Part]:
+def _split_at_erasures(records: Records, last: int) -> Iterator[_Part]:
     start = 0
     for at, (offset, record) in enumerate(records):
         if type(record) is Erasure:
@@ -96,26 +97,26 @@ def _up_to_orders(records: Records, last: int) -> Iterator[_Part]:
         yield _Part(records[start:], last, None)
 
 
-def _fold(memory: PartitionState, records: Records, sources: Sources) -> FoldResult:
-    """Fold *records*, and remember what they leave."""
+def _fold(state: PartitionState, records: Records, sources: Sources) -> FoldResult:
+    """Fold *records*, and store the ids and visits that later batches need."""
     hits = [record for _, record in records if type(record) is Hit]
-    orders = memory.orders.since(_earliest(hits))
-    known = memory.known(hits)
+    orders = state.erasures.since(_earliest(hits))
+    known = state.known(hits)
     late = [each for each in records if _came_too_late(each[1], orders)] if orders else []
-    # They keep their ids and are counted, and no visit of anybody's comes of them.
-    gone = fold(late, Recalled(sources, ()), known)
+    # Late hits are counted and their ids stored, but they must not open or extend a visit.
+    late_fold = fold(late, Recalled(sources, ()), known)
     if late:
-        known |= {(row.site, row.event_id) for row in gone.rows}
+        known |= {(row.site, row.event_id) for row in late_fold.rows}
         records = [each for each in records if not _came_too_late(each[1], orders)]
         hits = [record for _, record in records if type(record) is Hit]
-    state = Recalled(sources, memory.visits(hits))
-    outcome = fold(records, state, known)
-    rows = gone.rows + outcome.rows
+    recalled = Recalled(sources, state.visits(hits))
+    outcome = fold(records, recalled, known)
+    rows = late_fold.rows + outcome.rows
     if rows:
         latest = max(row.received_at for row in rows)
-        memory.remember_ids(((row.site, row.event_id) for row in rows), latest)
-        memory.remember_visits(state.sessions.all(), latest)
-    return FoldResult(rows, add(gone.ledger, outcome.ledger))
+        state.remember_ids(((row.site, row.event_id) for row in rows), latest)
+        state.remember_visits(recalled.sessions.all(), latest)
+    return FoldResult(rows, add(late_fold.ledger, outcome.ledger))
 
 
 def _came_too_late(record: LogRecord, orders: Sequence[Erasure]) -> bool:
@@ -131,12 +132,12 @@ def _decoded(
 ) -> tuple[list[tuple[int, LogRecord]], list[DeadLetter]]:
     records: list[tuple[int, LogRecord]] = []
     dead: list[DeadLetter] = []
-    for raw in batch:
+    for entry in batch:
         try:
-            record = decode(raw.payload)
+            record = decode(entry.payload)
             if type(record) is Hit:
                 id_key(record.site, record.event_id)
-            records.append((raw.offset, record))
+            records.append((entry.offset, record))
         except (Corrupt, ValueError) as exc:
-            dead.append(DeadLetter(raw.offset, raw.appended_at, str(exc), raw.payload))
+            dead.append(DeadLetter(entry.offset, entry.appended_at, str(exc), entry.payload))
     return records, dead

@@ -1,6 +1,6 @@
-"""Compare the log with what was folded of it: a topic can be deleted and made anew.
+"""Detects a topic that was deleted and created again, and adopts it.
 
-Then its records have offsets under which others were folded, and would be skipped.
+The records of such a topic have offsets that were processed before, so they would be skipped.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ WAY_OUT: Final = (
 
 
 class Break(NamedTuple):
-    """A partition whose log does not go on where it was folded to."""
+    """A partition whose log does not continue where processing stopped."""
 
     partition: int
     folded: int
-    """Everything before this offset was folded."""
+    """The offset of the first unprocessed record."""
     oldest: int
     end: int
     exists: bool = True
@@ -52,60 +52,63 @@ class Break(NamedTuple):
         return f"record {self.folded - 1} of partition {self.partition} is not the one folded"
 
 
-async def breaks(kafka: KafkaSettings, memories: StateDirectory) -> Sequence[Break]:
-    """The partitions that do not go on where they were folded to. Raises `LogUnavailable`."""
-    marks = dict(_marks(memories))
+async def breaks(kafka: KafkaSettings, states: StateDirectory) -> Sequence[Break]:
+    """Return the partitions whose log does not continue where processing stopped.
+
+    Raises `LogUnavailable`, `StoreUnavailable`.
+    """
+    marks = dict(_marks(states))
     ends = {end.partition: (oldest.offset, end.offset) for oldest, end in await reader.ends(kafka)}
     lasts = [Position(partition, folded - 1) for partition, (folded, _) in marks.items()]
-    there = await reader.records_at(kafka, [each for each in lasts if each.partition in ends])
-    found = []
+    records = await reader.records_at(kafka, [each for each in lasts if each.partition in ends])
+    broken = []
     for last in lasts:
         folded, mark = marks[last.partition]
         oldest, end = ends.get(last.partition, (0, 0))
-        record = there.get(last)
+        record = records.get(last)
         other = record is not None and mark is not None and fingerprint(record.payload) != mark
         if end < folded or other:
-            found.append(Break(last.partition, folded, oldest, end, last.partition in ends))
-    return found
+            broken.append(Break(last.partition, folded, oldest, end, last.partition in ends))
+    return broken
 
 
-def _marks(memories: StateDirectory) -> Iterator[tuple[int, tuple[int, bytes | None]]]:
-    """For each partition, how far it was folded, and the fingerprint of the last record."""
-    for partition in memories.partitions():
-        with memories.open(partition) as memory:
-            if folded := memory.next_offset:
-                yield partition, (folded, memory.fingerprint)
+def _marks(states: StateDirectory) -> Iterator[tuple[int, tuple[int, bytes | None]]]:
+    """Yield (partition, (first unprocessed offset, fingerprint of the last processed record))."""
+    for partition in states.partitions():
+        with states.open(partition) as state:
+            if folded := state.next_offset:
+                yield partition, (folded, state.fingerprint)
 
 
-async def begins(kafka: KafkaSettings, memories: StateDirectory) -> Mapping[int, int | None]:
-    """Return for each partition of the topic the offset to go on with; None for the oldest.
+async def begins(kafka: KafkaSettings, states: StateDirectory) -> Mapping[int, int | None]:
+    """Map each partition of the topic to the offset to start at; None for the oldest record.
 
-    Raises `LogUnavailable`, also while there is no topic.
+    Raises `LogUnavailable`, also if the topic does not exist yet.
     """
-    folded = memories.next_offsets()
-    found: dict[int, int | None] = {}
+    folded = states.next_offsets()
+    starts: dict[int, int | None] = {}
     for oldest, _ in await reader.ends(kafka):
         first = folded.get(oldest.partition, 0)
-        # Where the log has forgotten what comes next, the fold says so.
-        found[oldest.partition] = first if first >= oldest.offset and first else None
-    return found
+        # If the log no longer has the next record, processing fails and reports the gap.
+        starts[oldest.partition] = first if first >= oldest.offset and first else None
+    return starts
 
 
-def said(found: Sequence[Break]) -> str:
-    """Return the message about *found* for an operator."""
-    rest = f", and {len(found) - 1} more partitions likewise" if len(found) > 1 else ""
-    return f"Nothing is folded: {found[0]}{rest}; {WAY_OUT}"
+def message(breaks: Sequence[Break]) -> str:
+    """Return a message for the operator about *breaks* (at least one) and the way out."""
+    rest = f", and {len(breaks) - 1} more partitions likewise" if len(breaks) > 1 else ""
+    return f"Nothing is folded: {breaks[0]}{rest}; {WAY_OUT}"
 
 
 class Witness(NamedTuple):
-    """A row that was counted: which event was at an offset of the log."""
+    """A sample row: the event that was at an offset of the log when it was processed."""
 
     offset: int
     event_id: str
 
 
 def witnesses_of(content: ChunkContent, kept: range) -> list[Witness]:
-    """The first and the last row of a chunk, of those whose records are in *kept*."""
+    """Return the first and the last row of a chunk, of those with offsets in *kept*."""
     offsets = [each for each in content.table["log_offset"].to_pylist() if each in kept]
     if not offsets:
         return []
@@ -122,10 +125,10 @@ def witnesses_of(content: ChunkContent, kept: range) -> list[Witness]:
 async def uncounted(
     kafka: KafkaSettings, witnesses: Mapping[int, Sequence[Witness]], counted: Mapping[int, int]
 ) -> Mapping[int, range]:
-    """For each partition, the offsets at which the log has others than those that were counted.
+    """Map each affected partition to the offsets at which the log has other events than the chunks.
 
-    *witnesses* are of consecutive chunks, in order, which end before the offsets *counted*.
-    Raises `LogUnavailable`.
+    *witnesses* maps a partition to samples of its consecutive chunks, in offset order; *counted*
+    maps it to the offset behind them. Raises `LogUnavailable`.
     """
     ends = {
         end.partition: range(oldest.offset, min(end.offset, counted.get(end.partition, 0)))
@@ -145,13 +148,15 @@ async def uncounted(
         kafka,
         {Position(p, known[p][i].offset): known[p][i] for p, of in sampled.items() for i in of},
     )
-    found: dict[int, range] = {}
+    differing: dict[int, range] = {}
     for partition, indexes in sampled.items():
         of = known[partition]
         wrong = [i for i in indexes if not same[Position(partition, of[i].offset)]]
         if wrong:
-            found[partition] = await _extent(kafka, partition, of, wrong, indexes, ends[partition])
-    return found
+            differing[partition] = await _extent(
+                kafka, partition, of, wrong, indexes, ends[partition]
+            )
+    return differing
 
 
 async def _extent(
@@ -162,13 +167,13 @@ async def _extent(
     sampled: Sequence[int],
     kept: range,
 ) -> range:
-    """From which offset to which the log differs, within its *kept* records."""
+    """Return the offsets, within *kept*, at which the log differs from the chunks."""
 
     async def is_same(index: int) -> bool:
         position = Position(partition, witnesses[index].offset)
         return (await _same(kafka, {position: witnesses[index]}))[position]
 
-    # Between a sample that is the same and the next that is not, halve.
+    # Bisect between a sample that matches and the next one that does not.
     low = max((i for i in sampled if i < wrong[0]), default=-1)
     high = wrong[0]
     while high - low > 1:
@@ -183,16 +188,18 @@ async def _extent(
     return range(first, witnesses[high].offset if high < len(witnesses) else kept.stop)
 
 
-async def _same(kafka: KafkaSettings, asked: Mapping[Position, Witness]) -> Mapping[Position, bool]:
-    """Return for each position whether the log has the event that was counted there.
+async def _same(
+    kafka: KafkaSettings, witnesses: Mapping[Position, Witness]
+) -> Mapping[Position, bool]:
+    """Map each position to whether the log still has the event that was counted there.
 
-    A record that Kafka has deleted since does not differ.
+    A record that Kafka has deleted since counts as the same.
     """
-    records = await reader.records_at(kafka, asked)
+    records = await reader.records_at(kafka, witnesses)
     return {
         position: position not in records
         or _event_id(records[position].payload) == witness.event_id
-        for position, witness in asked.items()
+        for position, witness in witnesses.items()
     }
 
 
@@ -204,42 +211,43 @@ def _event_id(payload: bytes) -> str | None:
     return record.event_id if isinstance(record, Hit) else None
 
 
-async def adopt(kafka: KafkaSettings, memories: StateDirectory, archive: TieredChunks) -> int:
-    """Let the log go on where it was folded to; return how many records are yet to be counted.
+async def adopt(kafka: KafkaSettings, states: StateDirectory, archive: TieredChunks) -> int:
+    """Adopt a topic that was created again; return how many of its records are yet to be counted.
 
-    Those that lie under offsets of others are appended once more behind them, and deleted where
-    they lie. Raises `LogUnavailable`, `StoreUnavailable`; to begin again is always right.
+    Records at offsets that were processed before are appended again behind these offsets, and
+    deleted where they are. Raises `LogUnavailable`, `StoreUnavailable`, and `Misconfigured` if the
+    topic has too few partitions. Repeating a call that failed is safe.
     """
     adopted = 0
-    found = await breaks(kafka, memories)
-    if missing := [each.partition for each in found if not each.exists]:
+    recreated = await breaks(kafka, states)
+    if missing := [each.partition for each in recreated if not each.exists]:
         raise Misconfigured(
             f"{kafka.topic} has no partition {missing[0]}, which was folded: give it"
             f" {max(missing) + 1} partitions at least, and try again"
         )
-    for each in found:
+    for each in recreated:
         await recreated_topic.lengthen(kafka, Position(each.partition, each.folded))
         kept = range(each.oldest, each.folded)
         witnesses = _witnesses(archive, each.partition, kept)
         differing = await uncounted(
             kafka, {each.partition: witnesses}, {each.partition: each.folded}
         )
-        # Where nothing tells, from its beginning: what is appended twice is counted once.
+        # With no sample that differs, repeat from the oldest: duplicates are counted once.
         first = differing[each.partition].start if differing else each.oldest
         repeated = await recreated_topic.repeat(kafka, Position(each.partition, first), each.folded)
         await recreated_topic.forget(kafka, Position(each.partition, each.folded))
-        with memories.open(each.partition) as memory, memory.transaction():
-            memory.advance(each.folded)
+        with states.open(each.partition) as state, state.transaction():
+            state.advance(each.folded)
         log.warning("topic_adopted", partition=each.partition, repeated=repeated)
         adopted += repeated + max(0, each.end - each.folded)
     return adopted
 
 
 def _witnesses(archive: TieredChunks, partition: int, kept: range) -> Sequence[Witness]:
-    found: list[Witness] = []
+    witnesses: list[Witness] = []
     at: int | None = None
     while chunks := chunk.chain(archive.following(partition, at or 0, _AT_ONCE), at):
         for each in chunks:
-            found += witnesses_of(codec.read(each.chunk_id, each.payload), kept)
+            witnesses += witnesses_of(codec.read(each.chunk_id, each.payload), kept)
         at = chunks[-1].last_offset + 1
-    return found
+    return witnesses

@@ -1,4 +1,4 @@
-"""The orders to erase that reached a partition, in the file of its memory."""
+"""The erasures that reached a partition, stored in its state file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ _decode: Final = msgspec.msgpack.Decoder(Erasure).decode
 
 
 class PartitionErasures:
-    """Kept for good: a hit that was held up elsewhere may come much later than they."""
+    """The erasures of one partition.
+
+    None is ever deleted: a hit delayed elsewhere may arrive long after an erasure that matches it.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._db.execute(_SCHEMA)
 
     def note(self, erasure: Erasure) -> None:
-        """Keep *erasure*, to be obeyed in every chunk; those that it contains need not be."""
+        """Store *erasure* as pending, and drop those that it subsumes."""
         rows = self._db.execute(
             "SELECT number, body FROM erasures WHERE site = ?", (erasure.site,)
         ).fetchall()
@@ -41,21 +44,21 @@ class PartitionErasures:
         )
 
     def since(self, moment: int) -> list[Erasure]:
-        """Those that concern anything received at *moment* or later."""
+        """Return the erasures that may match hits received at *moment* (UTC ms) or later."""
         rows = self._db.execute("SELECT body FROM erasures WHERE until >= ?", (moment,))
         return [_decode(body) for (body,) in rows]
 
     def all(self) -> list[Erasure]:
-        """Every one."""
+        """Return all erasures, applied or not."""
         return [_decode(body) for (body,) in self._db.execute("SELECT body FROM erasures")]
 
     def pending(self) -> list[int]:
-        """The numbers of those that may not have reached every chunk."""
+        """Return the numbers of erasures that may not have been applied to every chunk."""
         rows = self._db.execute("SELECT number FROM erasures WHERE pending = 1")
         return [number for (number,) in rows]
 
-    def obeyed(self, numbers: Iterable[int]) -> None:
-        """No chunk has rows any more that these concern."""
+    def mark_applied(self, numbers: Iterable[int]) -> None:
+        """Mark these as applied: no chunk has matching rows any more."""
         self._db.executemany(
             "UPDATE erasures SET pending = 0 WHERE number = ?", ((each,) for each in numbers)
         )

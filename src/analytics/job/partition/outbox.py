@@ -1,4 +1,4 @@
-"""The way of a chunk from the outbox into Ignite, and out of the outbox when Cassandra has it."""
+"""Sends chunks from a partition's outbox to Ignite, and removes them once Cassandra has them."""
 
 from __future__ import annotations
 
@@ -14,82 +14,89 @@ log = structlog.get_logger()
 
 _AT_ONCE: Final = 64
 _SENT_AT_ONCE: Final = 16
-"""Meanwhile the memory is locked."""
+"""The state file is locked while these are sent."""
 _SETTLES_MS: Final = 3_000
-"""How long Ignite has to write a chunk behind, before anybody asks for it."""
+"""How long Ignite has to write a chunk behind before Cassandra is queried for it."""
 _LOST_MS: Final = 30_000
-"""How long after it was sent a chunk that Cassandra lacks may have to be sent again."""
+"""How long after it was sent a chunk that Cassandra lacks counts as lost."""
 
 
-def send(memory: PartitionState, shared: ChunkStore, now: int) -> int:
-    """Send what was not sent, in order; how many chunks. Raises `StoreUnavailable`.
+def send(state: PartitionState, shared: ChunkStore, now: int) -> int:
+    """Send all new chunks to Ignite, in offset order, and return how many were sent.
 
-    Several may do so at once. Nobody rewrites a chunk meanwhile: come late, it would take the
-    place of the rewritten one wherever that is on disk only, and bring erased rows back.
-    """
-    sent = 0
-    while True:
-        with memory.transaction():
-            chunks = memory.unsent(_SENT_AT_ONCE)
-            if not chunks:
-                return sent
-            shared.add(chunks)
-            memory.sent(chunks, now)
-        sent += len(chunks)
-
-
-def replace(memory: PartitionState, shared: ChunkStore, now: int) -> int:
-    """Send what was rewritten, over what is there; for one thread of all the job.
-
+    Several threads and processes may call this at once. The state file stays locked during each
+    send, so that an erasure cannot rewrite a chunk that is being sent: the old version, arriving
+    late, would replace a rewritten one that is on disk only, and bring erased rows back.
     Raises `StoreUnavailable`.
     """
     sent = 0
-    while chunks := memory.unsent(_AT_ONCE, rewritten=True):
+    while True:
+        with state.transaction():
+            chunks = state.unsent(_SENT_AT_ONCE)
+            if not chunks:
+                return sent
+            shared.add(chunks)
+            state.sent(chunks, now)
+        sent += len(chunks)
+
+
+def replace(state: PartitionState, shared: ChunkStore, now: int) -> int:
+    """Replace chunks in Ignite by their rewritten versions; return how many were sent.
+
+    Only one thread of the whole job may call this. Raises `StoreUnavailable`.
+    """
+    sent = 0
+    while chunks := state.unsent(_AT_ONCE, rewritten=True):
         shared.put(chunks)
-        memory.sent(chunks, now)
+        state.sent(chunks, now)
         sent += len(chunks)
     return sent
 
 
-def confirm(memory: PartitionState, shared: ChunkStore, kept: PersistentChunks, now: int) -> int:
-    """Let go what is kept, and see to what is not after a while; how many chunks are kept now.
+def confirm(
+    state: PartitionState, shared: ChunkStore, persistent: PersistentChunks, now: int
+) -> int:
+    """Remove sent chunks that Cassandra has from the outbox; return how many were removed.
 
-    What is nowhere is to be sent again. What is shared and not kept is written once more: after
-    too many writes in vain, Ignite gives up the oldest. Raises `StoreUnavailable`.
+    A chunk that Cassandra still lacks after 30 s is marked to be sent again if Ignite has lost it,
+    and written to Ignite once more if not: after too many failed writes to Cassandra, Ignite gives
+    up the oldest. Raises `StoreUnavailable`.
     """
-    waiting = memory.waiting(now - _SETTLES_MS, 1000)
+    waiting = state.waiting(now - _SETTLES_MS, 1000)
     if not waiting:
         return 0
-    lasting = kept.rows([each.chunk_id for each in waiting])
-    there = shared.rows([each.chunk_id for each in waiting if each.rewritten])
-    safe = [each for each in waiting if _safe(each, lasting, there)]
-    memory.confirmed(safe)
+    in_cassandra = persistent.rows([each.chunk_id for each in waiting])
+    in_ignite = shared.rows([each.chunk_id for each in waiting if each.rewritten])
+    safe = [each for each in waiting if _safe(each, in_cassandra, in_ignite)]
+    state.confirmed(safe)
     late = [each for each in waiting if each.sent_at < now - _LOST_MS and each not in safe]
     if late:
-        _write_again(memory, shared, late, now)
+        _write_again(state, shared, late, now)
     return len(safe)
 
 
 def _write_again(
-    memory: PartitionState, shared: ChunkStore, late: Sequence[SentChunk], now: int
+    state: PartitionState, shared: ChunkStore, late: Sequence[SentChunk], now: int
 ) -> None:
-    there = shared.rows([each.chunk_id for each in late])
-    # A rewritten one is there as it was, if it is there: it must be put again.
-    gone = [each.chunk_id for each in late if each.rewritten or each.chunk_id not in there]
-    memory.send_again(gone)
-    held = [each.chunk_id for each in late if each.chunk_id not in gone]
+    in_ignite = shared.rows([each.chunk_id for each in late])
+    # Ignite may still hold the old version of a rewritten chunk, so that one is always sent again.
+    lost = [each.chunk_id for each in late if each.rewritten or each.chunk_id not in in_ignite]
+    state.send_again(lost)
+    held = [each.chunk_id for each in late if each.chunk_id not in lost]
     for start in range(0, len(held), _AT_ONCE):
         chunks = shared.read(held[start : start + _AT_ONCE])
         shared.put(chunks)
-        memory.sent(chunks, now)
-    log.warning("chunks_written_again", lost=len(gone), held=len(held), first=late[0].chunk_id)
+        state.sent(chunks, now)
+    log.warning("chunks_written_again", lost=len(lost), held=len(held), first=late[0].chunk_id)
 
 
-def _safe(waiting: SentChunk, lasting: Mapping[str, int], there: Mapping[str, int]) -> bool:
+def _safe(
+    waiting: SentChunk, in_cassandra: Mapping[str, int], in_ignite: Mapping[str, int]
+) -> bool:
     if not waiting.rewritten:
-        return waiting.chunk_id in lasting
-    # Nothing of what it was before may be left; a rewritten chunk has fewer rows.
+        return waiting.chunk_id in in_cassandra
+    # Neither tier may still have the old version; a rewritten chunk has fewer rows.
     return (
-        lasting.get(waiting.chunk_id) == waiting.rows
-        and there.get(waiting.chunk_id, waiting.rows) == waiting.rows
+        in_cassandra.get(waiting.chunk_id) == waiting.rows
+        and in_ignite.get(waiting.chunk_id, waiting.rows) == waiting.rows
     )

@@ -1,4 +1,4 @@
-"""A memory that was lost, made again from the chunks that came of it."""
+"""Rebuilds the lost or outdated state of a partition from its chunks."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ log = structlog.get_logger()
 
 _AT_ONCE: Final = 32
 _WINDOW_MS: Final = VISIT_KEEP_MS + DAY_MS
-"""Rows older than that belong to no visit that can still be joined."""
+"""Rows older than this belong to visits that have ended for good."""
 
 
-def rebuild(memory: PartitionState, partition: int, shared: ChunkReader) -> int:
-    """Fill *memory*, empty or old, from what is shared of *partition*; how many rows it has read.
+def rebuild(state: PartitionState, partition: int, shared: ChunkReader) -> int:
+    """Fill *state*, empty or outdated, from the chunks of *partition*; return the rows it read.
 
-    It goes on behind the last chunk that has no gap before it. Raises `StoreUnavailable`.
+    Processing resumes behind the last chunk with no gap before it. Returns 0 and changes nothing
+    if the chunks reach no further than *state* does. Raises `StoreUnavailable`.
     """
     rows: list[Row] = []
-    gone: list[ErasedIds] = []
+    erased_ids: list[ErasedIds] = []
     orders: list[Erasure] = []
     ids: list[str] = []
     newest = 0
@@ -39,35 +40,35 @@ def rebuild(memory: PartitionState, partition: int, shared: ChunkReader) -> int:
             ids.append(each.chunk_id)
             content = codec.read(each.chunk_id, each.payload)
             rows += arrow.to_rows(content.table)
-            gone += content.gone
+            erased_ids += content.gone
             orders += [order.erasure for order in content.orders]
         at = chunks[-1].last_offset + 1
         newest = max([newest, *(row.received_at for row in rows)])
         rows = [row for row in rows if row.received_at >= newest - _WINDOW_MS]
-    if at is None or at <= (memory.next_offset or 0):
+    if at is None or at <= (state.next_offset or 0):
         return 0
     rows.sort(key=lambda row: row.log_offset)
-    with memory.transaction():
-        memory.drop(ids)  # an old copy has them as they were before they were rewritten
-        for day, events in sorted(_ids(rows, gone, newest).items()):
-            memory.remember_ids(events, day * DAY_MS)
+    with state.transaction():
+        state.drop(ids)  # an outdated outbox may hold versions from before a rewrite
+        for day, events in sorted(_ids(rows, erased_ids, newest).items()):
+            state.remember_ids(events, day * DAY_MS)
         for erasure in merged(orders):
-            memory.orders.note(erasure)  # it may not have reached every chunk yet
-            memory.end_visits(erasure)  # an old copy has them
-        memory.remember_visits(visits_from_rows(_left(rows, memory.orders.all())), newest)
-        memory.advance(at)
+            state.erasures.note(erasure)  # it may not have been applied to every chunk yet
+            state.end_visits(erasure)  # an outdated copy still has them
+        state.remember_visits(visits_from_rows(_left(rows, state.erasures.all())), newest)
+        state.advance(at)
     log.info("memory_rebuilt", partition=partition, rows=len(rows), next_offset=at)
     return len(rows)
 
 
 def _ids(
-    rows: Sequence[Row], gone: Sequence[ErasedIds], newest: int
+    rows: Sequence[Row], erased_ids: Sequence[ErasedIds], newest: int
 ) -> Mapping[int, Sequence[tuple[str, str]]]:
-    """For each day, the (site, event_id)s of what was received then, erased or not."""
+    """Map each UTC day (from 1970) to the (site, event_id)s received on it, erased or not."""
     days: dict[int, list[tuple[str, str]]] = {}
     for row in rows:
         days.setdefault(row.received_at // DAY_MS, []).append((row.site, row.event_id))
-    for each in gone:
+    for each in erased_ids:
         if each.day * DAY_MS >= newest - _WINDOW_MS:
             ids = days.setdefault(each.day, [])
             ids += [(each.site, each.ids[at : at + 16].hex()) for at in range(0, len(each.ids), 16)]
@@ -75,7 +76,7 @@ def _ids(
 
 
 def _left(rows: Sequence[Row], orders: Sequence[Erasure]) -> list[Row]:
-    """Those of *rows* that no order concerns: no visit comes of the others."""
+    """Return the *rows* that no erasure matches; only these may open or extend a visit."""
     if not orders:
         return list(rows)
     concerned = chunk_erasure.concerns(arrow.to_table(rows), orders).to_pylist()

@@ -1,4 +1,4 @@
-"""The folder in which the partitions' memories lie, and whose it is."""
+"""The folder with one state file per partition, which belongs to one run of the job at a time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _OWNER: Final = "owner"
 
 
 class StateDirectory(NamedTuple):
-    """Memories of partitions; it is sent to whoever folds."""
+    """A folder of state files. Spark sends this to each worker."""
 
     folder: Path
     shared: bool = False
-    """Whether other machines use the folder, too."""
+    """Whether other machines use the folder too."""
     owner: str = ""
-    """The run of a job that they belong to."""
+    """Identifies the run of the job that owns the folder."""
 
     def taken(self) -> StateDirectory:
-        """These memories, for a run of a job that begins now; an earlier run has lost them."""
+        """Claim the folder for a new run of the job and return it; earlier runs lose it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         owner = uuid.uuid4().hex
         fresh = self.folder / f"{_OWNER}.{owner}"
@@ -36,14 +36,14 @@ class StateDirectory(NamedTuple):
         return self._replace(owner=owner)
 
     def check(self) -> None:
-        """Raise `Misconfigured` where the folder is another one, or another run has taken it."""
+        """Raise `Misconfigured` if another run owns the folder, or it is not the job's folder."""
         try:
-            found = (self.folder / _OWNER).read_text("ascii")
+            owner = (self.folder / _OWNER).read_text("ascii")
         except OSError:
-            found = ""
-        if found == self.owner:
+            owner = ""
+        if owner == self.owner:
             return
-        if found:
+        if owner:
             raise Misconfigured(
                 f"another stream job has taken over {self.folder}: there must be one only"
             )
@@ -54,20 +54,23 @@ class StateDirectory(NamedTuple):
         )
 
     def open(self, partition: int) -> PartitionState:
-        """The memory of *partition*, made when it is not there."""
+        """Open the state of *partition*, creating its file if needed. Raises `StoreUnavailable`."""
         path = self.folder / f"partition-{partition:05d}.sqlite"
         return PartitionState(path, shared=self.shared)
 
     def partitions(self) -> Iterator[int]:
-        """The partitions that have a memory, in order."""
+        """Yield the partitions that have a state file, in ascending order."""
         for path in sorted(self.folder.glob("partition-*.sqlite")):
             yield int(path.stem.rpartition("-")[2])
 
     def next_offsets(self) -> dict[int, int]:
-        """For each partition with a memory, how far it was folded."""
-        found = {}
+        """Map each partition to the offset of its first unprocessed record.
+
+        Partitions without any processed record are left out. Raises `StoreUnavailable`.
+        """
+        offsets = {}
         for partition in self.partitions():
-            with self.open(partition) as memory:
-                if (offset := memory.next_offset) is not None:
-                    found[partition] = offset
-        return found
+            with self.open(partition) as state:
+                if (offset := state.next_offset) is not None:
+                    offsets[partition] = offset
+        return offsets

@@ -1,7 +1,7 @@
-"""A SQLite file of the job's, whose errors are the program's own.
+"""A SQLite connection that raises `StoreUnavailable` instead of `sqlite3.Error`.
 
-The folder may lie on another machine's disk, so any statement, and any row of its result, may
-fail. Statements inside `PartitionState` and `Orders` are many; translating here leaves none out.
+The state folder may be on a network file system, so any statement may fail, and so may reading any
+row of its result. Translating errors in the connection covers every statement.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _translated() -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise StoreUnavailable(
-            f"The job's memory cannot be used ({exc}): see its folder's disk."
+            f"The job's state file cannot be used ({exc}): check the disk of its folder"
         ) from exc
 
 
@@ -72,6 +72,9 @@ class StateFile(sqlite3.Connection):
 
 
 def opened(path: Path, *, busy_s: float) -> StateFile:
-    """Open the file at *path*, made when it is not there. Raises `StoreUnavailable`."""
+    """Open the file at *path*, creating it if needed. Raises `StoreUnavailable`.
+
+    A statement waits up to *busy_s* seconds for a lock.
+    """
     with _translated():
         return sqlite_file.connect(path, StateFile, busy_s=busy_s)

@@ -1,9 +1,9 @@
-"""What the job remembers of one partition of the log, in a file of its own.
+"""The state of one partition of the log, in a SQLite file of its own.
 
-It holds how far the partition was folded, the ids of the last days, the visits that can still
-be joined, the orders to erase, and the outbox: chunks that are not yet known to be safe. One
-transaction changes all of it, so that a batch is folded once, however often it is handed to us. Two
-processes may take turns on the file.
+It holds the offset of the first unprocessed record, the event ids of the last days, the visits that
+may still continue, the erasures, dead letters, and the outbox: chunks not yet confirmed by
+Cassandra. One transaction per batch changes all of it, so that a batch is processed once, however
+often Spark delivers it. Different processes may open the file; they write one at a time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from analytics.pipeline.visit import Visit
 from analytics.store.chunks.chunk import Chunk, ChunkKind
 
 ID_DAYS: Final = 3
-"""Ids are known for one day less than this, at least."""
+"""Event ids are kept for at least one day less than this."""
 VISIT_KEEP_MS: Final = REACH_MS + DAY_MS
 _BUSY_S: Final = 30.0
 _SIGN: Final = 1 << 63
@@ -53,7 +53,7 @@ _decode: Final = msgspec.msgpack.Decoder(list[Visit]).decode
 
 
 class SentChunk(NamedTuple):
-    """A chunk in the outbox that was sent, and is not confirmed."""
+    """A chunk in the outbox that was sent to Ignite and that Cassandra has not confirmed."""
 
     chunk_id: str
     rows: int
@@ -63,10 +63,11 @@ class SentChunk(NamedTuple):
 
 
 class PartitionState:
-    """The open file. For one thread.
+    """An open state file. Use it from one thread.
 
-    *shared* are files that other machines open, too: SQLite's write-ahead log would need memory
-    that all of them have. Whether one is, all who open it must agree on.
+    With *shared*, other machines may open the file too; it then has no write-ahead log, which needs
+    memory that all processes share. Every process must open a file with the same value.
+    Every method raises `StoreUnavailable` if the file cannot be used.
     """
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
@@ -75,7 +76,7 @@ class PartitionState:
             self._db.execute(f"PRAGMA journal_mode = {'DELETE' if shared else 'WAL'}")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
-            self.orders = PartitionErasures(self._db)
+            self.erasures = PartitionErasures(self._db)
         except BaseException:
             self._db.close()
             raise
@@ -88,9 +89,9 @@ class PartitionState:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the changes inside, or none; nobody else changes anything meanwhile.
+        """Commit all changes in the block, or none; other writers wait until it ends.
 
-        One inside of another is a part of it.
+        A nested transaction joins the outer one.
         """
         if self._db.in_transaction:
             yield
@@ -105,7 +106,7 @@ class PartitionState:
             raise
 
     def _among(self, select: str, keys: Iterable[bytes] | Iterable[int]) -> Iterator[Any]:
-        """The rows of *select* … IN *keys*. A statement for each key would take far longer."""
+        """Yield the rows of `select IN (keys)`, with 500 keys a statement for speed."""
         rest = iter(sorted(keys))
         while some := tuple(islice(rest, _AT_ONCE)):
             yield from self._db.execute(f"{select} IN ({','.join('?' * len(some))})", some)
@@ -114,7 +115,7 @@ class PartitionState:
 
     @property
     def next_offset(self) -> int | None:
-        """Everything before it is folded; None when nothing is remembered at all."""
+        """The offset of the first unprocessed record; None for a new file."""
         row = self._db.execute("SELECT next_offset FROM progress").fetchone()
         return None if row is None else int(row[0])
 
@@ -135,16 +136,19 @@ class PartitionState:
     # Ids
 
     def known(self, hits: Iterable[Hit]) -> set[tuple[str, str]]:
-        """The (site, event_id)s of *hits* that are stored."""
-        asked = {id_key(hit.site, hit.event_id): (hit.site, hit.event_id) for hit in hits}
+        """Return the (site, event_id)s of *hits* that were stored before."""
+        pairs = {id_key(hit.site, hit.event_id): (hit.site, hit.event_id) for hit in hits}
         return {
-            asked[key]
+            pairs[key]
             for table in self._id_tables()
-            for (key,) in self._among(f"SELECT id FROM {table} WHERE id", asked)  # noqa: S608 - a name of our own
+            for (key,) in self._among(f"SELECT id FROM {table} WHERE id", pairs)  # noqa: S608 - a name of our own
         }
 
     def remember_ids(self, ids: Iterable[tuple[str, str]], received_at: int) -> None:
-        """Note (site, event_id)s that are stored now; *received_at* is the latest of theirs."""
+        """Store the (site, event_id)s of new rows, and drop those that are too old.
+
+        *received_at* is the latest of theirs (UTC ms).
+        """
         day = received_at // DAY_MS
         tables = self._id_tables()
         table = f"ids_{day}"
@@ -160,21 +164,21 @@ class PartitionState:
         )
 
     def _id_tables(self) -> list[str]:
-        found = self._db.execute("SELECT name FROM sqlite_schema WHERE name GLOB 'ids_[0-9]*'")
-        return sorted((name for (name,) in found), reverse=True)
+        tables = self._db.execute("SELECT name FROM sqlite_schema WHERE name GLOB 'ids_[0-9]*'")
+        return sorted((name for (name,) in tables), reverse=True)
 
     # Visits
 
     def visits(self, hits: Iterable[Hit]) -> list[Visit]:
-        """Every visit that the visitors of *hits* can still join."""
+        """Return every visit that one of *hits* may continue."""
         keys = {visitor_key(hit.site, hit.visitor) for hit in hits}
-        found: list[Visit] = []
+        visits: list[Visit] = []
         for (body,) in self._among("SELECT body FROM visits WHERE visitor", keys):
-            found += _decode(body)
-        return found
+            visits += _decode(body)
+        return visits
 
     def remember_visits(self, visits: Iterable[Visit], received_at: int) -> None:
-        """Note the *visits* of some visitors, all of theirs, as they are now."""
+        """Store *visits*, replacing all earlier visits of the same visitors."""
         limit = received_at - VISIT_KEEP_MS
         of_visitor: dict[int, list[Visit]] = {}
         for visit in visits:
@@ -192,7 +196,7 @@ class PartitionState:
         self._db.execute("DELETE FROM visits WHERE touched < ?", (touched_before,))
 
     def end_visits(self, erasure: Erasure) -> None:
-        """Forget the visits of which *erasure* leaves nothing: what follows opens others."""
+        """Delete the visits that *erasure* removes entirely; later hits open new ones."""
         only = "" if erasure.visitor is None else " WHERE visitor = ?"
         keys = () if erasure.visitor is None else (visitor_key(erasure.site, erasure.visitor),)
         query = f"SELECT visitor, body FROM visits{only}"  # noqa: S608 - our own
@@ -205,25 +209,25 @@ class PartitionState:
                 )
 
     def scrub(self) -> None:
-        """Leave nothing in the file's log of what is no longer in the file.
+        """Empty the write-ahead log, so that no deleted data remain in it.
 
-        While a worker uses the file, part of it may stay, until the next time.
+        While another process uses the file, part of the log may remain until the next call.
         """
         sqlite_file.empty_log(self._db)
 
     # Dead letters
 
     def note_dead(self, letters: Iterable[DeadLetter]) -> None:
-        """Keep *letters* until their topic has them."""
+        """Store *letters* until they have been sent to their topic."""
         self._db.executemany("INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)", letters)
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """The first *limit* that wait, in the order of their offsets."""
+        """Return the first *limit* dead letters that wait to be sent, in offset order."""
         rows = self._db.execute("SELECT * FROM dead_letters ORDER BY log_offset LIMIT ?", (limit,))
         return [DeadLetter(*row) for row in rows]
 
     def dead_letters_sent(self, letters: Iterable[DeadLetter]) -> None:
-        """Their topic has these."""
+        """Delete *letters*, which have been sent to their topic."""
         with self.transaction():
             self._db.executemany(
                 "DELETE FROM dead_letters WHERE log_offset = ?",
@@ -233,13 +237,13 @@ class PartitionState:
     # The outbox
 
     def put_out(self, chunks: Sequence[Chunk]) -> None:
-        """Keep *chunks* until they are confirmed."""
+        """Put *chunks* into the outbox, to be sent."""
         self._db.executemany(
             "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", chunks
         )
 
     def put_out_rewritten(self, chunks: Sequence[Chunk]) -> None:
-        """Keep *chunks*, which are to replace those of the same ids wherever they are."""
+        """Put rewritten *chunks* into the outbox, to replace those with the same ids."""
         with self.transaction():
             self.put_out(chunks)
             self._db.executemany(
@@ -247,10 +251,7 @@ class PartitionState:
             )
 
     def unsent(self, limit: int, *, rewritten: bool = False) -> list[Chunk]:
-        """The first *limit* chunks that were not sent, in the order of their offsets.
-
-        They are either all new or all *rewritten*.
-        """
+        """Return the first *limit* unsent chunks, new or *rewritten* ones, in offset order."""
         rows = self._db.execute(
             "SELECT outbox.* FROM outbox LEFT JOIN rewrites USING (chunk_id) WHERE sent_at IS NULL"
             " AND (rewrites.chunk_id IS NOT NULL) = ? ORDER BY first_offset LIMIT ?",
@@ -259,14 +260,14 @@ class PartitionState:
         return [Chunk(row[0], ChunkKind(row[1]), *row[2:10]) for row in rows]
 
     def kept(self, after: str, limit: int) -> list[Chunk]:
-        """The first *limit* chunks of the outbox whose ids come after *after*, by their ids."""
+        """Return the first *limit* chunks with ids greater than *after*, in id order."""
         rows = self._db.execute(
             "SELECT * FROM outbox WHERE chunk_id > ? ORDER BY chunk_id LIMIT ?", (after, limit)
         ).fetchall()
         return [Chunk(row[0], ChunkKind(row[1]), *row[2:10]) for row in rows]
 
     def sent(self, chunks: Iterable[Chunk], at: int) -> None:
-        """These were sent at *at*; one that was rewritten meanwhile was not."""
+        """Mark *chunks* as sent at *at* (UTC ms), except those rewritten since they were read."""
         with self.transaction():
             self._db.executemany(
                 "UPDATE outbox SET sent_at = ? WHERE chunk_id = ? AND row_count = ?",
@@ -274,7 +275,7 @@ class PartitionState:
             )
 
     def waiting(self, sent_before: int, limit: int) -> list[SentChunk]:
-        """Chunks sent before then that nobody has confirmed, oldest first."""
+        """Return the *limit* oldest unconfirmed chunks sent before *sent_before* (UTC ms)."""
         rows = self._db.execute(
             "SELECT chunk_id, row_count, sent_at, rewrites.chunk_id IS NOT NULL"
             " FROM outbox LEFT JOIN rewrites USING (chunk_id)"
@@ -284,7 +285,7 @@ class PartitionState:
         return [SentChunk(chunk_id, count, at, bool(again)) for chunk_id, count, at, again in rows]
 
     def confirmed(self, waiting: Iterable[SentChunk]) -> None:
-        """These are safe elsewhere: let them go, but for what was rewritten meanwhile."""
+        """Remove chunks that Cassandra has, except those rewritten since they were read."""
         with self.transaction():
             self._db.executemany(
                 "DELETE FROM outbox WHERE chunk_id = ? AND row_count = ?",
@@ -295,46 +296,46 @@ class PartitionState:
             )
 
     def send_again(self, ids: Iterable[str]) -> None:
-        """These were lost on the way."""
+        """Mark the chunks with these *ids* as unsent."""
         with self.transaction():
             self._db.executemany(
                 "UPDATE outbox SET sent_at = NULL WHERE chunk_id = ?", ((each,) for each in ids)
             )
 
     def drop(self, ids: Iterable[str]) -> None:
-        """These are elsewhere, and maybe not as they are here: let them go."""
+        """Remove the chunks with these *ids* whatever their version."""
         keys = [(each,) for each in ids]
         with self.transaction():
             self._db.executemany("DELETE FROM outbox WHERE chunk_id = ?", keys)
             self._db.executemany("DELETE FROM rewrites WHERE chunk_id = ?", keys)
 
     def unconfirmed(self) -> set[str]:
-        """The ids of all chunks in the outbox."""
+        """Return the ids of all chunks in the outbox."""
         return {each for (each,) in self._db.execute("SELECT chunk_id FROM outbox")}
 
     @property
     def rewrites(self) -> int:
-        """How many chunks of the outbox are rewritten ones."""
+        """The number of rewritten chunks in the outbox."""
         ((count,),) = self._db.execute("SELECT count(*) FROM rewrites")
         return int(count)
 
     @property
     def outbox_bytes(self) -> int:
-        """What the payloads in the outbox take."""
+        """The total size of the payloads in the outbox, in bytes."""
         ((size,),) = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM outbox")
         return int(size)
 
 
 def id_key(site: str, event_id: str) -> bytes:
-    """24 bytes for an id of a site; those that were made one after the other lie so too.
+    """Return a 24-byte key for an event id of a site; time-ordered UUIDs sort by time.
 
-    Raises `ValueError` for what is no UUID.
+    Raises `ValueError` if *event_id* is not a UUID.
     """
     return bytes.fromhex(event_id.replace("-", "")) + _site_key(site)
 
 
 def visitor_key(site: str, visitor: int) -> int:
-    """A number for a visitor of a site. Two may share one; then their visits lie together."""
+    """Return a 64-bit key for a visitor of a site. Visitors whose keys collide share one row."""
     return (visitor ^ int.from_bytes(_site_key(site), "big")) - _SIGN
 
 

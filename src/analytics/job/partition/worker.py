@@ -1,4 +1,4 @@
-"""What runs in each of Spark's Python workers: a partition's records go in, a tally comes out."""
+"""Runs in each of Spark's Python workers: processes a partition's records and yields a tally."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from analytics.store.chunks.tiered import TieredChunks
 log = structlog.get_logger()
 
 RECORDS_AT_ONCE: Final = 5_000
-"""A chunk of so many rows is well below a megabyte."""
+"""A chunk of this many rows is well below a megabyte."""
 TALLY: Final = (
     "partition int, records bigint, rows bigint, took_ms bigint, sent boolean, dead binary"
 )
@@ -40,83 +40,88 @@ _TALLY: Final = pa.schema(
         ("dead", pa.binary()),
     ]
 )
-_LEAVE_ALONE_S: Final = 5.0
+_RETRY_AFTER_S: Final = 5.0
 
 
 class WorkerTask(NamedTuple):
-    """What a worker must know; it is sent to each."""
+    """The task that Spark sends to each worker."""
 
-    memories: StateDirectory
+    states: StateDirectory
     ignite: IgniteSettings
     cassandra: CassandraSettings
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Fold what Spark hands over: records of one partition, in order."""
-        self.memories.check()
-        desk = _desk(self.memories, msgspec.json.encode(self.ignite.model_dump(mode="json")))
-        desk.ignite, desk.cassandra = self.ignite, self.cassandra
+        """Process *batches* and yield rows of `TALLY`.
+
+        Each batch has the columns partition, offset, appended_at (UTC ms) and value, and the
+        records of each partition in offset order. Raises `Misconfigured` if another run of
+        the job owns the state folder.
+        """
+        self.states.check()
+        worker = _worker(self.states, msgspec.json.encode(self.ignite.model_dump(mode="json")))
+        worker.ignite, worker.cassandra = self.ignite, self.cassandra
         for batch in batches:
             for partition, records in _by_partition(batch):
-                yield desk.fold(partition, records)
+                yield worker.fold(partition, records)
 
 
 class PartitionWorker:
-    """What a worker keeps from batch to batch: open files, a connection, tables."""
+    """What a worker keeps open between batches: state files, a connection, reference tables."""
 
-    def __init__(self, memories: StateDirectory) -> None:
-        self._files = memories
+    def __init__(self, states: StateDirectory) -> None:
+        self._directory = states
         self._sources = Sources()
-        self._memories: dict[int, PartitionState] = {}
+        self._states: dict[int, PartitionState] = {}
         self._shared: IgniteChunks | None = None
         self._not_before = 0.0
         self.ignite = IgniteSettings()
         self.cassandra = CassandraSettings()
 
     def fold(self, partition: int, records: list[LogEntry]) -> pa.RecordBatch:
-        """Fold *records*, send what came of it, and tell how much it was."""
+        """Process *records*, send the outbox, and return one row of `TALLY`."""
         began = time.monotonic()
-        memory = self._memory(partition, records[0].offset)
-        folded = process_batch(memory, partition, records, self._sources)
-        sent = self._send(memory)
+        state = self._state(partition, records[0].offset)
+        folded = process_batch(state, partition, records, self._sources)
+        sent = self._send(state)
         return _tally(partition, folded, time.monotonic() - began, sent=sent)
 
-    def _memory(self, partition: int, first: int) -> PartitionState:
-        """The memory of *partition*, in which everything before *first* is folded, if it can be."""
-        memory = self._memories.get(partition)
-        if memory is None:
-            memory = self._memories[partition] = self._files.open(partition)
-        reached = memory.next_offset
-        if reached is None or reached < first:
-            # The very first records, or a disk that was lost or is an old copy: the chunks know.
-            # Old ones may be in Cassandra alone.
+    def _state(self, partition: int, first: int) -> PartitionState:
+        """Return the state of *partition*, rebuilt from its chunks if it does not reach *first*."""
+        state = self._states.get(partition)
+        if state is None:
+            state = self._states[partition] = self._directory.open(partition)
+        next_offset = state.next_offset
+        if next_offset is None or next_offset < first:
+            # The partition is new, or its state file was lost or restored from an old copy.
+            # Old chunks may be in Cassandra alone.
             archive = TieredChunks(IgniteChunks(self.ignite), CassandraChunks(self.cassandra))
             try:
-                rebuild(memory, partition, archive)
+                rebuild(state, partition, archive)
             finally:
                 archive.close()
-        return memory
+        return state
 
     def _store(self) -> IgniteChunks:
         if self._shared is None:
             self._shared = IgniteChunks(self.ignite)
         return self._shared
 
-    def _send(self, memory: PartitionState) -> bool:
-        """Send the outbox's chunks, if Ignite takes them: else they stay there, for later."""
+    def _send(self, state: PartitionState) -> bool:
+        """Send the outbox to Ignite; return False if Ignite is away and the chunks must wait."""
         if time.monotonic() < self._not_before:
             return False
         try:
-            outbox.send(memory, self._store(), time.time_ns() // 1_000_000)
+            outbox.send(state, self._store(), time.time_ns() // 1_000_000)
         except StoreUnavailable as exc:
             log.warning("chunks_not_sent", error=str(exc))
-            self._not_before = time.monotonic() + _LEAVE_ALONE_S
+            self._not_before = time.monotonic() + _RETRY_AFTER_S
             return False
         return True
 
 
 @cache
-def _desk(memories: StateDirectory, _connection: bytes) -> PartitionWorker:
-    return PartitionWorker(memories)
+def _worker(states: StateDirectory, _connection: bytes) -> PartitionWorker:
+    return PartitionWorker(states)
 
 
 def _by_partition(batch: pa.RecordBatch) -> Iterator[tuple[int, list[LogEntry]]]:

@@ -1,6 +1,6 @@
 """Dead letters on their way to their topic, where somebody may look at them and send them again.
 
-They are in the chunks too. Each waits in its partition's memory from the fold that met it until
+They are in the chunks too. Each waits in its partition's state from the fold that met it until
 Kafka has it, whoever is killed meanwhile; then it may come twice, under the same key.
 """
 
@@ -25,8 +25,8 @@ _AT_ONCE: Final = 500
 class DeadLetters:
     """Sends them in a thread of its own, while its `with` block runs."""
 
-    def __init__(self, memories: StateDirectory, kafka: KafkaSettings) -> None:
-        self._memories = memories
+    def __init__(self, states: StateDirectory, kafka: KafkaSettings) -> None:
+        self._states = states
         self._kafka = kafka
         self._sending = BackgroundThread(
             "dead-letters",
@@ -49,15 +49,15 @@ class DeadLetters:
 
     def step(self) -> None:
         """Send all that wait. Raises `LogUnavailable`: then they go on waiting."""
-        for partition in self._memories.partitions():
-            with self._memories.open(partition) as memory:
-                while waiting := memory.dead_letters(_AT_ONCE):
+        for partition in self._states.partitions():
+            with self._states.open(partition) as state:
+                while waiting := state.dead_letters(_AT_ONCE):
                     records = [
                         (f"{partition}-{each.offset}: {each.reason}".encode(), each.payload)
                         for each in waiting
                     ]
                     asyncio.run(self._send(records))
-                    memory.dead_letters_sent(waiting)
+                    state.dead_letters_sent(waiting)
                     log.info("dead_letters_sent", partition=partition, letters=len(waiting))
 
     async def _send(self, records: list[tuple[bytes, bytes]]) -> None:

@@ -43,45 +43,45 @@ class Eraser:
         self._kept = kept
         self._walks: dict[int, _Walk] = {}
 
-    def step(self, memory: PartitionState, partition: int, now: int) -> int:
+    def step(self, state: PartitionState, partition: int, now: int) -> int:
         """Go on a little way; how many orders are not obeyed yet. Raises `StoreUnavailable`."""
-        pending = memory.orders.pending()
+        pending = state.erasures.pending()
         if not pending:
             return 0
         walk = self._walks.get(partition)
         if walk is None:
-            walk = self._walks[partition] = self._begin(memory, partition, pending)
-        while walk.ids and memory.outbox_bytes < _OUTBOX_BYTES:
+            walk = self._walks[partition] = self._begin(state, partition, pending)
+        while walk.ids and state.outbox_bytes < _OUTBOX_BYTES:
             ids = walk.ids[-_AT_ONCE:]
             chunks = list(self._shared.read(ids))
             there = {each.chunk_id for each in chunks}
             chunks += self._kept.read([each for each in ids if each not in there])
-            _rewrite(memory, chunks, walk.orders)
+            _rewrite(state, chunks, walk.orders)
             del walk.ids[-_AT_ONCE:]
-        outbox.replace(memory, self._shared, now)
-        if not walk.ids and not memory.rewrites:
+        outbox.replace(state, self._shared, now)
+        if not walk.ids and not state.rewrites:
             del self._walks[partition]
-            memory.orders.obeyed(walk.numbers)
-            memory.scrub()
+            state.erasures.mark_applied(walk.numbers)
+            state.scrub()
             log.info("erased_from_chunks", partition=partition, orders=len(walk.numbers))
-        return len(memory.orders.pending())
+        return len(state.erasures.pending())
 
-    def _begin(self, memory: PartitionState, partition: int, pending: Sequence[int]) -> _Walk:
+    def _begin(self, state: PartitionState, partition: int, pending: Sequence[int]) -> _Walk:
         """Rewrite the outbox first: what leaves it from now on is in one of the other two."""
-        orders = memory.orders.all()
+        orders = state.erasures.all()
         after = ""
-        while chunks := memory.kept(after, _AT_ONCE):
-            _rewrite(memory, chunks, orders)
+        while chunks := state.kept(after, _AT_ONCE):
+            _rewrite(state, chunks, orders)
             after = chunks[-1].chunk_id
-        mine = memory.unconfirmed()
+        mine = state.unconfirmed()
         lasting = {head.chunk_id for head in self._kept.heads().get(partition, ())}
         there = {head.chunk_id for head in self._shared.heads(partition)}
         ids = sorted((lasting | there) - mine, reverse=True)
         return _Walk(pending, orders, ids)
 
 
-def _rewrite(memory: PartitionState, chunks: Sequence[Chunk], orders: Sequence[Erasure]) -> None:
+def _rewrite(state: PartitionState, chunks: Sequence[Chunk], orders: Sequence[Erasure]) -> None:
     """Put those of *chunks* that change into the outbox."""
     changed = [new for each in chunks if (new := rewritten(each, orders)) is not None]
     if changed:
-        memory.put_out_rewritten(changed)
+        state.put_out_rewritten(changed)

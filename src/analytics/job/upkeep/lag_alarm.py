@@ -39,9 +39,9 @@ class LagAlarm:
     """Looks now and then, in a thread of its own, while its `with` block runs."""
 
     def __init__(
-        self, memories: StateDirectory, kafka: KafkaSettings, every_s: float = _EVERY_S
+        self, states: StateDirectory, kafka: KafkaSettings, every_s: float = _EVERY_S
     ) -> None:
-        self._memories = memories
+        self._states = states
         self._kafka = kafka
         self._looking = BackgroundThread(
             "lag-alarm",
@@ -67,7 +67,7 @@ class LagAlarm:
 
     def _look(self) -> None:
         lateness = asyncio.run(
-            look(self._kafka, self._memories.next_offsets(), time.time_ns() // 1_000_000)
+            look(self._kafka, self._states.next_offsets(), time.time_ns() // 1_000_000)
         )
         if lateness.fault is not None and self.lateness.fault is None:
             log.error("records_nearly_forgotten", error=lateness.fault)

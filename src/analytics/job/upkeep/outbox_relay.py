@@ -38,9 +38,9 @@ class OutboxRelay:
     """A thread of its own, while its `with` block runs."""
 
     def __init__(
-        self, memories: StateDirectory, ignite: IgniteSettings, cassandra: CassandraSettings
+        self, states: StateDirectory, ignite: IgniteSettings, cassandra: CassandraSettings
     ) -> None:
-        self._memories = memories
+        self._states = states
         guarded = guards.ignite(ignite), guards.cassandra(cassandra)
         self._shared = IgniteChunks(ignite, guarded[0])
         self._kept = CassandraChunks(cassandra, guarded[1])
@@ -120,10 +120,10 @@ class OutboxRelay:
 
     def seal(self, now: int) -> None:
         """Merge chunks of past hours, and let go the parts of what was merged before."""
-        for partition in self._memories.partitions():
-            with self._memories.open(partition) as memory:
-                erasing = bool(memory.orders.pending())
-                waiting = memory.unconfirmed()
+        for partition in self._states.partitions():
+            with self._states.open(partition) as state:
+                erasing = bool(state.erasures.pending())
+                waiting = state.unconfirmed()
             heads = self._shared.heads(partition)
             parts = compaction.obsolete(heads)
             whole = [each for each in heads if each.chunk_id not in parts]
@@ -152,7 +152,7 @@ class OutboxRelay:
         return made
 
     def _cool(self, whole: Sequence[ChunkHead], needed: set[str], now: int) -> None:
-        """Let go from Ignite's memory what is old, if Cassandra has it and nobody *needed* it."""
+        """Let go from Ignite's state what is old, if Cassandra has it and nobody *needed* it."""
         old = [each.chunk_id for each in cold_chunks.cold(whole, self._hot_days, now)]
         safe = self._kept.rows([each for each in old if each not in needed])
         if safe:
@@ -169,12 +169,12 @@ class OutboxRelay:
 
     def send_again(self) -> None:
         """Send all that is not in Cassandra to Ignite once more, without waiting for long."""
-        for partition in self._memories.partitions():
-            with self._memories.open(partition) as memory:
-                memory.send_again(memory.unconfirmed())
+        for partition in self._states.partitions():
+            with self._states.open(partition) as state:
+                state.send_again(state.unconfirmed())
 
     def recall(self) -> int:
-        """Fetch into Ignite's memory what only Cassandra has, as far as it belongs and fits there.
+        """Fetch into Ignite's state what only Cassandra has, as far as it belongs and fits there.
 
         It belongs there while it is younger than `ignite.hot_days`. The newest come first: they
         are what is asked for. How many chunks came.
@@ -196,36 +196,36 @@ class OutboxRelay:
         sizes: list[int] = []
         attempt_each(
             "outboxes",
-            (partial(self._ship, partition, sizes) for partition in self._memories.partitions()),
+            (partial(self._ship, partition, sizes) for partition in self._states.partitions()),
         )
         self.outbox_bytes = sum(sizes)
 
     def _ship(self, partition: int, sizes: list[int]) -> None:
-        with self._memories.open(partition) as memory:
-            sizes.append(memory.outbox_bytes)
+        with self._states.open(partition) as state:
+            sizes.append(state.outbox_bytes)
             self.outbox_bytes = max(self.outbox_bytes, sum(sizes))
             now = time.time_ns() // 1_000_000
             # What is confirmed can leave Ignite, and makes room for what is sent.
             attempt_each(
                 "ways out of an outbox",
                 (
-                    partial(outbox.confirm, memory, self._shared, self._kept, now),
-                    partial(outbox.send, memory, self._shared, now),
+                    partial(outbox.confirm, state, self._shared, self._kept, now),
+                    partial(outbox.send, state, self._shared, now),
                 ),
             )
 
     def _unconfirmed(self) -> set[str]:
         """The ids of all chunks in the outboxes."""
         ids: set[str] = set()
-        for partition in self._memories.partitions():
-            with self._memories.open(partition) as memory:
-                ids |= memory.unconfirmed()
+        for partition in self._states.partitions():
+            with self._states.open(partition) as state:
+                ids |= state.unconfirmed()
         return ids
 
     def erase(self) -> None:
         """Take every erasure a step further."""
         left = 0
-        for partition in self._memories.partitions():
-            with self._memories.open(partition) as memory:
-                left += self._eraser.step(memory, partition, time.time_ns() // 1_000_000)
+        for partition in self._states.partitions():
+            with self._states.open(partition) as state:
+                left += self._eraser.step(state, partition, time.time_ns() // 1_000_000)
         self.erasures = left
