@@ -44,7 +44,7 @@ OWN_KEYS = {
         "job/partition/state_store.py",
         "_site_key",
     ): "asked for names of sites, which are in the catalog",
-    ("job/partition/worker.py", "_desk"): "asked for settings",
+    ("job/partition/worker.py", "_worker"): "asked for settings",
     ("pipeline/suffix.py", "_list"): "asked for nothing",
     ("catalog/password_rules.py", "_common"): "asked for nothing",
     ("localtime.py", "changes"): "asked for time zones of sites, and numbers",
