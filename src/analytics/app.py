@@ -297,7 +297,7 @@ def compose(parts: Resources, *, setup_token: str | None) -> Application:
     key_limiter = Limiter(settings.gateway.key_rate_per_s, settings.gateway.key_rate_burst)
     taking = ingest(
         log=parts.log,
-        acceptance=parts.acceptance,
+        enricher=parts.acceptance,
         trust=trust,
         limits=Limits.of(settings.ingest.rate_per_s, settings.ingest.rate_burst, key_limiter),
         places=parts.acceptance.places,

@@ -57,10 +57,10 @@ async def test_days_begin_while_cassandra_and_then_ignite_are_away(tmp_path: Pat
             assert len({one for one, _ in seen}) == 3, "and each day has a salt of its own"
 
             cluster.midnight(3)  # for which nobody could make one
-            for acceptance in cluster.acceptances:
+            for enricher in cluster.enrichers:
                 with pytest.raises(StoreUnavailable):
-                    await acceptance.accept_any_day(EVENT, visitor())
-                (hit,) = acceptance.accept(WITH_COOKIE, visitor())
+                    await enricher.accept_any_day(EVENT, visitor())
+                (hit,) = enricher.accept(WITH_COOKIE, visitor())
                 assert isinstance(hit, Hit)
 
             await machine.up(only=("cassandra", "ignite"))
@@ -68,7 +68,7 @@ async def test_days_begin_while_cassandra_and_then_ignite_are_away(tmp_path: Pat
             async with asyncio.timeout(WITHIN_S):
                 for catalog in catalogs:
                     await made(catalog, today)
-            one, other = [await accepted(each) for each in cluster.acceptances]
+            one, other = [await accepted(each) for each in cluster.enrichers]
             assert one == other
             assert one not in {before for before, _ in seen}
     finally:
@@ -94,8 +94,8 @@ async def made(catalog: SharedCatalog, today: int) -> None:
             await asyncio.sleep(1)
 
 
-async def accepted(acceptance: Enricher) -> int:
+async def accepted(enricher: Enricher) -> int:
     """Who the visitor without a cookie is."""
-    (hit,) = await acceptance.accept_any_day(EVENT, visitor())
+    (hit,) = await enricher.accept_any_day(EVENT, visitor())
     assert isinstance(hit, Hit)
     return hit.visitor

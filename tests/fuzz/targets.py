@@ -29,10 +29,11 @@ from analytics.catalog import domain
 from analytics.dashboard import filters, flash, report_url
 from analytics.errors import AnalyticsError
 from analytics.event import Hit
-from analytics.ingest import batch, encoding, page_url, pixel, user_agents
+from analytics.ingest import encoding, page_url, user_agents
 from analytics.ingest.client import TrustedProxies, parse_address
-from analytics.ingest.wire import access_log, plausible
-from analytics.ingest.wire.base import RawEvent
+from analytics.ingest.wire import access_log, event_list, plausible
+from analytics.ingest.wire.base import RawEvent, RequestLimits
+from analytics.ingest.wire.pixel import Pixel
 from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.pipeline.source import Sources
 from analytics.settings.load import load
@@ -43,6 +44,7 @@ from analytics.testing import sample
 
 SITE: Final = "example.com"
 NOW: Final = 1_795_521_600_000
+_LIMITS: Final = RequestLimits(event_bytes=10_000, body_bytes=50_000, open_body_bytes=50_000)
 _TRUST: Final = TrustedProxies(["127.0.0.0/8", "::1/128", "10.0.0.0/8"])
 _SOURCES: Final = Sources()
 _FIREFOX: Final = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -86,7 +88,7 @@ def _event(data: bytes) -> None:
 
 
 def _batch(data: bytes) -> None:
-    for item in batch.split(data):
+    for item in event_list.split(data):
         try:
             plausible.decode(bytes(item))
         except AnalyticsError:
@@ -95,7 +97,8 @@ def _batch(data: bytes) -> None:
 
 def _pixel(data: bytes) -> None:
     scope = _scope(query_string=data, path="/pixel.gif")
-    _keepable(plausible.raw_event(pixel._body(scope)))
+    (sent,) = Pixel(_LIMITS).decode(scope, data)
+    _keepable(sent)
 
 
 def _packed(data: bytes) -> None:

@@ -31,7 +31,7 @@ async def answers(tmp_path: Path) -> AsyncIterator[Answers]:
         await catalog.sites.add("example.com", timezone="Etc/UTC")
         module = ingest(
             log=journal,
-            acceptance=Enricher(
+            enricher=Enricher(
                 sites=catalog.sites,
                 keys=catalog.keys,
                 salts=catalog.salts,

@@ -44,14 +44,14 @@ async def catalog() -> AsyncIterator[Catalog]:
 def log_of(catalog: Catalog) -> AccessLog:
     site = catalog.sites.get("example.com")
     assert site is not None
-    acceptance = Enricher(
+    enricher = Enricher(
         sites=catalog.sites,
         keys=catalog.keys,
         salts=catalog.salts,
         places=open_places(None),
         clock=lambda: NOW,
     )
-    return AccessLog(acceptance, site, TrustedProxies(["198.51.100.0/24"]))
+    return AccessLog(enricher, site, TrustedProxies(["198.51.100.0/24"]))
 
 
 async def read(log: AccessLog, text: bytes) -> Hit:

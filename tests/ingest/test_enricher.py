@@ -90,7 +90,7 @@ async def test_made_up_names_cannot_fill_the_ledger(world: Ingesting) -> None:
 
 async def test_several_sites_make_a_record_each(world: Ingesting) -> None:
     await world.catalog.sites.add("b.example", timezone="Etc/UTC")
-    one, other, unknown = world.acceptance.accept(
+    one, other, unknown = world.enricher.accept(
         sent(domains=(SITE, "b.example", "c.example"), vid="ada"), visitor()
     )
     assert [r.site for r in (one, other, unknown)] == [SITE, "b.example", "c.example"]
@@ -157,19 +157,19 @@ async def test_a_forwarded_address_must_be_one(world: Ingesting) -> None:
 
 async def test_an_authorization_is_a_known_key_or_refused(world: Ingesting) -> None:
     secret = await world.key(Scope.EVENTS_WRITE)
-    found = world.acceptance.key(f"Bearer {secret}")
+    found = world.enricher.key(f"Bearer {secret}")
     assert found is not None
     assert found.scopes == (Scope.EVENTS_WRITE,)
-    assert world.acceptance.key(f"bearer  {secret} ") == found
-    assert world.acceptance.key("") is None
+    assert world.enricher.key(f"bearer  {secret} ") == found
+    assert world.enricher.key("") is None
     for other in (secret, f"Basic {secret}", "Negotiate abc"):
-        assert world.acceptance.key(other) is None
+        assert world.enricher.key(other) is None
     for wrong in ("Bearer", "Bearer nonsense", "Bearer \x00"):
         with pytest.raises(Unauthenticated):
-            world.acceptance.key(wrong)
+            world.enricher.key(wrong)
     await world.catalog.keys.revoke(found.id)
     with pytest.raises(Unauthenticated, match="revoked"):
-        world.acceptance.key(f"Bearer {secret}")
+        world.enricher.key(f"Bearer {secret}")
 
 
 # What a site refuses

@@ -33,7 +33,7 @@ class Cluster:
         self.now = NOW
         self.shelf = shelf
         self.catalogs = catalogs
-        self.acceptances = [
+        self.enrichers = [
             Enricher(
                 sites=catalog.sites,
                 keys=catalog.keys,
@@ -56,8 +56,8 @@ class Cluster:
     def visitors(self) -> list[int]:
         """Who the same person without a cookie is, for each replica, now."""
         found = []
-        for acceptance in self.acceptances:
-            (hit,) = acceptance.accept(EVENT, visitor())
+        for enricher in self.enrichers:
+            (hit,) = enricher.accept(EVENT, visitor())
             assert isinstance(hit, Hit)
             found.append(hit.visitor)
         return found
@@ -113,36 +113,36 @@ async def test_where_nobody_could_make_a_days_salt_no_replica_makes_up_one(
     await cluster.keep_in_order()
     cluster.shelf.away = True
     cluster.midnight(3)
-    for acceptance in cluster.acceptances:
+    for enricher in cluster.enrichers:
         with pytest.raises(StoreUnavailable):
-            await acceptance.accept_any_day(EVENT, visitor())
-        (hit,) = acceptance.accept(WITH_COOKIE, visitor())
+            await enricher.accept_any_day(EVENT, visitor())
+        (hit,) = enricher.accept(WITH_COOKIE, visitor())
         assert isinstance(hit, Hit)
     cluster.shelf.away = False
     await asyncio.sleep(1.1)  # a failure is remembered for a moment
-    one, other = [await each.accept_any_day(EVENT, visitor()) for each in cluster.acceptances]
+    one, other = [await each.accept_any_day(EVENT, visitor()) for each in cluster.enrichers]
     assert isinstance(one[0], Hit)
     assert isinstance(other[0], Hit)
     assert one[0].visitor == other[0].visitor
 
 
 async def test_many_events_at_once_ask_for_a_missing_salt_once(cluster: Cluster) -> None:
-    acceptance = cluster.acceptances[0]
+    enricher = cluster.enrichers[0]
     assert "salts" not in cluster.shelf.documents
-    made = await asyncio.gather(*(acceptance.accept_any_day(EVENT, visitor()) for _ in range(50)))
+    made = await asyncio.gather(*(enricher.accept_any_day(EVENT, visitor()) for _ in range(50)))
     assert len({hit.visitor for (hit,) in made if isinstance(hit, Hit)}) == 1
     assert cluster.shelf.documents["salts"][0] == 1, "one change"
 
 
 async def test_events_of_however_many_past_days_make_no_salt(cluster: Cluster) -> None:
-    acceptance, (catalog, _) = cluster.acceptances[0], cluster.catalogs
+    enricher, (catalog, _) = cluster.enrichers[0], cluster.catalogs
     key, _secret = await catalog.keys.create(scopes=[Scope.EVENTS_WRITE], site=None)
     await cluster.keep_in_order()
     revision = cluster.shelf.documents["salts"][0]
     visitors = set()
     for day in range(TODAY - 365, TODAY + 1):
         sent = RawEvent(domains=(SITE,), url=f"https://{SITE}/", ts=day * DAY_MS)
-        (hit,) = await acceptance.accept_any_day(sent, visitor(), key)
+        (hit,) = await enricher.accept_any_day(sent, visitor(), key)
         assert isinstance(hit, Hit)
         visitors.add(hit.visitor)
     assert len(visitors) == 366, "a visitor of two days is two"
@@ -159,8 +159,8 @@ async def test_who_a_visitor_of_a_past_day_was_nobody_can_tell_three_days_later(
     for days in range(4):
         cluster.now = NOW + days * DAY_MS
         await cluster.keep_in_order()
-        for acceptance in cluster.acceptances:
-            (hit,) = await acceptance.accept_any_day(sent, visitor(), key)
+        for enricher in cluster.enrichers:
+            (hit,) = await enricher.accept_any_day(sent, visitor(), key)
             assert isinstance(hit, Hit)
             visitors.append(hit.visitor)
     assert len({*visitors[:6]}) == 1, "for as long as an import may take, and on every replica"

@@ -101,11 +101,11 @@ async def test_a_page_of_one_site_counts_for_a_site_that_sums_up_many(
 ) -> None:
     await world.catalog.sites.add("all.test", timezone="Etc/UTC")
     both = sent(f"https://{SITE}/", domains=(SITE, "all.test"))
-    records = world.acceptance.accept(both, visitor())
+    records = world.enricher.accept(both, visitor())
     assert [type(record) for record in records] == [Hit, Hit]
     # A name that is no site here vouches for nobody.
     stranger = sent("https://evil.test/", domains=(SITE, "evil.test"))
-    first, second = world.acceptance.accept(stranger, visitor())
+    first, second = world.enricher.accept(stranger, visitor())
     assert isinstance(first, Drop)
     assert first.reason is DropReason.FOREIGN_HOST
     assert isinstance(second, Drop)

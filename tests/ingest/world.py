@@ -61,7 +61,7 @@ class Ingesting:
 
     def __post_init__(self) -> None:
         places = CountryPlaces()
-        self.acceptance = Enricher(
+        self.enricher = Enricher(
             sites=self.catalog.sites,
             keys=self.catalog.keys,
             salts=self.catalog.salts,
@@ -70,7 +70,7 @@ class Ingesting:
         )
         self.module: IngestModule = ingest(
             log=self.journal,
-            acceptance=self.acceptance,
+            enricher=self.enricher,
             trust=TrustedProxies(["127.0.0.0/8"]),
             limits=Limits(self.limiter, self.key_limiter),
             places=places,
@@ -101,7 +101,7 @@ class Ingesting:
         self, sent: RawEvent, client: Client | None = None, key: Key | None = None
     ) -> Hit | Drop:
         """The one record that *sent* makes."""
-        (made,) = self.acceptance.accept(sent, client or visitor(), key)
+        (made,) = self.enricher.accept(sent, client or visitor(), key)
         return made
 
     def hit(self, sent: RawEvent, client: Client | None = None, key: Key | None = None) -> Hit:

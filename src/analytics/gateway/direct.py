@@ -25,12 +25,15 @@ from analytics.event import LogRecord
 from analytics.gateway.connection_limits import MAX_HEAD_BYTES, BoundedProtocol
 from analytics.gateway.uploads import Uploads
 from analytics.ingest import asgi
-from analytics.ingest.endpoint import ACCEPTED, EventEndpoint, receipt
+from analytics.ingest.endpoint import IngestEndpoint
+from analytics.ingest.wire.base import receipt
+from analytics.ingest.wire.formats import EVENT_PATH
+from analytics.ingest.wire.plausible import ACCEPTED
 from analytics.stream.base import Appending
 
 log = structlog.get_logger()
 
-PATH: Final = "/api/event"
+PATH: Final = EVENT_PATH
 _PATH: Final = PATH.encode()
 
 
@@ -60,7 +63,7 @@ class RequestCycle:
 class DirectProtocol(BoundedProtocol):
     """One connection. *endpoint* is set on a subclass that `protocol` makes."""
 
-    endpoint: EventEndpoint
+    endpoint: IngestEndpoint
     cycle: Any  # uvicorn's, an Exchange, or None
 
     def on_headers_complete(self) -> None:
@@ -202,7 +205,7 @@ _ACCEPTED: Final = (
 )
 
 
-def protocol(endpoint: EventEndpoint, uploads: Uploads | None = None) -> type[DirectProtocol]:
+def protocol(endpoint: IngestEndpoint, uploads: Uploads | None = None) -> type[DirectProtocol]:
     """The protocol class to give to uvicorn."""
     members: dict[str, Any] = {"endpoint": endpoint, "uploads": uploads or Uploads()}
     return type("DirectProtocol", (DirectProtocol,), members)

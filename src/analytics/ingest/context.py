@@ -1,4 +1,4 @@
-"""What every endpoint that takes events works with."""
+"""What every endpoint that receives events works with."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from analytics.stream.base import EventLog
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngestContext:
-    """One set of these serves all endpoints."""
+    """The dependencies that all endpoints share, and the checks of a request's sender."""
 
     log: EventLog
-    acceptance: Enricher
+    enricher: Enricher
     trust: TrustedProxies
     limits: Limits
     counts: RequestCounts
 
     def client(self, scope: Scope) -> Client:
-        """Who sends this request. Raises `TooMany` when it has sent too many."""
+        """Return the sender of a request. Raises `TooMany` when it has sent too many."""
         client = self.trust.client(scope)
         self.limits.check_address(client)
         return client
 
     def key(self, client: Client) -> Key | None:
-        """The key of *client*, if it sent one. Raises `Unauthenticated` for one that is none,
-        `TooMany` when it came too often."""
-        key = self.acceptance.key(client.authorization)
+        """Return the key that *client* sent; None when it sent none.
+
+        Raises `Unauthenticated` for an unknown key, `TooMany` for one that was used too often.
+        """
+        key = self.enricher.key(client.authorization)
         if key is not None:
             self.limits.check_key(key, client)
         return key
 
     def charge(self, client: Client, key: Key | None, events: int, size: int) -> None:
-        """Charge *client*, or its *key*, for what the request turned out to hold.
+        """Charge *client*, or its *key*, for a request of so many events and bytes.
 
-        One unit has been charged already, when the request came. Raises `TooMany`.
+        `client` or `key` has charged the first unit already. Raises `TooMany`.
         """
         units = bounds.units(events, size)
         if key is not None:

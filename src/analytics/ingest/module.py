@@ -1,4 +1,4 @@
-"""The ingest module: its endpoints, by path, over one set of parts."""
+"""The ingest module: its endpoints, by path, over one set of shared dependencies."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 from starlette.routing import BaseRoute
 
 from analytics import bounds
-from analytics.ingest.batch import BatchEndpoint, BatchLimits
 from analytics.ingest.client import TrustedProxies
 from analytics.ingest.context import IngestContext
-from analytics.ingest.endpoint import EventEndpoint
+from analytics.ingest.endpoint import IngestEndpoint
 from analytics.ingest.enricher import Enricher
 from analytics.ingest.geolocation import Places
-from analytics.ingest.pixel import PixelEndpoint
 from analytics.ingest.request_counts import RequestCounts
 from analytics.ingest.script import ScriptEndpoint
 from analytics.ingest.whoami import ByOwner, WhoamiEndpoint, by_nobody
+from analytics.ingest.wire.base import RequestLimits
+from analytics.ingest.wire.formats import EVENT_PATH, FORMATS
 from analytics.limiter import Limits
 from analytics.stream.base import EventLog
 
-Endpoint = EventEndpoint | BatchEndpoint | PixelEndpoint | ScriptEndpoint | WhoamiEndpoint
+Endpoint = IngestEndpoint | ScriptEndpoint | WhoamiEndpoint
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestModule:
-    """What takes events in."""
+    """The module that receives events and serves the tracker script."""
 
-    event: EventEndpoint
+    event: IngestEndpoint
+    """The endpoint of `EVENT_PATH`, for `gateway/direct.py`."""
     counts: RequestCounts
     paths: Mapping[str, Endpoint]
     routes: Sequence[BaseRoute] = ()
@@ -39,7 +40,7 @@ class IngestModule:
 def ingest(
     *,
     log: EventLog,
-    acceptance: Enricher,
+    enricher: Enricher,
     trust: TrustedProxies,
     limits: Limits,
     places: Places,
@@ -50,25 +51,23 @@ def ingest(
     max_open_batch_events: int = bounds.OPEN_BATCH_EVENTS,
     by_owner: ByOwner = by_nobody,
 ) -> IngestModule:
-    """Put the endpoints together."""
-    intake = IngestContext(
-        log=log, acceptance=acceptance, trust=trust, limits=limits, counts=RequestCounts()
+    """Build the endpoints: one for each row of the table of wire formats, and the others."""
+    context = IngestContext(
+        log=log, enricher=enricher, trust=trust, limits=limits, counts=RequestCounts()
     )
-    event = EventEndpoint(intake, max_body_bytes=max_event_bytes)
-    batches = BatchLimits(
+    sizes = RequestLimits(
         event_bytes=max_event_bytes,
         body_bytes=max_batch_bytes,
         open_body_bytes=min(max_open_batch_bytes, max_batch_bytes),
         open_events=max_open_batch_events,
     )
+    receiving = {path: IngestEndpoint(context, wire_format(sizes)) for path, wire_format in FORMATS}
     tracker = ScriptEndpoint(script)
     return IngestModule(
-        event=event,
-        counts=intake.counts,
+        event=receiving[EVENT_PATH],
+        counts=context.counts,
         paths={
-            "/api/event": event,
-            "/api/events": BatchEndpoint(intake, batches),
-            "/pixel.gif": PixelEndpoint(intake),
+            **receiving,
             "/tracker.js": tracker,
             "/js/script.js": tracker,
             "/api/whoami": WhoamiEndpoint(trust=trust, places=places, by_owner=by_owner),

@@ -1,1 +1,1 @@
-"""One module per wire format that we accept; each turns a body into `RawEvent`."""
+"""One module per wire format that is accepted; `formats` is the table, `fields` what they share."""

@@ -1,56 +1,37 @@
-"""The event body of `POST /api/event`: Plausible's, long and short names, and a few more.
+"""The event body of `POST /api/event`: Plausible's members, long and short names, and a few more.
 
-One name may stand for one meaning only: where both are sent, the long one wins.
+One name has one meaning only; where both names of a member are sent, the long one wins.
 """
 
 from __future__ import annotations
 
 import re
-import uuid
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
 
 import msgspec
+from starlette.types import Scope
 
-from analytics import bounds, decoding
+from analytics import decoding
 from analytics.bounded_cache import bounded_cache
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.event import ENGAGEMENT
-from analytics.ingest import language, page_url, surrogates
-from analytics.ingest.text import clean
-from analytics.ingest.wire.base import RawEvent
+from analytics.ingest import asgi as http
+from analytics.ingest import page_url, surrogates
+from analytics.ingest.wire import fields
+from analytics.ingest.wire.base import Outcome, RawEvent, Reply, RequestLimits, receipt
 
-NAME_LIMIT: Final = 120
-_PROPS_LIMIT: Final = 30
-_KEY_LIMIT: Final = 300
-_VALUE_LIMIT: Final = 2000
-_TITLE_LIMIT: Final = 500
-_ENGAGED_LIMIT_MS: Final = 86_400_000
+ACCEPTED: Final = b"ok"
 _NO_DEPTH: Final = 255
-"""What Plausible's script sends as `sd` where it has no reading."""
-_MAX_TS: Final = 1 << 47
-_LINKS: Final = frozenset(
-    {
-        "outboundlinkclick",
-        "outboundlink",
-        "cloakedlinkclick",
-        "filedownload",
-    }
-)
-"""Events, by whichever tracker, that name a link of which the page's owner may know nothing: the
-letters of their names."""
-_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
-_AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?")
-_SCREEN: Final = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
+"""What Plausible's script sends as `sd` when it has no reading."""
+_LINKS: Final = frozenset({"outboundlinkclick", "outboundlink", "cloakedlinkclick", "filedownload"})
+"""Names, reduced to their letters, of the events whose properties hold the address of a link."""
 
 
 class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
-    """The JSON object as it comes. Unknown members are ignored, as other trackers send more.
+    """The JSON object as it is sent. Unknown members are ignored: other trackers send more.
 
-    What an event can do without may be anything: it is left out where it makes no sense.
+    Optional members accept any JSON value; one that makes no sense is left out of the event.
     """
 
     name: str | None = None
@@ -90,201 +71,96 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
 
 
 _decoder: Final = msgspec.json.Decoder(Body)
-_object: Final = msgspec.json.Decoder()
-_MANY: Final = re.compile(rb"\s*(\[|\{.*\}\s*\{)", re.DOTALL)
-"""How a body of several events begins, or goes on."""
+_SEVERAL: Final = re.compile(rb"\s*(\[|\{.*\}\s*\{)", re.DOTALL)
+"""Matches a body of several events: a list, or one object after another."""
+
+
+class PlausibleEvent:
+    """The wire format of `POST /api/event`: one event in JSON, answered with `ok`."""
+
+    methods: ClassVar[tuple[str, ...]] = ("POST",)
+    takes_key: ClassVar[bool] = True
+    batched: ClassVar[bool] = False
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self.limits = limits
+
+    def decode(self, _: Scope, body: bytes) -> Sequence[RawEvent]:
+        """Return the one event of *body*. Raises `Malformed`."""
+        return (decode(body),)
+
+    def reply(self, outcomes: Sequence[Outcome]) -> Reply:
+        """Acknowledge the event, with its receipt in the headers."""
+        (outcome,) = outcomes
+        headers = (*http.TEXT_HEADERS, *receipt(outcome.records, outcome.positions))
+        return Reply(202, ACCEPTED, headers)
 
 
 def decode(body: bytes) -> RawEvent:
-    """Understand one event. Raises `Malformed` naming the member that is wrong."""
+    """Return the event of *body*. Raises `Malformed`, which names the wrong member."""
     try:
         parsed = surrogates.decode(_decoder, body)
     except UNDECODABLE as exc:
         fault = decoding.malformed(exc, "the event")
-        if fault.field or not _MANY.match(body):
+        if fault.field or not _SEVERAL.match(body):
             raise fault from None
         raise Malformed("", f"{fault.reason}; send several events to /api/events") from None
     return raw_event(parsed)
 
 
 def raw_event(body: Body) -> RawEvent:
-    """The event that *body* describes. Raises `Malformed`."""
-    name = _name((body.name if body.name is not None else body.n) or "")
+    """Return the event that *body* describes. Raises `Malformed`, which names the wrong member."""
+    name = fields.name((body.name if body.name is not None else body.n) or "")
     url = body.url if body.url is not None else body.u
     if not url:
         raise Malformed("url", "it is missing; send the page's full address")
     domain = body.domain if body.domain is not None else body.d
     if not domain:
         raise Malformed("domain", "it is missing; send the site's domain")
-    given = body.revenue if body.revenue is not None else body.revenue_short
-    revenue, currency = (None, "") if given is None else _revenue(given)
+    price = body.revenue if body.revenue is not None else body.revenue_short
+    revenue, currency = (None, "") if price is None else fields.revenue(price)
     interactive = body.interactive if body.interactive is not None else body.i
-    screen = _scalar(body.screen or body.s)
-    spoken = _scalar(body.language or body.l)
     engagement = name == ENGAGEMENT
     props = _props(body)
-    if _is_link(name):
-        props = _bare(props, query=_flag(body.linkQuery) or _flag(body.q))
+    if props and _is_link(name):
+        query = fields.flag(body.linkQuery) or fields.flag(body.q)
+        props = {key: page_url.link(value, query=query) for key, value in props.items()}
     return RawEvent(
-        domains=_domains(domain),
-        url=url[: bounds.URL_CHARS],
+        domains=fields.domains(domain),
+        url=fields.url(url),
         name=name,
-        referrer=_scalar(body.referrer or body.r)[: bounds.REFERRER_CHARS],
+        referrer=fields.referrer(body.referrer or body.r),
         props=props,
         revenue=revenue,
         currency=currency,
         interactive=interactive not in (False, "false"),
-        hash_mode=_flag(body.hashMode) or _flag(body.h),
-        honours_opt_out=_flag(body.dnt),
-        scroll_depth=_scroll(_number(body.sd)) if engagement else None,
-        engaged_ms=_engaged(_number(body.e)) if engagement else 0,
-        id=None if body.id is None else _uuid(body.id),
-        ts=None if body.ts is None else _timestamp(body.ts),
-        vid=None if body.vid is None else _vid(body.vid),
-        title=clean(_scalar(body.title or body.t), _TITLE_LIMIT),
-        language=language.tag(spoken) if spoken else "",
-        screen=_screen(screen) if screen else "",
+        hash_mode=fields.flag(body.hashMode) or fields.flag(body.h),
+        honours_opt_out=fields.flag(body.dnt),
+        scroll_depth=_scroll_depth(body.sd) if engagement else None,
+        engaged_ms=fields.engaged_ms(body.e) if engagement else 0,
+        id=None if body.id is None else fields.event_id(body.id),
+        ts=None if body.ts is None else fields.timestamp(body.ts),
+        vid=None if body.vid is None else fields.visitor_id(body.vid),
+        title=fields.title(body.title or body.t),
+        language=fields.language(body.language or body.l),
+        screen=fields.screen(body.screen or body.s),
         address=body.ip,
-        user_agent=None if body.user_agent is None else body.user_agent[: bounds.AGENT_CHARS],
+        user_agent=None if body.user_agent is None else fields.user_agent(body.user_agent),
     )
 
 
-# What repeats from event to event is understood once: on the hot path every microsecond counts.
-
-
-@bounded_cache(1024)
-def _name(text: str) -> str:
-    name = clean(text.strip(), NAME_LIMIT + 1).strip()
-    if not name:
-        raise Malformed("name", "it is missing; send the event's name, such as pageview")
-    if len(name) > NAME_LIMIT:
-        raise Malformed("name", f"it is longer than {NAME_LIMIT} characters")
-    return name
-
-
-@bounded_cache(1024, longest=16)
-def _screen(text: str) -> str:
-    return text if _SCREEN.fullmatch(text) else ""
-
-
-@bounded_cache(1024)
-def _domains(text: str) -> tuple[str, ...]:
-    if len(text) > bounds.DOMAINS_CHARS:
-        raise Malformed("domain", f"it is longer than {bounds.DOMAINS_CHARS:,} characters")
-    parts = text.split(",") if "," in text else (text,)
-    domains = tuple(dict.fromkeys(part for part in map(str.strip, parts) if part))
-    if not domains:
-        raise Malformed("domain", "it names nothing; send the site's domain")
-    if len(domains) > bounds.DOMAINS:
-        raise Malformed("domain", f"it names more than {bounds.DOMAINS} sites; send several events")
-    return domains
-
-
 def _props(body: Body) -> dict[str, str]:
-    given = body.props if body.props is not None else body.p
-    if given is None:
-        given = body.meta if body.meta is not None else body.m
-        if given is None:
-            return {}
-    if isinstance(given, str):
-        # The old trackers' `meta` is a JSON object in a string.
-        try:
-            given = surrogates.decode(_object, given.encode("utf-8", "replace"))
-        except UNDECODABLE:
-            return {}
-    if not isinstance(given, dict):
-        return {}
-    props: dict[str, str] = {}
-    for key, value in given.items():
-        name, text = clean(key, _KEY_LIMIT), clean(_scalar(value), _VALUE_LIMIT)
-        if name and text and len(props) < _PROPS_LIMIT:
-            props[name] = text
-    return props
+    # `meta` is what the older trackers call it, and a JSON object in a text.
+    for members in (body.props, body.p, body.meta, body.m):
+        if members is not None:
+            return fields.props(members)
+    return {}
 
 
-@bounded_cache(1024, longest=NAME_LIMIT)
+def _scroll_depth(value: object) -> int | None:
+    return None if fields.number(value) == _NO_DEPTH else fields.scroll_depth(value)
+
+
+@bounded_cache(1024, longest=fields.NAME_LIMIT)
 def _is_link(name: str) -> bool:
     return "".join(filter(str.isalpha, name.lower())) in _LINKS
-
-
-def _bare(props: dict[str, str], *, query: bool) -> dict[str, str]:
-    return {key: page_url.link(value, query=query) for key, value in props.items()}
-
-
-def _scalar(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    return ""  # lists, objects and null are left out
-
-
-def _revenue(given: object) -> tuple[str | None, str]:
-    """Amount and currency; a revenue that makes no sense is left out, and the event kept."""
-    if isinstance(given, str):
-        try:
-            given = surrogates.decode(_object, given.encode("utf-8", "replace"))
-        except UNDECODABLE:
-            return None, ""
-    if not isinstance(given, dict):
-        return None, ""
-    amount, currency = given.get("amount"), given.get("currency")
-    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-        return None, ""
-    if isinstance(amount, bool) or not isinstance(amount, int | float | str):
-        return None, ""
-    if isinstance(amount, str) and not _AMOUNT.fullmatch(amount.strip()):
-        return None, ""  # `Decimal` takes far more for a number: 1_000, 1e3, NaN, Arabic digits
-    try:
-        value = Decimal(str(amount)).quantize(Decimal("0.001"), ROUND_HALF_UP)
-    except InvalidOperation:
-        return None, ""
-    if not value.is_finite() or abs(value) >= Decimal(10) ** 14:
-        return None, ""
-    return str(value), currency.upper()
-
-
-def _flag(value: object) -> bool:
-    return value is not None and value in (1, True, "1", "true")
-
-
-def _number(value: object) -> float | None:
-    """Return a measurement, which some clients send as text; None for what is not a number."""
-    if isinstance(value, str):
-        return float(value) if _DECIMAL.fullmatch(value) else None
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _scroll(depth: float | None) -> int | None:
-    if depth is None or depth < 0 or depth == _NO_DEPTH:
-        return None
-    # Of a page that grew shorter, Plausible's script sends more than all of it.
-    return int(min(depth, 100))
-
-
-def _engaged(ms: float | None) -> int:
-    return int(ms) if ms is not None and 0 < ms <= _ENGAGED_LIMIT_MS else 0
-
-
-def _uuid(text: str) -> str:
-    if _UUID.fullmatch(text):
-        return text
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise Malformed("id", "it is not a UUID") from None
-
-
-def _timestamp(sent: float | str) -> int:
-    ts = _number(sent)
-    if ts is None or not 0 <= ts < _MAX_TS:
-        raise Malformed("ts", "it is not a time in milliseconds since 1970")
-    return int(ts)
-
-
-def _vid(text: str) -> str:
-    if not _VID.fullmatch(text):
-        raise Malformed("vid", "it is not 1 to 64 characters of A-Z a-z 0-9 _ -")
-    return text
