@@ -2,7 +2,7 @@
 
 A `Query` is complete: dates are resolved to instants, names are checked. `dashboard` and the
 Stats API build it; a store answers it with a `Result`. The meaning of each metric and each
-dimension is defined in docs/metrics.md and compiled in one place, `store/sql/compiler.py`.
+dimension is defined in docs/metrics.md and compiled in one place, `store/sql/`.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from analytics.query import (
     Query,
     Result,
 )
-from analytics.store.sql import cells, compiler
+from analytics.store.sql import cells, query_shape
 
 _EVERY_RANGE = (cells.TOTAL, Dimension.PAGE, Dimension.SOURCE)
 AT_ONCE = 3
@@ -161,7 +161,7 @@ def _with(query: Query, metrics: tuple[Metric, ...]) -> Query:
 
 def _means(query: Query, metric: Metric) -> bool:
     try:
-        compiler.check(_with(query, (metric,)))
+        query_shape.check(_with(query, (metric,)))
     except Malformed:
         return False
     return True

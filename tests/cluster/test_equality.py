@@ -31,6 +31,7 @@ from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 from analytics.store.sql import cells
+from analytics.store.sql.query_shape import QueryShape
 from analytics.stream.kafka.log import KafkaLog
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(5400)]
@@ -76,7 +77,11 @@ async def folded(store: DuckDBStore, records: Sequence[LogRecord]) -> None:
 async def by_cells(store: DuckDBStore, questions: Sequence[Query]) -> int:
     """How many of *questions* cells answer, at least in part."""
     return len(
-        [q for q in questions if await store._threads.read(partial(cells.clean_days, query=q))]
+        [
+            q
+            for q in questions
+            if await store._threads.read(partial(cells.clean_days, shape=QueryShape.of(q)))
+        ]
     )
 
 

@@ -19,7 +19,7 @@ from analytics.date_range import describe
 from analytics.errors import TooLarge
 from analytics.query import Metric, Order, Period, Query, Result
 from analytics.site import Site
-from analytics.store.sql import compiler, time_buckets
+from analytics.store.sql import query_shape, time_buckets
 
 REALTIME_MS: Final = 5 * 60_000
 
@@ -49,7 +49,7 @@ class StatsV2:
         await self._access.settled(request)
         period = await self._period(asked, site)
         query = asked.query(site.domain, period)
-        compiler.check(query)  # before it waits for its turn
+        query_shape.check(query)  # before it waits for its turn
         result = await self._access.store.query(query)
         return await run_in_cpu_thread(lambda: _reply(asked, query, result))
 

@@ -15,6 +15,7 @@ from analytics.query import Metric, Period, Query
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
 from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 
 SITE = "a.example"
@@ -31,7 +32,7 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 def test_what_is_counted_distinct_is_grouped(connection: Connection, metric: Metric) -> None:
     query = Query(site=SITE, metrics=(metric,), period=Period(0, 30, "Etc/UTC"))
     bound = BoundValues()
-    parts = RowSelects(query, bound)
+    parts = RowSelects(QueryShape.of(query), bound)
     for sql in (*parts.needed(), *parts.everyone()):
         assert "count(DISTINCT" not in sql or "GROUP BY" in sql, sql
 
@@ -39,5 +40,5 @@ def test_what_is_counted_distinct_is_grouped(connection: Connection, metric: Met
 def test_a_part_of_no_rows_adds_nothing(connection: Connection) -> None:
     query = Query(site=SITE, metrics=(Metric.VISITORS,), period=Period(0, 30, "Etc/UTC"))
     bound = BoundValues()
-    (part,) = RowSelects(query, bound).needed()
+    (part,) = RowSelects(QueryShape.of(query), bound).needed()
     assert connection.rows(part, {**bound.values, "site": SITE}) == []

@@ -21,7 +21,8 @@ from analytics.store.duckdb import partials
 from analytics.store.duckdb.engine import Engine
 from analytics.store.duckdb.partials import PartialAnswer
 from analytics.store.replica.remote_query import RemoteQuery
-from analytics.store.sql import compiler
+from analytics.store.sql import query_shape
+from analytics.store.sql.query_shape import QueryShape
 
 _ATTEMPTS: Final = 3
 
@@ -64,7 +65,7 @@ class QueryCoordinator:
         Raises `Malformed` for what has no meaning, `StoreUnavailable` when some chunk can't be
         had: never an answer from less.
         """
-        compiler.check(question.query)
+        query_shape.check(question.query)
         reckoned: Sequence[TaskResult] = ()
         for _ in range(_ATTEMPTS):
             with self._lock:
@@ -137,7 +138,7 @@ def needed(
     }
     unread = {each.chunk_id for each in heads if each.chunk_id not in reaches and each.rows}
     period = query.period
-    if compiler.follows_visits(query):
+    if QueryShape.of(query).follows_visits:
         # A visit with a row in the period may have others anywhere: look as far as it can reach.
         if unread:
             return [i for i in (e.chunk_id for e in heads) if i in unread or reaches.get(i)]

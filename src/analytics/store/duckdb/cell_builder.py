@@ -13,6 +13,7 @@ from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import hot_window
 from analytics.store.sql import cells, compiler
 from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 
 SETTLES_AFTER_MS: Final = 35 * 60_000
@@ -153,8 +154,8 @@ def _write(connection: Connection, statement: compiler.Statement, path: Path) ->
 def _visitors(plan: CellPlan, dimension: str) -> compiler.Statement:
     """Visitors of each value and day, by the days since they last were there."""
     bound = BoundValues()
-    query = _query(plan, dimension, frozenset({Metric.VISITORS}))
-    active = RowSelects(query, bound, seen_since=plan.since_ms, gone=plan.gone).active_days()
+    shape = _shape(plan, dimension, frozenset({Metric.VISITORS}))
+    active = RowSelects(shape, bound, seen_since=plan.since_ms, gone=plan.gone).active_days()
     value = "''" if dimension == cells.TOTAL else "k0"
     sql = f"""
         SELECT $site AS site, {bound(dimension)} AS dimension, value, CAST(day AS INTEGER) AS day,
@@ -170,31 +171,31 @@ def _visitors(plan: CellPlan, dimension: str) -> compiler.Statement:
 def _sums(plan: CellPlan, dimension: str) -> compiler.Statement:
     """The measures of the row parts for each value and day."""
     bound = BoundValues()
-    query = _query(
+    shape = _shape(
         plan, dimension, cells.metrics_of(dimension) - {Metric.VISITORS, Metric.PERCENTAGE}
     )
-    parts = RowSelects(query, bound)
-    wanted = compiler.measures_of(query)
+    selects = RowSelects(shape, bound)
     sums = ", ".join(
-        f"CAST({f'coalesce(sum({m}), 0)' if m in wanted else '0'} AS BIGINT) AS {m}"
+        f"CAST({f'coalesce(sum({m}), 0)' if m in shape.measures else '0'} AS BIGINT) AS {m}"
         for m in cells.SUMS
     )
     value = "''" if dimension == cells.TOTAL else "k0"
     day = "k0" if dimension == cells.TOTAL else "k1"
-    tables = f"WITH {', '.join(tables)} " if (tables := parts.tables()) else ""
-    sql = f"""{tables}
+    sql = f"""{compiler.with_sql(selects.tables())}
         SELECT $site AS site, {bound(dimension)} AS dimension, {value} AS value,
             CAST({day} AS INTEGER) AS day, {sums}
-        FROM ({compiler.union(parts.needed())})
+        FROM ({compiler.union(selects.needed())})
         GROUP BY ALL ORDER BY value, day"""
     return compiler.Statement(sql, {**bound.values, "site": plan.site})
 
 
-def _query(plan: CellPlan, dimension: str, metrics: frozenset[Metric]) -> Query:
+def _shape(plan: CellPlan, dimension: str, metrics: frozenset[Metric]) -> QueryShape:
     period = Period(
         localtime.day_start(plan.timezone, plan.first),
         localtime.day_start(plan.timezone, plan.end),
         plan.timezone,
     )
     keys = (Dimension.DAY,) if dimension == cells.TOTAL else (dimension, Dimension.DAY)
-    return Query(site=plan.site, metrics=tuple(sorted(metrics)), period=period, dimensions=keys)
+    return QueryShape.of(
+        Query(site=plan.site, metrics=tuple(sorted(metrics)), period=period, dimensions=keys)
+    )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
 from msgspec import structs
 
-from analytics import localtime
 from analytics.errors import Malformed
 from analytics.event import COOKIELESS
 from analytics.query import Query, Result, ResultRow
 from analytics.store.connection import Connection, Record, UnreadableValue, transaction
 from analytics.store.duckdb import hot_window
-from analytics.store.sql import cells, compiler, conditions, measures
+from analytics.store.sql import cells, compiler, measures, query_shape
+from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.time_buckets import label
 
 # An engagement ping makes no visitor. Each block of rows knows its highest visitor, so that
@@ -28,31 +29,31 @@ LIMIT 1
 
 def answer(connection: Connection, query: Query) -> Result:
     """Answer *query* from everything stored."""
-    compiler.check(query)
-    _check_patterns(connection, query)
+    shape = query_shape.check(query)
+    _check_patterns(connection, shape.filters.patterns)
     with transaction(connection):  # one state of rows and cells for all statements
         since = _kept_since(connection, query.site)
-        kept = _from(query, since)
+        shape = shape.starting(since)
         hot = hot_window.of(connection, query.site)
-        clean = cells.clean_days(connection, kept)
-        if hot is not None and not hot_window.holds(connection, hot, kept, clean):
-            raise hot_window.RowsEvicted(kept, hot.since, since)
+        clean = cells.clean_days(connection, shape)
+        if hot is not None and not hot_window.holds(connection, hot, shape, clean):
+            raise hot_window.RowsEvicted(shape.query, hot.since, since)
         compiled = (
-            compiler.compile_rows(kept)
+            compiler.compile_rows(shape)
             if clean is None
-            else cells.compile_cells(kept, clean, gone=hot is not None)
+            else cells.compile_cells(shape, clean, gone=hot is not None)
         )
         result = answered(connection, query, compiled)
-        visitor_days = counts_visitor_days(connection, kept)
+        visitor_days = counts_visitor_days(connection, shape)
     return structs.replace(result, visitor_days=visitor_days)
 
 
-def _check_patterns(connection: Connection, query: Query) -> None:
+def _check_patterns(connection: Connection, patterns: Sequence[str]) -> None:
     """The compiler checks everything but the one language that only the engine reads.
 
     It reads a pattern when there is a row to compare, so it is given one.
     """
-    for pattern in conditions.patterns(query.filters):
+    for pattern in patterns:
         try:
             connection.rows("SELECT regexp_matches('', ?)", [pattern])
         except UnreadableValue as exc:
@@ -70,31 +71,29 @@ def answered(connection: Connection, query: Query, compiled: compiler.CompiledQu
     return Result(rows=tuple(_row(query, record) for record in records), total_rows=total)
 
 
-def counts_visitor_days(connection: Connection, query: Query) -> bool:
-    """Whether it counts visitors over several days, and some of them are good for one day only."""
-    zone, start, end = query.period.timezone, query.period.start, query.period.end
-    if "visitors" not in compiler.measures_of(query):
+def counts_visitor_days(connection: Connection, shape: QueryShape) -> bool:
+    """Return whether visitors are counted over several days, some of them without a cookie.
+
+    The id of a visitor without a cookie lasts one day, so such a visitor counts once a day.
+    """
+    if "visitors" not in shape.measures or shape.first_day >= shape.last_day:
         return False
-    if localtime.day_of(zone, start) >= localtime.day_of(zone, end - 1):
-        return False
-    values = {"site": query.site, "start": start, "end": end, "bots": query.bots}
-    here = connection.rows(_COOKIELESS, {**values, "cookieless": COOKIELESS})
-    return bool(here) or hot_window.cookieless(connection, query)
+    query = shape.query
+    values: dict[str, object] = {
+        "site": query.site,
+        "start": query.period.start,
+        "end": query.period.end,
+        "bots": query.bots,
+        "cookieless": COOKIELESS,
+    }
+    stored = connection.rows(_COOKIELESS, values)
+    return bool(stored) or hot_window.cookieless(connection, shape)
 
 
 def _kept_since(connection: Connection, site: str) -> int:
     """The days of *site* that ended by then were deleted by retention."""
-    found = connection.rows("SELECT since FROM kept_since WHERE site = ?", [site])
-    return int(found[0][0]) if found else 0
-
-
-def _from(query: Query, since: int) -> Query:
-    """The query without what lies before *since*."""
-    start = max(query.period.start, since)
-    if start == query.period.start:
-        return query
-    period = structs.replace(query.period, start=start, end=max(query.period.end, start))
-    return structs.replace(query, period=period)
+    kept = connection.rows("SELECT since FROM kept_since WHERE site = ?", [site])
+    return int(kept[0][0]) if kept else 0
 
 
 def _row(query: Query, record: Record) -> ResultRow:

@@ -17,9 +17,10 @@ from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import writing
-from analytics.store.sql import cells, compiler
+from analytics.store.sql import cells
 from analytics.store.sql.cells import CleanDays
 from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 
 QUARTER_MS: Final = 15 * 60_000
@@ -59,13 +60,14 @@ def of(connection: Connection, site: str) -> HotWindow | None:
 
 
 def holds(
-    connection: Connection, window: HotWindow | None, query: Query, clean: CleanDays | None
+    connection: Connection, window: HotWindow | None, shape: QueryShape, clean: CleanDays | None
 ) -> bool:
-    """Whether *query* can be answered here, from the days that are *clean* and from rows."""
+    """Return whether this replica can answer a query, from its *clean* days and from rows."""
     if window is None:
         return True
+    query = shape.query
     if query.period.start >= window.since:
-        return not (compiler.follows_visits(query) and _began_before(connection, window, query))
+        return not (shape.follows_visits and _began_before(connection, window, query))
     return clean is not None and clean.end_ms >= min(window.since, query.period.end)
 
 
@@ -89,10 +91,12 @@ def _began_before(connection: Connection, window: HotWindow, query: Query) -> bo
     return bool(found)
 
 
-def cookieless(connection: Connection, query: Query) -> bool:
-    """Whether, on gone days of the period, visitors came who are good for one day only."""
-    zone, start, end = query.period.timezone, query.period.start, query.period.end
-    days = [query.site, localtime.day_of(zone, start), localtime.day_of(zone, end - 1)]
+def cookieless(connection: Connection, shape: QueryShape) -> bool:
+    """Return whether the evicted days of the period had visitors without a cookie.
+
+    The ids of such visitors last one day.
+    """
+    days = [shape.query.site, shape.first_day, shape.last_day]
     return bool(
         connection.rows(
             "SELECT 1 FROM cookieless_days WHERE site = ? AND day >= ? AND day <= ? LIMIT 1", days
@@ -147,7 +151,7 @@ def _remember(connection: Connection, site: str, timezone: str, first: int, befo
         keys = (Dimension.DAY,) if dimension == cells.TOTAL else (dimension, Dimension.DAY)
         query = Query(site=site, metrics=(Metric.VISITORS,), period=period, dimensions=keys)
         value = "''" if dimension == cells.TOTAL else "k0"
-        active = RowSelects(query, bound).active_days()
+        active = RowSelects(QueryShape.of(query), bound).active_days()
         named = bound(dimension)
         # Whose salt is forgotten does not come back.
         fresh = f"(visitor < {COOKIELESS} OR day >= {bound(day - _SALT_DAYS)})"
@@ -165,7 +169,7 @@ def _remember(connection: Connection, site: str, timezone: str, first: int, befo
     query = Query(site=site, metrics=(Metric.VISITORS,), period=period, dimensions=(Dimension.DAY,))
     connection.run(
         "INSERT INTO cookieless_days SELECT DISTINCT $site, CAST(day AS INTEGER) FROM"
-        f" ({RowSelects(query, bound).active_days()}) WHERE visitor >= {COOKIELESS}",
+        f" ({RowSelects(QueryShape.of(query), bound).active_days()}) WHERE visitor >= {COOKIELESS}",
         {**bound.values, "site": site},
     )
 

@@ -18,6 +18,7 @@ from analytics.query import Query, Result
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import executor
 from analytics.store.sql import compiler
+from analytics.store.sql.query_shape import QueryShape
 
 _SUFFIX: Final = "partial.parquet"
 
@@ -35,7 +36,8 @@ class PartialAnswer(NamedTuple):
 
 def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
     """The partial answer to *query* from the rows of *connection*."""
-    compiled = compiler.compile_partial(query)
+    shape = QueryShape.of(query)
+    compiled = compiler.compile_partial(shape)
     path = scratch / f"{uuid4().hex}.{_SUFFIX}"
     target = str(path).replace("'", "''")
     try:
@@ -45,7 +47,7 @@ def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
             everyone = 0
             if compiled.everyone is not None:
                 ((everyone,),) = connection.rows(*compiled.everyone)
-            visitor_days = executor.counts_visitor_days(connection, query)
+            visitor_days = executor.counts_visitor_days(connection, shape)
         return PartialAnswer(path.read_bytes(), int(everyone), visitor_days)
     finally:
         path.unlink(missing_ok=True)
@@ -62,7 +64,7 @@ def merge(
             path.write_bytes(partial.sums)
         files = str(scratch / f"{run}-*.{_SUFFIX}")
         everyone = sum(partial.everyone for partial in partials)
-        compiled = compiler.compile_merged(query, files, everyone)
+        compiled = compiler.compile_merged(QueryShape.of(query), files, everyone)
         result = executor.answered(connection, query, compiled)
     finally:
         for path in paths:

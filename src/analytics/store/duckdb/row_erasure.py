@@ -17,7 +17,9 @@ from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
 from analytics.query import Query
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import hot_window, writing
+from analytics.store.sql.compiler import with_sql
 from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 
 OF_VISITOR: Final = "site = $site AND visitor = $visitor"
@@ -101,10 +103,9 @@ def erase_visits(connection: Connection, query: Query) -> tuple[MatchingVisits, 
 def _chosen(connection: Connection, query: Query) -> Iterator[frozenset[int]]:
     """Put the rows for which *query* asks into the table `chosen`; their visits."""
     bound = BoundValues()
-    parts = RowSelects(query, bound)
-    tables = f"WITH {', '.join(tables)} " if (tables := parts.tables()) else ""
+    selects = RowSelects(QueryShape.of(query), bound)
     connection.run(
-        f"CREATE OR REPLACE TEMP TABLE chosen AS {tables}{parts.matching()}",
+        f"CREATE OR REPLACE TEMP TABLE chosen AS {with_sql(selects.tables())}{selects.matching()}",
         {**bound.values, "site": query.site},
     )
     yield frozenset(

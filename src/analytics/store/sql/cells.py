@@ -25,6 +25,7 @@ from analytics.store.sql import columns, compiler, measures
 from analytics.store.sql.columns import PAGE_COLUMNS, VISIT_COLUMNS
 from analytics.store.sql.compiler import CompiledQuery
 from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 from analytics.store.sql.time_buckets import bucket_sql
 
@@ -79,8 +80,9 @@ class CleanDays(NamedTuple):
     end_ms: int
 
 
-def clean_days(connection: Connection, query: Query) -> CleanDays | None:
-    """Which days of *query* cells can answer; None when it is rows alone."""
+def clean_days(connection: Connection, shape: QueryShape) -> CleanDays | None:
+    """Return the days of a query that cells can answer, or None if only rows can answer it."""
+    query = shape.query
     if not _has_cells(query):
         return None
     zone, start, end = query.period.timezone, query.period.start, query.period.end
@@ -97,7 +99,7 @@ def clean_days(connection: Connection, query: Query) -> CleanDays | None:
         if not localtime.is_day_start(zone, end):
             return None
         until = localtime.day_of(zone, end)
-    first = localtime.day_of(zone, start)
+    first = shape.first_day
     return CleanDays(first, until, localtime.day_start(zone, until)) if first < until else None
 
 
@@ -114,59 +116,59 @@ def _has_cells(query: Query) -> bool:
     )
 
 
-def compile_cells(query: Query, clean: CleanDays, *, gone: bool = False) -> CompiledQuery:
-    """The statements that answer *query* from cells, and from rows after the clean days.
+def compile_cells(shape: QueryShape, clean: CleanDays, *, gone: bool = False) -> CompiledQuery:
+    """Return the statements that answer a query from cells, and from rows after the clean days.
 
-    *gone*: of clean days, rows may be gone, and `last_seen` has their visitors.
+    *gone*: rows of clean days may have been evicted; `last_seen` has their visitors.
     """
+    query = shape.query
     bound = BoundValues()
-    parts = [_sums(query, clean, bound)]
+    parts = [_sums(shape, clean, bound)]
     everyone = []
-    if "visitors" in compiler.measures_of(query):
-        parts.append(_visitors(query, query.dimensions, clean, bound))
+    if "visitors" in shape.measures:
+        parts.append(_visitors(shape, query.dimensions, clean, bound))
     if Metric.PERCENTAGE in query.metrics:
-        everyone.append(_visitors(query, (), clean, bound))
+        everyone.append(_visitors(shape, (), clean, bound))
     tables: list[str] = []
     if clean.end_ms < query.period.end:
         rows = RowSelects(
-            query, bound, start=clean.end_ms, seen_since=query.period.start, gone=gone
+            shape, bound, start=clean.end_ms, seen_since=query.period.start, gone=gone
         )
         parts += rows.needed()
         everyone += rows.everyone()
         tables = rows.tables()
-    return compiler.assemble(query, parts, everyone, tables, bound)
+    return compiler.assemble(shape, parts, everyone, tables, bound)
 
 
 def _visitors(
-    query: Query, dimensions: tuple[str, ...], clean: CleanDays, bound: BoundValues
+    shape: QueryShape, dimensions: tuple[str, ...], clean: CleanDays, bound: BoundValues
 ) -> str:
     """Each visitor once in each bucket: on the first of its days that he came."""
     first = bound(clean.first)
     for dimension in dimensions:
         if dimension in TIME_DIMENSIONS:
-            first = f"greatest({first}, {bucket_sql(dimension, 'day', query)})"
+            first = f"greatest({first}, {bucket_sql(dimension, 'day', shape.first_day)})"
     where = f"{_where(dimensions, clean, bound)} AND gap > day - {first}"
     return (
-        f"SELECT {_keys(query, dimensions)} sum(visitors) AS visitors FROM cell_visitors"
+        f"SELECT {_keys(dimensions, shape.first_day)} sum(visitors) AS visitors FROM cell_visitors"
         f" WHERE {where} GROUP BY ALL"
     )
 
 
-def _sums(query: Query, clean: CleanDays, bound: BoundValues) -> str:
-    wanted = compiler.measures_of(query)
-    sums = "".join(f"sum({m}) AS {m}, " for m in SUMS if m in wanted)
-    by_event, by_visit = RowSelects.sources(wanted, by_page=compiler.split_by_page(query))
-    evidence = [*(["events"] if by_event else []), *(["begun"] if by_visit else [])]
+def _sums(shape: QueryShape, clean: CleanDays, bound: BoundValues) -> str:
+    dimensions = shape.query.dimensions
+    sums = "".join(f"sum({m}) AS {m}, " for m in SUMS if m in shape.measures)
+    evidence = ["events"] * shape.counts_events + ["begun"] * shape.counts_visits
     return (
-        f"SELECT {_keys(query, query.dimensions)} {sums}"
+        f"SELECT {_keys(dimensions, shape.first_day)} {sums}"
         f" CAST(sum({' + '.join(evidence)}) > 0 AS INTEGER) AS present"
-        f" FROM cell_sums WHERE {_where(query.dimensions, clean, bound)} GROUP BY ALL"
+        f" FROM cell_sums WHERE {_where(dimensions, clean, bound)} GROUP BY ALL"
     )
 
 
-def _keys(query: Query, dimensions: tuple[str, ...]) -> str:
+def _keys(dimensions: tuple[str, ...], first_day: int) -> str:
     return "".join(
-        f"{bucket_sql(d, 'day', query) if d in TIME_DIMENSIONS else 'value'} AS k{i}, "
+        f"{bucket_sql(d, 'day', first_day) if d in TIME_DIMENSIONS else 'value'} AS k{i}, "
         for i, d in enumerate(dimensions)
     )
 

@@ -6,12 +6,12 @@ large must never reach it. Pages, both versions of the API and the Spark job all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from analytics import bounds
 from analytics.errors import Malformed
-from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op, Query
+from analytics.query import Compare, HasDone, Op, Query
+from analytics.store.sql.filter_shape import walk
 
 SEARCHING: Final = frozenset({Op.CONTAINS, Op.CONTAINS_NOT, Op.MATCHES, Op.MATCHES_NOT})
 """Operators that read through the text of every row."""
@@ -19,7 +19,7 @@ SEARCHING: Final = frozenset({Op.CONTAINS, Op.CONTAINS_NOT, Op.MATCHES, Op.MATCH
 
 def check(query: Query) -> None:
     """Raise `Malformed` for a question that is larger than one may be."""
-    every = [*_every(query.filters)]
+    every = [each for each, _ in walk(query.filters)]
     comparisons = [each for each in every if isinstance(each, Compare)]
     searched = [v for each in comparisons if each.op in SEARCHING for v in each.values]
     _at_most(bounds.DIMENSIONS, len(query.dimensions), "dimensions", "dimensions")
@@ -48,16 +48,3 @@ def _at_most(most: int, count: int, field: str, what: str) -> None:
         raise Malformed(
             field, f"a question has at most {most:,} {what}, and this one has {count:,}"
         )
-
-
-def _every(filters: Iterable[Filter]) -> Iterator[Filter]:
-    """Yield each of *filters* and what lies in it."""
-    for each in filters:
-        yield each
-        match each:
-            case All(inner) | Any(inner):
-                yield from _every(inner)
-            case Not(one) | HasDone(one):
-                yield from _every((one,))
-            case Compare():
-                pass

@@ -7,13 +7,14 @@ does. Each part is a select with the query's keys (`k0`, `k1`…) and some measu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from analytics import localtime
-from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
+from analytics.query import TIME_DIMENSIONS, Dimension, Metric
 from analytics.store.sql import columns, measures
-from analytics.store.sql.conditions import BoundValues, Conditions, column_sql, needs_span
+from analytics.store.sql.conditions import BoundValues, Conditions, column_sql
+from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.time_buckets import bucket_sql
 
 # One row of the period, as event: r; its visit's last pageview: rx.
@@ -39,33 +40,29 @@ class RowSelects:
 
     def __init__(
         self,
-        query: Query,
+        shape: QueryShape,
         bound: BoundValues,
         *,
         start: int | None = None,
         seen_since: int | None = None,
         gone: bool = False,
     ) -> None:
+        query = shape.query
+        self._shape = shape
         self._query = query
         self._bound = bound
         self._start = query.period.start if start is None else start
         self._end = query.period.end
         self._seen_since = seen_since
         self._gone = gone
-        self._conditions = Conditions(query.filters, bound)
-        self._by_page = any(d in columns.PAGE_COLUMNS for d in query.dimensions)
-        self._wanted = measures.needed(query.metrics, by_page=self._by_page)
-        self._exits_joined = self._conditions.by_exit or any(
-            dimension in columns.EXIT_COLUMNS for dimension in query.dimensions
-        )
+        self._conditions = Conditions(query.filters, shape.filters, bound)
 
     def needed(self) -> list[str]:
         """The parts that the query's metrics are made of."""
-        by_event, _ = self.sources(self._wanted, by_page=self._by_page)
         parts: list[str] = []
-        if by_event:
+        if self._shape.counts_events:
             parts.append(self._events())
-        if self._seen_since is not None and "visitors" in self._wanted:
+        if self._seen_since is not None and "visitors" in self._shape.measures:
             parts.append(self._newcomers(self._query.dimensions))
         if self._wants(measures.VISIT_MEASURES):
             parts.append(self._visits())
@@ -76,16 +73,6 @@ class RowSelects:
         if self._wants(measures.EXIT_MEASURES):
             parts.append(self._exits())
         return parts
-
-    @staticmethod
-    def sources(wanted: Collection[str], *, by_page: bool) -> tuple[bool, bool]:
-        """Whether a row of the answer exists because of an event there, and of a visit there.
-
-        Visits do not count where they are split by page, for they are where they entered.
-        """
-        visits = not by_page and not set(measures.VISIT_MEASURES).isdisjoint(wanted)
-        of_events = {*measures.EVENT_MEASURES, *measures.REVENUE_MEASURES}
-        return not visits or not of_events.isdisjoint(wanted), visits
 
     def active_days(self) -> str:
         """Each visitor's active days, once for every key that is no time (`day` is).
@@ -122,11 +109,6 @@ class RowSelects:
             f"SELECT r.session AS session, r.event_id AS event_id FROM {self._rows()} WHERE {where}"
         )
 
-    @property
-    def follows_visits(self) -> bool:
-        """Whether rows outside the period matter, of visits that have some inside."""
-        return self._needs_exits or needs_span(self._query.filters)
-
     def everyone(self) -> list[str]:
         """The visitors under the same filters, all keys together."""
         if Metric.PERCENTAGE not in self._query.metrics:
@@ -140,17 +122,13 @@ class RowSelects:
     def tables(self) -> list[str]:
         """What the parts refer to, in order."""
         tables: list[str] = []
-        if self.follows_visits:
+        if self._shape.follows_visits:
             tables.append(self._span())
-        if self._needs_exits:
+        if self._shape.needs_exits:
             tables.append(_EXITS)
-        if self._conditions.by_event and self._of_visits():
+        if self._shape.filters.by_event and self._shape.of_visits:
             tables.append(self._chosen())
         return tables
-
-    @property
-    def _needs_exits(self) -> bool:
-        return self._exits_joined or self._wants(measures.EXIT_MEASURES)
 
     def _events(self) -> str:
         """Events, by when they happened. A ping is not an event."""
@@ -198,8 +176,9 @@ class RowSelects:
 
     def _seen_there(self, dimensions: Sequence[str]) -> str:
         """Visitors of `now` by key, who were there on gone days from `seen_since` on."""
+        first_day = self._shape.first_day
         keys = [
-            bucket_sql(d, "day", self._query) if d in TIME_DIMENSIONS else "k0" for d in dimensions
+            bucket_sql(d, "day", first_day) if d in TIME_DIMENSIONS else "k0" for d in dimensions
         ]
         named = [d for d in dimensions if d not in TIME_DIMENSIONS]
         first = localtime.day_of(self._query.period.timezone, self._seen_since or 0)
@@ -215,7 +194,7 @@ class RowSelects:
         """Visits, by when they began; split by page, by where they entered."""
         keys = self._keys(self._query.dimensions, "r.session_start", entry=True)
         chosen = {
-            "present": "0" if self._by_page else "CAST(sum(r.opens) > 0 AS INTEGER)",
+            "present": "0" if self._shape.by_page else "CAST(sum(r.opens) > 0 AS INTEGER)",
             "begun": "sum(r.opens)",
             "engages": "sum(r.engages)",
             "duration_ms": "sum(r.gap_ms)",
@@ -263,7 +242,7 @@ class RowSelects:
         shown = [
             f"{sql} AS {name}"
             for name, sql in chosen.items()
-            if name in self._wanted or name in always
+            if name in self._shape.measures or name in always
         ]
         select = f"SELECT {', '.join([*keys, *shown])} FROM {self._rows(exits=exits)}"
         # In one group rather than in none: only what is grouped goes to disk when it outgrows
@@ -271,7 +250,7 @@ class RowSelects:
         return f"{select} WHERE {where}{_group_by(len(keys)) or _ONE_GROUP}"
 
     def _rows(self, *, exits: bool = False) -> str:
-        if exits or self._exits_joined:
+        if exits or self._shape.joins_exits:
             return "rows r LEFT JOIN exits rx ON rx.session = r.session"
         return "rows r"
 
@@ -292,18 +271,15 @@ class RowSelects:
 
     def _visits_where(self) -> str:
         """The rows of visits that have an event for which the filters hold."""
-        if self._conditions.by_event:
+        if self._shape.filters.by_event:
             return f"{self._begun_where()} AND r.session IN (SELECT session FROM chosen)"
         return f"{self._begun_where()} AND {self._conditions.of_event('r')}"
 
     def _pages_where(self) -> str:
         """Of those, the rows of pages that the filters do not leave out."""
-        if self._conditions.by_event:
+        if self._shape.filters.by_event:
             return f"{self._visits_where()} AND {self._conditions.of_page('r')}"
         return self._visits_where()
-
-    def _of_visits(self) -> bool:
-        return any(metric in measures.VISIT_METRICS for metric in self._query.metrics)
 
     def _chosen(self) -> str:
         where = f"{self._begun_where()} AND r.name <> 'engagement'"
@@ -346,11 +322,11 @@ class RowSelects:
             case Dimension.HOUR:
                 return f"{local} // {localtime.HOUR_MS}"
             case Dimension.DAY | Dimension.WEEK | Dimension.MONTH:
-                return bucket_sql(dimension, day, self._query)
+                return bucket_sql(dimension, day, self._shape.first_day)
         return None
 
     def _wants(self, some: Sequence[str]) -> bool:
-        return not self._wanted.isdisjoint(some)
+        return not self._shape.measures.isdisjoint(some)
 
 
 def _group_by(keys: int) -> str:

@@ -83,13 +83,15 @@ def _keys(dimension: str, period: Period) -> Iterator[int]:
             day = (day + timedelta(31)).replace(day=1)
 
 
-def bucket_sql(dimension: str, day: str, query: Query) -> str:
-    """The first day of the bucket in which *day* (SQL) lies; a week's is cut by the period."""
+def bucket_sql(dimension: str, day: str, first_day: int) -> str:
+    """Return the SQL of the first day of the bucket in which *day* (SQL) lies.
+
+    Days are counted since 1970-01-01. The first week begins with *first_day*, the period's first.
+    """
     match dimension:
         case Dimension.WEEK:
-            first = localtime.day_of(query.period.timezone, query.period.start)
             # Day 0 was a Thursday.
-            return f"greatest({day} - ({day} + 3) % 7, {first})"
+            return f"greatest({day} - ({day} + 3) % 7, {first_day})"
         case Dimension.MONTH:
             month = f"date_trunc('month', DATE '1970-01-01' + CAST({day} AS INTEGER))"
             return f"CAST(CAST({month} AS DATE) - DATE '1970-01-01' AS BIGINT)"
