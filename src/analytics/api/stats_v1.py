@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from analytics import bounds, date_range, parsing
+from analytics import bounds, date_range, dimension_facts, parsing
 from analytics.api import query_json
 from analytics.api.access import StatsAccess
 from analytics.api.figure_json import shown
@@ -21,7 +21,7 @@ from analytics.errors import Malformed
 from analytics.parsing import whole_number
 from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query, Result
 from analytics.site import Site
-from analytics.store.sql import columns, query_cost, time_buckets
+from analytics.store.sql import query_cost, time_buckets
 from analytics.suggestions import unknown
 
 _USUAL_PERIOD: Final = "30d"
@@ -96,7 +96,7 @@ class StatsV1:
             raise Malformed("property", "is missing; send a dimension, such as visit:source")
         dimension = query_json.dimension(property_name, "property")
         query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
-        name = columns.property_key(dimension) or dimension.rpartition(":")[2]
+        name = dimension_facts.property_key(dimension) or dimension.rpartition(":")[2]
         result = await self._access.store.query(query)
         return JSONResponse(
             {

@@ -5,36 +5,11 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Literal, NamedTuple
 
+from analytics.metric_facts import METRICS, Unit
 from analytics.query import Figure, Metric
 
-LABELS: Final[dict[Metric, str]] = {
-    Metric.VISITORS: "Unique visitors",
-    Metric.VISITS: "Visits",
-    Metric.PAGEVIEWS: "Pageviews",
-    Metric.VIEWS_PER_VISIT: "Views per visit",
-    Metric.BOUNCE_RATE: "Bounce rate",
-    Metric.VISIT_DURATION: "Visit duration",
-    Metric.EVENTS: "Events",
-    Metric.TIME_ON_PAGE: "Time on page",
-    Metric.SCROLL_DEPTH: "Scroll depth",
-    Metric.EXITS: "Exits",
-    Metric.PERCENTAGE: "Share",
-    Metric.TOTAL_REVENUE: "Revenue",
-    Metric.AVERAGE_REVENUE: "Average revenue",
-}
-
-SHORT_LABELS: Final[dict[Metric, str]] = {
-    **LABELS,
-    Metric.VISITORS: "Visitors",
-    Metric.VIEWS_PER_VISIT: "Views/visit",
-    Metric.VISIT_DURATION: "Duration",
-    Metric.BOUNCE_RATE: "Bounce",
-    Metric.SCROLL_DEPTH: "Scroll",
-}
-
-_PERCENT: Final = {Metric.BOUNCE_RATE, Metric.SCROLL_DEPTH, Metric.PERCENTAGE}
-_SECONDS: Final = {Metric.VISIT_DURATION, Metric.TIME_ON_PAGE}
-_LESS_IS_BETTER: Final = {Metric.BOUNCE_RATE}
+LABELS: Final = {metric: facts.label for metric, facts in METRICS.items()}
+SHORT_LABELS: Final = {metric: facts.column_label for metric, facts in METRICS.items()}
 NOTHING: Final = "–"
 
 Tone = Literal["good", "bad", "flat"]
@@ -82,11 +57,11 @@ def read(metric: Metric, value: Figure) -> str:
     amount = number(value)
     if amount is None:
         return NOTHING if value is None else str(value)
-    if metric in _PERCENT:
+    if METRICS[metric].unit is Unit.PERCENT:
         return f"{amount:g}%"
-    if metric in _SECONDS:
+    if METRICS[metric].unit is Unit.SECONDS:
         return duration(amount)
-    if metric is Metric.VIEWS_PER_VISIT:
+    if METRICS[metric].unit is Unit.MEAN:
         return f"{amount:.2f}".rstrip("0").rstrip(".")
     return short(amount)
 
@@ -94,7 +69,8 @@ def read(metric: Metric, value: Figure) -> str:
 def exact(metric: Metric, value: Figure) -> str:
     """The figure in full, for a tooltip and for the table beside the plot."""
     amount = number(value)
-    if amount is not None and metric not in _PERCENT | _SECONDS and amount == int(amount):
+    plain = METRICS[metric].unit not in (Unit.PERCENT, Unit.SECONDS)
+    if amount is not None and plain and amount == int(amount):
         return f"{int(amount):,}"
     return read(metric, value)
 
@@ -107,13 +83,13 @@ def change(metric: Metric, now: Figure, before: Figure) -> FigureChange | None:
     if not current and not previous:
         return None
     difference = current - previous
-    if previous == 0 and metric not in _PERCENT:
+    points = METRICS[metric].unit is Unit.PERCENT
+    if previous == 0 and not points:
         return None  # no percentage of nothing says anything
-    points = metric in _PERCENT
     size = abs(difference) if points else abs(difference) / previous * 100
     rounded = int(size + 0.5)
     if rounded == 0:
         return FigureChange("0 pts" if points else "0%", "flat", "flat")
-    better = (difference > 0) != (metric in _LESS_IS_BETTER)
+    better = (difference > 0) != METRICS[metric].lower_is_better
     text = f"{rounded} {'pt' if rounded == 1 else 'pts'}" if points else f"{rounded:,}%"
     return FigureChange(text, "up" if difference > 0 else "down", "good" if better else "bad")

@@ -9,50 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from analytics import dimension_facts
 from analytics.errors import Malformed
-from analytics.query import PROPERTY_PREFIX, TIME_DIMENSIONS, Compare, Dimension, Op
+from analytics.query import PROPERTY_PREFIX, Compare, Dimension, Op
 from analytics.suggestions import unknown
 
 MAX_FILTERS: Final = 20
 MAX_VALUE_CHARS: Final = 2000
 _PROPERTY: Final = "props:"
-_SPECIAL: Final = {Dimension.NAME: "event"}
-
-DIMENSIONS: Final[dict[str, str]] = {
-    _SPECIAL.get(dimension, dimension.split(":", 1)[1]): dimension.value
-    for dimension in Dimension
-    if dimension not in TIME_DIMENSIONS
-}
+DIMENSIONS: Final = {facts.name: each for each, facts in dimension_facts.DIMENSIONS.items()}
 """Each name in the query string with its dimension."""
 
-LABELS: Final[dict[str, str]] = {
-    "page": "Page",
-    "entry_page": "Entry page",
-    "exit_page": "Exit page",
-    "hostname": "Hostname",
-    "title": "Title",
-    "source": "Source",
-    "channel": "Channel",
-    "referrer": "Referrer",
-    "utm_source": "UTM source",
-    "utm_medium": "UTM medium",
-    "utm_campaign": "UTM campaign",
-    "utm_content": "UTM content",
-    "utm_term": "UTM term",
-    "country": "Country",
-    "region": "Region",
-    "city": "City",
-    "device": "Device",
-    "browser": "Browser",
-    "browser_version": "Browser version",
-    "os": "Operating system",
-    "os_version": "System version",
-    "screen": "Screen",
-    "language": "Language",
-    "event": "Event",
-    "entry_page_hostname": "Entry hostname",
-    "exit_page_hostname": "Exit hostname",
-}
+LABELS: Final = {facts.name: facts.label for facts in dimension_facts.DIMENSIONS.values()}
+"""Each name in the query string with what people call it, in the order of the menus."""
 
 OPERATORS: Final[dict[Op, str]] = {
     Op.IS: "is",
@@ -82,10 +51,8 @@ class Condition(NamedTuple):
 
 def is_about_events(conditions: Iterable[Condition]) -> bool:
     """Return whether *conditions* choose events by what a plain pageview lacks: name, property."""
-    return any(
-        each.name == _SPECIAL[Dimension.NAME] or each.name.startswith(_PROPERTY)
-        for each in conditions
-    )
+    by_name = dimension_facts.DIMENSIONS[Dimension.NAME].name
+    return any(each.name == by_name or each.name.startswith(_PROPERTY) for each in conditions)
 
 
 def label(name: str) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from analytics import dimension_facts
 from analytics.dashboard import display_names, figure_format, filters
 from analytics.dashboard.panels import Tab
 from analytics.dashboard.report_url import ReportUrl
 from analytics.event import ENGAGEMENT, PAGEVIEW
 from analytics.query import Compare, Dimension, Filter, Metric, Op, Order, Period, Query, Result
-from analytics.store.sql import columns
 
 
 class ListRow(NamedTuple):
@@ -86,7 +86,7 @@ def query(
     if tab.key == "event":
         conditions += (Compare(Op.IS_NOT, Dimension.NAME, (PAGEVIEW, ENGAGEMENT)),)
     if tab.key == "props":
-        conditions += (Compare(Op.IS_NOT, dimension, (columns.blank(dimension),)),)
+        conditions += (Compare(Op.IS_NOT, dimension, (dimension_facts.blank(dimension),)),)
     if search:
         conditions += (_search(tab, dimension, search),)
     return Query(

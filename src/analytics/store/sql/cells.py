@@ -18,11 +18,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from analytics import localtime
+from analytics import dimension_facts, localtime
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
 from analytics.store.connection import Connection
 from analytics.store.sql import columns, compiler, measures
-from analytics.store.sql.columns import PAGE_COLUMNS, VISIT_COLUMNS
 from analytics.store.sql.compiler import CompiledQuery
 from analytics.store.sql.conditions import BoundValues
 from analytics.store.sql.query_shape import QueryShape
@@ -34,27 +33,11 @@ NEVER: Final = 2**31 - 1
 TOTAL: Final = columns.TOTAL
 """The dimension of the cells of the whole site."""
 
-_LEFT_OUT: Final = (
-    Dimension.ENTRY_HOSTNAME,
-    Dimension.BROWSER_VERSION,
-    Dimension.OS_VERSION,
-)
-DIMENSIONS: Final = (*PAGE_COLUMNS, *(d for d in VISIT_COLUMNS if d not in _LEFT_OUT))
+DIMENSIONS: Final = tuple(each for each, facts in dimension_facts.DIMENSIONS.items() if facts.cells)
 """The dimensions that have cells, besides the site as a whole."""
 
-_EVERYWHERE: Final = frozenset(
-    {
-        Metric.VISITORS,
-        Metric.VISITS,
-        Metric.PAGEVIEWS,
-        Metric.EVENTS,
-        Metric.VIEWS_PER_VISIT,
-        Metric.BOUNCE_RATE,
-        Metric.VISIT_DURATION,
-        Metric.PERCENTAGE,
-    }
-)
-_BY_PAGE: Final = frozenset({Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS})
+_PAGE: Final = frozenset(Metric) - measures.REVENUE_METRICS
+_EVERYWHERE: Final = _PAGE - measures.PAGE_METRICS
 SUMS: Final = (
     "pageviews",
     "events",
@@ -69,7 +52,7 @@ SUMS: Final = (
 
 def metrics_of(dimension: str) -> frozenset[Metric]:
     """What the cells of *dimension* can answer."""
-    return _EVERYWHERE | _BY_PAGE if dimension == Dimension.PAGE else _EVERYWHERE
+    return _PAGE if dimension == Dimension.PAGE else _EVERYWHERE
 
 
 class CleanDays(NamedTuple):

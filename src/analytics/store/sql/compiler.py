@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from analytics import dimension_facts
 from analytics.query import TIME_DIMENSIONS, Metric, Order, Query
-from analytics.store.sql import columns, measures
+from analytics.store.sql import measures
 from analytics.store.sql.conditions import BoundValues
 from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
@@ -135,7 +136,7 @@ def with_sql(tables: Sequence[str]) -> str:
 def _label(dimension: str, key: str) -> str:
     if dimension in TIME_DIMENSIONS:
         return f"{key} AS {key}"
-    return f"CASE WHEN {key} = '' THEN '{columns.blank(dimension)}' ELSE {key} END AS {key}"
+    return f"CASE WHEN {key} = '' THEN '{dimension_facts.blank(dimension)}' ELSE {key} END AS {key}"
 
 
 def _order_sql(query: Query, keys: Sequence[str], bound: BoundValues) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from analytics import dimension_facts
 from analytics.errors import Malformed
 from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op
 from analytics.store.sql import columns
@@ -100,7 +101,7 @@ class Conditions:
             # One pass over the text for all of them; a chain of OR would be one for each.
             pattern = self._text(any_of(map(re.escape, values)), comparison)
             return f"regexp_matches({column}, {pattern}, 'c')"
-        if columns.blank(comparison.dimension) in values:
+        if dimension_facts.blank(comparison.dimension) in values:
             values.append("")  # the answer shows the blank by that name
         return f"({column} IN ({', '.join(self._text(v, comparison) for v in values)}))"
 
@@ -115,6 +116,6 @@ def column_sql(dimension: str, row: str, bound: BoundValues) -> str:
         return f"{row}.{columns.VISIT_COLUMNS[dimension]}"
     if dimension in columns.EXIT_COLUMNS:
         return f"coalesce({row}x.{columns.EXIT_COLUMNS[dimension]}, '')"
-    if (key := columns.property_key(dimension)) is not None:
+    if (key := dimension_facts.property_key(dimension)) is not None:
         return f"coalesce({row}.props[{bound(key)}], '')"
     return f"{row}.{columns.EVENT_COLUMNS[dimension]}"

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from analytics import metric_facts
+from analytics.metric_facts import Counted, Unit
 from analytics.query import Figure, Metric
 
 # By the time of the event.
@@ -38,20 +40,9 @@ _NEEDS: Final[Mapping[Metric, tuple[str, ...]]] = {
     Metric.EXITS: EXIT_MEASURES,
 }
 
-VISIT_METRICS: Final = frozenset(
-    {
-        Metric.VISITS,
-        Metric.VIEWS_PER_VISIT,
-        Metric.BOUNCE_RATE,
-        Metric.VISIT_DURATION,
-        Metric.TIME_ON_PAGE,
-        Metric.SCROLL_DEPTH,
-        Metric.EXITS,
-    }
-)
-
-REVENUE_METRICS: Final = frozenset({Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE})
-"""None of them where currencies are mixed, since those do not add up."""
+VISIT_METRICS: Final = metric_facts.counted_over(Counted.VISITS, Counted.PAGES)
+PAGE_METRICS: Final = metric_facts.counted_over(Counted.PAGES)
+REVENUE_METRICS: Final = metric_facts.having(Unit.MONEY)
 
 
 def needed(metrics: Iterable[Metric], *, by_page: bool) -> frozenset[str]:

@@ -133,9 +133,7 @@ def _check_metrics(shape: QueryShape) -> None:
             )
         if metric is Metric.EXITS and not by_path:
             raise Malformed("metrics", "exits needs the dimension event:page")
-        if metric in (Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH) and not (
-            by_path or shape.filters.by_page
-        ):
+        if metric in measures.PAGE_METRICS and not (by_path or shape.filters.by_page):
             raise Malformed("metrics", f"{metric} needs a filter or the dimension event:page")
 
 
