@@ -20,6 +20,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests import configuration
 from tests.authority import Identity
+from tests.job.programs import count_records, name_interpreter
 from tests.secured import Started, by_certificate, by_scram
 from tests.spark import StandaloneSpark, free_port
 
@@ -175,37 +176,17 @@ async def test_it_reads_kafka_by_every_way_to_log_in(
     async with KafkaLog(secured_kafka) as log:
         await log.append([hit(1)])
         there = sum(end.offset for _, end in await log.ends())
-    script = tmp_path / "count.py"
-    script.write_text(COUNT)
     files = [
         configuration.write(tmp_path / f"{n}.toml", Settings(kafka=each))
         for n, each in enumerate(ways)
     ]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(script), *map(str, files), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, count_records.__file__, *map(str, files)),
+        stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()
+    assert process.returncode == 0
     assert out.decode().split() == [str(there)] * 3
-
-
-COUNT = """
-import sys
-from pathlib import Path
-from analytics.localcluster.jars import Jars
-from analytics.job import spark
-from analytics.settings import load
-
-ours = [load(Path(name), {}, environment={}) for name in sys.argv[1:]]
-jars = sorted(Jars(ours[0].cluster, print).of("spark").glob("*.jar"))
-plan = spark.Plan("local[1]", Path("checkpoint"), jars, 512, 1)
-session = spark.session(plan)
-for each in ours:
-    sources = [spark.Source(number, None, 1000) for number in range(each.kafka.partitions)]
-    options = [spark.source_options(each.kafka, source) for source in sources]
-    counts = [session.read.format("kafka").options(**o).load().count() for o in options]
-    print(sum(counts), flush=True)
-session.stop()
-"""
 
 
 @pytest.mark.parametrize("way", ["setting", "environment", "default"])
@@ -220,8 +201,6 @@ async def test_executors_elsewhere_run_the_interpreter_that_is_named_or_else_the
         wrapper.chmod(0o755)
     defaults = {"spark.pyspark.python": str(named)} if way == "setting" else {}
     by_environment = {"setting": other, "environment": named, "default": None}[way]
-    script = tmp_path / "interpreter.py"
-    script.write_text(INTERPRETER)
     with StandaloneSpark(tmp_path / "spark", defaults=defaults) as spark:
         spark.start_worker("worker")
         environment = {
@@ -230,30 +209,16 @@ async def test_executors_elsewhere_run_the_interpreter_that_is_named_or_else_the
         if by_environment is not None:
             environment["PYSPARK_PYTHON"] = str(by_environment)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(script), spark.master, str(tmp_path / "checkpoint")),
+            *(sys.executable, name_interpreter.__file__),
+            *(spark.master, str(tmp_path / "checkpoint")),
             env=environment,
             stdout=asyncio.subprocess.PIPE,
         )
         out, _ = await process.communicate()
+        assert process.returncode == 0
     wrapper_of_executor, prefix = json.loads(out)
     assert prefix == sys.prefix
     assert wrapper_of_executor == (None if by_environment is None else str(named))
-
-
-INTERPRETER = """
-import json
-import os
-import sys
-from pathlib import Path
-from analytics.job import spark
-
-plan = spark.Plan(sys.argv[1], Path(sys.argv[2]), [], 512, 1)
-session = spark.session(plan)
-tasks = session.sparkContext.parallelize([None], 1)
-(answer,) = tasks.map(lambda _: (os.environ.get("INTERPRETER"), sys.prefix)).collect()
-session.stop()
-print(json.dumps(answer))
-"""
 
 
 @pytest.fixture(scope="module")
