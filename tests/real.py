@@ -19,6 +19,11 @@ from analytics.localcluster.process import ManagedProcess
 from analytics.settings import ClusterSettings, Settings
 from analytics.settings.section import MIB
 
+PATIENCE_S = 600
+"""How long a test waits for what real servers do, on a machine that may be busy with other work.
+
+Only what never comes takes so long: nothing is measured by it.
+"""
 SMALL = ClusterSettings(
     port_base=0,
     kafka_heap=256 * MIB,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.real import pids
+from tests.real import PATIENCE_S, pids
 
 from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 
@@ -26,8 +26,6 @@ SENDERS = 8
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 OUTAGE_S = float(os.environ.get("DRILL_OUTAGE_S", "15"))
 """How long a server that is the only one of its kind stays dead."""
-ARRIVAL_S = 180
-"""Until everything is in the figures: a time-out, which nothing is measured by."""
 
 
 class Load:
@@ -88,7 +86,7 @@ class Load:
     async def more(self, count: int) -> None:
         """Return when as many further hits are acked."""
         goal = len(self.acked) + count
-        async with asyncio.timeout(ARRIVAL_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.acked) < goal:
                 await asyncio.sleep(0.02)
 
@@ -158,7 +156,7 @@ async def sound(status: ClusterStatus, load: Load) -> None:
 async def arrived(status: ClusterStatus, replica: int, load: Load) -> Counter[str]:
     """How often each event is in the figures of a replica, as soon as all acked by now are."""
     acked = set(load.acked)
-    async with asyncio.timeout(ARRIVAL_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not acked <= (found := await stored(status, replica, load.site)).keys():
             await asyncio.sleep(0.5)
     return found
@@ -168,7 +166,7 @@ async def balanced(status: ClusterStatus, replica: int) -> None:
     """Return when `analytics audit` finds nothing; Ignite may have something to write yet."""
     said = ""
     try:
-        async with asyncio.timeout(ARRIVAL_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 code, said, _ = await tried(status, replica, "audit", "--json")
                 if code == 0:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.real import PATIENCE_S
 from tests.server import Folder
 
 from analytics.localcluster.launcher import ClusterStatus
-
-SETTLED_S = 300
 
 
 @dataclass
@@ -27,13 +26,13 @@ class Replica(Folder):
 
     async def settled(self, stored: int) -> None:
         """Return when so many events are in its figures."""
-        async with asyncio.timeout(SETTLED_S):
+        async with asyncio.timeout(PATIENCE_S):
             while sum(line["stored"] for line in (await self.audited())["sites"]) < stored:
                 await asyncio.sleep(0.2)
 
     async def balance(self) -> dict[str, Any]:
         """What `analytics audit` says, when all is well: Ignite writes its last chunks behind."""
-        async with asyncio.timeout(SETTLED_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not (audited := await self.audited())["balanced"]:
                 await asyncio.sleep(0.5)
         return audited

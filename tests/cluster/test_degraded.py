@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from tests import real
 from tests.cluster import pace
-from tests.real import machine_in
+from tests.real import PATIENCE_S, machine_in
 
 from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 SITE = "degraded.example"
 PARTS = ("kafka", "cassandra", "ignite", "spark-job", "replica")
@@ -56,6 +55,14 @@ class Replica:
         assert ready.status_code == 200, ready.text
         return set(ready.json()["degraded"])
 
+    async def without(self, *parts: str) -> None:
+        """Return when it does without these backends, and no others."""
+
+        async def it_does() -> bool:
+            return await self.degraded() == set(parts)
+
+        await until(it_does)
+
     async def metric(self, name: str) -> float:
         text = (await self.get("/metrics")).text
         return next(
@@ -92,12 +99,12 @@ def kill(machine: LocalCluster, kind: str) -> None:
     """End every process of *kind* as a power cut would."""
     for process in machine.processes.all():
         if process.alive and process.name.startswith(kind):
-            os.kill(process.pid, signal.SIGKILL)
+            real.kill(machine, process.name)
 
 
-async def until(what: Callable[[], Any], seconds: float = 240) -> None:
+async def until(what: Callable[[], Awaitable[bool]]) -> None:
     """Return when *what* comes true."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE_S):
         while not await what():
             await asyncio.sleep(0.3)
 
@@ -113,7 +120,7 @@ async def test_a_replica_keeps_its_promises_whoever_is_away(tmp_path: Path) -> N
         key = json.loads(made)["key"]
         await replica.send("to warm up")
         await replica.send("Kafka is there")
-        assert await replica.degraded() == set()
+        await replica.without()
 
         await without_kafka(machine, replica, key)
         await without_the_job(machine, replica, key)
@@ -128,11 +135,7 @@ async def without_kafka(machine: LocalCluster, replica: Replica, key: str) -> No
     """Hits are acknowledged from this disk, and follow; figures say that they lack them."""
     kill(machine, "kafka")
     await replica.send("Kafka dies")
-
-    async def left_alone() -> bool:
-        return await replica.degraded() == {"kafka"}
-
-    await until(left_alone)
+    await replica.without("kafka")
     await replica.send("Kafka is away, its breaker open")
     assert await replica.metric("analytics_spool_records") > 0
     await until(lambda: replica.dated(key))
@@ -143,11 +146,7 @@ async def without_kafka(machine: LocalCluster, replica: Replica, key: str) -> No
         return await replica.metric("analytics_spool_records") == 0
 
     await until(drained)
-
-    async def whole() -> bool:
-        return await replica.degraded() == set()
-
-    await until(whole)
+    await replica.without()
     await replica.send("Kafka is back")
 
 
@@ -158,7 +157,7 @@ async def without_the_job(machine: LocalCluster, replica: Replica, key: str) -> 
     kill(machine, "spark-job")
     await replica.send("The job is away")
     await until(lambda: replica.dated(key))
-    assert await replica.degraded() == set()
+    await replica.without()
     await machine.up(only=["spark-job"])
     await until(lambda: replica.current(key))
 
@@ -183,5 +182,9 @@ async def without_ignite(machine: LocalCluster, replica: Replica, key: str) -> N
     await until(lambda: replica.current(key))
     kill(machine, "ignite")
     await until(lambda: replica.dated(key))
-    assert "ignite" in await replica.degraded()
+
+    async def does_without_ignite() -> bool:
+        return "ignite" in await replica.degraded()
+
+    await until(does_without_ignite)
     await replica.send("Ignite and Cassandra are away")

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from tests.cluster.load import OUTAGE_S, asked, command, load_on, revive, sound
-from tests.real import kill, machine_in, settings_of
+from tests.real import PATIENCE_S, kill, machine_in, settings_of
 
 from analytics.localcluster.launcher import LocalCluster
 from analytics.store.chunks.cassandra import CassandraChunks
 from analytics.store.chunks.ignite import IgniteChunks
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ async def until(
     condition: Callable[[dict[str, Any]], bool], url: str, key: str, site: str
 ) -> dict[str, Any]:
     """What the replica at *url* answers as soon as that meets *condition*."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition(answer := await asked(url, key, site)):
             await asyncio.sleep(0.5)
     return answer

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.cluster import traffic
 from tests.cluster.comparing import answers, compare, queries, queries_of_days, some
-from tests.real import machine_in, settings_of
+from tests.real import PATIENCE_S, machine_in, settings_of
 
 from analytics.event import LogRecord
 from analytics.job.upkeep import audit
@@ -39,7 +39,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(5400)]
 EVENTS = int(os.environ.get("EQUALITY_EVENTS", "200000"))
 EVERY = int(os.environ.get("EQUALITY_EVERY", "10"))
 LATER = traffic.UNTIL + 3 * traffic.DAY
-VISIBLE_S = 900
 
 
 def clock() -> int:
@@ -134,13 +133,13 @@ async def test_every_figure_is_the_same_in_both_modes(
     )
     async with replica, engine(tmp_path / "embedded.duckdb") as embedded:
         await folded(embedded, records)
-        async with asyncio.timeout(VISIBLE_S):
+        async with asyncio.timeout(PATIENCE_S):
             await replica.follower.reached(ends)
         assert await replica.ledger() == await embedded.ledger()
         assert await replica.recount() == await embedded.recount()
         await asked_of_rows(embedded, replica, len(records))
         await asked_of_cells(embedded, replica)
-        async with asyncio.timeout(VISIBLE_S):  # for Ignite to write the last chunks behind
+        async with asyncio.timeout(PATIENCE_S):  # for Ignite to write the last chunks behind
             while (audited := await audit.run(settings)).faults:
                 await asyncio.sleep(1)
         assert audited.balanced

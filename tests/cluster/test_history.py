@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tests.cluster import traffic
 from tests.cluster.comparing import differences
-from tests.cluster.test_equality import VISIBLE_S, append, clock
-from tests.real import SMALL, settings_of
+from tests.cluster.test_equality import append, clock
+from tests.real import PATIENCE_S, SMALL, settings_of
 
 from analytics.errors import StoreUnavailable
 from analytics.event import LogRecord
@@ -35,7 +35,7 @@ from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 EVERY = int(os.environ.get("HISTORY_EVERY", "401"))
 SLICES = 5
@@ -101,10 +101,10 @@ async def test_what_was_let_go_is_answered_by_spark(machine: LocalCluster, tmp_p
         await embedded.write(WriteBatch(outcome.rows, outcome.ledger, (), 0, len(records)))
         for number in range(SLICES):  # each makes a chunk of each partition, at least
             ends = await append(machine, _slice(records, number))
-            async with asyncio.timeout(VISIBLE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 await replica.follower.reached(ends)
         await replica.build_cells(NOW)
-        async with asyncio.timeout(VISIBLE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (counts := await asyncio.to_thread(in_memory, settings))[0] >= counts[1] / 2:
                 await asyncio.sleep(1)
         print(f"{counts[0]} chunks in memory, {counts[1]} on disk")
@@ -117,11 +117,11 @@ async def test_what_was_let_go_is_answered_by_spark(machine: LocalCluster, tmp_p
 
         # Who begins now finds everything, though it is nowhere in memory.
         async with replica_in(tmp_path / "new", settings) as new:
-            async with asyncio.timeout(VISIBLE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 await new.follower.reached(ends)
             assert await new.recount() == await embedded.recount()
             assert await new.query(OLD) == await embedded.query(OLD)
-        async with asyncio.timeout(VISIBLE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (audited := await audit.run(settings)).faults:
                 await asyncio.sleep(1)
         assert sum(each.received for each in audited.sites) == len(records)

@@ -10,7 +10,7 @@ import pytest
 from tests.catalog.shelf import Shelf
 from tests.ingest.test_salts import EVENT, WITH_COOKIE, Cluster
 from tests.ingest.world import DAY_MS, SITE, visitor
-from tests.real import kill, machine_in, settings_of
+from tests.real import PATIENCE_S, kill, machine_in, settings_of
 
 from analytics.catalog.shared import SharedCatalog
 from analytics.errors import StoreUnavailable
@@ -18,9 +18,7 @@ from analytics.event import Hit
 from analytics.ingest.enricher import Enricher, salts_needed
 from analytics.store.ignite.documents import SharedDocument
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(900)]
-
-WITHIN_S = 300
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 
 async def test_days_begin_while_cassandra_and_then_ignite_are_away(tmp_path: Path) -> None:
@@ -65,7 +63,7 @@ async def test_days_begin_while_cassandra_and_then_ignite_are_away(tmp_path: Pat
 
             await machine.up(only=("cassandra", "ignite"))
             today = cluster.now // DAY_MS
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(PATIENCE_S):
                 for catalog in catalogs:
                     await made(catalog, today)
             one, other = [await accepted(each) for each in cluster.enrichers]
@@ -77,7 +75,7 @@ async def test_days_begin_while_cassandra_and_then_ignite_are_away(tmp_path: Pat
 
 async def nothing_can_be_changed(catalog: SharedCatalog) -> None:
     """Return when the servers refuse a change, as they do without Cassandra."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         for number in range(1_000):
             try:
                 await catalog.sites.add(f"site-{number}.example", timezone="Etc/UTC")

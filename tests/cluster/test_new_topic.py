@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from tests.cluster import traffic
 from tests.cluster.test_equality import append, engine, folded
 from tests.cluster.test_memory import replica_in
-from tests.real import machine_in, settings_of
+from tests.real import PATIENCE_S, machine_in, settings_of
 
 from analytics.errors import LogUnavailable
 from analytics.event import LogRecord
@@ -26,9 +26,7 @@ from analytics.settings import KafkaSettings, Settings
 from analytics.stream.kafka import topic
 from analytics.stream.kafka.log import KafkaLog
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1500)]
-
-WITHIN_S = 300
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
@@ -52,12 +50,12 @@ async def made_anew(kafka: KafkaSettings) -> None:
     await admin.start()
     try:
         await admin.delete_topics([kafka.topic])
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while kafka.topic in await admin.list_topics():
                 await asyncio.sleep(0.1)
     finally:
         await admin.close()
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await topic.ensure(kafka)
@@ -67,7 +65,7 @@ async def made_anew(kafka: KafkaSettings) -> None:
 
 async def said_by_the_job(settings: Settings) -> str:
     """Why the job folds nothing."""
-    async with httpx2.AsyncClient() as client, asyncio.timeout(WITHIN_S):
+    async with httpx2.AsyncClient() as client, asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 reply = await client.get(f"http://127.0.0.1:{settings.spark.port}/health/ready")
@@ -112,7 +110,7 @@ async def test_what_a_new_topic_has_is_never_skipped(machine: LocalCluster, tmp_
         ends = await append(machine, first)
         counted += first
         for slice_ in (fewer, more):
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(PATIENCE_S):
                 await replica.follower.reached(ends)
             await clean(settings)
             end_job(machine)
@@ -134,7 +132,7 @@ async def test_what_a_new_topic_has_is_never_skipped(machine: LocalCluster, tmp_
             counted += slice_
             async with KafkaLog(settings.kafka) as log:
                 ends = {end.partition: end.offset for _, end in await log.ends()}
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             await replica.follower.reached(ends)
         await clean(settings)
         await folded(embedded, counted)
@@ -153,7 +151,7 @@ def by_site(rows: Mapping[LedgerKey, int]) -> Counter[str]:
 
 async def clean(settings: Settings) -> None:
     """Return when an audit finds nothing: Ignite may have something to write yet."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while faults := (await audit.run(settings)).faults:
             print(faults[:2])
             await asyncio.sleep(1)

@@ -10,15 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 from tests.cluster.replicas import Replica, replicas
-from tests.end_to_end.test_real_log import LOG, SITE, counted_by_hand
+from tests.end_to_end.test_real_log import SITE, counted_by_hand, real_log
 from tests.real import machine_in
 from tests.server import Folder, Server
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(not LOG.exists(), reason=f"{LOG} is not here"),
-]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 MAY = ["2015-05-01", "2015-05-31"]
 OF_THE_IMPORT = ("received_at", "visitor")
@@ -40,6 +36,7 @@ DIMENSIONS = (
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[list[Replica]]:
+    real_log()  # which fails before any server is started for it
     machine = machine_in(tmp_path / "machine")
     try:
         yield replicas(await machine.up())
@@ -98,7 +95,7 @@ async def test_a_real_log_gives_the_same_figures_in_both_modes(
     by_hand = counted_by_hand()
     await one.command("site", "add", SITE)
     for folder in (one, embedded):
-        await folder.command("import", "access-log", str(LOG), "--site", SITE)
+        await folder.command("import", "access-log", str(real_log()), "--site", SITE)
     (line,) = (await embedded.balance())["sites"]
     assert line["received"] == by_hand["lines"] - by_hand["unreadable"]
     rows = await embedded.rows(SITE)
@@ -117,7 +114,7 @@ async def test_a_real_log_gives_the_same_figures_in_both_modes(
     )
 
     # At the other replica, and once more: nothing is added.
-    await other.command("import", "access-log", str(LOG), "--site", SITE)
+    await other.command("import", "access-log", str(real_log()), "--site", SITE)
     for replica in (one, other):
         (again,) = (await replica.balance())["sites"]
         assert (again["stored"], again["duplicate"]) == (line["stored"], line["stored"])

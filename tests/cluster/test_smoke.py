@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from tests.cluster.load import BROWSER, asked, asking
 from tests.cluster.replicas import replicas
-from tests.real import machine_in
+from tests.real import PATIENCE_S, machine_in
 
-pytestmark = [pytest.mark.cluster, pytest.mark.smoke, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.smoke, pytest.mark.timeout(1800)]
 
 SITE = "smoke.example"
 
@@ -42,7 +42,7 @@ async def test_a_hit_at_one_replica_is_counted_at_the_other_and_the_audit_is_cle
             )
         assert reply.status_code == 202, reply.text
         await second.settled(1)
-        async with asyncio.timeout(120):  # the site may be new to it yet
+        async with asyncio.timeout(PATIENCE_S):  # the site may be new to it yet
             while (answer := await asked(second.url, key, SITE))["results"][0]["metrics"] != [1]:
                 await asyncio.sleep(0.5)
         assert "as_of" not in answer["meta"]

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.cluster.load import OUTAGE_S, load_on, revive, sound
-from tests.real import family, kill, machine_in
+from tests.real import PATIENCE_S, family, kill, machine_in
 
 from analytics.localcluster.launcher import LocalCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 SITE = "whole.example"
 
@@ -34,7 +34,7 @@ async def gone(machine: LocalCluster, name: str) -> None:
     """Return when a process has ended by itself, for something else to start it again."""
     process = machine.processes.find(name)
     assert process is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while process.alive:
             await asyncio.sleep(0.1)
 

@@ -15,16 +15,16 @@ import httpx2
 import pytest
 from tests.eureka.server import EurekaServer
 from tests.front.haproxy import HAProxy
+from tests.real import PATIENCE_S
 from tests.server import Server, free_port, plain_environment
 
 from analytics.balancer.plan import PREFIX
 from analytics.balancer.runtime import Runtime, ServerState
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 SITE = "discovered.example"
 SENDERS = 4
-WAIT_S = 60
 
 
 class Load:
@@ -48,7 +48,7 @@ class Load:
     async def more(self, count: int = 200) -> None:
         """Return when as many further hits are acked."""
         goal = len(self.acked) + count
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.acked) < goal:
                 await asyncio.sleep(0.02)
 
@@ -123,7 +123,7 @@ class Front:
     async def serves_with(self, *wanted: Server) -> None:
         """Return when HAProxy has these replicas and no others."""
         goal = {f"127.0.0.1:{each.port}": ServerState.READY for each in wanted}
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while await self.servers() != goal:
                 await asyncio.sleep(0.02)
 
@@ -172,7 +172,7 @@ async def test_a_replica_that_comes_is_found_and_one_that_goes_is_drained(
             await load.more()
             three = await front.replica()
             began = time.monotonic()
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await accepted(three):
                     await asyncio.sleep(0.02)
             print(

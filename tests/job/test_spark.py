@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests import configuration
 from tests.authority import Identity
 from tests.job.programs import count_records, name_interpreter
+from tests.real import PATIENCE_S
 from tests.secured import Started, by_certificate, by_scram
 from tests.spark import StandaloneSpark, free_port
 
@@ -36,9 +37,7 @@ from analytics.stream.kafka.connection import options
 from analytics.stream.kafka.log import KafkaLog
 from analytics.testing.contracts.event_log import hit
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-
-ARRIVES_S = 240
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 class RunningJob:
@@ -79,7 +78,7 @@ class RunningJob:
     async def until(self, done: Callable[[], bool]) -> None:
         """Return when *done* is."""
         try:
-            async with asyncio.timeout(ARRIVES_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await asyncio.to_thread(done):
                     assert self._process.alive
                     await asyncio.sleep(0.3)
@@ -158,7 +157,7 @@ async def dead_letter(kafka: KafkaSettings, payload: bytes) -> None:
         AIOKafkaConsumer(
             kafka.dead_topic, auto_offset_reset="earliest", **options(kafka, client="test")
         ) as consumer,
-        asyncio.timeout(60),
+        asyncio.timeout(PATIENCE_S),
     ):
         async for record in consumer:
             if record.value == payload:
@@ -302,7 +301,7 @@ async def test_a_spark_elsewhere_folds_once_whatever_of_it_dies(
 
 async def balanced(settings: Settings) -> None:
     """Return when each record of Kafka lies in one chunk, in Ignite as in Cassandra."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         while (found := await audit.run(settings)).faults:
             print(found.faults)
             await asyncio.sleep(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.real import machine_in
+from tests.real import PATIENCE_S, machine_in
 from tests.server import Server
 
 from analytics.balancer.plan import MODULES
@@ -21,7 +21,6 @@ from analytics.localcluster.servers import ServerSet
 from analytics.settings import ClusterSettings, Settings
 
 SITE = "front.example"
-PATIENCE_S = 60
 
 
 @pytest.mark.front
@@ -66,7 +65,7 @@ async def test_it_serves_what_the_replicas_serve_and_leaves_nothing_behind(tmp_p
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_found(tmp_path: Path) -> None:
     """Its replicas are in HAProxy as they come and go; a socket's name must be short."""
     machine = machine_in(tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cassandra.cluster import Cluster, Session
 from pyignite import Client
-from tests.real import kill, machine_in, settings_of
+from tests.real import PATIENCE_S, kill, machine_in, settings_of
 
 from analytics.cli.main import main
 from analytics.errors import FolderInUse, Misconfigured, Unavailable
@@ -25,7 +25,7 @@ from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
 from analytics.testing.contracts.event_log import hit, read
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 SERVERS = ["kafka", "cassandra", "ignite"]
 
@@ -89,7 +89,7 @@ async def reaches_cassandra(port: int, wanted: set[str]) -> None:
     cluster = Cluster([HOST], port=port, protocol_version=5)
     try:
         session = await asyncio.to_thread(cluster.connect)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while not wanted <= await asyncio.to_thread(in_cassandra, session):
                 await asyncio.sleep(0.1)
     finally:

@@ -27,7 +27,7 @@ def registry(*urls: str, app: str = "TEST", **more: str) -> EurekaRegistry:
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 class TestEurekaRegistry(RegistryContract):
     @pytest.fixture
     async def registries(self, eureka: EurekaServer) -> AsyncIterator[tuple[Registry, Registry]]:

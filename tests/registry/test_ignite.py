@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.real import PATIENCE_S
 from tests.server import Server
 
 from analytics import __version__
@@ -25,7 +26,7 @@ async def empty(registry: Registry) -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 class TestIgniteRegistry(RegistryContract):
     @pytest.fixture
     async def registries(self, ignite: Settings) -> AsyncIterator[tuple[Registry, Registry]]:
@@ -38,7 +39,7 @@ class TestIgniteRegistry(RegistryContract):
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_a_server_is_listed_from_its_start_to_its_end(
     ignite: Settings, tmp_path: Path
 ) -> None:
@@ -52,7 +53,7 @@ async def test_a_server_is_listed_from_its_start_to_its_end(
             ANALYTICS_SERVE__MODULES="ingest,dashboard",
         )
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while not (listed := await registry.replicas()):
                     await asyncio.sleep(0.05)
             ((replica, seen_at),) = listed

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from tests.real import PATIENCE_S
 
 from analytics.errors import LogUnavailable
 from analytics.event import Hit
@@ -28,10 +29,9 @@ from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.record import decode
 from analytics.testing.contracts.event_log import hit
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 SOURCES = Sources()
-WITHIN_S = 120
 
 
 class Outbox:
@@ -105,7 +105,7 @@ class World:
             await admin.delete_topics([self.kafka.topic])
         finally:
             await admin.close()
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:  # it is deleted some time later
                 try:
                     await topic.ensure(self.kafka)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.real import kill
+from tests.real import PATIENCE_S, kill
 
 from analytics.errors import StoreUnavailable
 from analytics.job.partition import outbox
@@ -21,13 +21,12 @@ from analytics.store.chunks.cassandra import CassandraChunks
 from analytics.store.chunks.chunk import Chunk
 from analytics.store.chunks.ignite import IgniteChunks
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 CHUNKS = 1_600
 """More than Ignite remembers to write behind while it can't: beyond that it gives some up."""
 PARTITION = 7_002
 """One that no other test uses."""
-WAIT_S = 240
 
 
 def chunks(count: int) -> Iterator[Chunk]:
@@ -53,7 +52,7 @@ async def test_what_ignite_gives_up_while_cassandra_is_away_is_written_in_the_en
             assert outbox.send(memory, shared, now()) == CHUNKS
             await machine.up(only=("cassandra",))
             kept_now = 0
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while memory.unconfirmed():
                     try:
                         outbox.send(memory, shared, now())

@@ -24,7 +24,7 @@ from analytics.stream.kafka.connection import options
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.timeout(500),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
 ]
 

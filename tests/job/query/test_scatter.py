@@ -18,7 +18,7 @@ from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.store.chunks.chunk import ChunkHead, ChunkKind
 from analytics.store.replica.remote_query import RemoteQuery
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 QUESTION = RemoteQuery(
     query=Query(site=SITE, metrics=(Metric.EVENTS,), period=Period(NOON, NOON + 1, "Etc/UTC")),

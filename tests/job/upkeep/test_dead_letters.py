@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from tests.real import PATIENCE_S
 
 from analytics.errors import LogUnavailable
 from analytics.job.partition.batch import LogEntry, process_batch
@@ -20,7 +21,7 @@ from analytics.stream.kafka.connection import options
 from analytics.stream.record import encode
 from analytics.testing.contracts.event_log import hit
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 GARBAGE = b"\xc1 no message at all"
 
@@ -45,7 +46,7 @@ async def letters(kafka: KafkaSettings, count: int) -> list[tuple[bytes, bytes]]
         AIOKafkaConsumer(
             kafka.dead_topic, auto_offset_reset="earliest", **options(kafka, client="test")
         ) as consumer,
-        asyncio.timeout(120),
+        asyncio.timeout(PATIENCE_S),
     ):
         while len(found) < count:
             record = await consumer.getone()

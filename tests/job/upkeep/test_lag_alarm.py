@@ -13,6 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from tests.real import PATIENCE_S
 
 from analytics.errors import Misconfigured
 from analytics.job.partition.state_directory import StateDirectory
@@ -110,12 +111,12 @@ async def test_the_job_looks_by_itself(kafka: Settings, tmp_path: Path) -> None:
     await configure(settings, retention_ms="2000")
     watch = LagAlarm(StateDirectory(tmp_path), settings, every_s=0.1)
     with watch:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while watch.lateness.fault is None:
                 await asyncio.sleep(0.1)
         with StateDirectory(tmp_path).open(position.partition) as memory:
             memory.advance(position.offset + 1)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while watch.lateness.fault is not None:
                 await asyncio.sleep(0.1)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.real import kill
+from tests.real import PATIENCE_S, kill
 
 from analytics.errors import StoreUnavailable
 from analytics.job.partition.state_directory import StateDirectory
@@ -21,12 +21,11 @@ from analytics.store.chunks.cassandra import CassandraChunks
 from analytics.store.chunks.chunk import Chunk, ChunkHead
 from analytics.store.chunks.ignite import IgniteChunks
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 PARTITION = 7_001
 """One that no other test uses."""
 CHUNKS = 20
-WAIT_S = 120
 
 
 class World:
@@ -78,7 +77,7 @@ def made(number: int) -> Chunk:
 
 def until(condition: Callable[[], bool], step: Callable[[], None] = lambda: None) -> None:
     """Take steps, however much of it fails meanwhile, until *condition* is met."""
-    give_up_at = time.monotonic() + WAIT_S
+    give_up_at = time.monotonic() + PATIENCE_S
     while True:
         try:
             step()

@@ -14,7 +14,7 @@ from analytics.localcluster import keyspace
 from analytics.settings import CassandraSettings
 from analytics.store.chunks.cassandra import CassandraChunks
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 def ask(settings: CassandraSettings) -> dict[str, int]:

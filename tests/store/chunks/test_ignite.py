@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.real import PATIENCE_S
 from tests.store.rows import NOON, hit
 
 from analytics.catalog.base import Catalog
@@ -34,10 +35,9 @@ from analytics.store.ignite.documents import SharedDocument
 from analytics.store.ignite.driver import Driver
 from analytics.testing.contracts.catalog import CatalogContract, HandClock
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 _numbers = count(100)
-WRITTEN_S = 60
 
 
 def made(partition: int, first: int, last: int) -> Chunk:
@@ -141,7 +141,7 @@ def test_what_left_ignites_memory_is_read_from_cassandra(
     kept = CassandraChunks(ignite.cassandra)
     archive = TieredChunks(chunks, kept, look_every_s=0)
     chunks.put(given)
-    until = time.monotonic() + WRITTEN_S
+    until = time.monotonic() + PATIENCE_S
     while kept.rows(ids).keys() != set(ids):
         assert time.monotonic() < until
     chunks.evict(ids[:2])
@@ -175,7 +175,7 @@ def test_chunks_are_written_behind_to_cassandra_and_removed_there(
     kept = CassandraChunks(ignite.cassandra)
     try:
         chunks.put(given)
-        until = time.monotonic() + WRITTEN_S
+        until = time.monotonic() + PATIENCE_S
         while kept.rows(sorted(ids)).keys() != ids:
             assert time.monotonic() < until
         heads = kept.heads()[partition]
@@ -202,7 +202,7 @@ def test_a_rewritten_chunk_takes_the_place_of_what_it_was_and_keeps_it(
     kept = CassandraChunks(ignite.cassandra)
     try:
         chunks.add([old])
-        until = time.monotonic() + WRITTEN_S
+        until = time.monotonic() + PATIENCE_S
         while kept.rows([old.chunk_id]) != {old.chunk_id: 4}:
             assert time.monotonic() < until
         chunks.put([new])

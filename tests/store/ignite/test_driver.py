@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tests.authority import Authority
+from tests.real import PATIENCE_S
 
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.settings import IgniteSettings, Settings
@@ -17,9 +18,7 @@ from analytics.store.chunks.cassandra import CassandraChunks
 from analytics.store.chunks.chunk import RecordSpan
 from analytics.store.chunks.ignite import IgniteChunks
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-
-WRITTEN_S = 60
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 def ask(settings: IgniteSettings) -> list[int]:
@@ -36,7 +35,7 @@ def test_what_we_write_by_tls_is_written_behind_by_tls(secured_ignite: Settings)
     try:
         store.put([given])
         assert store.following(7, 0, 10) == [given]
-        until = time.monotonic() + WRITTEN_S
+        until = time.monotonic() + PATIENCE_S
         while given.chunk_id not in kept.rows([given.chunk_id]):
             assert time.monotonic() < until
             time.sleep(0.1)

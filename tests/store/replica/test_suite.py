@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.real import PATIENCE_S
 from tests.store.job import Job
 from tests.store.replica.test_store import Nobody, Shared
 
@@ -20,7 +21,6 @@ from analytics.store.replica.store import ReplicaStore
 from analytics.testing.contracts import series_store as suite
 
 PARTITIONS = 4
-ARRIVED_S = 120
 NOW = suite.NOON + suite.DAY
 
 
@@ -51,7 +51,7 @@ class Taking:
 
     async def take(self, records: Sequence[LogRecord]) -> None:
         self._job.take(records)
-        async with asyncio.timeout(ARRIVED_S):
+        async with asyncio.timeout(PATIENCE_S):
             await self.store.follower.reached(self._job.ends)
 
     async def reopen(self) -> None:
@@ -104,7 +104,7 @@ class Ours(IgniteChunks):
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 class TestReplicaStoreOfIgnite(OfReplicas):
     @pytest.fixture
     def shelf(self, ignite: Settings) -> Iterator[Ours]:

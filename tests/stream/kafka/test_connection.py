@@ -17,7 +17,7 @@ from analytics.stream.kafka.connection import options
 from analytics.stream.kafka.log import KafkaLog
 from analytics.testing.contracts.event_log import hit, read
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 async def test_what_is_appended_is_read_back_whichever_way_we_log_in(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.real import machine_in, settings_of
+from tests.real import PATIENCE_S, machine_in, settings_of
 
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import Drop, Hit
@@ -155,7 +155,7 @@ async def test_a_broker_that_dies_is_told_and_found_again(tmp_path: Path) -> Non
             with pytest.raises(LogUnavailable):
                 log.append([hit(1)])
             await machine.up(only=["kafka"])
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while log.fault is not None:
                     await asyncio.sleep(0.05)
             (last,) = await log.append([hit(1)])

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from tests.real import kill, machine_in, settings_of
+from tests.real import PATIENCE_S, kill, machine_in, settings_of
 
 from analytics.event import Hit
 from analytics.stream.base import Position
@@ -16,7 +16,7 @@ from analytics.stream.spool import Spool, SpoolLimits
 from analytics.stream.spool_mark import FIRST_NUMBER
 from analytics.testing.contracts.event_log import read
 
-pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 
 VISITORS = 24
 
@@ -89,7 +89,7 @@ async def test_kill_9_of_the_only_broker_costs_no_hit_and_no_order(tmp_path: Pat
                 await load.more(2_000)
                 assert log.spooling
                 await machine.up(only=["kafka"])
-                async with asyncio.timeout(90):
+                async with asyncio.timeout(PATIENCE_S):
                     while log.spooling:
                         await asyncio.sleep(0.05)
                 await load.more(500)
