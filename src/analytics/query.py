@@ -1,6 +1,6 @@
-"""What can be asked of the figures, and the shape of the answer.
+"""The query of a site's figures, and its result.
 
-A `Query` is complete: dates are resolved to instants, names are checked. `dashboard` and the
+A `Query` is complete: dates are resolved to instants, names are validated. `dashboard` and the
 Stats API build it; a store answers it with a `Result`. The meaning of each metric and each
 dimension is defined in docs/metrics.md and compiled in one place, `store/sql/`.
 """
@@ -72,7 +72,7 @@ TIME_DIMENSIONS: Final = frozenset({Dimension.HOUR, Dimension.DAY, Dimension.WEE
 
 
 class Op(StrEnum):
-    """How a filter compares; `matches` is RE2."""
+    """How a filter compares; the values of `matches` are RE2 regular expressions."""
 
     IS = "is"
     IS_NOT = "is_not"
@@ -135,7 +135,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """One question about one site."""
+    """A query about one site."""
 
     site: str
     metrics: tuple[Metric, ...]
@@ -143,7 +143,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: tuple[str, ...] = ()
     """Values of `Dimension`, or `event:props:<key>`."""
     filters: tuple[Filter, ...] = ()
-    """All of them hold."""
+    """All of them must match."""
     order_by: tuple[Order, ...] = ()
     """Empty: time ascending, else the first metric descending, then the dimensions."""
     fewest_visitors: int = 0
@@ -152,7 +152,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     offset: int = 0
     total_rows: bool = False
     bots: bool = False
-    """Whether rows that machines made count too."""
+    """Whether rows made by bots count too."""
 
 
 Figure = int | float | str | None
@@ -173,15 +173,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: tuple[ResultRow, ...]
     total_rows: int | None = None
-    """How many rows there are without limit and offset; only when asked."""
+    """The number of rows without limit and offset; None unless the query has `total_rows`."""
     visitor_days: bool = False
     """Visitors are counted over several of the site's days, and those among them without a
     cookie once a day each."""
     as_of: int | None = None
-    """Set when the answer may lack what came after this moment (a degraded answer)."""
+    """Set when the answer may lack events received after this time, in ms (a degraded answer)."""
     waiting: int = 0
-    """How many durable hits of all sites are not counted yet, where `as_of` is set and it is
-    known."""
+    """The number of durable hits of all sites not yet counted; known only if `as_of` is set."""
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,8 +188,8 @@ class Recent(msgspec.Struct, frozen=True, kw_only=True):
 
     visitors: int
     before: int | None
-    """Those of the 24 hours before; None where not all of that time is kept."""
+    """Visitors of the 24 hours before; None if retention has deleted part of that time."""
     current: int
-    """Those of the last five minutes."""
+    """Visitors of the last five minutes."""
     hours: tuple[int, ...]
-    """Those of each of 24 whole hours, the running one last."""
+    """Visitors of each of 24 whole hours, the current one last."""

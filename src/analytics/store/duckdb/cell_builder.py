@@ -1,4 +1,4 @@
-"""How cells are made from rows: beside the writer, and swapped in by it."""
+"""Builds cells from rows in files beside the writing thread, which then swaps them in."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 
 SETTLES_AFTER_MS: Final = 35 * 60_000
-"""How long after midnight a day is left alone: visits that span it are mostly over then."""
+"""How long after midnight a day may be built: most visits across midnight have ended by then."""
 _RESTS_FOR: Final = 20
 _UNTOUCHED: Final = 1 << 62
 
 
 class CellPlan(NamedTuple):
-    """Build the days [first, end) of a site; the days before *first* are true already."""
+    """The days [first, end) of a site to build; the cells of the days before *first* are valid."""
 
     site: str
     timezone: str
     first: int
     end: int
     since_ms: int
-    """The site's earliest event that is here."""
+    """The time of the site's earliest stored event."""
     gone: bool = False
-    """Whether rows of earlier days are gone; `last_seen` has their visitors."""
+    """Whether rows of earlier days are evicted; `last_seen` has their visitors."""
 
 
 class BuiltCells(NamedTuple):
-    """What was built, in files that the writer reads in."""
+    """The cells built for a plan, in Parquet files that the writer loads."""
 
     plan: CellPlan
     visitors: Sequence[Path]
@@ -49,10 +49,10 @@ class BuiltCells(NamedTuple):
 
 
 class CellBuilder:
-    """Plans and swaps. For the writing thread alone, which makes its notes trustworthy.
+    """Plans builds and swaps in their results; used by the writing thread only.
 
-    *at_most_every_ms*: a site is not built again sooner, whatever comes late; nor sooner than
-    twenty times as long as it took, so that building leaves the processor to others.
+    A site is built again no sooner than *at_most_every_ms* after the last build, and no sooner than
+    twenty times as long as that took, so that builds take at most a twentieth of a processor.
     """
 
     def __init__(self, *, at_most_every_ms: int) -> None:
@@ -61,13 +61,13 @@ class CellBuilder:
         self._touched: dict[str, int] = {}
 
     def note(self, earliest: Mapping[str, int]) -> None:
-        """A transaction has changed these sites' figures, from these moments on."""
+        """Record that a transaction changed figures: maps a site to the earliest time changed."""
         for site, moment in earliest.items():
             if site in self._touched:
                 self._touched[site] = min(moment, self._touched[site])
 
     def plan(self, connection: Connection, site: str, timezone: str, now: int) -> CellPlan | None:
-        """What is to be built for *site*, if anything; from now on its changes are noted."""
+        """Return what to build for *site*, or None; from now on `note` records its changes."""
         if now < self._rests_until.get(site, now):
             return None
         end = localtime.day_of(timezone, now - SETTLES_AFTER_MS)
@@ -93,7 +93,7 @@ class CellBuilder:
         return CellPlan(site, timezone, first, end, earliest, gone=hot is not None)
 
     def swap(self, connection: Connection, built: BuiltCells) -> None:
-        """Put what was built in place, as far as nothing has touched it since it was planned."""
+        """Replace the cells by *built*, up to the first change made since the plan."""
         plan = built.plan
         edition = localtime.edition(plan.timezone)
         until = min(localtime.day_start(plan.timezone, plan.end), self._touched.pop(plan.site))
@@ -120,14 +120,14 @@ class CellBuilder:
             )
 
     def finish(self, site: str, now: int, took_ms: int) -> None:
-        """Whether it was built or not, *site* rests from *now* on."""
+        """End a build, successful or not: *site* is not planned again for a while from *now* on."""
         self._touched.pop(site, None)
         rest = max(self._at_most_every_ms, _RESTS_FOR * took_ms)
         self._rests_until[site] = now + (rest if self._at_most_every_ms else 0)
 
 
 def build(connection: Connection, plan: CellPlan, folder: Path) -> BuiltCells:
-    """Make the cells of *plan* from rows, one dimension after the other."""
+    """Build the cells of *plan* from rows into files in *folder*, one dimension at a time."""
     named = (cells.TOTAL, *cells.DIMENSIONS)
     run = uuid4().hex
     built = BuiltCells(
@@ -152,7 +152,7 @@ def _write(connection: Connection, statement: compiler.Statement, path: Path) ->
 
 
 def _visitors(plan: CellPlan, dimension: str) -> compiler.Statement:
-    """Visitors of each value and day, by the days since they last were there."""
+    """Return the statement of the rows of `cell_visitors`: visitors by value, day and gap."""
     bound = BoundValues()
     shape = _shape(plan, dimension, frozenset({Metric.VISITORS}))
     active = RowSelects(shape, bound, seen_since=plan.since_ms, gone=plan.gone).active_days()
@@ -169,7 +169,7 @@ def _visitors(plan: CellPlan, dimension: str) -> compiler.Statement:
 
 
 def _sums(plan: CellPlan, dimension: str) -> compiler.Statement:
-    """The measures of the row parts for each value and day."""
+    """Return the statement of the rows of `cell_sums`: the measures by value and day."""
     bound = BoundValues()
     shape = _shape(
         plan, dimension, cells.metrics_of(dimension) - {Metric.VISITORS, Metric.PERCENTAGE}

@@ -1,4 +1,4 @@
-"""How a query becomes a `Result`: compile it, run it, label it."""
+"""Compiles a query, runs the statements, and labels the answer as a `Result`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ LIMIT 1
 
 
 def answer(connection: Connection, query: Query) -> Result:
-    """Answer *query* from everything stored."""
+    """Answer *query* from everything stored.
+
+    Raise `Malformed` for a query that makes no sense, and `RowsEvicted` if it needs rows that this
+    replica no longer has.
+    """
     shape = query_shape.check(query)
     _check_patterns(connection, shape.filters.patterns)
     with transaction(connection):  # one state of rows and cells for all statements
@@ -49,9 +53,9 @@ def answer(connection: Connection, query: Query) -> Result:
 
 
 def _check_patterns(connection: Connection, patterns: Sequence[str]) -> None:
-    """The compiler checks everything but the one language that only the engine reads.
+    """Raise `Malformed` for a regular expression that the engine cannot parse.
 
-    It reads a pattern when there is a row to compare, so it is given one.
+    The engine parses a pattern only when there is a text to match, so it gets an empty one.
     """
     for pattern in patterns:
         try:
@@ -63,7 +67,7 @@ def _check_patterns(connection: Connection, patterns: Sequence[str]) -> None:
 
 
 def answered(connection: Connection, query: Query, compiled: compiler.CompiledQuery) -> Result:
-    """Run what *query* was compiled to, and label it."""
+    """Run the statements that *query* was compiled to, and return the labelled rows."""
     records = connection.rows(*compiled.answer)
     total = None
     if query.total_rows:
@@ -91,7 +95,7 @@ def counts_visitor_days(connection: Connection, shape: QueryShape) -> bool:
 
 
 def _kept_since(connection: Connection, site: str) -> int:
-    """The days of *site* that ended by then were deleted by retention."""
+    """Return the start (ms) of the days of *site* that retention has kept; 0 if all of them."""
     kept = connection.rows("SELECT since FROM kept_since WHERE site = ?", [site])
     return int(kept[0][0]) if kept else 0
 

@@ -1,9 +1,9 @@
-"""The hot window: a replica lets the rows of old days go, and keeps what its answers need of them.
+"""The hot window: a replica evicts the rows of old days, and keeps what its answers need of them.
 
-Cells hold the figures of whole days, so questions that cells answer need no rows of those days.
-Of the visitors of gone days the last day is kept by key (`last_seen`), because cells and open days
-count a visitor by the days since he was last there. Everything else that asks for a gone day is
-for somebody else to answer, who has all rows: `RowsEvicted`.
+Cells hold the figures of whole days, so queries that cells answer need no rows of those days. For
+each visitor of evicted days the last active day is kept by key (`last_seen`), because cells and
+open days count visitors by the days since their last activity. Any other query about an evicted
+day raises `RowsEvicted`: the Spark job, which has all rows, must answer it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 
 QUARTER_MS: Final = 15 * 60_000
-"""Every time zone's days begin at such a moment."""
+"""In every time zone, days begin at a multiple of this."""
 _SALT_DAYS: Final = 2
-"""On how many of a site's days a visitor without a cookie may be the same."""
+"""The number of a site's days over which the id of a visitor without a cookie may recur."""
 
 _BEFORE: Final = "site = $site AND ts < $before AND (session = 0 OR session_start < $before)"
 _MOMENT: Final = "CASE WHEN session = 0 THEN ts ELSE greatest(ts, session_start) END"
 
 
 class HotWindow(NamedTuple):
-    """The rows of a site's days that ended by *since* are gone."""
+    """The rows of a site's days that ended by *since* (ms) are evicted."""
 
     since: int
     timezone: str
@@ -41,7 +41,7 @@ class HotWindow(NamedTuple):
 
 
 class RowsEvicted(StoreUnavailable):
-    """The rows that a question needs were let go; *query* is what is to be asked elsewhere."""
+    """A query needs rows that were evicted; *query* is the one to send to the job."""
 
     def __init__(self, query: Query, since: int, kept_since: int) -> None:
         day = localtime.date_of(localtime.day_of(query.period.timezone, since))
@@ -52,11 +52,11 @@ class RowsEvicted(StoreUnavailable):
 
 
 def of(connection: Connection, site: str) -> HotWindow | None:
-    """The window of *site*; None while all of its rows are here."""
-    found = connection.rows(
+    """Return the window of *site*, or None if none of its rows were evicted."""
+    windows = connection.rows(
         "SELECT since, timezone, first_event FROM windows WHERE site = ?", [site]
     )
-    return HotWindow(*found[0]) if found else None
+    return HotWindow(*windows[0]) if windows else None
 
 
 def holds(
@@ -72,13 +72,13 @@ def holds(
 
 
 def can_build(window: HotWindow, timezone: str, first: int) -> bool:
-    """Whether the cells of the days from *first* on can be made of what is here."""
+    """Return whether the cells of the days from *first* on can be built from the rows left."""
     return timezone == window.timezone and first >= localtime.day_of(timezone, window.since)
 
 
 def _began_before(connection: Connection, window: HotWindow, query: Query) -> bool:
-    """Whether a visit of the period began when rows were there that are gone."""
-    ((found,),) = connection.rows(
+    """Return whether a visit with rows in the period began on an evicted day."""
+    ((count,),) = connection.rows(
         "SELECT count(*) FROM rows WHERE site = $site AND session <> 0"
         " AND ts >= $start AND ts < $end AND session_start < $since",
         {
@@ -88,7 +88,7 @@ def _began_before(connection: Connection, window: HotWindow, query: Query) -> bo
             "since": window.since,
         },
     )
-    return bool(found)
+    return bool(count)
 
 
 def cookieless(connection: Connection, shape: QueryShape) -> bool:
@@ -105,7 +105,7 @@ def cookieless(connection: Connection, shape: QueryShape) -> bool:
 
 
 def trim(connection: Connection, site: str, timezone: str, before_ms: int) -> int:
-    """Let the rows of the days that ended by *before_ms* go, as far as cells are true; how many."""
+    """Evict rows of days that ended by *before_ms* and have valid cells; return how many."""
     state = connection.rows(
         "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
         [site, localtime.edition(timezone)],
@@ -143,7 +143,7 @@ def trim(connection: Connection, site: str, timezone: str, before_ms: int) -> in
 
 
 def _remember(connection: Connection, site: str, timezone: str, first: int, before: int) -> None:
-    """Note who was last there when, before the rows that tell it go."""
+    """Record the last active day of each visitor, before the rows that show it are evicted."""
     period = Period(first, before, timezone)
     day = localtime.day_of(timezone, before)
     for dimension in (cells.TOTAL, *cells.DIMENSIONS):
@@ -153,7 +153,7 @@ def _remember(connection: Connection, site: str, timezone: str, first: int, befo
         value = "''" if dimension == cells.TOTAL else "k0"
         active = RowSelects(QueryShape.of(query), bound).active_days()
         named = bound(dimension)
-        # Whose salt is forgotten does not come back.
+        # A visitor id without a cookie cannot recur once its salt is deleted.
         fresh = f"(visitor < {COOKIELESS} OR day >= {bound(day - _SALT_DAYS)})"
         connection.run(
             f"CREATE OR REPLACE TEMP TABLE seen AS SELECT site, dimension, value, visitor,"
@@ -175,7 +175,10 @@ def _remember(connection: Connection, site: str, timezone: str, first: int, befo
 
 
 def retained(connection: Connection, site: str, before_ms: int) -> int:
-    """Count the gone rows that retention deletes as erased, in the caller's transaction."""
+    """Count the evicted rows that retention deletes as erased; return how many.
+
+    Runs in the caller's transaction.
+    """
     values = {"site": site, "before": before_ms}
     gone = connection.rows(
         "SELECT hour, sum(rows) FROM gone_rows WHERE site = $site AND moment < $before GROUP BY 1",
@@ -193,9 +196,9 @@ def retained(connection: Connection, site: str, before_ms: int) -> int:
 
 
 def erased(connection: Connection, site: str, visitor: object) -> int | None:
-    """Forget a visitor, in the caller's transaction; from when on cells may be wrong with it.
+    """Delete what is kept of a visitor; return the moment (ms) from which cells may be wrong.
 
-    Of the rows that are gone, nobody here knows which were his.
+    Runs in the caller's transaction. It is not known which evicted rows were the visitor's.
     """
     connection.run("DELETE FROM last_seen WHERE site = ? AND visitor = ?", [site, visitor])
     hot = of(connection, site)
@@ -203,7 +206,10 @@ def erased(connection: Connection, site: str, visitor: object) -> int | None:
 
 
 def forget(connection: Connection, site: str) -> int:
-    """Remember nothing of *site*, in the caller's transaction; its gone rows count as erased."""
+    """Delete what is kept of *site*; return how many evicted rows now count as erased.
+
+    Runs in the caller's transaction.
+    """
     gone = retained(connection, site, localtime.LATEST)
     for table in ("windows", "last_seen", "cookieless_days"):
         connection.run(f"DELETE FROM {table} WHERE site = ?", [site])

@@ -1,8 +1,8 @@
-"""A partial answer: what the rows of some visitors come to, so that all of them add up.
+"""Partial answers: the measures of some visitors' rows, which add up to the whole answer.
 
-Uniques, visits, exits are counted within one visitor's rows. So where each visitor's rows lie
-together, the sums over several places are the sums over all of them (`measures.py`), and only
-from those are metrics made, ordered, cut to the limit: by the statements that rows have too.
+Uniques, visits and exits are counted within one visitor's rows. So if all rows of a visitor are in
+one place, the sums over several places equal the sums over all rows (`measures.py`). The metrics
+are computed, sorted and limited from these sums, by the same statements as for rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SUFFIX: Final = "partial.parquet"
 
 
 class PartialAnswer(NamedTuple):
-    """What some visitors' rows come to."""
+    """The answer from the rows of some visitors."""
 
     sums: bytes
     """A Parquet file of the measures by key."""
@@ -35,7 +35,10 @@ class PartialAnswer(NamedTuple):
 
 
 def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
-    """The partial answer to *query* from the rows of *connection*."""
+    """Return the partial answer to *query* from the rows of *connection*.
+
+    It is written to a file in the folder *scratch* first.
+    """
     shape = QueryShape.of(query)
     compiled = compiler.compile_partial(shape)
     path = scratch / f"{uuid4().hex}.{_SUFFIX}"
@@ -56,7 +59,10 @@ def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
 def merge(
     connection: Connection, query: Query, partials: Sequence[PartialAnswer], scratch: Path
 ) -> Result:
-    """The whole answer; *connection* is only reckoned with. *partials* has one at least."""
+    """Merge *partials* (at least one) into the whole answer.
+
+    *connection* is only used for computation, the folder *scratch* for files.
+    """
     run = uuid4().hex
     paths = [scratch / f"{run}-{number}.{_SUFFIX}" for number in range(len(partials))]
     try:

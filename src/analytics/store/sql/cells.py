@@ -1,4 +1,4 @@
-"""Cells: exact unique visitors over any range of days, without visitors.
+"""Cells: exact unique visitors over any range of days, without visitor ids.
 
 Uniques do not add up over days. They do once each visitor's active day carries its *gap*: the
 days since the same visitor was last active for the same key (a site, or one value of one of its
@@ -7,11 +7,11 @@ So `cell_visitors` counts, for each key and day, the visitors by gap, and
 
     visitors of [a, b] = sum(visitors) over the days d of [a, b] with gap > d - a
 
-Everything else adds up as it is: `cell_sums` holds the measures of the row parts, by key and day.
+All other measures are additive: `cell_sums` holds them by key and day.
 
-The cells of a site are true up to a day (`cell_state.until`, which every write pulls back to the
-earliest moment it changes); the days from there on, today at least, are answered from rows. A
-visitor of those days counts there only if the days before, as far as asked for, do not have him.
+The cells of a site are valid up to a day (`cell_state.until`, which every write moves back to the
+earliest moment that it changes); the days after it, at least today, are answered from rows. A
+visitor counts on those days only if not active on the earlier days of the query.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SUMS: Final = (
 
 
 def metrics_of(dimension: str) -> frozenset[Metric]:
-    """What the cells of *dimension* can answer."""
+    """Return the metrics that the cells of *dimension* can answer."""
     return _PAGE if dimension == Dimension.PAGE else _EVERYWHERE
 
 
@@ -126,7 +126,7 @@ def compile_cells(shape: QueryShape, clean: CleanDays, *, gone: bool = False) ->
 def _visitors(
     shape: QueryShape, dimensions: tuple[str, ...], clean: CleanDays, bound: BoundValues
 ) -> str:
-    """Each visitor once in each bucket: on the first of its days that he came."""
+    """Return a select of the keys and `visitors`, each once a bucket: on the first active day."""
     first = bound(clean.first)
     for dimension in dimensions:
         if dimension in TIME_DIMENSIONS:

@@ -1,8 +1,8 @@
 """A query as one SQL statement, every value bound.
 
-The statement adds up *parts*: selects that yield the query's keys and some measures
-(`measures.py`). Rows give a part by the time of the event, one by the time the visit began, and
-so on; cells give the same measures for whole days. The last select makes metrics of the sums.
+The statement adds up selects that yield the query's keys and some measures (`measures.py`): over
+rows by the time of the event, over rows by the time at which the visit began (`row_selects.py`),
+and over cells for whole days (`cells.py`). The outermost select computes the metrics of the sums.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Statement(NamedTuple):
 
 
 class PartialStatement(NamedTuple):
-    """The statement for the measures by key, and the one for the visitors of all keys together."""
+    """The statement of the measures by key, and that of the visitors of all keys together."""
 
     sums: Statement
     everyone: Statement | None
 
 
 class CompiledQuery(NamedTuple):
-    """The statement for the rows of an answer, and the one that only counts them."""
+    """The statement of the rows of an answer, and the one that only counts them."""
 
     answer: Statement
     counting: Statement
@@ -140,7 +140,10 @@ def _label(dimension: str, key: str) -> str:
 
 
 def _order_sql(query: Query, keys: Sequence[str], bound: BoundValues) -> str:
-    """Time ascending, else the first metric descending; ties by the keys, so it is total."""
+    """Return the ORDER BY clause: a total order, since ties are broken by the keys.
+
+    The default is time ascending, else the first metric descending.
+    """
     last = [f"visitors < {bound(query.fewest_visitors)}"] if query.fewest_visitors else []
     orders = query.order_by
     if not orders:

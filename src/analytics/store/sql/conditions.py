@@ -1,4 +1,4 @@
-"""A filter as a condition on one row: true where the filter holds for that event."""
+"""Filters as SQL conditions on one row: true where they match that event."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from analytics.store.sql import columns
 from analytics.store.sql.filter_shape import REGEX_OPS, FilterShape, any_of
 
 PARTLY: Final = "NULL::BOOLEAN"
-"""Neither true nor false: what a condition says of a row that it does not speak about."""
+"""The value of a condition that does not apply to a row: neither true nor false."""
 
 _NEGATED: Final = frozenset({Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT})
 
 
 class BoundValues:
-    """The values of a statement: each is bound, and stands there as `$1`, `$2`…"""
+    """The values bound in one statement, which refers to them as `$p1`, `$p2`…"""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
 
     def __call__(self, value: str | int) -> str:
-        """Bind *value*; the text that stands for it."""
+        """Bind *value* and return the parameter that refers to it."""
         name = f"p{len(self.values) + 1}"
         self.values[name] = value
         return f"${name}"
@@ -40,11 +40,11 @@ class Conditions:
         self._bound = bound
 
     def of_event(self, row: str) -> str:
-        """Whether the filters hold for the event *row*."""
+        """Return the SQL of whether the filters match the event *row*, a table alias."""
         return self._all(self._filters, row, page_only=False)
 
     def of_page(self, row: str) -> str:
-        """Whether what the filters say about pages, and about the visit, holds for *row*.
+        """Return the SQL of whether the conditions on pages and on the visit match *row*.
 
         A measurement of a page (an engagement ping) has no name or properties to compare.
         """
@@ -69,7 +69,7 @@ class Conditions:
                 return f"({row}.session {'NOT IN' if negated else 'IN'} ({done}))"
 
     def _has_done(self, inner: Filter) -> str:
-        """The visits that have such an event, anywhere in their course."""
+        """Return a select of the visits (`session`) with an event that *inner* matches."""
         exits = "LEFT JOIN exits dx ON dx.session = d.session" if self._shape.by_exit else ""
         return (
             f"SELECT d.session FROM rows d {exits} WHERE d.site = $site AND d.session <> 0"
@@ -111,7 +111,7 @@ class Conditions:
 
 
 def column_sql(dimension: str, row: str, bound: BoundValues) -> str:
-    """The value of *dimension* for the event *row*, or for the visit that it is part of."""
+    """Return the SQL of *dimension* for the event *row*, or for the visit that contains it."""
     if dimension in columns.VISIT_COLUMNS:
         return f"{row}.{columns.VISIT_COLUMNS[dimension]}"
     if dimension in columns.EXIT_COLUMNS:

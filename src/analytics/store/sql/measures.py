@@ -1,8 +1,8 @@
-"""What each metric is made of: sums that add up over parts, and the one formula at the end.
+"""The measures that make up each metric, and the one formula that computes it from their sums.
 
-A *measure* is a column that the parts of a query (rows by time, rows by visit, cells) yield, so
-that adding the parts gives the whole. Only then is a metric computed, and rounded: here, in one
-place, half up, in whole numbers.
+A *measure* is a column that the selects of a query (rows by time, rows by visit, cells) yield and
+that can be summed over them. A metric is computed, and rounded half up in integer arithmetic, from
+the sums alone. Definitions: docs/metrics.md.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ REVENUE_METRICS: Final = metric_facts.having(Unit.MONEY)
 
 
 def needed(metrics: Iterable[Metric], *, by_page: bool) -> frozenset[str]:
-    """The measures that *metrics* are made of."""
+    """Return the names of the measures of which *metrics* are made."""
     measures: set[str] = set()
     for metric in metrics:
         if metric is Metric.VISITS:
@@ -57,7 +57,7 @@ def needed(metrics: Iterable[Metric], *, by_page: bool) -> frozenset[str]:
 
 
 def sum_sql(measure: str) -> str:
-    """How the parts' values of a measure become one."""
+    """Return the aggregate that combines the values of *measure*, under its own name."""
     if measure == "currency_first":
         return "min(currency_first) AS currency_first"
     if measure == "currency_last":
@@ -66,7 +66,7 @@ def sum_sql(measure: str) -> str:
 
 
 def partial_sql(measure: str) -> str:
-    """The same of some of the visitors, for a file, whose whole numbers have at most 64 bits."""
+    """Return the same aggregate for a partial answer in Parquet, whose integers have 64 bits."""
     if measure in ("currency_first", "currency_last"):
         return sum_sql(measure)
     kind = "DECIMAL(38, 3)" if measure == "revenue" else "BIGINT"
@@ -74,7 +74,11 @@ def partial_sql(measure: str) -> str:
 
 
 def metric_sql(metric: Metric, *, by_page: bool) -> str:
-    """The metric, rounded, from the summed measures. *by_page*: split by page or hostname."""
+    """Return the SQL of *metric*, rounded, from the summed measures.
+
+    Percentages and scroll depth are 0 to 100, durations seconds, money thousandths.
+    *by_page*: the query is split by page or hostname.
+    """
     # A page where no visit began has no bounce rate; a site without visits has one of 0.
     nothing = "NULL" if by_page else "0"
     match metric:
@@ -103,12 +107,12 @@ def metric_sql(metric: Metric, *, by_page: bool) -> str:
 
 
 def _visits(by_page: bool) -> str:
-    """Visits that began, or, by page, visits with a pageview there."""
+    """Return the measure of visits: those that began, or, by page, those that viewed the page."""
     return "viewed" if by_page else "begun"
 
 
 def _half_up(numerator: str, denominator: str, scale: int) -> str:
-    """scale x numerator / denominator as a whole number, exactly; halves go up."""
+    """Return the SQL of scale x numerator / denominator, rounded half up to an integer."""
     return f"((2 * {scale} * ({numerator}) + ({denominator})) // (2 * ({denominator})))"
 
 
@@ -136,7 +140,7 @@ _AVERAGE_REVENUE: Final = (
 
 
 def figure(metric: Metric, value: int | float | None, currency: str | None) -> Figure:
-    """A metric's computed value as the answer gives it; money as `12.500 EUR`."""
+    """Return the value computed for *metric* as the answer shows it; money as `12.500 EUR`."""
     if value is None or metric not in REVENUE_METRICS:
         return value
     return f"{Decimal(value).scaleb(-3):.3f} {currency}"

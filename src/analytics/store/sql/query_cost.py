@@ -1,7 +1,7 @@
-"""The size of a question, measured before anything is compiled of it.
+"""Limits on the size of a query, checked before it is compiled.
 
-The engine's planner heeds neither its memory limit nor an interruption, so a question that is too
-large must never reach it. Pages, both versions of the API and the Spark job all check here.
+The engine's planner obeys neither its memory limit nor an interruption, so a query that is too
+large must not reach it. Pages, both versions of the API and the Spark job all check here.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from analytics.query import Compare, HasDone, Op, Query
 from analytics.store.sql.filter_shape import walk
 
 SEARCHING: Final = frozenset({Op.CONTAINS, Op.CONTAINS_NOT, Op.MATCHES, Op.MATCHES_NOT})
-"""Operators that read through the text of every row."""
+"""Operators that search the text of every row."""
 
 
 def check(query: Query) -> None:
-    """Raise `Malformed` for a question that is larger than one may be."""
+    """Raise `Malformed` if *query* exceeds one of the limits in `bounds`."""
     every = [each for each, _ in walk(query.filters)]
     comparisons = [each for each in every if isinstance(each, Compare)]
     searched = [v for each in comparisons if each.op in SEARCHING for v in each.values]

@@ -1,4 +1,4 @@
-"""What kind of query it is: worked out once, and passed on to everything that compiles or runs it.
+"""The properties of a query that decide how it is compiled, computed once and passed on.
 
 Which statements a query needs, which tables they join and which measures they yield depends on
 its metrics, dimensions and filters together. `check` validates a query and returns these

@@ -1,8 +1,8 @@
-"""The parts of a query that rows answer: by the time of the event, and by that of the visit.
+"""Selects over rows: by the time of the event, and by the time at which the visit began.
 
 A visit belongs to the moment it began, so everything said of visits is counted over the rows
 whose `session_start` lies in the period, and everything said of events over those whose `ts`
-does. Each part is a select with the query's keys (`k0`, `k1`…) and some measures.
+does. Each select yields the query's keys (`k0`, `k1`…) and some measures (`measures.py`).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _ONE_GROUP: Final = " GROUP BY 'all'"
 
 
 class RowSelects:
-    """The parts of *query* over its period, or what is left of it from *start* on.
+    """The selects of one query over its period, or over the rest of it from *start* on.
 
-    With *seen_since*, visitors do not count who were there already in [seen_since, start). Some
-    rows of that time may be *gone*: then `last_seen` has their visitors.
+    With *seen_since*, visitors who were already active in [seen_since, start) do not count. If
+    some rows of that time are *gone* (evicted), `last_seen` has their visitors.
     """
 
     def __init__(
@@ -58,32 +58,32 @@ class RowSelects:
         self._conditions = Conditions(query.filters, shape.filters, bound)
 
     def needed(self) -> list[str]:
-        """The parts that the query's metrics are made of."""
-        parts: list[str] = []
+        """Return the selects that the metrics need; they yield the keys, `present`, measures."""
+        selects: list[str] = []
         if self._shape.counts_events:
-            parts.append(self._events())
+            selects.append(self._events())
         if self._seen_since is not None and "visitors" in self._shape.measures:
-            parts.append(self._newcomers(self._query.dimensions))
-        if self._wants(measures.VISIT_MEASURES):
-            parts.append(self._visits())
-        if self._wants((*measures.VIEWED_MEASURES, *measures.ATTENTION_MEASURES)):
-            parts.append(self._attention())
-        if self._wants(measures.SCROLL_MEASURES):
-            parts.append(self._scroll())
-        if self._wants(measures.EXIT_MEASURES):
-            parts.append(self._exits())
-        return parts
+            selects.append(self._newcomers(self._query.dimensions))
+        if self._needs_any(measures.VISIT_MEASURES):
+            selects.append(self._visits())
+        if self._needs_any((*measures.VIEWED_MEASURES, *measures.ATTENTION_MEASURES)):
+            selects.append(self._attention())
+        if self._needs_any(measures.SCROLL_MEASURES):
+            selects.append(self._scroll())
+        if self._needs_any(measures.EXIT_MEASURES):
+            selects.append(self._exits())
+        return selects
 
     def active_days(self) -> str:
-        """Each visitor's active days, once for every key that is no time (`day` is).
+        """Return a select of each visitor's active days: keys other than time, `visitor`, `day`.
 
-        With *seen_since*, the last of his days before the period too.
+        With *seen_since*, the visitor's last active day before the period is added.
         """
         named = [d for d in self._query.dimensions if d != Dimension.DAY]
         keys = self._keys(named, "r.ts")
         shown = ", ".join([*keys, "r.visitor AS visitor"])
         day = self._time_key(Dimension.DAY, "r.ts")
-        where = f"{self._mine()} AND r.name <> 'engagement'"
+        where = f"{self._of_site()} AND r.name <> 'engagement'"
         period = f"{where} AND {self._within('r.ts')}"
         days = f"SELECT DISTINCT {shown}, {day} AS day FROM {self._rows()} WHERE {period}"
         if self._gone:
@@ -100,17 +100,17 @@ class RowSelects:
         return f"{days} UNION ALL {last}{_group_by(len(keys) + 1)}"
 
     def matching(self) -> str:
-        """The rows of the period for which the filters hold, pings too: their visit and their id.
+        """Return a select of `session` and `event_id` of rows that the filters match, pings too.
 
-        What `tables` says must stand before it.
+        It must be preceded by the common table expressions of `tables`.
         """
-        where = f"{self._mine()} AND {self._within('r.ts')} AND {self._conditions.of_event('r')}"
+        where = f"{self._of_site()} AND {self._within('r.ts')} AND {self._conditions.of_event('r')}"
         return (
             f"SELECT r.session AS session, r.event_id AS event_id FROM {self._rows()} WHERE {where}"
         )
 
     def everyone(self) -> list[str]:
-        """The visitors under the same filters, all keys together."""
+        """Return the selects of `visitors` of all keys together, if a metric needs them."""
         if Metric.PERCENTAGE not in self._query.metrics:
             return []
         if self._seen_since is not None:
@@ -120,7 +120,7 @@ class RowSelects:
         return [f"SELECT count(*) AS visitors FROM ({distinct})"]
 
     def tables(self) -> list[str]:
-        """What the parts refer to, in order."""
+        """Return the common table expressions, `name AS (…)`, which the selects use, in order."""
         tables: list[str] = []
         if self._shape.follows_visits:
             tables.append(self._span())
@@ -131,7 +131,7 @@ class RowSelects:
         return tables
 
     def _events(self) -> str:
-        """Events, by when they happened. A ping is not an event."""
+        """Return the measures of events, by when they happened. A ping is not an event."""
         keys = self._keys(self._query.dimensions, "r.ts")
         chosen = {
             "present": "1",
@@ -148,18 +148,18 @@ class RowSelects:
         return self._select(keys, chosen, self._events_where())
 
     def _newcomers(self, dimensions: Sequence[str]) -> str:
-        """Visitors, by key, who were not there in [seen_since, start)."""
+        """Return `visitors` by key: those who were not active in [seen_since, start)."""
         named = "".join(f"k{i}, " for i in range(len(dimensions)))
-        mine = ", ".join([*self._keys(dimensions, "r.ts"), "r.visitor AS visitor"])
-        now = f"SELECT DISTINCT {mine} FROM {self._rows()} WHERE {self._events_where()}"
+        visitors = ", ".join([*self._keys(dimensions, "r.ts"), "r.visitor AS visitor"])
+        now = f"SELECT DISTINCT {visitors} FROM {self._rows()} WHERE {self._events_where()}"
         seen = (
-            f"SELECT DISTINCT {mine} FROM {self._rows()} WHERE {self._mine()}"
+            f"SELECT DISTINCT {visitors} FROM {self._rows()} WHERE {self._of_site()}"
             f" AND r.ts >= {self._bound(self._seen_since or 0)}"
             f" AND r.ts < {self._bound(self._start)} AND r.name <> 'engagement'"
             f" AND r.visitor IN (SELECT visitor FROM now)"
         )
         if self._gone:
-            seen += f" UNION ALL {self._seen_there(dimensions)}"
+            seen += f" UNION ALL {self._seen_on_evicted_days(dimensions)}"
         return (
             f"WITH now AS MATERIALIZED ({now}) SELECT {named} count(*) AS visitors"
             f" FROM (SELECT * FROM now EXCEPT SELECT * FROM ({seen}))"
@@ -167,15 +167,15 @@ class RowSelects:
         )
 
     def _last_seen(self, dimensions: Sequence[str], visitors: str) -> str:
-        """The last of the gone days of *visitors* (SQL), with the key if there is one."""
+        """Return each of *visitors* (SQL) with the last evicted day of activity, by key if any."""
         keys = "".join(f"value AS k{i}, " for i in range(len(dimensions)))
         return (
             f"SELECT {keys}visitor, CAST(day AS BIGINT) AS day FROM last_seen WHERE site = $site"
             f" AND dimension = {self._bound(self._named(dimensions))} AND visitor IN ({visitors})"
         )
 
-    def _seen_there(self, dimensions: Sequence[str]) -> str:
-        """Visitors of `now` by key, who were there on gone days from `seen_since` on."""
+    def _seen_on_evicted_days(self, dimensions: Sequence[str]) -> str:
+        """Return visitors of `now`, by key, active on an evicted day from `seen_since` on."""
         first_day = self._shape.first_day
         keys = [
             bucket_sql(d, "day", first_day) if d in TIME_DIMENSIONS else "k0" for d in dimensions
@@ -191,7 +191,7 @@ class RowSelects:
         return dimensions[0] if dimensions else columns.TOTAL
 
     def _visits(self) -> str:
-        """Visits, by when they began; split by page, by where they entered."""
+        """Return the measures of visits, by when they began; by page, by their entry page."""
         keys = self._keys(self._query.dimensions, "r.session_start", entry=True)
         chosen = {
             "present": "0" if self._shape.by_page else "CAST(sum(r.opens) > 0 AS INTEGER)",
@@ -203,7 +203,7 @@ class RowSelects:
         return self._select(keys, chosen, self._visits_where())
 
     def _attention(self) -> str:
-        """Visits that viewed a page, and the time that they gave it."""
+        """Return `viewed`, the visits that viewed a page, and `engaged_ms`, their time on it."""
         keys = self._keys(self._query.dimensions, "r.session_start")
         chosen = {
             "viewed": "count(DISTINCT r.session) FILTER (r.name = 'pageview')",
@@ -212,7 +212,7 @@ class RowSelects:
         return self._select(keys, chosen, self._pages_where())
 
     def _scroll(self) -> str:
-        """Each visit's deepest reading of a page, summed."""
+        """Return `scroll_sum`, the sum of each visit's greatest depth, and `scroll_visits`."""
         keys = self._keys(self._query.dimensions, "r.session_start")
         named = [f"k{i}" for i in range(len(keys))]
         deepest = self._select(
@@ -225,7 +225,7 @@ class RowSelects:
         return f"SELECT {shown} FROM ({deepest}){_group_by(len(named))}"
 
     def _exits(self) -> str:
-        """Visits whose last pageview was there, by when they began."""
+        """Return `exits`: the visits whose last pageview has the key, by when they began."""
         keys = self._keys(self._query.dimensions, "r.session_start", exit_=True)
         where = f"r.opens = 1 AND rx.session IS NOT NULL AND {self._visits_where()}"
         return self._select(keys, {"exits": "count(*)"}, where, exits=True)
@@ -254,7 +254,7 @@ class RowSelects:
             return "rows r LEFT JOIN exits rx ON rx.session = r.session"
         return "rows r"
 
-    def _mine(self) -> str:
+    def _of_site(self) -> str:
         return "r.site = $site" if self._query.bots else "r.site = $site AND r.bot IS NULL"
 
     def _within(self, column: str) -> str:
@@ -262,21 +262,20 @@ class RowSelects:
 
     def _events_where(self) -> str:
         condition = self._conditions.of_event("r")
-        return (
-            f"{self._mine()} AND {self._within('r.ts')} AND r.name <> 'engagement' AND {condition}"
-        )
+        where = f"{self._of_site()} AND {self._within('r.ts')} AND r.name <> 'engagement'"
+        return f"{where} AND {condition}"
 
     def _begun_where(self) -> str:
-        return f"{self._mine()} AND r.session <> 0 AND {self._within('r.session_start')}"
+        return f"{self._of_site()} AND r.session <> 0 AND {self._within('r.session_start')}"
 
     def _visits_where(self) -> str:
-        """The rows of visits that have an event for which the filters hold."""
+        """Return the condition for rows of visits that have an event which the filters match."""
         if self._shape.filters.by_event:
             return f"{self._begun_where()} AND r.session IN (SELECT session FROM chosen)"
         return f"{self._begun_where()} AND {self._conditions.of_event('r')}"
 
     def _pages_where(self) -> str:
-        """Of those, the rows of pages that the filters do not leave out."""
+        """Return the condition for those of these rows whose page the filters do not exclude."""
         if self._shape.filters.by_event:
             return f"{self._visits_where()} AND {self._conditions.of_page('r')}"
         return self._visits_where()
@@ -289,7 +288,7 @@ class RowSelects:
         )
 
     def _span(self) -> str:
-        """When the visits began that have anything to do with the period."""
+        """Return `span`: when the first and the last visit with a row in the period began."""
         start, end = self._bound(self._start), self._bound(self._end)
         return (
             f"span AS MATERIALIZED (SELECT least(min(session_start), {start}) AS earliest,"
@@ -313,7 +312,10 @@ class RowSelects:
         return keys
 
     def _time_key(self, dimension: str, time: str) -> str | None:
-        """The bucket of a time dimension: an hour's or a day's number in local time."""
+        """Return the SQL of a time dimension's bucket, None for any other dimension.
+
+        A bucket is the number of an hour, or of its first day, since 1970 in local time.
+        """
         zone = self._query.period.timezone
         start = self._start if self._seen_since is None else min(self._start, self._seen_since)
         local = localtime.local_ms_sql(time, zone, start, self._end)
@@ -325,8 +327,8 @@ class RowSelects:
                 return bucket_sql(dimension, day, self._shape.first_day)
         return None
 
-    def _wants(self, some: Sequence[str]) -> bool:
-        return not self._shape.measures.isdisjoint(some)
+    def _needs_any(self, of: Sequence[str]) -> bool:
+        return not self._shape.measures.isdisjoint(of)
 
 
 def _group_by(keys: int) -> str:

@@ -1,4 +1,4 @@
-"""Buckets of local time: as SQL, as the text of an answer, and which ones there are."""
+"""Buckets of local time: their SQL, their labels, and the list of all buckets of a period."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analytics.errors import Malformed
 from analytics.query import TIME_DIMENSIONS, Dimension, Period, Query
 
 MAX_BUCKETS: Final = 10_000
-"""Of one series: more than a year of hours, 27 years of days, 190 of weeks."""
+"""The longest series: more than a year of hours, 27 years of days, 190 years of weeks."""
 _SHORTEST_MS: Final[Mapping[str, int]] = {
     Dimension.HOUR: localtime.HOUR_MS,
     Dimension.DAY: localtime.DAY_MS,
@@ -21,7 +21,7 @@ _SHORTEST_MS: Final[Mapping[str, int]] = {
 
 
 def label(dimension: str, key: str | int) -> str:
-    """A key as the answer shows it: local time as text, anything else as it is."""
+    """Return *key* as the answer shows it: a number of local time as text, text unchanged."""
     if isinstance(key, str):
         return key
     if dimension == Dimension.HOUR:
@@ -31,7 +31,7 @@ def label(dimension: str, key: str | int) -> str:
 
 
 def check(query: Query, field: str = "date_range") -> None:
-    """Raise `Malformed` for a series of too many buckets, before any work is done for it."""
+    """Raise `Malformed`, naming *field*, if the series has more than `MAX_BUCKETS` buckets."""
     for dimension in query.dimensions:
         if dimension in TIME_DIMENSIONS:
             zone, start, end = query.period.timezone, query.period.start, query.period.end
@@ -48,9 +48,9 @@ def check(query: Query, field: str = "date_range") -> None:
 
 
 def time_labels(query: Query) -> Sequence[str]:
-    """Every bucket of the query's time dimension, in order, those without events too.
+    """Return the label of each bucket of the query's time dimension, in order, empty ones included.
 
-    A long series takes a while: it is not for the event loop.
+    Raise `Malformed` for too many. A long series takes a while: do not call it on the event loop.
     """
     check(query)
     for dimension in query.dimensions:
@@ -60,7 +60,7 @@ def time_labels(query: Query) -> Sequence[str]:
 
 
 def _keys(dimension: str, period: Period) -> Iterator[int]:
-    """The hour's number of each hour, or the first day's of each other bucket."""
+    """Yield the number of each hour, or the number of the first day of each other bucket."""
     zone, start, end = period.timezone, period.start, period.end
     if dimension == Dimension.HOUR:
         spans = localtime.changes(zone, start, end)
