@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import CreateAclsRequest
 from pydantic import SecretStr
 from tests.authority import STORE_PASSWORD, Authority, Identity
-from tests.real import SMALL
+from tests.real import PATIENCE_S, SMALL
 
 from analytics.errors import AnalyticsError, LogUnavailable
 from analytics.localcluster import jars, keyspace
@@ -35,7 +35,6 @@ PASSWORD: Final = 'p"a\\s <&> s'
 """With what quoting gets wrong."""
 SCRAM_PASSWORD: Final = "another one"
 KEY_PASSWORD: Final = "of the key"
-_START_S: Final = 240
 
 
 class SecuredKafka(KafkaServer):
@@ -204,7 +203,7 @@ class Started:
     def start(self, server: ManagedServer, ask: Callable[[], object]) -> None:
         """Start *server*, and return when *ask* raises none of our errors any more."""
         process = self.processes.start(server.name, server.prepare())
-        until = time.monotonic() + _START_S
+        until = time.monotonic() + PATIENCE_S
         while True:
             try:
                 ask()

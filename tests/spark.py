@@ -14,13 +14,13 @@ from types import MappingProxyType
 from typing import Final
 
 import pyspark
+from tests.real import PATIENCE_S
 
 from analytics.localcluster.plan import HOST
 from analytics.localcluster.process import LaunchCommand, ManagedProcess, ManagedProcesses
 
 SECRET: Final = "of-the-spark"
 _HOME: Final = Path(pyspark.__file__).parent
-_START_S: Final = 120
 
 
 class StandaloneSpark:
@@ -80,7 +80,7 @@ class StandaloneSpark:
 
     def executors(self, worker: ManagedProcess) -> list[int]:
         """The processes in which *worker* has tasks run, once there are any."""
-        until = time.monotonic() + _START_S
+        until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             found = [
                 int(entry.name)
@@ -115,7 +115,7 @@ class StandaloneSpark:
         )
 
     def _wait_for(self, port: int) -> None:
-        until = time.monotonic() + _START_S
+        until = time.monotonic() + PATIENCE_S
         while True:
             try:
                 socket.create_connection((HOST, port), timeout=1).close()
