@@ -40,9 +40,9 @@ from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from analytics.app import open_workspace
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.settings import Settings
+from analytics.startup import open_workspace
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
 

@@ -11,12 +11,13 @@ import pytest
 
 from analytics.admin import status
 from analytics.admin.operation_context import OperationContext, nothing
-from analytics.app import compose, open_parts
+from analytics.app import compose
 from analytics.catalog.domain import TAKEN
 from analytics.dashboard.session import COOKIE
 from analytics.errors import QueryTooLong
 from analytics.query import Metric, Period, Query
 from analytics.settings import Settings, load
+from analytics.startup import open_resources
 from analytics.store.base import ExportFormat
 from analytics.store.connection import Connection
 from analytics.store.duckdb import executor
@@ -34,14 +35,14 @@ async def test_a_query_is_given_up_after_the_time_that_is_set(
     settings = load(
         None, {"data": tmp_path / "data"}, environment={"ANALYTICS_STORE__QUERY_TIMEOUT_S": "0.05"}
     )
-    async with open_parts(settings) as parts:
+    async with open_resources(settings) as parts:
         monkeypatch.setattr(executor, "answer", takes_for_ever)
         with pytest.raises(QueryTooLong, match=r"longer than 0\.05 s"):
             await parts.store.query(WEEK)
 
 
 async def test_no_site_can_have_the_name_of_another_page(tmp_path: Path) -> None:
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         gate = compose(parts, setup_token=None).gate
     begin = {line.path.split("/")[1] for line in gate.table()}
     assert begin - {"", "{domain}"} == TAKEN
@@ -55,7 +56,7 @@ async def test_without_its_geo_database_it_keeps_events_and_says_what_they_lack(
         {"data": tmp_path / "data"},
         environment={"ANALYTICS_INGEST__MMDB": str(tmp_path / "gone.mmdb")},
     )
-    async with open_parts(settings) as parts:
+    async with open_resources(settings) as parts:
         await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
         gate = compose(parts, setup_token=None).gate
         transport = httpx2.ASGITransport(gate)
@@ -76,7 +77,7 @@ async def test_without_its_geo_database_it_keeps_events_and_says_what_they_lack(
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """A whole application with one site, asked by nobody who is logged in."""
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
         gate = compose(parts, setup_token=None).gate
         transport = httpx2.ASGITransport(gate, raise_app_exceptions=False)
@@ -127,7 +128,7 @@ async def test_a_wrong_method_is_405_and_the_right_one_is_named(
 
 
 async def test_a_password_that_somebody_else_chose_opens_no_ledger(tmp_path: Path) -> None:
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
         people, email = parts.catalog.people, "ada@a.example"
         await people.add(email, "chosen for her", owner=True, must_change=True)
@@ -190,7 +191,7 @@ async def test_a_password_for_a_proxy_in_front_of_us_is_no_key(server: httpx2.As
 
 
 async def test_a_proxy_that_is_not_set_up_is_named_for_the_doctor(tmp_path: Path) -> None:
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         transport = httpx2.ASGITransport(compose(parts, setup_token="one-time").gate)
         async with httpx2.AsyncClient(
             transport=transport, base_url="http://stats.example.org"
@@ -203,7 +204,7 @@ async def test_a_proxy_that_is_not_set_up_is_named_for_the_doctor(tmp_path: Path
 
 
 async def test_an_owner_sees_by_which_way_a_request_came(tmp_path: Path) -> None:
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         people = parts.catalog.people
         await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
         await people.add("ada@a.example", "a password of hers", owner=True)
@@ -221,7 +222,7 @@ async def test_an_owner_sees_by_which_way_a_request_came(tmp_path: Path) -> None
 
 
 async def test_no_key_and_no_viewer_learns_which_other_sites_there_are(tmp_path: Path) -> None:
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         for domain in ("a.example", "secret.example"):
             await parts.catalog.sites.add(domain, timezone="Etc/UTC")
         _, key = await parts.catalog.keys.create(scopes=["stats:read"], site="a.example")
@@ -250,7 +251,7 @@ async def test_a_server_with_a_public_address_tells_browsers_to_stay_with_https(
 ) -> None:
     environment = {"ANALYTICS_SERVE__PUBLIC_URL": "https://stats.example.com/"}
     settings = load(None, {"data": tmp_path / "data"}, environment=environment)
-    async with open_parts(settings) as parts:
+    async with open_resources(settings) as parts:
         await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
         transport = httpx2.ASGITransport(compose(parts, setup_token=None).gate)
         async with httpx2.AsyncClient(transport=transport, base_url="http://made-up.example") as c:

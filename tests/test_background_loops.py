@@ -21,7 +21,6 @@ import pytest
 from structlog.testing import capture_logs
 from tests.architecture.checkout import ROOT
 
-from analytics.app import open_parts
 from analytics.background import BackgroundLoop, BackgroundThread, LoopState
 from analytics.balancer import reconcile
 from analytics.balancer.runtime import BackendServer, Runtime
@@ -49,6 +48,7 @@ from analytics.settings import (
     KafkaSettings,
     Settings,
 )
+from analytics.startup import open_resources
 from analytics.store.chunks.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.freshness import Freshness
@@ -287,7 +287,7 @@ def duty(name: str) -> Callable[[Part, Path], Begun]:
             part.used()
             return NOW
 
-        async with open_parts(Settings(data=folder / "data")) as parts:
+        async with open_resources(Settings(data=folder / "data")) as parts:
             breaking: Any = Breaking(part)
             broken = replace(parts, clock=clock, erases=breaking, catalog=breaking)
             watched = broken if name in ("compaction", "audit-log") else replace(parts, clock=clock)

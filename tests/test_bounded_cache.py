@@ -10,9 +10,10 @@ from pathlib import Path
 
 import httpx2
 
-from analytics.app import compose, open_parts
+from analytics.app import compose
 from analytics.bounded_cache import bounded_cache
 from analytics.settings import Settings
+from analytics.startup import open_resources
 
 MARK = "zq7"
 LONG = 12_000
@@ -51,7 +52,7 @@ def test_what_is_kept_is_bounded_with_all_that_it_was_asked() -> None:
 
 
 async def test_long_text_of_strangers_is_kept_nowhere(tmp_path: Path) -> None:
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         await parts.catalog.sites.add("a.example", timezone="Etc/UTC")
         await parts.catalog.people.add("owner@a.example", "a long password", owner=True)
         await _send_everything_long(compose(parts, setup_token=None).gate)

@@ -13,11 +13,12 @@ from analytics.admin import auditing, erasing
 from analytics.admin.auditing import Audit
 from analytics.admin.erasing import Erase
 from analytics.admin.operation_context import OperationContext
-from analytics.app import Resources, open_parts
 from analytics.errors import Malformed, StoreUnavailable
 from analytics.event import Erasure, Hit
 from analytics.maintenance import Compaction
+from analytics.resources import Resources
 from analytics.settings import Settings
+from analytics.startup import open_resources
 from analytics.stream.journal import Journal
 from analytics.testing.contracts.event_log import hit
 
@@ -45,7 +46,7 @@ def settings(tmp_path: Path) -> Settings:
 
 async def test_an_order_that_was_taken_is_obeyed_after_a_kill(tmp_path: Path) -> None:
     """Killed once the order was durable: the next start carries it out, to the last byte."""
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         now = parts.clock()
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         await parts.log.append([visit(1, now), visit(2, now, visitor=8, path="/stays")])
@@ -53,7 +54,7 @@ async def test_an_order_that_was_taken_is_obeyed_after_a_kill(tmp_path: Path) ->
     # What a process writes that is killed before its projector has come to it.
     async with Journal(tmp_path / "data" / "journal") as journal:
         await journal.append([Erasure(site=SITE, until=now, visitor=7, shard=0)])
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         assert await paths(parts) == [("/stays", "/stays")]
         assert found(tmp_path / "data", [MARK]) != {}, "until the upkeep comes"
         await Compaction(parts).step()
@@ -63,7 +64,7 @@ async def test_an_order_that_was_taken_is_obeyed_after_a_kill(tmp_path: Path) ->
 async def test_what_follows_an_erasure_in_the_same_batch_opens_another_visit(
     tmp_path: Path,
 ) -> None:
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         now = parts.clock()
         await parts.log.append(
             [
@@ -76,7 +77,7 @@ async def test_what_follows_an_erasure_in_the_same_batch_opens_another_visit(
 
 
 async def test_a_copy_of_an_erased_event_is_a_duplicate(tmp_path: Path) -> None:
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         now = parts.clock()
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         await parts.log.append([visit(1, now), visit(2, now, visitor=8, path="/stays")])
@@ -84,7 +85,7 @@ async def test_a_copy_of_an_erased_event_is_a_duplicate(tmp_path: Path) -> None:
         await erasing.run(parts, Erase(site=SITE, visitor=7), OperationContext())
         await parts.log.append([visit(1, now)])
         assert await paths(parts) == [("/stays", "/stays")]
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         await parts.log.append([visit(1, now)])
         assert await paths(parts) == [("/stays", "/stays")]
         (line,) = [v for k, v in (await parts.store.ledger(SITE)).items()]
@@ -94,27 +95,27 @@ async def test_a_copy_of_an_erased_event_is_a_duplicate(tmp_path: Path) -> None:
 async def test_rows_are_taken_and_kept_while_and_after_the_file_is_written_anew(
     tmp_path: Path,
 ) -> None:
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         now = parts.clock()
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         for number in range(6):
             await parts.log.append([visit(number, now, visitor=number, path=f"/{number}")])
             await parts.settle()
             await erasing.run(parts, Erase(site=SITE, visitor=number - 1), OperationContext())
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         assert await paths(parts) == [("/5", "/5")]
         assert await parts.erases.compaction_due() is False
 
 
 async def test_what_a_killed_compaction_left_is_deleted_at_the_next_start(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         await parts.log.append([visit(1, parts.clock(), path="/stays")])
         await parts.settle()
     (data / "store.duckdb.compacted").write_bytes(b"half a copy")
     (data / "store.duckdb.tmp").mkdir()
     (data / "store.duckdb.tmp" / "duckdb_temp_block").write_bytes(MARK.encode())
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         assert await paths(parts) == [("/stays", "/stays")]
     assert {each.name for each in data.glob("store.duckdb*")} == {"store.duckdb"}
 
@@ -125,7 +126,7 @@ async def test_without_room_the_rows_are_gone_and_the_bytes_are_said_to_remain(
 ) -> None:
     limits = {"segment_bytes": 1 << 20, "min_free_bytes": 1 << 20}
     cramped = Settings.model_validate({"data": small_disk / "data", "journal": limits})
-    async with open_parts(cramped) as parts:
+    async with open_resources(cramped) as parts:
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         await parts.log.append([visit(1, parts.clock())])
         await parts.settle()
@@ -146,7 +147,7 @@ async def erase_by(parts: Resources, *filters: str, **span: str) -> erasing.Eras
 async def test_visits_that_did_something_are_erased_as_a_whole_and_from_every_file(
     tmp_path: Path,
 ) -> None:
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         now = parts.clock()
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         await parts.log.append(
@@ -172,7 +173,7 @@ async def test_visits_that_did_something_are_erased_as_a_whole_and_from_every_fi
 
 
 async def test_filters_and_a_time_must_all_hold(tmp_path: Path) -> None:
-    async with open_parts(settings(tmp_path)) as parts:
+    async with open_resources(settings(tmp_path)) as parts:
         now = parts.clock()
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         past = now - 9 * 86_400_000

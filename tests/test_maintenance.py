@@ -14,10 +14,11 @@ from msgspec import structs
 from structlog.testing import capture_logs
 
 from analytics.admin.workspace import ErasesEverywhere
-from analytics.app import Resources, ServingStore, open_parts
 from analytics.errors import StoreUnavailable
 from analytics.maintenance import apply_retention, duties
+from analytics.resources import Resources, ServingStore
 from analytics.settings import Settings
+from analytics.startup import open_resources
 from analytics.store.base import Progress
 from analytics.testing.contracts.event_log import hit
 
@@ -60,7 +61,7 @@ def failing(parts: Resources, errors: dict[str, Exception]) -> tuple[Resources, 
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[Resources]:
     """Three sites that keep 30 days, each with an event of yesterday and one of long ago."""
-    async with open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with open_resources(Settings(data=tmp_path / "data")) as parts:
         now = parts.clock()
         for domain in SITES:
             site = await parts.catalog.sites.add(domain, timezone="Etc/UTC")

@@ -13,9 +13,9 @@ from typing import Final
 
 import structlog
 
-from analytics.app import Resources
 from analytics.background import BackgroundLoop, is_expected
 from analytics.ingest.enricher import salts_needed
+from analytics.resources import Resources
 
 log = structlog.get_logger()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -12,14 +11,14 @@ from typing import Final, NamedTuple
 from analytics import extras
 from analytics.background import LoopState
 from analytics.breaker import Breaker
-from analytics.data_folder import DataFolder
 from analytics.errors import LogUnavailable, Misconfigured, NotVisibleYet
 from analytics.event import Erasure
 from analytics.gateway import metrics
 from analytics.guard import Guard
+from analytics.resources import CommonResources, Resources, clock
 from analytics.settings import Settings
 from analytics.store import guards
-from analytics.store.duckdb import DuckDBStore
+from analytics.store.duckdb import open_store
 from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.base import Position, unknown_receipt
@@ -189,19 +188,41 @@ class FollowedProjection:
             yield
 
 
-async def opened(
-    settings: Settings,
-    folder: DataFolder,
-    stack: AsyncExitStack,
-    *,
-    ignite: Guard,
-    timezones: Callable[[], Mapping[str, str]],
-    clock: Callable[[], int],
-) -> Backends:
-    """Open the backends of a replica, Ignite's behind its guard; *stack* closes them."""
+async def opened(common: CommonResources, stack: AsyncExitStack, ignite: Guard) -> Resources:
+    """Open a replica's backends, Ignite behind its guard; *stack* closes them.
+
+    Raise `Misconfigured`.
+    """
+    backends = await _backends(common, stack, ignite)
+    return Resources(
+        settings=common.settings,
+        folder=common.folder,
+        catalog=common.catalog,
+        store=backends.store,
+        erases=backends.store,
+        log=backends.log,
+        clock=clock,
+        settle=backends.figures.settle,
+        paused=backends.figures.paused,
+        formats=common.formats(),
+        figures=backends.figures,
+        enricher=common.enricher,
+        checks=backends.checks(),
+        loops=[*backends.loops(), *common.catalog.loops],
+        breakers=(*backends.breakers(), *common.breakers),
+        audits=(backends.audit,),
+        gauges=backends.gauges(),
+        registry=common.registry,
+        behind=lambda: backends.log.backlog,
+        lag=backends.store.lag,
+    )
+
+
+async def _backends(common: CommonResources, stack: AsyncExitStack, ignite: Guard) -> Backends:
+    settings, folder = common.settings, common.folder
     if settings.log.backend != "kafka":
         raise Misconfigured(
-            "store.backend ignite needs log.backend kafka: who fills Ignite reads from there"
+            "store.backend ignite needs log.backend kafka: the Spark job fills Ignite from Kafka"
         )
     extras.require("store.backend ignite", "pyignite", "pyarrow", "cassandra")
     from analytics.store.chunks.cassandra import CassandraChunks
@@ -213,23 +234,13 @@ async def opened(
     log = Spool(
         kafka,
         folder.spool,
-        journal=JournalLimits(
-            segment_bytes=settings.journal.segment_bytes,
-            max_backlog_bytes=settings.journal.max_backlog_bytes,
-            min_free_bytes=settings.journal.min_free_bytes,
-        ),
+        journal=JournalLimits.of(settings.journal),
         limits=SpoolLimits(
             after_s=settings.log.spool_after_s, retry_after_s=settings.log.retry_after_s
         ),
     )
-    engine = DuckDBStore(
-        folder.store,
-        timezones=timezones,
-        memory_limit=f"{settings.store.memory_limit >> 20}MiB",
-        threads=settings.store.threads or os.cpu_count() or 1,
-        queue_timeout_s=settings.store.queue_timeout_s,
-        query_timeout_s=settings.store.query_timeout_s,
-        hot_days=settings.store.hot_days,
+    engine = open_store(
+        settings.store, folder.store, timezones=common.timezones, hot_days=settings.store.hot_days
     )
     spark = guards.spark(settings.spark)
     await stack.enter_async_context(log)  # the store asks it how far it goes

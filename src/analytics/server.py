@@ -19,7 +19,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from analytics import __version__, app, dashboard, logs
+from analytics import __version__, app, dashboard, logs, startup
 from analytics.control import socket_server
 from analytics.errors import Misconfigured
 from analytics.gateway import connection_limits, direct
@@ -27,6 +27,7 @@ from analytics.ingest import user_agents
 from analytics.maintenance import duties
 from analytics.registry import advertised
 from analytics.registry.membership import Membership
+from analytics.resources import Resources
 from analytics.settings import Settings
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ def _listening_fault(error: OSError) -> str:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    async with app.open_parts(settings) as parts, socket_server.serving(parts):
+    async with startup.open_resources(settings) as parts, socket_server.serving(parts):
         # What the first hit, or the first page, would hold up all others for.
         await asyncio.to_thread(user_agents.warm)
         if "dashboard" in settings.serve.modules:
@@ -150,7 +151,7 @@ def _connections() -> int:
 
 
 def _membership(
-    parts: app.Resources, application: app.Application, listener: socket.socket
+    parts: Resources, application: app.Application, listener: socket.socket
 ) -> Membership:
     """This server's place in the registry, as it is from moment to moment."""
     address = advertised.address(parts.settings, listener.getsockname()[:2])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from analytics.admin.workspace import Workspace
-from analytics.app import open_workspace
 from analytics.settings import Settings, load
+from analytics.startup import open_workspace
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from analytics.admin import auditing
 from analytics.admin.auditing import Audit, Audited
 from analytics.admin.operation_context import OperationContext
-from analytics.app import open_workspace
 from analytics.event import Drop, DropReason, Hit
 from analytics.settings import Settings
+from analytics.startup import open_workspace
 from analytics.stream.base import Batch, EventLog, Position
 
 NOW = 1_795_478_400_000

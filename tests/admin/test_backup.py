@@ -20,12 +20,12 @@ from tests.marks import found
 from analytics.admin import auditing, backup
 from analytics.admin.auditing import Audit
 from analytics.admin.operation_context import OperationContext, Progress
-from analytics.app import open_workspace
 from analytics.catalog.base import SaltMissing
 from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured
 from analytics.event import Hit
 from analytics.person import Scope
 from analytics.settings import Settings, load
+from analytics.startup import open_workspace
 
 NOW = 1_795_478_400_000
 

@@ -18,11 +18,12 @@ from starlette.applications import Starlette
 from analytics import dashboard
 from analytics.admin import operations
 from analytics.admin.operation_context import OperationContext
-from analytics.app import Resources, open_parts
 from analytics.catalog import password
 from analytics.dashboard import admin_page
 from analytics.dashboard.session import COOKIE
+from analytics.resources import Resources
 from analytics.settings import load
+from analytics.startup import open_resources
 from analytics.testing import sample
 from analytics.testing.contracts.series_store import NOON, hit
 
@@ -41,7 +42,7 @@ def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 async def filled(folder: Path, stack: AsyncExitStack) -> Resources:
     """Two sites with an event each, an owner, a viewer of one site, and three keys."""
     settings = load(None, {"data": folder}, environment={})
-    parts = await stack.enter_async_context(open_parts(settings))
+    parts = await stack.enter_async_context(open_resources(settings))
     for domain in (A, B):
         await parts.catalog.sites.add(domain, timezone="Etc/UTC")
     await parts.catalog.people.add(OWNER, PASSWORD, owner=True)

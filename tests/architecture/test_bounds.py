@@ -15,11 +15,12 @@ import httpx2
 import pytest
 from tests.architecture.checkout import files
 
-from analytics.app import compose, open_parts
+from analytics.app import compose
 from analytics.bounded_cache import LONGEST
 from analytics.gateway.gate import Gate
 from analytics.settings import Settings
 from analytics.settings.tree import GatewaySettings, IngestSettings
+from analytics.startup import open_resources
 
 SOURCES = sorted(
     path
@@ -319,7 +320,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
         ingest=IngestSettings(**rates, trusted_proxies=()),
         gateway=GatewaySettings(**rates),
     )
-    async with open_parts(settings) as parts:
+    async with open_resources(settings) as parts:
         yield compose(parts, setup_token=None).gate
 
 

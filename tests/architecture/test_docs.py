@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.architecture.checkout import ROOT, files
 
-from analytics import __version__, app
+from analytics import __version__, app, startup
 from analytics.cli.main import analytics
 from analytics.errors import AnalyticsError
 from analytics.event import DropReason
@@ -32,7 +32,7 @@ def page(name: str) -> str:
 
 @pytest.fixture
 async def application(tmp_path: Path) -> AsyncIterator[app.Application]:
-    async with app.open_parts(Settings(data=tmp_path / "data")) as parts:
+    async with startup.open_resources(Settings(data=tmp_path / "data")) as parts:
         yield app.compose(parts, setup_token=None)
 
 

@@ -13,7 +13,6 @@ import pytest
 from tests.balancer.conftest import Upstream
 from tests.front.haproxy import HAProxy
 
-from analytics.app import clock
 from analytics.balancer import plan
 from analytics.balancer.plan import PREFIX
 from analytics.balancer.reconcile import Reconciler
@@ -21,6 +20,7 @@ from analytics.balancer.runtime import Runtime, ServerState
 from analytics.errors import RegistryUnavailable, Unavailable
 from analytics.registry.base import Listed
 from analytics.registry.memory import MemoryRegistry
+from analytics.resources import clock
 from analytics.settings import DiscoverSettings
 
 pytestmark = pytest.mark.front

@@ -13,11 +13,12 @@ from starlette.applications import Starlette
 from tests.dashboard.world import OWNER, PASSWORD
 
 from analytics import dashboard
-from analytics.app import Resources, open_parts
 from analytics.dashboard.session import COOKIE
 from analytics.errors import Misconfigured
 from analytics.query import Query
+from analytics.resources import Resources
 from analytics.settings import load
+from analytics.startup import open_resources
 from analytics.testing import sample
 from analytics.testing.contracts.series_store import HOUR, NOON, hit
 
@@ -32,7 +33,7 @@ Client = httpx2.AsyncClient
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[Resources]:
     """One visit of two pages with spam in it, one without on the day before."""
-    async with open_parts(load(None, {"data": tmp_path}, environment={})) as parts:
+    async with open_resources(load(None, {"data": tmp_path}, environment={})) as parts:
         await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         await parts.catalog.people.add(OWNER, PASSWORD, owner=True)
         hits = [

@@ -15,9 +15,10 @@ from tests.server import Server
 
 from analytics.admin import operations
 from analytics.admin.operation_context import OperationContext
-from analytics.app import Resources, open_parts, open_workspace
 from analytics.event import from_cookie
+from analytics.resources import Resources
 from analytics.settings import load
+from analytics.startup import open_resources, open_workspace
 
 SITE = "marks.example"
 DAY_MS = 86_400_000
@@ -131,7 +132,7 @@ async def test_what_is_older_than_the_retention_is_in_no_file(tmp_path: Path) ->
 async def test_a_salt_that_is_over_is_in_no_file_and_in_no_backup(tmp_path: Path) -> None:
     data = tmp_path / "data"
     settings = load(None, {"data": data}, environment={})
-    async with open_parts(settings) as parts:
+    async with open_resources(settings) as parts:
         site = await parts.catalog.sites.add(SITE, timezone="Etc/UTC")
         today = parts.clock() // DAY_MS
         days = (today - 30, today - 1, today, today + 1)

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.server import ROOT
 
-from analytics.app import compose, open_parts
+from analytics.app import compose
 from analytics.dashboard.panels import PANELS
 from analytics.dashboard.session import COOKIE
 from analytics.person import Scope
 from analytics.settings import Settings
+from analytics.startup import open_resources
 
 SITE = "a.example"
 OWNER = "owner@a.example"
@@ -77,7 +78,7 @@ class Asking:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def asking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asking]:
     data: Path = tmp_path_factory.mktemp("hostile") / "data"
-    async with open_parts(Settings(data=data)) as parts:
+    async with open_resources(Settings(data=data)) as parts:
         await parts.catalog.sites.add(SITE, timezone="Asia/Tehran")
         await parts.catalog.people.add(OWNER, PASSWORD, owner=True)
         token = await parts.catalog.people.log_in(OWNER, PASSWORD)

@@ -11,10 +11,10 @@ import pytest
 from msgspec import structs
 from tests.eureka.server import EurekaServer
 
-from analytics.app import clock
 from analytics.errors import Misconfigured, RegistryUnavailable
 from analytics.registry.base import Registry
 from analytics.registry.eureka import EurekaRegistry
+from analytics.resources import clock
 from analytics.settings import EurekaSettings
 from analytics.testing.contracts.registry import LEASE_S, ONE, OTHER, RegistryContract, told
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from analytics.app import clock
 from analytics.breaker import BreakerState
 from analytics.errors import RegistryUnavailable
 from analytics.registry.base import Listed, Registry
 from analytics.registry.guarded import GuardedRegistry, guard
 from analytics.registry.memory import MemoryRegistry
+from analytics.resources import clock
 from analytics.testing.contracts.registry import LEASE_S, ONE, RegistryContract, told
 
 

@@ -11,10 +11,10 @@ from tests.real import PATIENCE_S
 from tests.server import Server
 
 from analytics import __version__
-from analytics.app import clock
 from analytics.errors import RegistryUnavailable
 from analytics.registry.base import Registry
 from analytics.registry.ignite import IgniteRegistry
+from analytics.resources import clock
 from analytics.settings import IgniteSettings, Settings
 from analytics.testing.contracts.registry import LEASE_S, ONE, RegistryContract
 

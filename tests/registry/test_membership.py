@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from analytics.app import clock
 from analytics.errors import Misconfigured, RegistryUnavailable
 from analytics.registry.base import Replica
 from analytics.registry.membership import Membership
 from analytics.registry.memory import MemoryRegistry
+from analytics.resources import clock
 from analytics.testing.contracts.registry import ONE, told
 
 BEAT_S = 0.01

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.app import clock
 from analytics.registry.base import Registry
 from analytics.registry.memory import MemoryRegistry
+from analytics.resources import clock
 from analytics.testing.contracts.registry import LEASE_S, RegistryContract
 
 

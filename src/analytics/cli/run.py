@@ -116,7 +116,7 @@ async def _here(
     # Here, because it brings in the database, and a server may answer without it.
     from analytics import logs
     from analytics.admin import operations
-    from analytics.app import open_workspace
+    from analytics.startup import open_workspace
 
     # Standard output is for the answer, and a command that goes well is silent otherwise.
     logs.configure(settings.logs.model_copy(update={"level": "warning"}))

@@ -212,6 +212,11 @@ class Settings(Section):
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _ignored: Sequence[str] = PrivateAttr(default=())
 
+    @property
+    def is_replica(self) -> bool:
+        """Whether this server is one of a cluster's, rather than all of it (embedded)."""
+        return self.store.backend == "ignite"
+
     def origin(self, name: str) -> str:
         """Where the value of the setting *name* (`serve.port`) came from."""
         return self._origins.get(name, "default")

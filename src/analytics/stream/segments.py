@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from analytics.settings import JournalSettings
 from analytics.stream import segment
 from analytics.stream.segment_file import SegmentFile, lay_out, name
 from analytics.stream.segment_reader import SegmentReader
@@ -34,6 +35,15 @@ class JournalLimits(NamedTuple):
     """Appends are refused before the disk has less room than this."""
     max_pending_bytes: int = 32 << 20
     """What waits in memory for the next sync; over it, appends are refused."""
+
+    @classmethod
+    def of(cls, settings: JournalSettings) -> JournalLimits:
+        """Return the limits that *settings* say."""
+        return cls(
+            segment_bytes=settings.segment_bytes,
+            max_backlog_bytes=settings.max_backlog_bytes,
+            min_free_bytes=settings.min_free_bytes,
+        )
 
 
 class Segments:

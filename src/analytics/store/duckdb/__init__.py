@@ -1,5 +1,37 @@
-"""DuckDB, the one engine that answers queries; only this package imports its driver."""
+"""DuckDB, the engine that answers queries; only this package imports its driver."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from analytics.settings import StoreSettings
 from analytics.store.duckdb.store import DuckDBStore
+from analytics.store.lag import Lag, none
 
-__all__ = ["DuckDBStore"]
+__all__ = ["DuckDBStore", "open_store"]
+
+
+def open_store(
+    settings: StoreSettings,
+    path: Path,
+    *,
+    timezones: Callable[[], Mapping[str, str]],
+    lag: Callable[[], Lag | None] = none,
+    hot_days: int = 0,
+) -> DuckDBStore:
+    """Return the store in the file *path* as *settings* say; its `async with` block opens it.
+
+    Rows older than *hot_days* are evicted, because another store keeps them; 0 evicts none.
+    """
+    return DuckDBStore(
+        path,
+        timezones=timezones,
+        memory_limit=f"{settings.memory_limit >> 20}MiB",
+        threads=settings.threads or os.cpu_count() or 1,
+        queue_timeout_s=settings.queue_timeout_s,
+        query_timeout_s=settings.query_timeout_s,
+        lag=lag,
+        hot_days=hot_days,
+    )
