@@ -28,7 +28,7 @@ class Request(msgspec.Struct, frozen=True):
     parameters: msgspec.Raw
 
 
-class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+class CommandReply(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of the answer; one of the three."""
 
     progress: tuple[int, int, str] | None = None
@@ -37,7 +37,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     error: Problem | None = None
 
 
-_REPLY: Final = msgspec.json.Decoder(Reply)
+_REPLY: Final = msgspec.json.Decoder(CommandReply)
 
 
 def request_line(operation: str, parameters: bytes) -> bytes:
@@ -53,7 +53,7 @@ def frame(data: bytes) -> bytes:
 def progress_line(progress: Progress) -> bytes:
     """The line that tells how far the operation is."""
     told = (progress.done, progress.total, progress.label)
-    return msgspec.json.encode(Reply(progress=told)) + b"\n"
+    return msgspec.json.encode(CommandReply(progress=told)) + b"\n"
 
 
 def result_line(result: bytes) -> bytes:
@@ -63,10 +63,10 @@ def result_line(result: bytes) -> bytes:
 
 def error_line(error: AnalyticsError) -> bytes:
     """The last line, when it did not."""
-    return msgspec.json.encode(Reply(error=problem.describe(error))) + b"\n"
+    return msgspec.json.encode(CommandReply(error=problem.describe(error))) + b"\n"
 
 
-def reply(line: bytes) -> Reply:
+def reply(line: bytes) -> CommandReply:
     """Understand a line of the answer."""
     try:
         return _REPLY.decode(line)
