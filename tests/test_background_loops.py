@@ -299,23 +299,23 @@ def duty(name: str) -> Callable[[Part, Path], Begun]:
 
 
 @asynccontextmanager
-async def courier(part: Part, folder: Path) -> AsyncIterator[Loop]:
+async def outbox_relay(part: Part, folder: Path) -> AsyncIterator[Loop]:
     class Breaking(OutboxRelay):
         def step(self) -> None:
             part.used()
 
-    with Breaking(StateDirectory(folder), IgniteSettings(), CassandraSettings()) as courier:
-        yield courier._shipping
+    with Breaking(StateDirectory(folder), IgniteSettings(), CassandraSettings()) as relay:
+        yield relay._thread
 
 
 @asynccontextmanager
 async def lag_alarm(part: Part, folder: Path) -> AsyncIterator[Loop]:
     class Breaking(LagAlarm):
-        def _look(self) -> None:
+        def _check(self) -> None:
             part.used()
 
-    with Breaking(StateDirectory(folder), KafkaSettings(), every_s=0.01) as retention:
-        yield retention._looking
+    with Breaking(StateDirectory(folder), KafkaSettings(), every_s=0.01) as alarm:
+        yield alarm._thread
 
 
 @asynccontextmanager
@@ -325,7 +325,7 @@ async def dead_letters(part: Part, folder: Path) -> AsyncIterator[Loop]:
             part.used()
 
     with Breaking(StateDirectory(folder), KafkaSettings()) as letters:
-        yield letters._sending
+        yield letters._thread
 
 
 @asynccontextmanager
@@ -355,7 +355,7 @@ BEGIN: Mapping[str, Callable[[Part, Path], Begun]] = {
     "cells": duty("cells"),
     "compaction": duty("compaction"),
     "audit-log": duty("audit-log"),
-    "courier": courier,
+    "outbox-relay": outbox_relay,
     "lag-alarm": lag_alarm,
     "dead-letters": dead_letters,
     "kafka-connection": kafka_connection,

@@ -1,7 +1,7 @@
-"""The job's port: how the job is, and what it answers replicas.
+"""The job's HTTP server: health, metrics, and the queries of replicas.
 
-Served as everything else here is: with bounds on a sender's time, on the size of what it sends,
-and on how many may send at once.
+It has the same bounds as the main server: on the time and the size of a request, and on the number
+of connections.
 """
 
 from __future__ import annotations
@@ -28,31 +28,33 @@ from analytics.gateway import connection_limits
 from analytics.gateway.metrics import check_near
 from analytics.ingest import asgi
 from analytics.job.metrics import JobMetrics
-from analytics.job.query.http import MAX_QUESTION_BYTES, QueryEndpoint
+from analytics.job.query.http import MAX_QUERY_BYTES, QueryEndpoint
 from analytics.store.replica.remote_query_client import PATH
 
 Fault = Callable[[], str | None]
 
 _MAX_CONNECTIONS: Final = 128
-"""Replicas ask eight questions each at once, and somebody looks at the metrics."""
+"""Each replica sends up to eight queries at once; Prometheus and probes need a few more."""
 _STOP_S: Final = 5.0
-"""How long the job's end waits for answers under way."""
+"""How long a stop waits for requests under way."""
 
 
 @contextmanager
 def serving(
     host: str,
     port: int,
-    figures: JobMetrics,
+    job_metrics: JobMetrics,
     *,
     fault: Fault,
     alarms: Mapping[str, Fault],
     loops: Sequence[LoopState] = (),
-    replies: QueryEndpoint,
+    endpoint: QueryEndpoint,
 ) -> Iterator[int]:
-    """Answer in a thread while the block runs; yield the port.
+    """Serve HTTP from a thread while the block runs; yield the bound port.
 
-    With a *fault* the job is not ready. An alarm is shown, and leaves it ready.
+    `/health/ready` returns 503 while `fault()` gives a reason. It also shows the reasons given by
+    *alarms* (named after its checks) and the state of *loops*, which do not make the job unready.
+    Raises `Misconfigured` if the port cannot be bound.
     """
     try:
         listener = socket.create_server((host, port), backlog=_MAX_CONNECTIONS)
@@ -63,7 +65,7 @@ def serving(
         ) from exc
     server = uvicorn.Server(
         uvicorn.Config(
-            _application(figures, fault, alarms, loops, replies),
+            _application(job_metrics, fault, alarms, loops, endpoint),
             http=connection_limits.BoundedProtocol,
             ws="none",
             lifespan="off",
@@ -77,7 +79,7 @@ def serving(
         )
     )
     thread = threading.Thread(
-        target=asyncio.run, args=(_serve(server, listener),), name="port", daemon=True
+        target=asyncio.run, args=(_serve(server, listener),), name="http", daemon=True
     )
     thread.start()
     try:
@@ -93,39 +95,39 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 def _application(
-    figures: JobMetrics,
+    job_metrics: JobMetrics,
     fault: Fault,
     alarms: Mapping[str, Fault],
     loops: Sequence[LoopState],
-    replies: QueryEndpoint,
+    endpoint: QueryEndpoint,
 ) -> Starlette:
     async def metrics(request: Request) -> Response:
         check_near(request.scope)
-        return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(job_metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "live"})
 
     async def ready(_request: Request) -> Response:
-        wrong = fault()
+        reason = fault()
         body = {
-            "status": "unready" if wrong else "ready",
+            "status": "unready" if reason else "ready",
             "checks": {
-                "job": wrong or "ok",
+                "job": reason or "ok",
                 **{name: alarm() or "ok" for name, alarm in alarms.items()},
             },
             "degraded": {each.name: each.meanwhile for each in loops if each.error},
             "background": {each.name: each.shown() for each in loops},
         }
-        return JSONResponse(body, 503 if wrong else 200)
+        return JSONResponse(body, 503 if reason else 200)
 
     async def answer(request: Request) -> Response:
         peer = request.client.host if request.client else ""
-        # Before a byte of the body is read: a stranger may send any amount.
-        replies.check(peer, request.headers.get("authorization", ""))
-        body = await asgi.body(request.receive, MAX_QUESTION_BYTES)
-        # At the end of the job nobody waits for an answer that takes long.
-        content = await anyio.to_thread.run_sync(replies.answer, body, abandon_on_cancel=True)
+        # Check before reading the body: an unauthorized sender may send any amount.
+        endpoint.check(peer, request.headers.get("authorization", ""))
+        body = await asgi.body(request.receive, MAX_QUERY_BYTES)
+        # A stop of the job must not wait for a long query.
+        content = await anyio.to_thread.run_sync(endpoint.answer, body, abandon_on_cancel=True)
         return Response(content, media_type="application/msgpack")
 
     async def refused(_request: Request, error: Exception) -> Response:

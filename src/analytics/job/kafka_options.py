@@ -1,4 +1,4 @@
-"""How Spark connects to Kafka: what its client needs, as text, so that executors need no files."""
+"""Builds the options of Spark's Kafka client; files are passed as text, for remote executors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLAIN: Final = "plain.PlainLoginModule"
 
 
 def connection(kafka: KafkaSettings) -> Mapping[str, str]:
-    """The options of Spark's source and sink. Raises `Misconfigured`."""
+    """Map the names of options of Spark's Kafka source to their values. Raises `Misconfigured`."""
     login = bool(kafka.sasl_mechanism)
     channel = "SSL" if kafka.tls else "PLAINTEXT"
     return {
@@ -30,7 +30,7 @@ def connection(kafka: KafkaSettings) -> Mapping[str, str]:
 
 
 def _channel(kafka: KafkaSettings) -> Mapping[str, str]:
-    tls.context("kafka", kafka)  # says what is wrong with a file better than Java does
+    tls.context("kafka", kafka)  # reports a bad file more clearly than Java does
     options = {}
     if not kafka.tls_names:
         options["kafka.ssl.endpoint.identification.algorithm"] = ""
@@ -49,15 +49,15 @@ def _channel(kafka: KafkaSettings) -> Mapping[str, str]:
 
 
 def _key(kafka: KafkaSettings, path: Path) -> str:
-    """The key in *path* as Java's client reads it: PKCS #8, and without a password of its own.
+    """Return the private key in *path* in the form Java's client reads: PKCS #8, unencrypted.
 
-    It would take some that have one; others, OpenSSL's own among them, it can't open.
+    The client opens some encrypted keys, but not those in OpenSSL's own format.
     """
     pem, password = path.read_bytes(), kafka.tls_key_password.get_secret_value().encode()
     try:
         try:
             key = serialization.load_pem_private_key(pem, password or None)
-        except TypeError:  # a password was given, and the key has none
+        except TypeError:  # a password is set, but the key is not encrypted
             key = serialization.load_pem_private_key(pem, None)
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise Misconfigured(f"kafka.tls_key: {path} can't be read: {exc}") from exc

@@ -1,4 +1,4 @@
-"""Running the job: what it needs, its signals, and a stop between two batches."""
+"""Runs the job: builds its parts, restarts a failed query, and stops between two batches."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from analytics.store.replica.remote_query import RemoteQuery
 
 log = structlog.get_logger()
 
-_AGAIN_S: Final = 3.0
+_RESTART_AFTER_S: Final = 3.0
 
 
 def adopt(settings: Settings) -> int:
-    """Let a topic that was made anew go on where the old one was folded to.
+    """Adopt a topic that was deleted and created again; see `continuity.adopt`.
 
-    Returns how many of its records are to be counted yet. Raises `Unavailable`.
+    Return how many of its records are yet to be counted. Raises `Unavailable`.
     """
     logs.configure(settings.logs)
     with closing(_archive(settings)) as archive:
@@ -54,40 +54,40 @@ def adopt(settings: Settings) -> int:
 
 
 def run(settings: Settings, jars: Sequence[Path]) -> None:
-    """Follow the log until SIGTERM or SIGINT."""
+    """Process the log until SIGTERM or SIGINT. *jars* are Spark's connector to Kafka."""
     logs.configure(settings.logs)
     stop = threading.Event()
     job = StreamingJob(settings, jars, stop)
-    _stopped_by_signals(stop)
-    replies = QueryEndpoint(settings.spark.secret.get_secret_value())
+    _stop_on_signals(stop)
+    endpoint = QueryEndpoint(settings.spark.secret.get_secret_value())
     with http_server.serving(
         settings.spark.host,
         settings.spark.port,
-        job.figures,
+        job.metrics,
         fault=lambda: job.fault,
         alarms={
-            "retention": lambda: job.retention.lateness.fault,
-            "memory": lambda: job.courier.headroom.fault,
+            "retention": lambda: job.lag_alarm.lateness.fault,
+            "memory": lambda: job.outbox_relay.eviction.fault,
         },
         loops=job.loops,
-        replies=replies,
-    ) as number:
-        log.info("job_starting", port=number, master=settings.spark.master)
+        endpoint=endpoint,
+    ) as port:
+        log.info("job_starting", port=port, master=settings.spark.master)
         with spark.running(job.plan) as session:
-            _stopped_by_signals(stop)  # again: Spark's own handler would cancel what runs
+            _stop_on_signals(stop)  # again: Spark installs a handler that cancels running jobs
             with (
-                job.courier,
-                job.retention,
+                job.outbox_relay,
+                job.lag_alarm,
                 job.dead_letters,
                 closing(_archive(settings)) as archive,
             ):
-                replies.begin(job.answers(session, archive, settings))
+                endpoint.begin(job.answers(session, archive, settings))
                 job.run(session)
     log.info("stopped")
 
 
 class StreamingJob:
-    """The query with all that it needs, begun again whenever it fails."""
+    """The streaming query and everything it needs; the query is restarted whenever it fails."""
 
     def __init__(self, settings: Settings, jars: Sequence[Path], stop: threading.Event) -> None:
         folder = settings.data.absolute()
@@ -101,21 +101,21 @@ class StreamingJob:
             trigger_s=settings.spark.trigger_s,
             max_offsets=settings.spark.max_records,
         )
-        self.figures = JobMetrics()
-        self.courier = OutboxRelay(states, settings.ignite, settings.cassandra)
-        self.figures.registry.register(Breakers(self.courier.breakers))
-        self.retention = LagAlarm(states, settings.kafka)
+        self.metrics = JobMetrics()
+        self.outbox_relay = OutboxRelay(states, settings.ignite, settings.cassandra)
+        self.metrics.registry.register(Breakers(self.outbox_relay.breakers))
+        self.lag_alarm = LagAlarm(states, settings.kafka)
         self.dead_letters = DeadLetters(states, settings.kafka)
-        self.loops = (self.courier.loop, self.retention.loop, self.dead_letters.loop)
-        self.figures.registry.register(Loops(self.loops))
+        self.loops = (self.outbox_relay.loop, self.lag_alarm.loop, self.dead_letters.loop)
+        self.metrics.registry.register(Loops(self.loops))
         self.fault: str | None = "it is starting"
-        """Why nothing is folded now."""
+        """Why no records are processed now, or None."""
         self._kafka = settings.kafka
         self._task = WorkerTask(states, settings.ignite, settings.cassandra)
         self._stop = stop
 
     def run(self, session: SparkSession) -> None:
-        """Go on until it is stopped."""
+        """Run the query until a stop is requested, restarting it after failures."""
         while not self._stop.is_set():
             try:
                 begins = self._begins()
@@ -129,54 +129,54 @@ class StreamingJob:
                     spark.StreamObserver(
                         tally=self._count,
                         lag=self._note_lag,
-                        partitions=lambda: self.retention.lateness.partitions,
+                        partitions=lambda: self.lag_alarm.lateness.partitions,
                         stop=self._stop,
                     ),
                 )
             except Unavailable as exc:
-                # What was folded is remembered, so to begin again is always right.
+                # The state files say what was processed, so restarting is always safe.
                 log.error("query_ended", error=str(exc))  # noqa: TRY400 - the text says it all
                 self.fault = str(exc)
-                self._stop.wait(_AGAIN_S)
+                self._stop.wait(_RESTART_AFTER_S)
         self.fault = "it is stopping"
 
     def _begins(self) -> Mapping[int, int | None]:
-        """Return for each partition of the topic the offset to go on with; None for the oldest.
+        """Map each partition of the topic to the offset to start at; None for the oldest record.
 
-        Raises `StoreUnavailable` when the log does not go on where it was folded to.
+        Raises `StoreUnavailable` if the log does not continue where processing stopped.
         """
-        found = asyncio.run(continuity.breaks(self._kafka, self._task.states))
-        if found:
-            raise StoreUnavailable(continuity.message(found))
+        breaks = asyncio.run(continuity.breaks(self._kafka, self._task.states))
+        if breaks:
+            raise StoreUnavailable(continuity.message(breaks))
         return asyncio.run(continuity.begins(self._kafka, self._task.states))
 
     def answers(
         self, session: SparkSession, archive: TieredChunks, settings: Settings
     ) -> Callable[[RemoteQuery], Result]:
-        """What answers replicas, with the same Spark that folds."""
-        asking = QueryCoordinator(
+        """Return a function that answers replicas' queries with the Spark that runs the stream."""
+        coordinator = QueryCoordinator(
             archive,
             partial(orders_of, self._task.states),
             partial(spark.scatter, session, at_most_s=settings.spark.question_timeout_s),
             TaskContext(settings.ignite, settings.cassandra, settings.spark.question_memory >> 20),
         )
 
-        def answer(asked: RemoteQuery) -> Result:
-            with self.figures.question.time():
-                return asking.answer(asked)
+        def answer(query: RemoteQuery) -> Result:
+            with self.metrics.question.time():
+                return coordinator.answer(query)
 
         return answer
 
     def _note_lag(self, records: int) -> None:
-        self.figures.lag.set(records)
-        self.figures.outbox.set(self.courier.outbox_bytes)
-        lateness = self.retention.lateness
-        self.figures.lag_seconds.set(lateness.age_ms / 1000)
-        self.figures.retention.set((lateness.kept_ms or 0) / 1000)
-        self.figures.erasures.set(self.courier.erasures)
-        memory = self.courier.headroom.use
-        self.figures.ignite_used.set(memory.used)
-        self.figures.ignite_limit.set(memory.limit)
+        self.metrics.lag.set(records)
+        self.metrics.outbox.set(self.outbox_relay.outbox_bytes)
+        lateness = self.lag_alarm.lateness
+        self.metrics.lag_seconds.set(lateness.age_ms / 1000)
+        self.metrics.retention.set((lateness.kept_ms or 0) / 1000)
+        self.metrics.erasures.set(self.outbox_relay.erasures)
+        use = self.outbox_relay.eviction.use
+        self.metrics.ignite_used.set(use.used)
+        self.metrics.ignite_limit.set(use.limit)
 
     def _count(self, batch: Sequence[Any], seconds: float) -> None:
         records = sum(each.records for each in batch)
@@ -184,11 +184,11 @@ class StreamingJob:
         dead = [
             letter for each in batch if each.dead for letter in msgspec.msgpack.decode(each.dead)
         ]
-        self.figures.batch.observe(seconds)
-        self.figures.records.inc(records)
-        self.figures.rows.inc(sum(each.rows for each in batch))
-        self.figures.fold.inc(fold_ms / 1000)
-        self.figures.dead.inc(len(dead))
+        self.metrics.batch.observe(seconds)
+        self.metrics.records.inc(records)
+        self.metrics.rows.inc(sum(each.rows for each in batch))
+        self.metrics.fold.inc(fold_ms / 1000)
+        self.metrics.dead.inc(len(dead))
         for offset, _received_at, reason, _payload in dead:
             log.error("record_unreadable", offset=offset, error=reason)
         log.info(
@@ -201,7 +201,7 @@ class StreamingJob:
 
 
 def _state_directory(settings: Settings) -> StateDirectory:
-    """Where the job's states lie, by its settings."""
+    """Return the state folder that the settings name; see `StateDirectory`."""
     chosen = settings.spark.memory
     if chosen is not None:
         return StateDirectory(chosen.absolute(), shared=True)
@@ -214,7 +214,7 @@ def _state_directory(settings: Settings) -> StateDirectory:
 
 
 def orders_of(states: StateDirectory, partition: int, site: str) -> Sequence[Erasure]:
-    """The orders to erase rows of *site* that reached *partition*."""
+    """Return the erasures of rows of *site* that reached *partition*. Raises `StoreUnavailable`."""
     if partition not in states.partitions():
         return ()
     with states.open(partition) as state:
@@ -225,6 +225,6 @@ def _archive(settings: Settings) -> TieredChunks:
     return TieredChunks(IgniteChunks(settings.ignite), CassandraChunks(settings.cassandra))
 
 
-def _stopped_by_signals(stop: threading.Event) -> None:
+def _stop_on_signals(stop: threading.Event) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

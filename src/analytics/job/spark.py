@@ -1,4 +1,4 @@
-"""Spark's part: it follows the topic, and hands each partition's new records to a worker."""
+"""Runs the streaming query in Spark: each partition's new records go to a Python worker."""
 
 from __future__ import annotations
 
@@ -33,22 +33,21 @@ log = structlog.get_logger()
 
 _MAX_OFFSETS: Final = 60_000
 _FETCH_WAIT_MS: Final = 10
-"""How long a broker may hold a fetch back until there is something to fetch.
+"""How long a broker may hold a fetch while there is nothing to return.
 
-It reads one request of a connection after the other, and a consumer that has read all sends its
-next fetch at once: whatever the next batch asks first would wait behind it, half a second by
-default.
+A broker handles the requests of a connection in order, and an idle consumer always has a fetch
+pending. The first request of the next batch would wait behind it: half a second by default.
 """
 _OLDEST: Final = -2
-"""An offset in Spark's own notation."""
+"""Spark's notation for the earliest offset."""
 _STOP_S: Final = 60.0
-_LOOK_S: Final = 0.5
+_POLL_S: Final = 0.5
 _OURS: Final = re.compile(r"^analytics\.errors\.\w+: (.+)$", re.MULTILINE)
-"""The last line of a traceback in Python."""
+"""Matches one of our errors on the last line of a Python traceback."""
 
 
 class StreamPlan(NamedTuple):
-    """How the query is to run."""
+    """How the streaming query runs."""
 
     master: str
     checkpoint: Path
@@ -56,55 +55,57 @@ class StreamPlan(NamedTuple):
     memory_mib: int
     trigger_s: float
     max_offsets: int = _MAX_OFFSETS
-    """Records of one batch; more only make a backlog's batches longer."""
+    """The most records in one batch."""
 
 
 class PartitionSource(NamedTuple):
-    """One partition of the topic, which Spark reads as a stream of its own.
+    """One partition of the topic, read as a stream of its own.
 
-    Spark shares one stream's limit by backlog, so that a partition with few records gets one or two
-    of them in each batch for as long as another has many.
+    Spark divides the record limit of one stream in proportion to backlog: beside a partition with a
+    large backlog, others would get only one or two records a batch.
     """
 
     partition: int
     first: int | None
-    """The offset to begin with; None for the oldest that the log has."""
+    """The offset to start at; None for the oldest record."""
     most: int
-    """Records of it in one batch."""
+    """The most records of it in one batch."""
 
 
 class StreamObserver(NamedTuple):
-    """Who looks on, and may stop it."""
+    """Callbacks that observe a running query, and an event that stops it."""
 
     tally: Callable[[Sequence[Any], float], None]
-    """Told what the tasks of a batch tell, and how many seconds it took."""
+    """Called after each batch with the rows of `TALLY` and the seconds it took."""
     lag: Callable[[int], None]
-    """Told now and then how many records wait."""
+    """Called regularly with the number of unprocessed records."""
     partitions: Callable[[], int]
-    """Tells how many partitions the topic has, as far as is known."""
+    """Returns the topic's number of partitions; 0 if it is not known yet."""
     stop: threading.Event
 
 
 def is_local(master: str) -> bool:
-    """Whether all of that Spark runs on this machine, started by us."""
+    """Return whether *master* is a Spark that runs inside this process's machine (`local…`)."""
     return master.startswith("local")
 
 
 @contextmanager
 def running(plan: StreamPlan) -> Iterator[SparkSession]:
-    """A Spark of our own, while the block runs. Raises `Unavailable` when its Java dies."""
+    """Run a Spark session while the block runs. Raises `Unavailable` if its JVM dies."""
     spark = session(plan)
     try:
         yield spark
     except (Py4JNetworkError, ConnectionError) as exc:
-        raise Unavailable("Spark's Java has ended: start the job again, it goes on") from exc
+        raise Unavailable(
+            "Spark's Java process has ended: start the job again; it continues where it stopped"
+        ) from exc
     finally:
         with suppress(Py4JError, ConnectionError):
             spark.stop()
 
 
 def session(plan: StreamPlan) -> SparkSession:
-    """A Spark of our own, as small as it can be."""
+    """Start a Spark session with as few resources as possible."""
     scratch = _emptied(plan.checkpoint.parent / "scratch")
     options: Mapping[str, object] = {
         "spark.jars": ",".join(map(str, plan.jars)),
@@ -119,12 +120,12 @@ def session(plan: StreamPlan) -> SparkSession:
         "spark.sql.streaming.noDataMicroBatches.enabled": False,
         "spark.sql.streaming.minBatchesToRetain": 10,
         "spark.python.worker.reuse": True,
-        # Questions of replicas run beside the stream, in a pool of their own.
+        # Replicas' queries run beside the stream, in a pool of their own.
         "spark.scheduler.mode": "FAIR",
         "spark.log.level": "WARN",
         **(_LOCAL if is_local(plan.master) else {}),
     }
-    # Without this, PySpark has executors run whatever `python3` is on their PATH.
+    # Without this, executors run whatever `python3` is on their PATH.
     if is_local(plan.master):
         os.environ["PYSPARK_PYTHON"] = sys.executable
     else:
@@ -134,7 +135,7 @@ def session(plan: StreamPlan) -> SparkSession:
         builder = builder.config(name, str(value).lower() if isinstance(value, bool) else value)
     spark = builder.getOrCreate()
     if not is_local(plan.master):
-        # Only spark-submit heeds this setting; a driver that is a Python program has to itself.
+        # Only spark-submit applies this setting; a driver started as a Python program must do so.
         if named := spark.sparkContext.getConf().get("spark.pyspark.python"):
             spark.sparkContext.pythonExec = named
         spark.sparkContext.addPyFile(str(package(plan.checkpoint.parent)))
@@ -142,7 +143,7 @@ def session(plan: StreamPlan) -> SparkSession:
 
 
 def _emptied(folder: Path) -> Path:
-    """*folder* with nothing in it: a Java that was killed leaves there what it had in use."""
+    """Empty and return *folder*: a JVM that was killed leaves its temporary files there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -152,40 +153,40 @@ _LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "
 
 
 def scatter(
-    spark: SparkSession, shares: Sequence[QueryTask], *, at_most_s: float
+    spark: SparkSession, tasks: Sequence[QueryTask], *, at_most_s: float
 ) -> Sequence[TaskResult]:
-    """Have a task of Spark's reckon each of *shares*, beside what the stream does.
+    """Execute each of *tasks* in Spark, beside the stream; return their results in the same order.
 
-    Raises `QueryTooLong` when that takes longer than it may, `StoreUnavailable` when Spark fails.
+    Raises `QueryTooLong` if that takes longer than *at_most_s*, `StoreUnavailable` if Spark fails.
     """
     context = spark.sparkContext
     group = f"question-{uuid4().hex}"
     expired = threading.Event()
 
-    def give_up() -> None:
+    def cancel() -> None:
         expired.set()
         context.cancelJobGroup(group)
 
-    timer = threading.Timer(at_most_s, give_up)
+    timer = threading.Timer(at_most_s, cancel)
     timer.start()
     fault: Exception | None = None
-    reckoned: Sequence[TaskResult] = ()
+    results: Sequence[TaskResult] = ()
     try:
         context.setLocalProperty("spark.scheduler.pool", "questions")
-        context.setJobGroup(group, "a question of a replica's", interruptOnCancel=True)
-        reckoned = context.parallelize(shares, len(shares)).map(execute).collect()
+        context.setJobGroup(group, "a replica's query", interruptOnCancel=True)
+        results = context.parallelize(tasks, len(tasks)).map(execute).collect()
     except (PySparkException, Py4JError) as exc:
         fault = exc
     finally:
         timer.cancel()
     if expired.is_set():
         raise QueryTooLong(
-            f"The answer took longer than {at_most_s:g} s in Spark, and was given up. Ask for a"
+            f"The query took longer than {at_most_s:g} s in Spark and was cancelled. Ask for a"
             " shorter period, or raise spark.question_timeout_s."
         ) from fault
     if fault is not None:
-        raise StoreUnavailable(f"Spark has failed: {said(fault)}") from fault
-    return reckoned
+        raise StoreUnavailable(f"Spark has failed: {message_of(fault)}") from fault
+    return results
 
 
 def follow(
@@ -196,12 +197,11 @@ def follow(
     task: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
     watch: StreamObserver,
 ) -> None:
-    """Follow the topic until it is stopped, and end between two batches.
+    """Process the topic until *watch* stops it, and end between two batches.
 
-    *begins* has for each of its partitions the offset to begin with; None is the oldest.
-
-    Raises `StoreUnavailable` when the query fails, or the topic gets more partitions: to start
-    again is always right, because what was folded is remembered.
+    *begins* maps each partition to the offset to start at; None for the oldest record. Raises
+    `StoreUnavailable` if the query fails or the topic gets more partitions. Restarting is always
+    safe, because the state files say what was processed.
     """
     most = max(1, plan.max_offsets // len(begins))
     records = reduce(
@@ -215,10 +215,10 @@ def follow(
         ),
     )
     if is_local(plan.master):
-        # A task takes longer to begin than to fold what comes in a second: no more of them than
-        # can run at once. Each reads its partitions one after the other, in their order.
+        # Starting a task takes longer than processing a second's records, so there are only as
+        # many as can run at once. Each reads its partitions one after the other.
         records = records.coalesce(spark.sparkContext.defaultParallelism)
-    # What was folded is in the memories: what Spark has noted of the last run is of no use.
+    # The state files say what was processed: Spark's own checkpoint of the last run is useless.
     shutil.rmtree(plan.checkpoint, ignore_errors=True)
     query = (
         records.mapInArrow(lambda batches: task(batches), TALLY)
@@ -228,18 +228,18 @@ def follow(
         .start()
     )
     more = ""
-    while not watch.stop.wait(_LOOK_S):
+    while not watch.stop.wait(_POLL_S):
         if (fault := query.exception()) is not None:
-            raise StoreUnavailable(f"Spark's query has ended: {said(fault)}")
+            raise StoreUnavailable(f"Spark's query has ended: {message_of(fault)}")
         watch.lag(lag(query.lastProgress))
         if watch.partitions() > len(begins):
             more = f"{kafka.topic} has {watch.partitions()} partitions, and had {len(begins)}"
             break
-    # Let the batch under way end; were it cut off, it would only be folded again.
+    # Let the current batch end: if cancelled, it would only be processed again.
     waited = 0.0
     while query.status["isTriggerActive"] and waited < _STOP_S:
-        threading.Event().wait(_LOOK_S)
-        waited += _LOOK_S
+        threading.Event().wait(_POLL_S)
+        waited += _POLL_S
     with suppress(PySparkException):
         query.stop()
     if more:
@@ -247,7 +247,7 @@ def follow(
 
 
 def lag(progress: Mapping[str, Any] | None) -> int:
-    """By how many records the last batch was behind the log, from what Spark tells of it."""
+    """Return how many records the last batch lagged behind, from Spark's progress report."""
     if not progress:
         return 0
     behind = 0
@@ -259,7 +259,7 @@ def lag(progress: Mapping[str, Any] | None) -> int:
 
 
 def source_options(kafka: KafkaSettings, source: PartitionSource) -> Mapping[str, str]:
-    """How Spark reads *source*."""
+    """Return the options with which Spark reads *source*. Raises `Misconfigured`."""
     first = _OLDEST if source.first is None else source.first
     return {
         **connection(kafka),
@@ -272,7 +272,7 @@ def source_options(kafka: KafkaSettings, source: PartitionSource) -> Mapping[str
 
 
 def package(folder: Path) -> Path:
-    """This package as a file that Spark ships to executors elsewhere."""
+    """Write this package to a zip file in *folder*, which Spark ships to remote executors."""
     root = Path(__file__).parents[1]
     target = folder / "analytics.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -285,14 +285,14 @@ def package(folder: Path) -> Path:
 def _gathering(tally: Callable[[Sequence[Any], float], None]) -> Callable[[DataFrame, int], None]:
     def gather(batch: DataFrame, _number: int) -> None:
         began = time.monotonic()
-        tasks = batch.collect()
-        tally(tasks, time.monotonic() - began)
+        rows = batch.collect()
+        tally(rows, time.monotonic() - began)
 
     return gather
 
 
-def said(fault: BaseException) -> str:
-    """What *fault* says: our own sentence, if a worker's error is somewhere in it."""
+def message_of(fault: BaseException) -> str:
+    """Return the message of *fault*, or that of the worker's error inside it if there is one."""
     text = str(fault).strip()
     ours = _OURS.search(text)
     return ours[1] if ours else text.partition("\n")[0][:400]

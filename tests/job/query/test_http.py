@@ -18,7 +18,7 @@ from tests.store.rows import NOON, SITE
 from analytics.errors import AnalyticsError, Forbidden, Malformed, QueryTooLong, StoreUnavailable
 from analytics.job.http_server import serving
 from analytics.job.metrics import JobMetrics
-from analytics.job.query.http import MAX_QUESTION_BYTES, QueryEndpoint
+from analytics.job.query.http import MAX_QUERY_BYTES, QueryEndpoint
 from analytics.query import Metric, Period, Query, Result, ResultRow
 from analytics.settings import SparkSettings
 from analytics.store.replica.remote_query import RemoteQuery
@@ -37,14 +37,14 @@ ANSWER = Result(
 
 
 @pytest.fixture
-def replies() -> QueryEndpoint:
+def endpoint() -> QueryEndpoint:
     return QueryEndpoint("secret")
 
 
 @pytest.fixture
-def port(replies: QueryEndpoint) -> Iterator[int]:
+def port(endpoint: QueryEndpoint) -> Iterator[int]:
     with serving(
-        "127.0.0.1", 0, JobMetrics(), fault=lambda: None, alarms={}, replies=replies
+        "127.0.0.1", 0, JobMetrics(), fault=lambda: None, alarms={}, endpoint=endpoint
     ) as port:
         yield port
 
@@ -56,7 +56,7 @@ def history_at(port: int, secret: str = "secret") -> RemoteQueryClient:
 
 
 async def test_a_question_and_its_answer_travel_unchanged(
-    replies: QueryEndpoint, port: int
+    endpoint: QueryEndpoint, port: int
 ) -> None:
     asked = []
 
@@ -67,7 +67,7 @@ async def test_a_question_and_its_answer_travel_unchanged(
     history = history_at(port)
     with pytest.raises(StoreUnavailable, match="is starting"):
         await history.ask(QUESTION)
-    replies.begin(answer)
+    endpoint.begin(answer)
     assert await history.ask(QUESTION) == ANSWER
     assert asked == [QUESTION]
 
@@ -77,41 +77,41 @@ async def test_a_question_and_its_answer_travel_unchanged(
     [Malformed("filters", "no"), QueryTooLong("too long"), StoreUnavailable("away")],
 )
 async def test_an_error_comes_back_as_what_it_was(
-    replies: QueryEndpoint, port: int, error: AnalyticsError
+    endpoint: QueryEndpoint, port: int, error: AnalyticsError
 ) -> None:
     def answer(_: RemoteQuery) -> Result:
         raise error
 
-    replies.begin(answer)
+    endpoint.begin(answer)
     with pytest.raises(type(error)) as raised:
         await history_at(port).ask(QUESTION)
     assert (type(raised.value), str(raised.value)) == (type(error), str(error))
 
 
 async def test_who_does_not_know_the_secret_is_told_nothing(
-    replies: QueryEndpoint, port: int
+    endpoint: QueryEndpoint, port: int
 ) -> None:
-    replies.begin(lambda _: ANSWER)
+    endpoint.begin(lambda _: ANSWER)
     for secret in ("", "wrong"):
-        with pytest.raises(StoreUnavailable, match="is not the same here and there"):
+        with pytest.raises(StoreUnavailable, match="of the job and of the replica differ"):
             await history_at(port, secret).ask(QUESTION)
 
 
 def test_without_a_secret_only_this_machine_is_answered() -> None:
-    replies = QueryEndpoint("")
-    replies.begin(lambda _: ANSWER)
+    endpoint = QueryEndpoint("")
+    endpoint.begin(lambda _: ANSWER)
     for peer in ("127.0.0.1", "::1"):
-        replies.check(peer, "")
+        endpoint.check(peer, "")
     for peer in ("10.0.0.7", "fe80::1%eth0"):
         with pytest.raises(Forbidden, match="set it for the job"):
-            replies.check(peer, "")
+            endpoint.check(peer, "")
 
 
-def test_what_is_no_question_is_refused(replies: QueryEndpoint, port: int) -> None:
-    replies.begin(lambda _: ANSWER)
+def test_what_is_no_question_is_refused(endpoint: QueryEndpoint, port: int) -> None:
+    endpoint.begin(lambda _: ANSWER)
     for path, body, status in (
         (PATH, b"\xc1", 400),
-        (PATH, bytes(MAX_QUESTION_BYTES + 1), 413),
+        (PATH, bytes(MAX_QUERY_BYTES + 1), 413),
         ("/metrics", b"", 405),
         ("/nothing", b"", 404),
     ):
@@ -131,8 +131,8 @@ def connected(port: int, head: bytes) -> socket.socket:
     return connection
 
 
-def test_a_stranger_is_refused_before_his_body_is_read(replies: QueryEndpoint, port: int) -> None:
-    replies.begin(lambda _: ANSWER)
+def test_a_stranger_is_refused_before_his_body_is_read(endpoint: QueryEndpoint, port: int) -> None:
+    endpoint.begin(lambda _: ANSWER)
     for head in (
         b"content-length: 209715200\r\n\r\n",
         b"transfer-encoding: chunked\r\n\r\n",
@@ -143,15 +143,17 @@ def test_a_stranger_is_refused_before_his_body_is_read(replies: QueryEndpoint, p
 
 
 @pytest.mark.parametrize("length", [b"-1", b"+1", b"9" * 5000, b"0x10", b"\xb2", b"1, 2", b""])
-def test_a_length_that_is_none_is_refused(replies: QueryEndpoint, port: int, length: bytes) -> None:
-    replies.begin(lambda _: ANSWER)
+def test_a_length_that_is_none_is_refused(
+    endpoint: QueryEndpoint, port: int, length: bytes
+) -> None:
+    endpoint.begin(lambda _: ANSWER)
     head = b"authorization: Bearer secret\r\ncontent-length: " + length + b"\r\n\r\n"
     with connected(port, head) as connection:
         assert connection.recv(100).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 413 "))
 
 
-def test_what_a_stranger_sends_fills_no_memory(replies: QueryEndpoint, port: int) -> None:
-    replies.begin(lambda _: ANSWER)
+def test_what_a_stranger_sends_fills_no_memory(endpoint: QueryEndpoint, port: int) -> None:
+    endpoint.begin(lambda _: ANSWER)
     piece, sent, before = bytes(1 << 20), 0, resident_bytes()
     for head in (b"", b"authorization: Bearer secret\r\n"):
         with connected(port, head + b"content-length: 209715200\r\n\r\n") as connection:
@@ -166,9 +168,9 @@ def test_what_a_stranger_sends_fills_no_memory(replies: QueryEndpoint, port: int
 
 
 def test_the_job_is_answered_for_while_strangers_hold_connections(
-    replies: QueryEndpoint, port: int
+    endpoint: QueryEndpoint, port: int
 ) -> None:
-    replies.begin(lambda _: ANSWER)
+    endpoint.begin(lambda _: ANSWER)
     with ExitStack() as stack:
         for _ in range(40):
             stack.enter_context(connected(port, b"content-length: 9\r\n"))
@@ -179,7 +181,7 @@ def test_the_job_is_answered_for_while_strangers_hold_connections(
 
 
 async def test_a_stop_gives_up_a_question_under_way_and_holds_up_nobody(
-    replies: QueryEndpoint, port: int
+    endpoint: QueryEndpoint, port: int
 ) -> None:
     begun, answered = threading.Event(), threading.Event()
 
@@ -188,7 +190,7 @@ async def test_a_stop_gives_up_a_question_under_way_and_holds_up_nobody(
         answered.wait()
         return ANSWER
 
-    replies.begin(answer)
+    endpoint.begin(answer)
     history = history_at(port)
     asking = [asyncio.create_task(history.ask(QUESTION)) for _ in range(3)]
     try:

@@ -110,7 +110,7 @@ def payloads() -> Iterator[LogEntry]:
 
 
 class Job:
-    """What the worker and the courier do with one partition, each killed now and then."""
+    """What the worker and the outbox relay do with one partition, each killed now and then."""
 
     def __init__(self, path: Path, place: Place) -> None:
         self.path = path
@@ -125,7 +125,7 @@ class Job:
                 process_batch(memory, 0, records[start : start + at_once], SOURCES)
 
     def round(self) -> int:
-        """One round of the courier; if it is killed, another one begins with nothing in hand."""
+        """One round of the outbox relay; if it is killed, another one begins from nothing."""
         self.now += 60_000
         try:
             with PartitionState(self.path) as memory:

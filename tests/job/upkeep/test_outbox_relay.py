@@ -1,4 +1,4 @@
-"""The courier's work is right though Ignite dies in the midst of it, and comes back empty."""
+"""The outbox relay's work is right though Ignite dies in the midst of it, and comes back empty."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ CHUNKS = 20
 
 
 class World:
-    """A courier, the memory whose outbox it sees to, and what lies where."""
+    """An outbox relay, the memory whose outbox it sees to, and what lies where."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.memories = StateDirectory(folder)
         with self.memories.open(PARTITION) as memory, memory.transaction():
             memory.put_out([made(number) for number in range(CHUNKS)])
-        self.courier = OutboxRelay(self.memories, settings.ignite, settings.cassandra)
-        self.courier._seal_at = float("inf")  # when we say so, and not before
+        self.relay = OutboxRelay(self.memories, settings.ignite, settings.cassandra)
+        self.relay._seal_at = float("inf")  # when we say so, and not before
         self.shared = IgniteChunks(settings.ignite)
         self.kept = CassandraChunks(settings.cassandra)
 
     def seal(self) -> None:
-        self.courier.seal(time.time_ns() // 1_000_000)
+        self.relay.seal(time.time_ns() // 1_000_000)
 
     @property
     def in_ignite(self) -> list[ChunkHead]:
@@ -63,7 +63,7 @@ def world(tmp_path: Path, ignite: Settings) -> Iterator[World]:
     try:
         yield world
     finally:
-        for each in (world.courier, world.shared, world.kept):
+        for each in (world.relay, world.shared, world.kept):
             each.close()
 
 
@@ -98,14 +98,14 @@ def faults(heads: list[ChunkHead]) -> list[str]:
 async def test_no_record_is_lost_or_doubled_by_a_seal_in_whose_midst_ignite_dies(
     world: World, machine: LocalCluster
 ) -> None:
-    until(lambda: not world.outbox, world.courier.step)
+    until(lambda: not world.outbox, world.relay.step)
     # What Ignite was to write behind is gone with it: the parts are there again, and merged again.
     kill(machine, "cassandra")
     world.seal()
     assert len(world.in_ignite) == CHUNKS + 1
     kill(machine, "ignite-1")
     await machine.up(only=["cassandra", "ignite"])
-    until(lambda: len(world.in_ignite) == CHUNKS, world.courier.step)
+    until(lambda: len(world.in_ignite) == CHUNKS, world.relay.step)
     assert len(world.in_cassandra) == CHUNKS
     world.seal()
     until(lambda: len(world.in_cassandra) == CHUNKS + 1)
@@ -114,7 +114,7 @@ async def test_no_record_is_lost_or_doubled_by_a_seal_in_whose_midst_ignite_dies
     assert len(world.in_ignite) == 1
     kill(machine, "ignite-1")
     await machine.up(only=["ignite"])
-    until(lambda: faults(world.in_ignite) == [], world.courier.step)
+    until(lambda: faults(world.in_ignite) == [], world.relay.step)
     assert faults(world.in_cassandra) == []
     until(lambda: len(world.in_cassandra) == 1, world.seal)
     assert [each.first_offset for each in world.in_ignite] == [0]
@@ -124,24 +124,24 @@ async def test_no_record_is_lost_or_doubled_by_a_seal_in_whose_midst_ignite_dies
 async def test_what_a_dead_node_had_still_to_write_is_sent_again_at_once(
     world: World, machine: LocalCluster
 ) -> None:
-    until(lambda: bool(world.in_ignite), world.courier.step)
+    until(lambda: bool(world.in_ignite), world.relay.step)
     kill(machine, "cassandra")
     kill(machine, "ignite-1")
     await machine.up(only=["cassandra", "ignite"])
-    until(lambda: faults(world.in_ignite) == [], world.courier.step)
-    until(lambda: not world.outbox, world.courier.step)
+    until(lambda: faults(world.in_ignite) == [], world.relay.step)
+    until(lambda: not world.outbox, world.relay.step)
     assert faults(world.in_cassandra) == []
 
 
 async def test_what_ignite_lost_again_while_it_was_fetched_is_fetched_again(world: World) -> None:
     """As it happens to what is fetched while a node joins: no node leaves after that."""
-    until(lambda: not world.outbox, world.courier.step)
+    until(lambda: not world.outbox, world.relay.step)
     ids = [each.chunk_id for each in world.in_ignite]
-    assert world.courier.recall() == 0
+    assert world.relay.recall() == 0
     world.shared.evict(ids[:4])
-    world.courier._recall_at = 0.0
-    world.courier.step()
+    world.relay._recall_at = 0.0
+    world.relay.step()
     assert len(world.in_ignite) == len(ids)
     world.shared.evict(ids[2:4])
     assert len(world.in_ignite) == len(ids) - 2
-    until(lambda: len(world.in_ignite) == len(ids), world.courier.step)
+    until(lambda: len(world.in_ignite) == len(ids), world.relay.step)

@@ -1,4 +1,4 @@
-"""What the courier cannot do now holds up nothing else that it can."""
+"""What the relay cannot do now holds up nothing else that it can."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class RoomyIgnite:
 
 
 class Duties(OutboxRelay):
-    """A courier whose duties are noted, and some of which fail: nobody is behind it."""
+    """An outbox relay whose duties are noted, and some of which fail: nobody is behind it."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(StateDirectory(folder), IgniteSettings(), CassandraSettings())
-        self.headroom = RoomyIgnite()  # type: ignore[assignment]
+        self.eviction = RoomyIgnite()  # type: ignore[assignment]
         self._seal_at = 0.0
         self.failing: set[str] = set()
         self.done: list[str] = []
@@ -56,28 +56,30 @@ ALL = ["recall", "round", "erase", "seal"]
 
 
 @pytest.fixture
-def courier(tmp_path: Path) -> Iterator[Duties]:
-    courier = Duties(tmp_path)
-    yield courier
-    courier.close()
+def relay(tmp_path: Path) -> Iterator[Duties]:
+    relay = Duties(tmp_path)
+    yield relay
+    relay.close()
 
 
 @pytest.mark.parametrize("duty", ALL)
-def test_a_duty_that_fails_holds_up_no_other(courier: Duties, duty: str) -> None:
-    courier.failing = {duty}
+def test_a_duty_that_fails_holds_up_no_other(relay: Duties, duty: str) -> None:
+    relay.failing = {duty}
     with pytest.raises(StoreUnavailable, match=duty):
-        courier.step()
-    assert courier.done == [each for each in ALL if each != duty]
+        relay.step()
+    assert relay.done == [each for each in ALL if each != duty]
 
 
-def test_several_that_fail_are_told_of_together(courier: Duties) -> None:
-    courier.failing = {"recall", "erase"}
-    with pytest.raises(ExceptionGroup, match="2 of the courier's duties failed") as raised:
-        courier.step()
+def test_several_that_fail_are_told_of_together(relay: Duties) -> None:
+    relay.failing = {"recall", "erase"}
+    with pytest.raises(
+        ExceptionGroup, match="2 of the duties of the outbox relay failed"
+    ) as raised:
+        relay.step()
     assert len(raised.value.exceptions) == 2
-    assert courier.done == ["round", "seal"]
-    courier.failing = set()
-    courier.done.clear()
-    courier._seal_at = courier._recall_at = 0.0
-    courier.step()
-    assert courier.done == ALL
+    assert relay.done == ["round", "seal"]
+    relay.failing = set()
+    relay.done.clear()
+    relay._seal_at = relay._recall_at = 0.0
+    relay.step()
+    assert relay.done == ALL

@@ -139,7 +139,7 @@ def test_what_left_ignites_memory_is_read_from_cassandra(
     given = [made(partition, 0, 4), made(partition, 5, 9), made(partition, 10, 19)]
     ids = [each.chunk_id for each in given]
     kept = CassandraChunks(ignite.cassandra)
-    archive = TieredChunks(chunks, kept, look_every_s=0)
+    archive = TieredChunks(chunks, kept, cache_s=0)
     chunks.put(given)
     until = time.monotonic() + PATIENCE_S
     while kept.rows(ids).keys() != set(ids):

@@ -98,7 +98,7 @@ def test_what_left_memory_since_the_last_look_is_found_after_a_while() -> None:
     now = 0.0
     disk = Disk(ALL[:1])
     memory = Memory(ALL[1:])
-    archive = TieredChunks(memory, disk, look_every_s=10, now=lambda: now)
+    archive = TieredChunks(memory, disk, cache_s=10, now=lambda: now)
     assert archive.following(3, 0, 1) == ALL[:1]
     disk.kept, memory.there = ALL[:2], ALL[2:]
     assert archive.following(3, 5, 1) == ALL[2:3]  # a gap, for whoever follows

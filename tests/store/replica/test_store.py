@@ -73,14 +73,14 @@ class Clock:
 
 
 class Cluster(Job):
-    """The job, with what the courier does to its chunks."""
+    """The job, with what the outbox relay does to its chunks."""
 
     def __init__(self, folder: Path, shared: Shared) -> None:
         super().__init__(folder, shared, partitions=PARTITIONS, now=LATER)
         self.shared = shared
 
     def rewrite(self) -> None:
-        """As the courier does in the end."""
+        """As the outbox relay does in the end."""
         for partition, memory in enumerate(self.memories):
             orders = memory.erasures.all()
             chunks = self.shared.chunks.get(partition, [])

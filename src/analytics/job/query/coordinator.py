@@ -1,4 +1,4 @@
-"""Answering for replicas: a question about rows that they let go, spread over the chunks."""
+"""Answers replicas' queries about rows they have evicted, by a Spark task for each partition."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from analytics.store.sql.query_shape import QueryShape
 
 _ATTEMPTS: Final = 3
 
-Spread = Callable[[Sequence[QueryTask]], Sequence[TaskResult]]
-"""Has every share reckoned somewhere, and returns what came of each."""
+Execute = Callable[[Sequence[QueryTask]], Sequence[TaskResult]]
+"""Executes every task somewhere, and returns their results in the same order."""
 
 
-Orders = Callable[[int, str], Sequence[Erasure]]
-"""The orders to erase that reached a partition, of one site."""
+ErasureLookup = Callable[[int, str], Sequence[Erasure]]
+"""Returns the erasures of one site that reached a partition: (partition, site) → erasures."""
 
 
 class TaskContext(NamedTuple):
-    """What a task may need."""
+    """What every task needs to connect, and the memory it may use."""
 
     ignite: IgniteSettings
     cassandra: CassandraSettings
@@ -43,59 +43,59 @@ class TaskContext(NamedTuple):
 
 
 class QueryCoordinator:
-    """Answers questions. For any thread.
+    """Answers `RemoteQuery`s. Thread-safe.
 
-    What it learns of a chunk it knows from then on, so that the next question about other days
-    leaves the chunk alone.
+    It remembers which sites and times a chunk covers, so that queries about other days do not read
+    the chunk again.
     """
 
     def __init__(
-        self, index: ChunkIndex, orders: Orders, spread: Spread, room: TaskContext
+        self, index: ChunkIndex, erasures: ErasureLookup, execute: Execute, context: TaskContext
     ) -> None:
         self._index = index
-        self._orders = orders
-        self._spread = spread
-        self._room = room
+        self._erasures = erasures
+        self._execute = execute
+        self._context = context
         self._lock = threading.Lock()
         self._known = KnownChunks()
 
     def answer(self, question: RemoteQuery) -> Result:
-        """The answer of all rows before the question's ends, as if they were in one place.
+        """Return the answer from all rows before the query's ends, as one store would give it.
 
-        Raises `Malformed` for what has no meaning, `StoreUnavailable` when some chunk can't be
-        had: never an answer from less.
+        Raises `Malformed` for an invalid query, and `StoreUnavailable` if any chunk cannot be
+        read: there are no answers from incomplete data.
         """
         query_shape.check(question.query)
-        reckoned: Sequence[TaskResult] = ()
+        results: Sequence[TaskResult] = ()
         for _ in range(_ATTEMPTS):
             with self._lock:
-                shares = [
-                    self._share(question, partition, end)
+                tasks = [
+                    self._task(question, partition, end)
                     for partition, end in sorted(question.ends.items())
                     if end
                 ]
-            to_read = [each for each in shares if each.ids]
-            reckoned = self._spread(to_read) if to_read else ()
+            to_read = [each for each in tasks if each.ids]
+            results = self._execute(to_read) if to_read else ()
             with self._lock:
-                for share, each in zip(to_read, reckoned, strict=True):
-                    self._known.learn(share.partition, each.known)
-            if not any(each.missing for each in reckoned):
-                for share, each in zip(to_read, reckoned, strict=True):
-                    _check_beginning(share.partition, share.first, each.known)
-                return _merged(question, reckoned)
-            with self._lock:  # they were merged, or have left Ignite's memory, a moment ago
+                for task, each in zip(to_read, results, strict=True):
+                    self._known.learn(task.partition, each.known)
+            if not any(each.missing for each in results):
+                for task, each in zip(to_read, results, strict=True):
+                    _check_beginning(task.partition, task.first, each.known)
+                return _merged(question, results)
+            with self._lock:  # they were merged or evicted since the index was read
                 self._index.refresh()
-        missing = next(each.missing[0] for each in reckoned if each.missing)
+        missing = next(each.missing[0] for each in results if each.missing)
         raise StoreUnavailable(f"chunk {missing} is neither in Ignite nor in Cassandra")
 
-    def _share(self, question: RemoteQuery, partition: int, end: int) -> QueryTask:
-        every = self._index.heads(partition)
-        heads = _covering(every, end)
+    def _task(self, question: RemoteQuery, partition: int, end: int) -> QueryTask:
+        all_heads = self._index.heads(partition)
+        heads = _covering(all_heads, end)
         if heads is None:
             self._index.refresh()
-            every = self._index.heads(partition)
-            heads = _covering(every, end)
-        self._known.keep(partition, {each.chunk_id for each in every})
+            all_heads = self._index.heads(partition)
+            heads = _covering(all_heads, end)
+        self._known.keep(partition, {each.chunk_id for each in all_heads})
         if heads is None:
             raise StoreUnavailable(
                 f"the chunks of partition {partition} have a gap before record {end}: see"
@@ -111,15 +111,15 @@ class QueryCoordinator:
             partition,
             first,
             ids,
-            self._orders(partition, question.query.site),
-            self._room.ignite,
-            self._room.cassandra,
-            self._room.memory_mib,
+            self._erasures(partition, question.query.site),
+            self._context.ignite,
+            self._context.cassandra,
+            self._context.memory_mib,
         )
 
 
 def _check_beginning(partition: int, first: str, known: Mapping[str, ChunkFacts]) -> None:
-    """Raise `StoreUnavailable` if the *first* chunk is among the *known*, and is not the first."""
+    """Raise `StoreUnavailable` if *known* says that chunks are missing before *first*."""
     if first in known and not known[first].begins:
         raise StoreUnavailable(
             f"chunks of partition {partition} are missing before {first}: see `analytics audit`"
@@ -129,7 +129,10 @@ def _check_beginning(partition: int, first: str, known: Mapping[str, ChunkFacts]
 def needed(
     heads: Sequence[ChunkHead], known: Mapping[str, ChunkFacts], question: RemoteQuery
 ) -> list[str]:
-    """Ids of the chunks that may have a row which *question* looks at."""
+    """Return the ids of the chunks that may have rows *question* needs, in offset order.
+
+    Chunks with rows that are not in *known* are included.
+    """
     query = question.query
     reaches = {
         each.chunk_id: known[each.chunk_id].sites.get(query.site)
@@ -139,7 +142,7 @@ def needed(
     unread = {each.chunk_id for each in heads if each.chunk_id not in reaches and each.rows}
     period = query.period
     if QueryShape.of(query).follows_visits:
-        # A visit with a row in the period may have others anywhere: look as far as it can reach.
+        # A visit with a row in the period may have rows outside it: widen the period accordingly.
         if unread:
             return [i for i in (e.chunk_id for e in heads) if i in unread or reaches.get(i)]
         touched = [each for each in reaches.values() if each is not None and _meets(each, period)]
@@ -158,16 +161,16 @@ def _meets(reach: TimeReach, period: Period) -> bool:
 
 
 def _covering(heads: Sequence[ChunkHead], end: int) -> list[ChunkHead] | None:
-    """Of *heads* those without gap from the first on that begin before *end*; None if none do."""
+    """Return the *heads* that cover the records before *end*; None if there is a gap."""
     whole = chunk.chain(heads, None)
     if not whole or whole[-1].last_offset + 1 < end:
         return None
     return [each for each in whole if each.first_offset < end]
 
 
-def _merged(question: RemoteQuery, reckoned: Sequence[TaskResult]) -> Result:
+def _merged(question: RemoteQuery, results: Sequence[TaskResult]) -> Result:
     made: list[PartialAnswer] = []
-    for each in reckoned:
+    for each in results:
         if each.partial is None:
             raise StoreUnavailable(each.fault)
         made.append(each.partial)
@@ -175,7 +178,7 @@ def _merged(question: RemoteQuery, reckoned: Sequence[TaskResult]) -> Result:
         engine = Engine(Path(name) / "merged.duckdb", "512MiB", 1)
         try:
             connection = engine.connect()
-            if not made:  # no record counts, and no rows have an answer too
+            if not made:  # without chunks, answer from no rows
                 made.append(partials.make(connection, question.query, Path(name)))
             return partials.merge(connection, question.query, made, Path(name))
         finally:

@@ -1,4 +1,4 @@
-"""What the job replies to a replica that asks over HTTP."""
+"""Checks and answers the queries that replicas send over HTTP."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from analytics.query import Result
 from analytics.store.replica import remote_query
 from analytics.store.replica.remote_query import RemoteQuery
 
-MAX_QUESTION_BYTES: Final = 1 << 18
+MAX_QUERY_BYTES: Final = 1 << 18
 _AT_ONCE: Final = 2
-"""Questions that are answered at the same time; more would only slow each other down."""
+"""Concurrent queries; more would only slow each other down."""
 _WAITS_S: Final = 60.0
-"""How long one more waits for its turn."""
+"""How long another query waits for its turn."""
 
 
 class QueryEndpoint:
-    """Answers whoever may ask. For any thread."""
+    """Answers replicas' queries, for those that know *secret*. Thread-safe."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._answer: Callable[[RemoteQuery], Result] | None = None
-        self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def begin(self, answer: Callable[[RemoteQuery], Result]) -> None:
-        """From now on there is somebody who can answer."""
+        """Answer queries with *answer* from now on; until then they are refused."""
         self._answer = answer
 
     def check(self, peer: str, authorization: str) -> None:
-        """Raise `Forbidden` unless the sender at the address *peer*, with this header, may ask."""
+        """Raise `Forbidden` unless the sender may send queries.
+
+        *peer* is its IP address, *authorization* the value of its `Authorization` header.
+        """
         if not self._secret:
             if not ip_address(peer.partition("%")[0]).is_loopback:
                 raise Forbidden(
@@ -44,16 +47,20 @@ class QueryEndpoint:
             return
         secret = access.bearer(authorization) or ""
         if not hmac.compare_digest(secret.encode(), self._secret.encode()):
-            raise Forbidden("spark.secret is not the same here and there")
+            raise Forbidden("spark.secret of the job and of the replica differ")
 
     def answer(self, body: bytes) -> bytes:
-        """Return the answer to the question that *body* is. Raises what its sender is to know."""
-        asked = remote_query.question(body)
+        """Return the encoded answer to the encoded `RemoteQuery` in *body*.
+
+        Raises `Malformed` for an invalid query, `StoreUnavailable` if it cannot be answered now,
+        and `QueryTooLong` if it takes too long.
+        """
+        query = remote_query.question(body)
         if self._answer is None:
             raise StoreUnavailable("the Spark job is starting")
-        if not self._room.acquire(timeout=_WAITS_S):
-            raise StoreUnavailable("the Spark job has many questions to answer; ask again later")
+        if not self._slots.acquire(timeout=_WAITS_S):
+            raise StoreUnavailable("the Spark job has too many queries to answer; try again later")
         try:
-            return remote_query.encode(self._answer(asked))
+            return remote_query.encode(self._answer(query))
         finally:
-            self._room.release()
+            self._slots.release()

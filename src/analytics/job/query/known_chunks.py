@@ -1,4 +1,4 @@
-"""What was learnt of chunks, for as long as they are there and there is room for it."""
+"""Caches facts about chunks that were read once, with a bound on their number."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from typing import Final
 from analytics.job.query.task import ChunkFacts
 
 _MOST_REACHES: Final = 1_000_000
-"""A chunk has one for each site with rows in it; about 200 bytes each."""
+"""A chunk has one reach for each site with rows in it, of about 200 bytes."""
 
 
 class KnownChunks(Mapping[str, ChunkFacts]):
-    """By the id of a chunk, what need not be read twice. For one thread at a time.
+    """An LRU cache that maps the id of a chunk to its `ChunkFacts`. For one thread at a time.
 
-    Chunks come and go: they are merged into larger ones, for as long as the job runs. What has no
-    room is what was looked up longest ago, and is read again when it is asked for.
+    Entries of chunks that no longer exist are dropped by `keep`; beyond the bound, those looked up
+    longest ago are dropped.
     """
 
     def __init__(self, most_reaches: int = _MOST_REACHES) -> None:
         self._most_reaches = most_reaches
-        self._known: OrderedDict[str, ChunkFacts] = OrderedDict()
+        self._facts: OrderedDict[str, ChunkFacts] = OrderedDict()
         self._reaches = 0
-        self._there: dict[int, frozenset[str]] = {}
+        self._existing: dict[int, frozenset[str]] = {}
 
     def __getitem__(self, chunk_id: str) -> ChunkFacts:
-        known = self._known[chunk_id]
-        self._known.move_to_end(chunk_id)
-        return known
+        facts = self._facts[chunk_id]
+        self._facts.move_to_end(chunk_id)
+        return facts
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
+        return iter(self._facts)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._facts)
 
     def keep(self, partition: int, ids: Collection[str]) -> None:
-        """Forget the chunks of *partition* that were there before and are not among *ids*."""
-        now = frozenset(ids)
-        for gone in self._there.get(partition, frozenset()) - now:
+        """Drop the chunks of *partition* that are not among *ids*, those that exist now."""
+        existing = frozenset(ids)
+        for gone in self._existing.get(partition, frozenset()) - existing:
             self._forget(gone)
-        self._there[partition] = now
+        self._existing[partition] = existing
 
-    def learn(self, partition: int, known: Mapping[str, ChunkFacts]) -> None:
-        """Note what was read of chunks of *partition*; those that are gone meanwhile are not."""
-        there = self._there.get(partition, frozenset())
-        for chunk_id in known.keys() & there:
+    def learn(self, partition: int, facts: Mapping[str, ChunkFacts]) -> None:
+        """Add the facts about chunks of *partition*, except those that no longer exist."""
+        existing = self._existing.get(partition, frozenset())
+        for chunk_id in facts.keys() & existing:
             self._forget(chunk_id)
-            self._known[chunk_id] = known[chunk_id]
-            self._reaches += _size(known[chunk_id])
+            self._facts[chunk_id] = facts[chunk_id]
+            self._reaches += _size(facts[chunk_id])
         while self._reaches > self._most_reaches:
-            self._forget(next(iter(self._known)))
+            self._forget(next(iter(self._facts)))
 
     def _forget(self, chunk_id: str) -> None:
-        known = self._known.pop(chunk_id, None)
-        if known is not None:
-            self._reaches -= _size(known)
+        facts = self._facts.pop(chunk_id, None)
+        if facts is not None:
+            self._reaches -= _size(facts)
 
 
-def _size(known: ChunkFacts) -> int:
-    return 1 + len(known.sites)
+def _size(facts: ChunkFacts) -> int:
+    return 1 + len(facts.sites)

@@ -1,6 +1,7 @@
-"""A share of a question: what one partition's chunks come to, wherever Spark has it reckoned.
+"""One task of a distributed query: computes the partial answer of one partition.
 
-All rows of a visitor are in one partition, so the shares add up (`store/duckdb/partials.py`).
+All rows of a visitor are in one partition, so partial answers can be merged
+(`store/duckdb/partials.py`).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from analytics.store.replica.remote_query import RemoteQuery
 
 _AT_ONCE: Final = 16
 
-# What retention has deleted elsewhere (`store/duckdb/row_erasure.py`) counts here as little.
-_TAKE: Final = """
+# Leaves out rows that retention has deleted elsewhere (`store/duckdb/row_erasure.py`).
+_LOAD: Final = """
 INSERT INTO rows SELECT * FROM read_parquet($file)
 WHERE NOT (ts < $since AND (session = 0 OR session_start < $since))
 """
@@ -46,84 +47,87 @@ class TimeReach(NamedTuple):
 
 
 class ChunkFacts(NamedTuple):
-    """What need not be read twice of a chunk."""
+    """Facts about a chunk, cached so that it need not be read again for other periods."""
 
     begins: bool
-    """Whether nothing was ever folded before it."""
+    """Whether it is the first chunk that its partition ever had."""
     sites: Mapping[str, TimeReach]
 
 
 class QueryTask(NamedTuple):
-    """What one task is to reckon."""
+    """The input of one task."""
 
     question: RemoteQuery
     partition: int
     first: str
-    """The id of the partition's first chunk, read or not."""
+    """The id of the partition's first chunk, which need not be among *ids*."""
     ids: Sequence[str]
     erasures: Sequence[Erasure]
-    """Orders of the partition that may not have reached every chunk yet."""
+    """The erasures of the partition that may not have been applied to every chunk yet."""
     ignite: IgniteSettings
     cassandra: CassandraSettings
     memory_mib: int
 
 
 class TaskResult(NamedTuple):
-    """What came of it."""
+    """The output of one task."""
 
     partial: PartialAnswer | None
-    """None when there is a fault."""
+    """None if there is a fault."""
     known: Mapping[str, ChunkFacts]
-    """Of the chunks that were read."""
+    """Facts about the chunks that were read, by id."""
     missing: Sequence[str] = ()
-    """Chunks that were nowhere: they may have become part of another meanwhile."""
+    """Ids of chunks that no longer exist: they may have been merged into another."""
     fault: str = ""
 
 
-def execute(share: QueryTask) -> TaskResult:
-    """Answer *share* in a worker of Spark's. A fault comes back as a sentence."""
+def execute(task: QueryTask) -> TaskResult:
+    """Execute *task* in a Spark worker; an error is returned as the result's `fault`."""
     try:
-        archive = TieredChunks(IgniteChunks(share.ignite), CassandraChunks(share.cassandra))
+        archive = TieredChunks(IgniteChunks(task.ignite), CassandraChunks(task.cassandra))
         with closing(archive) as source:
-            return execute_from(share, source)
+            return execute_from(task, source)
     except (AnalyticsError, OSError) as exc:
         return TaskResult(None, {}, fault=str(exc))
 
 
-def execute_from(share: QueryTask, source: ChunkReader) -> TaskResult:
-    """Answer *share* from what *source* has."""
+def execute_from(task: QueryTask, source: ChunkReader) -> TaskResult:
+    """Execute *task* with the chunks that *source* has.
+
+    Raises `StoreUnavailable`, and `Corrupt` if a chunk cannot be read.
+    """
     known: dict[str, ChunkFacts] = {}
-    missing: set[str] = set(share.ids)
+    missing: set[str] = set(task.ids)
     with TemporaryDirectory(prefix="analytics-") as name:
         folder = Path(name)
-        engine = Engine(folder / "rows.duckdb", f"{share.memory_mib}MiB", 1)
+        engine = Engine(folder / "rows.duckdb", f"{task.memory_mib}MiB", 1)
         try:
             connection = engine.connect()
-            for start in range(0, len(share.ids), _AT_ONCE):
-                chunks = source.read(share.ids[start : start + _AT_ONCE])
+            for start in range(0, len(task.ids), _AT_ONCE):
+                chunks = source.read(task.ids[start : start + _AT_ONCE])
                 missing.difference_update(each.chunk_id for each in chunks)
                 contents = [codec.read(each.chunk_id, each.payload) for each in chunks]
                 for each, content in zip(chunks, contents, strict=True):
                     known[each.chunk_id] = ChunkFacts(content.begins, dict(_reaches(content.table)))
                 if contents:
-                    _take(connection, share, contents, folder / "taken.parquet")
+                    _load(connection, task, contents, folder / "loaded.parquet")
             if missing:
                 return TaskResult(None, known, missing=sorted(missing))
-            return TaskResult(partials.make(connection, share.question.query, folder), known)
+            return TaskResult(partials.make(connection, task.question.query, folder), known)
         finally:
             engine.close()
 
 
-def _take(
-    connection: Connection, share: QueryTask, contents: Sequence[ChunkContent], path: Path
+def _load(
+    connection: Connection, task: QueryTask, contents: Sequence[ChunkContent], path: Path
 ) -> None:
-    end = share.question.ends[share.partition]
-    table = pa.concat_tables(_of_site(each, share.question.query.site) for each in contents)
+    end = task.question.ends[task.partition]
+    table = pa.concat_tables(_of_site(each, task.question.query.site) for each in contents)
     table = table.filter(pc.less(table["log_offset"], end))
-    table = table.filter(pc.invert(chunk_erasure.concerns(table, share.erasures)))
+    table = table.filter(pc.invert(chunk_erasure.concerns(table, task.erasures)))
     if table.num_rows:
         arrow.save(table, path)
-        connection.run(_TAKE, {"file": str(path), "since": share.question.kept_since})
+        connection.run(_LOAD, {"file": str(path), "since": task.question.kept_since})
 
 
 def _of_site(content: ChunkContent, site: str) -> pa.Table:
@@ -132,7 +136,7 @@ def _of_site(content: ChunkContent, site: str) -> pa.Table:
 
 
 def _reaches(table: pa.Table) -> Iterator[tuple[str, TimeReach]]:
-    """For each site, from when to when its rows reach."""
+    """Yield (site, its reach) for each site with rows in *table*."""
     in_visit = pc.not_equal(table["session"], pa.scalar(0, pa.uint64()))
     began = pc.if_else(in_visit, table["session_start"], table["ts"])
     times = pa.table(
@@ -142,6 +146,6 @@ def _reaches(table: pa.Table) -> Iterator[tuple[str, TimeReach]]:
             "last": pc.max_element_wise(table["ts"], began),
         }
     )
-    found = times.group_by("site").aggregate([("first", "min"), ("last", "max")])
-    for row in found.to_pylist():
+    reaches = times.group_by("site").aggregate([("first", "min"), ("last", "max")])
+    for row in reaches.to_pylist():
         yield row["site"], TimeReach(row["first_min"], row["last_max"])

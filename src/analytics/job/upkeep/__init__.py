@@ -1,1 +1,1 @@
-"""Background work on chunks: ship, compact, erase, evict, audit."""
+"""Background work on chunks: send, compact, erase, evict, audit."""

@@ -1,4 +1,4 @@
-"""The audit of a cluster: every record of the log is in exactly one chunk, wherever chunks lie."""
+"""Audits a cluster: every record of the log must be in exactly one chunk, in each tier."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class OffsetRange(NamedTuple):
 
 
 class CountedChunks(NamedTuple):
-    """What the chunks of a partition say of its records."""
+    """Totals of the chunks of one partition."""
 
     ledger: Mapping[LedgerKey, LedgerLine]
     rows: int
     faults: Sequence[str]
     witnesses: Sequence[Witness]
     end: int
-    """They cover the records before this offset."""
+    """The offset behind the last record that they cover without gap."""
 
 
 async def run(
     settings: Settings, *, ignite: Guard | None = None, cassandra: Guard | None = None
 ) -> Audited:
-    """Compare Kafka's offsets with the chunks in Ignite and in Cassandra, and count the ledger.
+    """Compare Kafka's offsets with the chunks in Ignite and in Cassandra, and add up the ledger.
 
-    What is appended meanwhile is left out. That Cassandra is away is a fault that it finds;
-    raises `Unavailable` when Kafka or Ignite is.
+    Records appended after the start are ignored. An unreachable Cassandra is reported as a fault;
+    raises `Unavailable` if Kafka or Ignite is unreachable.
     """
     ends = {
         end.partition: (oldest.offset, end.offset)
@@ -82,12 +82,12 @@ def _compared(
         faults: list[str] = []
         ledger: dict[LedgerKey, LedgerLine] = {}
         counts: dict[int, CountedChunks] = {}
-        lasting = _lasting(kept, faults)
+        on_disk_heads = _persistent_heads(kept, faults)
         for partition, (oldest, end) in sorted(ends.items()):
             places = []
-            if lasting is not None:
-                # What left Ignite's memory is right on disk: whoever asks for it finds it.
-                on_disk = lasting.get(partition, [])
+            if on_disk_heads is not None:
+                # Chunks evicted from Ignite count as present there: readers get them from disk.
+                on_disk = on_disk_heads.get(partition, [])
                 places = [
                     ("Ignite", [*{*shared.heads(partition), *on_disk}]),
                     ("Cassandra", on_disk),
@@ -101,7 +101,9 @@ def _compared(
                     f"partition {partition}, in {where}: {fault}"
                     for fault in uncovered(spans, oldest, end)
                 ]
-            counted = _count(shared if lasting is None else archive, partition, range(oldest, end))
+            counted = _count(
+                shared if on_disk_heads is None else archive, partition, range(oldest, end)
+            )
             ledger = add(ledger, counted.ledger)
             faults += counted.faults
             counts[partition] = counted
@@ -110,29 +112,32 @@ def _compared(
     return Audited(balanced=not faults, sites=_by_site(ledger), faults=faults), counts
 
 
-def _lasting(kept: CassandraChunks, faults: list[str]) -> Mapping[int, list[ChunkHead]] | None:
-    """What Cassandra has of each partition; None, and a fault more, while it is away."""
+def _persistent_heads(
+    kept: CassandraChunks, faults: list[str]
+) -> Mapping[int, list[ChunkHead]] | None:
+    """Return Cassandra's heads by partition; if it is unreachable, add a fault and return None."""
     try:
         return kept.heads()
     except StoreUnavailable as exc:
         faults.append(
-            f"{exc}. So nobody looked at what lies there; Ignite keeps what it could not write "
-            "yet, and writes it when Cassandra is back"
+            f"{exc}. Its chunks were not checked; Ignite keeps those that it could not write, and"
+            " writes them when Cassandra is back"
         )
         return None
 
 
 def uncovered(spans: Sequence[OffsetRange], oldest: int, end: int) -> Iterator[str]:
-    """What is wrong with *spans*, which are to cover [the first of them, end) once.
+    """Yield a sentence for each gap or overlap in *spans*, which must cover each offset once.
 
-    Nothing that Kafka still has, from *oldest* on, may lie before the first.
+    They must begin no later than *oldest*, the first record that Kafka still has, and end before
+    *end*.
     """
     at = min([oldest, *(span.first for span in spans)])
-    whole = -1
+    covered = -1
     for span in sorted(spans, key=lambda each: (each.first, -each.last)):
-        if span.last <= whole:
-            continue  # a part of a sealed one, on its way out
-        whole = span.last
+        if span.last <= covered:
+            continue  # merged into a larger chunk, and soon to be removed
+        covered = span.last
         if span.first > at:
             yield f"no chunk has the records {at} to {span.first - 1}"
         elif span.first < at:
@@ -169,7 +174,7 @@ def _unbalanced(
     if received != records:
         yield f"{where}: chunks of {records} records, and the ledger counts {received}"
     if stored != rows:
-        yield f"{where}: the ledger says {stored} rows are stored, {rows} are there"
+        yield f"{where}: the ledger counts {stored} stored rows, the chunks have {rows}"
     for key, line in ledger.items():
         kinds = line.stored + line.duplicate + sum(line.dropped.values()) + line.dead
         if line.received != kinds:

@@ -1,4 +1,4 @@
-"""Cooling: which chunks are so old that they need not be in Ignite's memory."""
+"""Selects the chunks that are too old to be kept in Ignite's memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ DAY_MS: Final = 86_400_000
 
 
 def cold(heads: Iterable[ChunkHead], hot_days: int, now: int) -> list[ChunkHead]:
-    """Those of *heads*, which are of one partition, in order, whose last record is older.
+    """Return those of *heads* whose last record is older than *hot_days* at *now* (UTC ms).
 
-    A chunk is no older than the one that follows it: that began later. With *hot_days* 0 none is.
+    *heads* are of one partition, in offset order. A chunk's last record is no later than the hour
+    in which the next chunk begins, so the newest chunk is never cold. With *hot_days* 0 none is.
     """
     if not hot_days:
         return []

@@ -1,9 +1,9 @@
-"""Sealing: neighbouring chunks become one, when nothing is added near them any more.
+"""Merges small neighbouring chunks into larger ones.
 
-A batch a second makes a chunk a second, however few hits there are. So chunks of past hours are
-merged, until they are large; the offsets of the merged one are those of all its parts, and so
-are its spans. Readers take, of the chunks that begin where they are, the longest; the parts are
-removed only when Cassandra has the whole. So nobody ever sees a record twice, or not at all.
+One batch a second makes one chunk a second, however few hits there are. Chunks of past hours are
+therefore merged. The merged chunk covers the offsets of all its parts, and has their spans. Of
+several chunks that begin at one offset, readers take the longest, and the parts are removed only
+when Cassandra has the merged chunk. So no reader ever sees a record twice, or misses one.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ from analytics.store.chunks import codec
 from analytics.store.chunks.chunk import Chunk, ChunkContent, ChunkHead, ChunkKind
 
 _SETTLED_MS: Final = HOUR_MS + 10 * 60_000
-"""How long after the beginning of its hour a chunk is past."""
+"""How long after the beginning of its hour a chunk may be merged."""
 _LEAST: Final = 8
-"""Fewer chunks are not worth a merge."""
+"""Fewer chunks are not worth merging."""
 _MOST: Final = 256
 ENOUGH_ROWS: Final = 5_000
-"""A chunk of so many rows is large enough."""
+"""A chunk of this many rows is not merged further."""
 
 
 def obsolete(heads: Iterable[ChunkHead]) -> dict[str, str]:
-    """The chunks that lie wholly within another, each with the id of that one."""
-    found: dict[str, str] = {}
-    whole: ChunkHead | None = None
+    """Map the id of each chunk that lies within another one to the id of that one."""
+    within: dict[str, str] = {}
+    outer: ChunkHead | None = None
     for head in sorted(heads, key=lambda each: (each.first_offset, -each.last_offset)):
-        if whole is not None and head.last_offset <= whole.last_offset:
-            found[head.chunk_id] = whole.chunk_id
+        if outer is not None and head.last_offset <= outer.last_offset:
+            within[head.chunk_id] = outer.chunk_id
         else:
-            whole = head
-    return found
+            outer = head
+    return within
 
 
 def groups(heads: Sequence[ChunkHead], now: int) -> list[list[str]]:
-    """Ids of neighbours that are past, and that together make one chunk of the right size.
+    """Return groups of ids of neighbouring chunks that should be merged at *now* (UTC ms).
 
-    None of *heads*, which are in order, may be obsolete.
+    *heads* are in offset order, without obsolete ones. A group has 8 to 256 chunks of past hours,
+    with at most 5,000 rows together.
     """
-    made: list[list[str]] = []
+    merges: list[list[str]] = []
     current: list[str] = []
     rows = 0
     end = -1
@@ -51,18 +52,21 @@ def groups(heads: Sequence[ChunkHead], now: int) -> list[list[str]]:
         past = head.hour < now - _SETTLED_MS and head.rows < ENOUGH_ROWS
         fits = rows + head.rows <= ENOUGH_ROWS and len(current) < _MOST and head.first_offset == end
         if current and not (past and fits):
-            made.append(current)
+            merges.append(current)
             current, rows = [], 0
         if past:
             current.append(head.chunk_id)
             rows += head.rows
         end = head.last_offset + 1
-    made.append(current)
-    return [ids for ids in made if len(ids) >= _LEAST]
+    merges.append(current)
+    return [ids for ids in merges if len(ids) >= _LEAST]
 
 
 def merge(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """One chunk of neighbours; more of them if it would be too large."""
+    """Merge neighbouring *chunks*, in offset order, into one, or several if it would be too large.
+
+    Raises `Corrupt` if one of them cannot be read.
+    """
     contents = [codec.read(each.chunk_id, each.payload) for each in chunks]
     content = ChunkContent(
         pa.concat_tables(content.table for content in contents),
@@ -71,6 +75,6 @@ def merge(chunks: Sequence[Chunk]) -> list[Chunk]:
         {},
         contents[0].begins,
         [order for content in contents for order in content.orders],
-        [gone for content in contents for gone in content.gone],
+        [erased for content in contents for erased in content.gone],
     )
     return codec.chunks_of(chunks[0].partition, content, kind=ChunkKind.SEALED)

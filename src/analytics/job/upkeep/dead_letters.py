@@ -1,7 +1,7 @@
-"""Dead letters on their way to their topic, where somebody may look at them and send them again.
+"""Sends dead letters to their topic, where an operator can inspect them and send them again.
 
-They are in the chunks too. Each waits in its partition's state from the fold that met it until
-Kafka has it, whoever is killed meanwhile; then it may come twice, under the same key.
+A dead letter waits in its partition's state file until Kafka has it, and is in a chunk besides. If
+the job is killed in between, a letter may be sent twice, with the same key.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ _AT_ONCE: Final = 500
 
 
 class DeadLetters:
-    """Sends them in a thread of its own, while its `with` block runs."""
+    """A background thread that sends dead letters while the `with` block runs."""
 
     def __init__(self, states: StateDirectory, kafka: KafkaSettings) -> None:
         self._states = states
         self._kafka = kafka
-        self._sending = BackgroundThread(
+        self._thread = BackgroundThread(
             "dead-letters",
             self.step,
             every_s=_EVERY_S,
-            meanwhile=f"Records that no one understands wait; {kafka.dead_topic} lacks them.",
+            meanwhile=f"Records that cannot be decoded wait to be sent to {kafka.dead_topic}.",
         )
 
     def __enter__(self) -> Self:
-        self._sending.__enter__()
+        self._thread.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sending.__exit__()
+        self._thread.__exit__()
 
     @property
     def loop(self) -> LoopState:
         """The state of its background loop."""
-        return self._sending.state
+        return self._thread.state
 
     def step(self) -> None:
-        """Send all that wait. Raises `LogUnavailable`: then they go on waiting."""
+        """Send all waiting letters. Raises `LogUnavailable`; unsent letters keep waiting."""
         for partition in self._states.partitions():
             with self._states.open(partition) as state:
                 while waiting := state.dead_letters(_AT_ONCE):

@@ -1,4 +1,4 @@
-"""The eraser: goes through a partition's chunks until none has rows that were ordered erased."""
+"""Applies pending erasures to every chunk of a partition."""
 
 from __future__ import annotations
 
@@ -18,70 +18,77 @@ log = structlog.get_logger()
 
 _AT_ONCE: Final = 16
 _OUTBOX_BYTES: Final = 64 << 20
-"""So much may wait for Cassandra before more is rewritten."""
+"""No more chunks are rewritten while the outbox is larger than this."""
 
 
-class _Walk(NamedTuple):
-    """One way through the chunks of a partition."""
+class _Pass(NamedTuple):
+    """Progress of a pass over the chunks of a partition."""
 
     numbers: Sequence[int]
-    """Of the orders that are obeyed when it ends."""
-    orders: Sequence[Erasure]
+    """The numbers of the erasures that are applied when the pass ends."""
+    erasures: Sequence[Erasure]
     ids: list[str]
-    """The chunks not looked at yet, last first."""
+    """The chunks still to be searched, in reverse order."""
 
 
 class Eraser:
-    """For one thread of all the job. What is cut off is begun again: to obey twice is no harm.
+    """Erases rows from chunks; only one thread of the whole job may use it.
 
-    A rewritten chunk takes the way of every chunk, by the outbox, and stays there until Ignite
-    and Cassandra have it in the place of what it was. Only then an order is obeyed.
+    A rewritten chunk goes through the outbox as every chunk does, and stays there until it has
+    replaced the old version in Ignite and in Cassandra. Only then are the erasures marked as
+    applied. After a crash the pass starts again: applying an erasure twice changes nothing.
     """
 
-    def __init__(self, shared: ChunkStore, kept: PersistentChunks) -> None:
+    def __init__(self, shared: ChunkStore, persistent: PersistentChunks) -> None:
         self._shared = shared
-        self._kept = kept
-        self._walks: dict[int, _Walk] = {}
+        self._persistent = persistent
+        self._passes: dict[int, _Pass] = {}
 
     def step(self, state: PartitionState, partition: int, now: int) -> int:
-        """Go on a little way; how many orders are not obeyed yet. Raises `StoreUnavailable`."""
+        """Rewrite the next chunks of *partition*; return how many erasures are still pending.
+
+        Raises `StoreUnavailable`.
+        """
         pending = state.erasures.pending()
         if not pending:
             return 0
-        walk = self._walks.get(partition)
-        if walk is None:
-            walk = self._walks[partition] = self._begin(state, partition, pending)
-        while walk.ids and state.outbox_bytes < _OUTBOX_BYTES:
-            ids = walk.ids[-_AT_ONCE:]
+        current = self._passes.get(partition)
+        if current is None:
+            current = self._passes[partition] = self._begin(state, partition, pending)
+        while current.ids and state.outbox_bytes < _OUTBOX_BYTES:
+            ids = current.ids[-_AT_ONCE:]
             chunks = list(self._shared.read(ids))
-            there = {each.chunk_id for each in chunks}
-            chunks += self._kept.read([each for each in ids if each not in there])
-            _rewrite(state, chunks, walk.orders)
-            del walk.ids[-_AT_ONCE:]
+            in_ignite = {each.chunk_id for each in chunks}
+            chunks += self._persistent.read([each for each in ids if each not in in_ignite])
+            _rewrite(state, chunks, current.erasures)
+            del current.ids[-_AT_ONCE:]
         outbox.replace(state, self._shared, now)
-        if not walk.ids and not state.rewrites:
-            del self._walks[partition]
-            state.erasures.mark_applied(walk.numbers)
+        if not current.ids and not state.rewrites:
+            del self._passes[partition]
+            state.erasures.mark_applied(current.numbers)
             state.scrub()
-            log.info("erased_from_chunks", partition=partition, orders=len(walk.numbers))
+            log.info("erased_from_chunks", partition=partition, orders=len(current.numbers))
         return len(state.erasures.pending())
 
-    def _begin(self, state: PartitionState, partition: int, pending: Sequence[int]) -> _Walk:
-        """Rewrite the outbox first: what leaves it from now on is in one of the other two."""
-        orders = state.erasures.all()
+    def _begin(self, state: PartitionState, partition: int, pending: Sequence[int]) -> _Pass:
+        """Rewrite the outbox, and list the chunks outside it that are to be searched.
+
+        The outbox comes first, because chunks leave it for Ignite and Cassandra at any time.
+        """
+        erasures = state.erasures.all()
         after = ""
         while chunks := state.kept(after, _AT_ONCE):
-            _rewrite(state, chunks, orders)
+            _rewrite(state, chunks, erasures)
             after = chunks[-1].chunk_id
-        mine = state.unconfirmed()
-        lasting = {head.chunk_id for head in self._kept.heads().get(partition, ())}
-        there = {head.chunk_id for head in self._shared.heads(partition)}
-        ids = sorted((lasting | there) - mine, reverse=True)
-        return _Walk(pending, orders, ids)
+        unconfirmed = state.unconfirmed()
+        in_cassandra = {head.chunk_id for head in self._persistent.heads().get(partition, ())}
+        in_ignite = {head.chunk_id for head in self._shared.heads(partition)}
+        ids = sorted((in_cassandra | in_ignite) - unconfirmed, reverse=True)
+        return _Pass(pending, erasures, ids)
 
 
-def _rewrite(state: PartitionState, chunks: Sequence[Chunk], orders: Sequence[Erasure]) -> None:
-    """Put those of *chunks* that change into the outbox."""
-    changed = [new for each in chunks if (new := rewritten(each, orders)) is not None]
+def _rewrite(state: PartitionState, chunks: Sequence[Chunk], erasures: Sequence[Erasure]) -> None:
+    """Apply *erasures* to *chunks*, and put those that change into the outbox."""
+    changed = [new for each in chunks if (new := rewritten(each, erasures)) is not None]
     if changed:
         state.put_out_rewritten(changed)

@@ -1,4 +1,4 @@
-"""Headroom: the oldest chunks leave Ignite's memory before it is full."""
+"""Evicts the oldest chunks from Ignite's memory before it is full."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ log = structlog.get_logger()
 
 _AT_ONCE: Final = 32
 _REMEMBERED_S: Final = 3600.0
-"""How long the job's health keeps saying that chunks had to leave early."""
+"""How long an early eviction is shown in the job's health."""
 
 
 class MemoryEviction:
-    """For one thread of all the job."""
+    """Keeps part of Ignite's memory free; only one thread of the whole job may use it."""
 
     def __init__(
         self,
         memory: MemoryGauge,
         shared: ChunkStore,
-        kept: PersistentChunks,
+        persistent: PersistentChunks,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._memory = memory
         self._shared = shared
-        self._kept = kept
+        self._persistent = persistent
         self._clock = clock
-        self._cooled_at: float | None = None
+        self._evicted_at: float | None = None
         self.use = MemoryUse(0, 0)
-        """The use of memory, as it was measured last."""
+        """The use of memory at the last measurement."""
 
     @property
     def fault(self) -> str | None:
-        """What an operator must act on; None when there is nothing."""
+        """What the operator must act on, or None."""
         if self.use.share >= CROWDED_AT:
             return f"Ignite's memory is {self.use}: {WAY_OUT}"
-        if self._cooled_at is not None and self._clock() < self._cooled_at + _REMEMBERED_S:
+        if self._evicted_at is not None and self._clock() < self._evicted_at + _REMEMBERED_S:
             return (
                 f"Ignite's memory is {self.use}, because chunks had to leave it early; they are"
                 f" read from Cassandra, which takes longer: {WAY_OUT}"
@@ -52,29 +52,30 @@ class MemoryEviction:
         return None
 
     def keep(self, needed: Callable[[], set[str]]) -> int:
-        """Let the oldest chunks go while memory is crowded; return how many went.
+        """Evict the oldest chunks while memory is crowded; return how many were evicted.
 
-        Those whose ids are *needed* stay, and so does the newest of each partition, by which
-        others see that there is more. Raises `StoreUnavailable`.
+        Chunks whose ids *needed* returns stay, chunks that Cassandra lacks stay, and so does the
+        newest of each partition, by which readers see how far it reaches. Raises
+        `StoreUnavailable`.
         """
         self.use = self._memory.use()
         if self.use.share < CROWDED_AT:
             return 0
-        kept_back = needed()
-        candidates = iter([each for each in self._oldest_first() if each not in kept_back])
+        needed_ids = needed()
+        candidates = iter([each for each in self._oldest_first() if each not in needed_ids])
         evicted = 0
         while self.use.share >= ROOMY_BELOW and (ids := list(islice(candidates, _AT_ONCE))):
-            safe = self._kept.rows(ids)
+            safe = self._persistent.rows(ids)
             self._shared.evict(sorted(safe))
             evicted += len(safe)
             self.use = self._memory.use()
         if evicted:
-            self._cooled_at = self._clock()
+            self._evicted_at = self._clock()
             log.warning("chunks_cooled_early", chunks=evicted, memory=str(self.use))
         return evicted
 
     def _oldest_first(self) -> Iterable[str]:
-        """The ids of what may go. Those that are still to be merged with others go last."""
+        """Return the ids of the chunks that may be evicted; those still to be merged come last."""
         heads: list[ChunkHead] = []
         for partition in self._shared.partitions():
             in_memory = self._shared.heads(partition)

@@ -1,4 +1,4 @@
-"""The alarm for a job that is so late that the topic may forget what is not folded yet."""
+"""Warns when the job lags so far behind that Kafka may delete unprocessed records."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ _SHARE: Final = 2
 
 
 class LagStatus(NamedTuple):
-    """How late the job is, and how late it may be."""
+    """How far the job lags behind the topic."""
 
     age_ms: int
-    """How long the oldest record that is not folded has lain in the topic; 0 without any."""
+    """Age of the oldest unprocessed record; 0 without any."""
     kept_ms: int | None
-    """How long the topic keeps a record; None when it does for ever."""
+    """The topic's retention; None if it keeps records forever."""
     fault: str | None
-    """Why somebody must do something; None when nobody must."""
+    """What the operator must act on, or None."""
     partitions: int = 0
-    """How many the topic has; 0 before that is known."""
+    """The topic's number of partitions; 0 until it is known."""
 
 
 class LagAlarm:
-    """Looks now and then, in a thread of its own, while its `with` block runs."""
+    """A background thread that checks the lag while the `with` block runs."""
 
     def __init__(
         self, states: StateDirectory, kafka: KafkaSettings, every_s: float = _EVERY_S
     ) -> None:
         self._states = states
         self._kafka = kafka
-        self._looking = BackgroundThread(
+        self._thread = BackgroundThread(
             "lag-alarm",
-            self._look,
+            self._check,
             every_s=every_s,
-            meanwhile="Nobody is warned before Kafka forgets records that are not folded.",
+            meanwhile="There is no warning before Kafka deletes unprocessed records.",
             first_after_s=every_s,
         )
         self.lateness = LagStatus(0, None, None)
-        """As it was found last."""
+        """The result of the last check."""
 
     def __enter__(self) -> LagAlarm:
-        self._looking.__enter__()
+        self._thread.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._looking.__exit__()
+        self._thread.__exit__()
 
     @property
     def loop(self) -> LoopState:
         """The state of its background loop."""
-        return self._looking.state
+        return self._thread.state
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         lateness = asyncio.run(
             look(self._kafka, self._states.next_offsets(), time.time_ns() // 1_000_000)
         )
@@ -75,7 +75,10 @@ class LagAlarm:
 
 
 async def look(kafka: KafkaSettings, next_offsets: Mapping[int, int], now: int) -> LagStatus:
-    """How late who has folded each partition up to *next_offsets* is. Raises `LogUnavailable`."""
+    """Return how far the job lags behind the topic at *now* (UTC ms).
+
+    *next_offsets* maps a partition to its first unprocessed offset. Raises `LogUnavailable`.
+    """
     kept_ms = await topic.kept_ms(kafka)
     ends = await reader.ends(kafka)
     waiting = [

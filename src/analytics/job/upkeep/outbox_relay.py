@@ -1,4 +1,7 @@
-"""The courier: goes from outbox to outbox until Cassandra has what is in them, erasures too."""
+"""Sends finished chunks from each partition's outbox to Ignite until Cassandra has persisted them.
+
+The same thread does the other work on chunks: it compacts, erases, evicts, and recalls.
+"""
 
 from __future__ import annotations
 
@@ -29,66 +32,66 @@ _LONGEST_PAUSE_S: Final = 10.0
 _SEAL_EVERY_S: Final = 20.0
 _GROUPS_AT_ONCE: Final = 8
 _RECALL_EVERY_S: Final = 600.0
-"""To look for what Ignite has forgotten takes a scan of Cassandra."""
+"""Finding what Ignite has lost takes a scan of Cassandra's table."""
 _RECALL_AGAIN_S: Final = 10.0
-"""As long as something was missing: what is fetched while a node joins may be lost on its way."""
+"""While something is missing: chunks fetched while a node joins may get lost."""
 
 
 class OutboxRelay:
-    """A thread of its own, while its `with` block runs."""
+    """A background thread that tends all outboxes and chunks while the `with` block runs."""
 
     def __init__(
         self, states: StateDirectory, ignite: IgniteSettings, cassandra: CassandraSettings
     ) -> None:
         self._states = states
-        guarded = guards.ignite(ignite), guards.cassandra(cassandra)
-        self._shared = IgniteChunks(ignite, guarded[0])
-        self._kept = CassandraChunks(cassandra, guarded[1])
-        self.breakers = [guard.breaker for guard in guarded]
+        server_guards = guards.ignite(ignite), guards.cassandra(cassandra)
+        self._shared = IgniteChunks(ignite, server_guards[0])
+        self._persistent = CassandraChunks(cassandra, server_guards[1])
+        self.breakers = [guard.breaker for guard in server_guards]
         self._hot_days = ignite.hot_days
-        self._eraser = Eraser(self._shared, self._kept)
+        self._eraser = Eraser(self._shared, self._persistent)
         self._memory = NodeMemory(ignite)
-        self.headroom = MemoryEviction(self._memory, self._shared, self._kept)
+        self.eviction = MemoryEviction(self._memory, self._shared, self._persistent)
         self._nodes: set[str] = set()
         self._recall_at = 0.0
         self._seal_at = time.monotonic() + _SEAL_EVERY_S
-        self._shipping = BackgroundThread(
-            "courier",
+        self._thread = BackgroundThread(
+            "outbox-relay",
             self.step,
             every_s=_EVERY_S,
-            meanwhile="Finished chunks may wait in the outbox, and erasures too.",
+            meanwhile="Finished chunks and erasures may wait in the outbox.",
             first_after_s=_EVERY_S,
             longest_pause_s=_LONGEST_PAUSE_S,
         )
         self.outbox_bytes = 0
-        """What is not yet confirmed."""
+        """The size of all unconfirmed chunks, in bytes."""
         self.erasures = 0
-        """Orders that have not reached every chunk, all partitions."""
+        """Pending erasures, of all partitions."""
 
     def __enter__(self) -> OutboxRelay:
-        self._shipping.__enter__()
+        self._thread.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._shipping.__exit__()
+        self._thread.__exit__()
         self.close()
 
     @property
     def loop(self) -> LoopState:
         """The state of its background loop."""
-        return self._shipping.state
+        return self._thread.state
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._shared.close()
-        self._kept.close()
+        self._persistent.close()
         self._memory.close()
 
     def step(self) -> None:
-        """Do all that is to be done now; what fails holds up nothing else that can be done.
+        """Do all work that is due; a duty that fails does not keep the others from running.
 
-        So chunks go to Ignite though Cassandra is away. Raises `StoreUnavailable`, or a group of
-        several: then the next step goes on.
+        So chunks go to Ignite while Cassandra is away. Raises `StoreUnavailable`, or a group of
+        several errors, after all duties were tried; the next step tries again.
         """
         before, lost = self._nodes, self.lost()
         if self._nodes != before:
@@ -96,20 +99,20 @@ class OutboxRelay:
         if lost:
             self.send_again()
         duties = (
-            self._keep_headroom,
+            self._evict_if_crowded,
             self._recall_if_due,
             self.round,
             self.erase,
             self._seal_if_due,
         )
-        attempt_each("courier's duties", duties)
+        attempt_each("duties of the outbox relay", duties)
 
-    def _keep_headroom(self) -> None:
-        self.headroom.keep(self._unconfirmed)
+    def _evict_if_crowded(self) -> None:
+        self.eviction.keep(self._unconfirmed)
 
     def _recall_if_due(self) -> None:
         if time.monotonic() >= self._recall_at:
-            self._recall_at = time.monotonic() + _RECALL_AGAIN_S  # should it fail
+            self._recall_at = time.monotonic() + _RECALL_AGAIN_S  # in case it fails
             if not self.recall():
                 self._recall_at = time.monotonic() + _RECALL_EVERY_S
 
@@ -119,7 +122,7 @@ class OutboxRelay:
             self._seal_at = time.monotonic() + _SEAL_EVERY_S
 
     def seal(self, now: int) -> None:
-        """Merge chunks of past hours, and let go the parts of what was merged before."""
+        """Merge chunks of past hours, and remove the parts of chunks that were merged before."""
         for partition in self._states.partitions():
             with self._states.open(partition) as state:
                 erasing = bool(state.erasures.pending())
@@ -128,60 +131,60 @@ class OutboxRelay:
             parts = compaction.obsolete(heads)
             whole = [each for each in heads if each.chunk_id not in parts]
             groups = compaction.groups(whole, now)
-            if not erasing:  # else its chunks are being rewritten
-                gone = self._let_go(parts, waiting)
-                made = self._merge(groups, waiting)
-                if gone or made:
-                    log.info("chunks_sealed", partition=partition, merged=made, removed=gone)
-            self._cool(whole, waiting.union(*groups), now)
+            if not erasing:  # else an erasure is rewriting its chunks
+                removed = self._remove_parts(parts, waiting)
+                merged = self._merge(groups, waiting)
+                if removed or merged:
+                    log.info("chunks_sealed", partition=partition, merged=merged, removed=removed)
+            self._evict_cold(whole, waiting.union(*groups), now)
 
-    def _let_go(self, parts: Mapping[str, str], waiting: set[str]) -> int:
-        safe = self._kept.rows(sorted({*parts.values()} - waiting))
-        gone = [part for part, whole in parts.items() if whole in safe and part not in waiting]
-        self._shared.remove(gone)
-        return len(gone)
+    def _remove_parts(self, parts: Mapping[str, str], waiting: set[str]) -> int:
+        safe = self._persistent.rows(sorted({*parts.values()} - waiting))
+        removed = [part for part, whole in parts.items() if whole in safe and part not in waiting]
+        self._shared.remove(removed)
+        return len(removed)
 
     def _merge(self, groups: Sequence[Sequence[str]], waiting: set[str]) -> int:
-        made = 0
+        merged = 0
         for ids in groups[:_GROUPS_AT_ONCE]:
             if waiting.isdisjoint(ids):
                 chunks = self._shared.read(ids)
                 if len(chunks) == len(ids):
                     self._shared.put(compaction.merge(chunks))
-                    made += 1
-        return made
+                    merged += 1
+        return merged
 
-    def _cool(self, whole: Sequence[ChunkHead], needed: set[str], now: int) -> None:
-        """Let go from Ignite's state what is old, if Cassandra has it and nobody *needed* it."""
+    def _evict_cold(self, whole: Sequence[ChunkHead], needed: set[str], now: int) -> None:
+        """Evict old chunks from Ignite that Cassandra has, except those with *needed* ids."""
         old = [each.chunk_id for each in cold_chunks.cold(whole, self._hot_days, now)]
-        safe = self._kept.rows([each for each in old if each not in needed])
+        safe = self._persistent.rows([each for each in old if each not in needed])
         if safe:
             self._shared.evict(sorted(safe))
             log.info("chunks_cooled", partition=whole[0].partition, chunks=len(safe))
 
     def lost(self) -> bool:
-        """Whether a node of Ignite has left since the last time: what it had may be gone.
+        """Return whether an Ignite node has left since the last call; its chunks may be lost.
 
-        One that is back already has another id, and as little.
+        A node that has come back has a new id, so its restart counts too.
         """
         before, self._nodes = self._nodes, self._shared.nodes()
         return not before <= self._nodes
 
     def send_again(self) -> None:
-        """Send all that is not in Cassandra to Ignite once more, without waiting for long."""
+        """Mark every unconfirmed chunk to be sent to Ignite again, without the usual delay."""
         for partition in self._states.partitions():
             with self._states.open(partition) as state:
                 state.send_again(state.unconfirmed())
 
     def recall(self) -> int:
-        """Fetch into Ignite's state what only Cassandra has, as far as it belongs and fits there.
+        """Load chunks that only Cassandra has into Ignite, and return how many were loaded.
 
-        It belongs there while it is younger than `ignite.hot_days`. The newest come first: they
-        are what is asked for. How many chunks came.
+        Only chunks younger than `ignite.hot_days` are loaded, the newest first, and only while
+        there is room for them.
         """
         now = time.time_ns() // 1_000_000
         missing: list[ChunkHead] = []
-        for partition, heads in self._kept.heads().items():
+        for partition, heads in self._persistent.heads().items():
             elsewhere = {each.chunk_id for each in self._shared.heads(partition)}
             elsewhere.update(each.chunk_id for each in cold_chunks.cold(heads, self._hot_days, now))
             missing += [each for each in heads if each.chunk_id not in elsewhere]
@@ -192,30 +195,33 @@ class OutboxRelay:
         return recalled
 
     def round(self) -> None:
-        """Go once to every outbox. What one is refused keeps no other from being confirmed."""
+        """Confirm and send the chunks of every outbox; an error in one does not stop the others."""
         sizes: list[int] = []
         attempt_each(
             "outboxes",
-            (partial(self._ship, partition, sizes) for partition in self._states.partitions()),
+            (
+                partial(self._tend_outbox, partition, sizes)
+                for partition in self._states.partitions()
+            ),
         )
         self.outbox_bytes = sum(sizes)
 
-    def _ship(self, partition: int, sizes: list[int]) -> None:
+    def _tend_outbox(self, partition: int, sizes: list[int]) -> None:
         with self._states.open(partition) as state:
             sizes.append(state.outbox_bytes)
             self.outbox_bytes = max(self.outbox_bytes, sum(sizes))
             now = time.time_ns() // 1_000_000
-            # What is confirmed can leave Ignite, and makes room for what is sent.
+            # Confirmed chunks can be evicted, which makes room for those to be sent.
             attempt_each(
-                "ways out of an outbox",
+                "confirming and sending of an outbox",
                 (
-                    partial(outbox.confirm, state, self._shared, self._kept, now),
+                    partial(outbox.confirm, state, self._shared, self._persistent, now),
                     partial(outbox.send, state, self._shared, now),
                 ),
             )
 
     def _unconfirmed(self) -> set[str]:
-        """The ids of all chunks in the outboxes."""
+        """Return the ids of all chunks in all outboxes."""
         ids: set[str] = set()
         for partition in self._states.partitions():
             with self._states.open(partition) as state:
@@ -223,7 +229,7 @@ class OutboxRelay:
         return ids
 
     def erase(self) -> None:
-        """Take every erasure a step further."""
+        """Advance the erasures of every partition by one step."""
         left = 0
         for partition in self._states.partitions():
             with self._states.open(partition) as state:

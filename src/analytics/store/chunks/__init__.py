@@ -1,1 +1,1 @@
-"""Chunks, the blobs in which a cluster shares its rows: their format, erasure and storage."""
+"""Chunks, the blobs in which a cluster shares its rows: format, erasure and storage."""

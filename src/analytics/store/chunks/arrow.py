@@ -1,4 +1,4 @@
-"""Rows by column, in Arrow: the schema of chunks and of replicas' files, there and back."""
+"""Converts rows to Arrow tables and back; the schema of chunks and of replicas' files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROPS: Final = SCHEMA.get_field_index("props")
 
 
 def to_table(rows: Sequence[Row]) -> pa.Table:
-    """*rows* by column."""
+    """Return *rows* as a table of `SCHEMA`, in the same order."""
     if not rows:
         return SCHEMA.empty_table()
     columns: list[Sequence[Any]] = list(zip(*map(astuple, rows), strict=True))
@@ -41,21 +41,21 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
 
 
 def to_rows(table: pa.Table) -> list[Row]:
-    """The rows of *table*, in its order."""
+    """Return the rows of *table*, of `SCHEMA`, in the same order."""
     columns = [column.to_pylist() for column in table.columns]
     columns[_PROPS] = [dict(props) for props in columns[_PROPS]]
     return [Row(*values) for values in zip(*columns, strict=True)]
 
 
 def save(table: pa.Table, path: Path) -> None:
-    """Write *table* as Parquet, which the query engine reads faster than anything else."""
+    """Write *table* to *path* as uncompressed Parquet, the format DuckDB reads fastest."""
     pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
 
 
 def earliest(table: pa.Table) -> dict[str, int]:
-    """For each site, the earliest moment whose figures the rows of *table* change.
+    """Map each site to the earliest time (UTC ms) whose figures the rows of *table* change.
 
-    As `writing.touched`, which has rows for it.
+    Rows of bots change none. A row of a visit may change figures from the visit's start on.
     """
     table = table.filter(pc.is_null(table["bot"]))
     moment = pc.if_else(
@@ -63,8 +63,8 @@ def earliest(table: pa.Table) -> dict[str, int]:
         pc.min_element_wise(table["ts"], table["session_start"]),
         table["ts"],
     )
-    found = pa.table({"site": table["site"], "moment": moment}).group_by("site")
+    by_site = pa.table({"site": table["site"], "moment": moment}).group_by("site")
     return {
         site.as_py(): at.as_py()
-        for site, at in zip(*found.aggregate([("moment", "min")]).columns, strict=True)
+        for site, at in zip(*by_site.aggregate([("moment", "min")]).columns, strict=True)
     }

@@ -1,4 +1,4 @@
-"""What lies in Cassandra, read to be sure of it: only Ignite writes there."""
+"""The chunks in Cassandra, read-only: Ignite alone writes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEAD: Final = (CHUNKS.key.name, *(each.name for each in CHUNKS.columns if each.
 
 
 class CassandraChunks:
-    """The chunks that Cassandra has. For one thread."""
+    """`PersistentChunks` in Cassandra, at the nodes that *settings* name. For one thread."""
 
     def __init__(self, settings: CassandraSettings, guard: Guard | None = None) -> None:
         self._settings = settings
@@ -32,46 +32,43 @@ class CassandraChunks:
         self._whole: Any = None
 
     def close(self) -> None:
-        """Give the connection back."""
+        """See `PersistentChunks.close`."""
         cluster, self._cluster, self._session = self._cluster, None, None
         if cluster is not None:
             cluster.shutdown()
 
     def rows(self, ids: Sequence[str]) -> dict[str, int]:
-        """How many rows those of *ids* have that are there."""
+        """See `PersistentChunks.rows`."""
         with self._connected() as session:
-            found = execute_concurrent_with_args(
+            results = execute_concurrent_with_args(
                 session, self._rows, [(each,) for each in ids], concurrency=16
             )
-            return {row.chunk_id: row.row_count for _, rows in found for row in rows}
+            return {row.chunk_id: row.row_count for _, rows in results for row in rows}
 
     def read(self, ids: Sequence[str]) -> list[Chunk]:
-        """The chunks of these *ids* that are there, in the order of their offsets."""
+        """See `PersistentChunks.read`."""
         with self._connected() as session:
-            found = execute_concurrent_with_args(
+            results = execute_concurrent_with_args(
                 session, self._whole, [(each,) for each in ids], concurrency=4
             )
             chunks = [
-                Chunk(*_head(row), payload=bytes(row[-1])) for _, rows in found for row in rows
+                Chunk(*_head(row), payload=bytes(row[-1])) for _, rows in results for row in rows
             ]
         return sorted(chunks, key=lambda each: each.first_offset)
 
     def heads(self) -> dict[int, list[ChunkHead]]:
-        """For each partition, what is known of its chunks unread, in the order of offsets.
-
-        It takes a scan.
-        """
-        found: dict[int, list[ChunkHead]] = {}
+        """See `PersistentChunks.heads`."""
+        heads_of: dict[int, list[ChunkHead]] = {}
         with self._connected() as session:
             for row in session.execute(
                 f"SELECT {', '.join(_HEAD)} FROM {CHUNKS.name}",  # noqa: S608 - names of our own
                 timeout=120,
             ):
                 head = _head(row)
-                found.setdefault(head.partition, []).append(head)
-        for heads in found.values():
+                heads_of.setdefault(head.partition, []).append(head)
+        for heads in heads_of.values():
             heads.sort(key=lambda each: (each.first_offset, -each.last_offset))
-        return dict(sorted(found.items()))
+        return dict(sorted(heads_of.items()))
 
     @contextmanager
     def _connected(self) -> Iterator[Session]:

@@ -1,9 +1,9 @@
 """A chunk: consecutive records of one partition, folded, as an immutable columnar blob.
 
-A chunk's id follows from its kind, its partition and its offsets alone, so that who folds the same
-records again writes the same key. It changes in one way only: rows are erased from it
-(`analytics.store.chunks.chunk_erasure`). `analytics.store.chunks.codec` writes and reads its
-payload.
+A chunk's id follows from its kind, its partition and its offsets alone, so that
+processing the same records again writes the same key. Its content changes only when rows are erased
+from it (`analytics.store.chunks.chunk_erasure`). `analytics.store.chunks.codec` writes and reads
+its payload.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, add
 
 
 class ChunkKind(StrEnum):
-    """What a chunk is made for."""
+    """How a chunk was made."""
 
     FRESH = "fresh"
-    """One batch of the stream."""
+    """From one batch of the stream."""
     SEALED = "sealed"
-    """Neighbours made one, after their hour."""
+    """Merged from neighbouring chunks of past hours."""
 
 
 class RecordSpan(NamedTuple):
-    """What became of the records [first, last] of the chunk's partition."""
+    """The ledger of the records from *first* to *last* (inclusive) of the chunk's partition."""
 
     first: int
     last: int
@@ -36,32 +36,32 @@ class RecordSpan(NamedTuple):
 
 
 class ErasedIds(NamedTuple):
-    """Ids of rows that were erased: a copy that comes late is a duplicate as ever."""
+    """Ids of erased rows: a late copy of an erased event must still count as a duplicate."""
 
     site: str
     day: int
-    """The UTC day in which they were received, counted from 1970."""
+    """The UTC day on which they were received, as days since 1970-01-01."""
     ids: bytes
-    """16 bytes each."""
+    """The UUIDs, 16 bytes each."""
 
 
 class ChunkContent(NamedTuple):
-    """What a chunk says of its records."""
+    """The decoded payload of a chunk."""
 
     table: pa.Table
-    """The stored rows."""
+    """The stored rows, with the columns of `arrow.SCHEMA`, sorted by site, ts and log_offset."""
     spans: Sequence[RecordSpan]
     dead: Sequence[DeadLetter]
     directory: Mapping[str, tuple[int, int]]
-    """For each site, where its rows begin in the table, and how many there are."""
+    """Maps each site to (index of its first row in the table, number of its rows)."""
     begins: bool = False
-    """Whether nothing was ever folded before it."""
+    """Whether it is the first chunk that its partition ever had."""
     orders: Sequence[Ordered] = ()
     gone: Sequence[ErasedIds] = ()
 
     @property
     def ledger(self) -> dict[LedgerKey, LedgerLine]:
-        """The ledger of all spans."""
+        """The ledgers of all spans, added up."""
         total: dict[LedgerKey, LedgerLine] = {}
         for span in self.spans:
             total = add(total, span.ledger)
@@ -69,12 +69,12 @@ class ChunkContent(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A chunk as it is shared, with what can be asked of it unread."""
+    """A chunk as it is stored, with the fields that the stores index."""
 
     chunk_id: str
     kind: ChunkKind
     site: str
-    """Whose rows it holds; "" for all sites'."""
+    """The site whose rows it has; "" for rows of all sites."""
     hour: int
     """The UTC hour (milliseconds) in which its first record was received."""
     partition: int
@@ -86,7 +86,7 @@ class Chunk(NamedTuple):
 
 
 class ChunkHead(NamedTuple):
-    """What an index knows of a chunk, unread."""
+    """A chunk without its payload; see `Chunk` for the fields."""
 
     chunk_id: str
     kind: ChunkKind
@@ -103,21 +103,21 @@ _Records = TypeVar("_Records", Chunk, ChunkHead)
 
 
 def name(kind: ChunkKind, partition: int, first: int, last: int) -> str:
-    """The id of the chunk of these records."""
+    """Return the id of the chunk of the records from *first* to *last* (inclusive)."""
     return f"{kind.value}-{partition:05d}-{first:015d}-{last:015d}"
 
 
 def chain(chunks: Iterable[_Records], at: int | None) -> list[_Records]:
-    """Of *chunks*, in the order of their first offsets, those to read from *at* on, without gap.
+    """Return the *chunks* to read from offset *at* on, up to the first gap, in offset order.
 
-    Of several that begin at one offset the longest: the others are parts of it. With *at* None,
-    from the first one on.
+    Of several that begin at one offset, the longest is taken: the others were merged into it. With
+    *at* None, the chain begins with the first chunk.
     """
-    found: list[_Records] = []
+    connected: list[_Records] = []
     for each in sorted(chunks, key=lambda each: (each.first_offset, -each.last_offset)):
         if at is None or each.first_offset == at:
-            found.append(each)
+            connected.append(each)
             at = each.last_offset + 1
         elif each.first_offset > at:
             break
-    return found
+    return connected

@@ -1,7 +1,7 @@
-"""A chunk without the rows that were erased: the same id, the same records, fewer rows.
+"""Erases rows from chunks: the result has the same id and offsets, and fewer rows.
 
-Which rows an order concerns follows from the row alone, never from where it lies or from when it
-is looked at. So orders may be obeyed in any order, again, and by several at once.
+Whether an erasure matches a row follows from the row alone, never from its place or the time of the
+check. So erasures may be applied in any order, repeatedly, and concurrently.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ from analytics.store.duckdb.row_erasure import KEEP_IDS_MS
 _NO_SESSION: Final = pa.scalar(0, pa.uint64())
 
 
-def rewritten(given: Chunk, erasures: Sequence[Erasure]) -> Chunk | None:
-    """*given* without the rows that *erasures* concern; None when it has none of them."""
-    content = codec.read(given.chunk_id, given.payload)
-    left = without(content, erasures)
-    return None if left is content else codec.repack(given, left)
+def rewritten(original: Chunk, erasures: Sequence[Erasure]) -> Chunk | None:
+    """Return *original* without the rows that *erasures* match; None if they match none.
+
+    Raises `Corrupt` if it cannot be read.
+    """
+    content = codec.read(original.chunk_id, original.payload)
+    remaining = without(content, erasures)
+    return None if remaining is content else codec.repack(original, remaining)
 
 
 def without(content: ChunkContent, erasures: Sequence[Erasure]) -> ChunkContent:
-    """*content* with the rows that *erasures* concern moved into the ledger's `erased`.
+    """Return *content* without the rows that *erasures* match, which are counted as erased.
 
-    It is *content* itself when it has none of them.
+    If they match none, the result is *content* itself.
     """
     concerned = concerns(content.table, erasures)
     if not concerned.true_count:
@@ -49,16 +52,16 @@ def without(content: ChunkContent, erasures: Sequence[Erasure]) -> ChunkContent:
 
 
 def concerns(table: pa.Table, erasures: Sequence[Erasure]) -> pa.BooleanArray:
-    """For each row of *table*, whether one of *erasures* concerns it."""
-    found = pa.array([False] * table.num_rows, pa.bool_())
+    """Return for each row of *table* whether one of *erasures* matches it."""
+    matches = pa.array([False] * table.num_rows, pa.bool_())
     by_site: dict[str, list[Erasure]] = {}
     for erasure in erasures:
         by_site.setdefault(erasure.site, []).append(erasure)
     for site in by_site.keys() & set(pc.unique(table["site"]).to_pylist()):
         of_site = pc.equal(table["site"], site)
         for each in _conditions(table, by_site[site]):
-            found = pc.or_(found, pc.and_(of_site, each))
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+            matches = pc.or_(matches, pc.and_(of_site, each))
+    return matches.combine_chunks() if isinstance(matches, pa.ChunkedArray) else matches
 
 
 def _conditions(table: pa.Table, erasures: Sequence[Erasure]) -> Iterable[pa.BooleanArray]:
@@ -72,7 +75,7 @@ def _conditions(table: pa.Table, erasures: Sequence[Erasure]) -> Iterable[pa.Boo
         if erasure.before is None:
             yield by_then
         else:
-            # As in `store.erasing`: a row goes after its own day and after its visit's.
+            # As in `store.duckdb.row_erasure`: the row and the start of its visit must be older.
             ended = pc.or_(
                 pc.equal(table["session"], _NO_SESSION),
                 pc.less(table["session_start"], erasure.before),
@@ -89,7 +92,7 @@ def _of_visitors(table: pa.Table, visitors: Mapping[int, int]) -> pa.BooleanArra
 
 
 def _names(letter: DeadLetter, erasures: Sequence[Erasure]) -> bool:
-    """Whether the record, which nobody understood, may be of a visitor of one of *erasures*."""
+    """Return whether an undecodable record may belong to one of *erasures*."""
     return any(
         each.site.encode() in letter.payload
         and (
@@ -102,7 +105,7 @@ def _names(letter: DeadLetter, erasures: Sequence[Erasure]) -> bool:
 
 
 def _counted(spans: Sequence[RecordSpan], erased: pa.Table) -> list[RecordSpan]:
-    """*spans*, in whose ledgers the rows *erased* are counted as such."""
+    """Return *spans* with the rows *erased* counted as such in their ledgers."""
     firsts = [span.first for span in spans]
     counts: dict[int, dict[LedgerKey, int]] = {}
     for site, received_at, offset in _values(erased, "site", "received_at", "log_offset"):

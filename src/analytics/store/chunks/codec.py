@@ -1,8 +1,8 @@
-"""Chunks packed and read: the blob itself, and what is cut from it.
+"""Encodes and decodes the payload of chunks.
 
-The payload is an Arrow IPC stream (zstd) of rows, sorted by (site, ts), whose schema carries
-what else became of those records: the ledger lines of each span of offsets, the dead letters,
-the orders to erase, and a directory from site to the range of its rows.
+The payload is an Arrow IPC stream (zstd) of rows, sorted by (site, ts, log_offset). Its schema's
+metadata have the rest as MessagePack: the ledger lines of each span of offsets, the dead letters,
+the erasures, the ids of erased rows, and a directory from site to the range of its rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from analytics.store.chunks.chunk import Chunk, ChunkContent, ChunkKind, ErasedI
 
 SCHEMA_VERSION: Final = 1
 MAX_PAYLOAD_BYTES: Final = 1 << 20
-"""What a blob of Cassandra should stay below."""
+"""Cassandra's recommended bound for a blob."""
 _METADATA: Final = b"analytics"
 
 
@@ -60,7 +60,10 @@ def pack(
     begins: bool = False,
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> list[Chunk]:
-    """The chunks of the records that *spans* (neighbours, in order) are about."""
+    """Encode the chunks of the records in *spans*, which are adjacent and in offset order.
+
+    See `chunks_of` for *max_bytes*.
+    """
     table = rows if isinstance(rows, pa.Table) else arrow.to_table(rows)
     content = ChunkContent(table, spans, dead, {}, begins)
     return chunks_of(partition, content, kind=kind, max_bytes=max_bytes)
@@ -73,9 +76,10 @@ def chunks_of(
     kind: ChunkKind = ChunkKind.FRESH,
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> list[Chunk]:
-    """The chunks that say *content*, whose directory is made anew.
+    """Encode *content* as one chunk, or as several if its payload would exceed *max_bytes*.
 
-    One, unless it would be larger than *max_bytes*: then it is cut in halves at an offset.
+    A chunk that is too large is halved at an offset, repeatedly; one of a single record may exceed
+    the bound. The directory is computed anew.
     """
     whole = _pack(partition, content, kind)
     if len(whole.payload) <= max_bytes:
@@ -94,12 +98,12 @@ def chunks_of(
 
 
 def repack(chunk: Chunk, content: ChunkContent) -> Chunk:
-    """*chunk*, of the same records, with *content* in the place of what it had."""
+    """Return *chunk* with its payload replaced by *content*, which is of the same records."""
     return _pack(chunk.partition, content, chunk.kind)
 
 
 def read(chunk_id: str, payload: bytes) -> ChunkContent:
-    """What the chunk says. Raises `Corrupt` when it is no chunk of ours."""
+    """Decode *payload*. Raises `Corrupt`, naming *chunk_id*, if it is not valid."""
     try:
         with pa.ipc.open_stream(payload) as reader:
             table = reader.read_all()
@@ -118,7 +122,7 @@ def read(chunk_id: str, payload: bytes) -> ChunkContent:
 
 
 def since(content: ChunkContent, offset: int) -> ChunkContent:
-    """What *content* says of the records from *offset* on, where one of its spans begins."""
+    """Return the part of *content* from *offset* on; a span must begin at *offset*."""
     table = content.table.filter(pc.greater_equal(content.table["log_offset"], offset))
     return ChunkContent(
         table,
@@ -167,7 +171,7 @@ def _pack(partition: int, content: ChunkContent, kind: ChunkKind) -> Chunk:
         [(order.offset, order.erasure) for order in content.orders],
         [(each.site, each.day, each.ids) for each in content.gone],
     )
-    # One batch, so that each buffer is compressed once and as a whole.
+    # A single record batch compresses best.
     table = table.combine_chunks().replace_schema_metadata(
         {_METADATA: msgspec.msgpack.encode(header)}
     )
@@ -191,7 +195,7 @@ def _pack(partition: int, content: ChunkContent, kind: ChunkKind) -> Chunk:
 
 
 def _cut(spans: Sequence[RecordSpan], at: int) -> tuple[list[RecordSpan], list[RecordSpan]]:
-    """The spans before offset *at*, and those from it on; one it lies in keeps its ledger first."""
+    """Split *spans* at offset *at*; a span that is cut keeps its ledger in the first half."""
     before = [span for span in spans if span.last < at]
     behind = [span for span in spans if span.first >= at]
     for span in spans:
@@ -202,11 +206,11 @@ def _cut(spans: Sequence[RecordSpan], at: int) -> tuple[list[RecordSpan], list[R
 
 
 def _directory(sites: Iterable[str]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
+    directory: dict[str, tuple[int, int]] = {}
     for index, site in enumerate(sites):
-        start, count = found.get(site, (index, 0))
-        found[site] = (start, count + 1)
-    return found
+        start, count = directory.get(site, (index, 0))
+        directory[site] = (start, count + 1)
+    return directory
 
 
 def _lines(ledger: Mapping[LedgerKey, LedgerLine]) -> list[_ChunkLine]:

@@ -1,4 +1,4 @@
-"""The driver's border: how we connect to Cassandra, and our errors for the driver's."""
+"""Connects to Cassandra, and translates the driver's errors into ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analytics.settings import CassandraSettings
 
 
 def cluster(settings: CassandraSettings) -> Cluster:
-    """The nodes of *settings*, not yet connected to; whoever has it shuts it down."""
+    """Return a driver for the nodes of *settings*, not yet connected; the caller shuts it down."""
     hosts, ports = zip(*(each.rsplit(":", 1) for each in settings.addresses), strict=True)
     login = None
     if settings.username:
@@ -43,7 +43,7 @@ def translated(settings: CassandraSettings) -> Iterator[None]:
         yield
     except Unauthorized as exc:
         raise Misconfigured(
-            f"Cassandra does not let {settings.username or 'us'} do what we must: {exc}"
+            f"Cassandra denies {settings.username or 'anonymous users'} a permission we need: {exc}"
         ) from exc
     except InvalidRequest as exc:
         raise Misconfigured(
@@ -71,7 +71,7 @@ def _unknown(exc: Exception) -> bool:
 
 
 def _nameless(exc: Exception) -> str:
-    """What to say when nodes were found, and none of them has taken up our keyspace."""
+    """Return a hint for when nodes answer but our keyspace cannot be used; "" otherwise."""
     if isinstance(exc, NoHostAvailable) and not isinstance(exc.errors, dict):
         return f"{exc.args[0]}; `analytics cluster config cassandra` prints what makes it"
     return ""

@@ -1,4 +1,4 @@
-"""The chunks that a cluster shares, in Ignite."""
+"""The chunks in Ignite's memory, which the processes of a cluster share."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _TYPES: Final = {
     ColumnKind.BYTES: ByteArrayObject,
 }
 _AT_ONCE: Final = 16
-"""Chunks in one message: each may be a megabyte."""
+"""Chunks in one response: each may be a megabyte."""
 _RECALLED_AT_ONCE: Final = 4
-"""How large they are is known only when they are in memory."""
+"""Chunks loaded before room is checked again: their size is not known in advance."""
 _HEAD: Final = (CHUNKS.key.name, *(each.name for each in CHUNKS.columns if each.name != "payload"))
 
 
-# The driver makes a class of each type of value; it is `Any`, as the driver has no types.
+# The driver generates a class for each value type; `Any`, because the driver is untyped.
 _Value: Any = GenericObjectMeta(
     "_Value",
     (),
@@ -42,7 +42,7 @@ _Value: Any = GenericObjectMeta(
 
 
 class IgniteChunks:
-    """Chunks under their ids. For one thread; raises `StoreUnavailable` when Ignite is away."""
+    """`ChunkStore` in Ignite, at the nodes that *settings* name. For one thread."""
 
     def __init__(self, settings: IgniteSettings, guard: Guard | None = None) -> None:
         self._client = IgniteClient(settings, guard)
@@ -50,40 +50,33 @@ class IgniteChunks:
         self._admission = Admission(self._memory)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """See `ChunkReader.close`."""
         self._client.close()
         self._memory.close()
 
     def nodes(self) -> set[str]:
-        """The ids of the nodes that are there; each start of one gives it another."""
+        """Return the ids of the running nodes; a node gets a new id at each start."""
         rows = self._client.rows(
             "SELECT CAST(NODE_ID AS VARCHAR) FROM SYS.NODES WHERE NOT IS_CLIENT"
         )
         return {node for (node,) in rows}
 
     def add(self, chunks: Sequence[Chunk]) -> None:
-        """Return when *chunks* are in the memory of Ignite's nodes; what is there stays as it is.
-
-        So who comes late with a chunk that was rewritten meanwhile changes nothing. Raises
-        `StoreUnavailable` when that memory is nearly full, some of them may be there then.
-        """
+        """See `ChunkStore.add`. An old version, arriving late, cannot replace a rewritten chunk."""
         for each in chunks:
             self._admission.check()
             self._client.swap(CHUNKS.name, each.chunk_id, None, _value(each))
             self._admission.wrote(len(each.payload))
 
     def put(self, chunks: Sequence[Chunk]) -> None:
-        """Return when *chunks* are in the memory of Ignite's nodes, in the place of others.
-
-        Raises `StoreUnavailable` as `add` does.
-        """
+        """See `ChunkStore.put`."""
         for each in chunks:
             self._admission.check()
             self._client.put(CHUNKS.name, {each.chunk_id: _value(each)})
             self._admission.wrote(len(each.payload))
 
     def following(self, partition: int, offset: int, limit: int) -> list[Chunk]:
-        """The next chunks of *partition* that have records from *offset* on, in order."""
+        """See `ChunkReader.following`."""
         columns = ", ".join((*_HEAD, "payload"))
         rows = self._client.rows(
             f"SELECT {columns} FROM {CHUNKS.name} WHERE log_partition = ?"  # noqa: S608 - names of our own
@@ -93,7 +86,7 @@ class IgniteChunks:
         return [Chunk(*_head(row), payload=bytes(row[-1])) for row in rows]
 
     def holding(self, partition: int, offset: int) -> Chunk | None:
-        """The chunk of *partition* in the midst of which *offset* lies; None without one."""
+        """See `ChunkReader.holding`."""
         columns = ", ".join((*_HEAD, "payload"))
         rows = self._client.rows(
             f"SELECT {columns} FROM {CHUNKS.name} WHERE log_partition = ?"  # noqa: S608
@@ -103,25 +96,25 @@ class IgniteChunks:
         return Chunk(*_head(rows[0]), payload=bytes(rows[0][-1])) if rows else None
 
     def read(self, ids: Sequence[str]) -> list[Chunk]:
-        """The chunks of these *ids*, in the order of their offsets."""
+        """See `ChunkReader.read`."""
         columns = ", ".join((*_HEAD, "payload"))
-        found = []
+        rows = []
         for part in _parts(ids, _AT_ONCE):
             marks = ", ".join("?" * len(part))
-            found += self._client.rows(
+            rows += self._client.rows(
                 f"SELECT {columns} FROM {CHUNKS.name} WHERE chunk_id IN ({marks})",  # noqa: S608
                 part,
             )
-        chunks = [Chunk(*_head(row), payload=bytes(row[-1])) for row in found]
+        chunks = [Chunk(*_head(row), payload=bytes(row[-1])) for row in rows]
         return sorted(chunks, key=lambda each: each.first_offset)
 
     def partitions(self) -> list[int]:
-        """The partitions that have chunks."""
+        """See `ChunkReader.partitions`."""
         rows = self._client.rows(f"SELECT DISTINCT log_partition FROM {CHUNKS.name}")  # noqa: S608
         return sorted(number for (number,) in rows)
 
     def heads(self, partition: int) -> list[ChunkHead]:
-        """What the index knows of the chunks of *partition*, in the order of their offsets."""
+        """See `ChunkReader.heads`."""
         rows = self._client.rows(
             f"SELECT {', '.join(_HEAD)} FROM {CHUNKS.name} WHERE log_partition = ?"  # noqa: S608
             " ORDER BY first_offset",
@@ -130,21 +123,21 @@ class IgniteChunks:
         return [_head(row) for row in rows]
 
     def rows(self, ids: Sequence[str]) -> dict[str, int]:
-        """How many rows those of *ids* have that are in Ignite's memory."""
-        found: dict[str, int] = {}
+        """See `ChunkStore.rows`."""
+        counts: dict[str, int] = {}
         for part in _parts(ids, 100):
             marks = ", ".join("?" * len(part))
             rows = self._client.rows(
                 f"SELECT chunk_id, row_count FROM {CHUNKS.name} WHERE chunk_id IN ({marks})",  # noqa: S608
                 part,
             )
-            found.update(dict(map(tuple, rows)))
-        return found
+            counts.update(dict(map(tuple, rows)))
+        return counts
 
     def recall(self, ids: Sequence[str]) -> int:
-        """Fetch these into Ignite's memory, from Cassandra if need be; how many came.
+        """Load these chunks from Cassandra into memory, in order, while there is room.
 
-        The first ones first, and no more than there is room for.
+        Return how many were loaded or already in memory.
         """
         admission = Admission(self._memory, below=ROOMY_BELOW)
         recalled = 0
@@ -158,12 +151,12 @@ class IgniteChunks:
         return recalled
 
     def evict(self, ids: Sequence[str]) -> None:
-        """Let these go from Ignite's memory; what lies in Cassandra stays there."""
+        """See `ChunkStore.evict`."""
         for part in _parts(ids, 100):
             self._client.evict(CHUNKS.name, part)
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Let these go."""
+        """Delete these chunks from memory and from Cassandra."""
         for part in _parts(ids, 100):
             self._client.remove(CHUNKS.name, part)
 

@@ -1,7 +1,7 @@
-"""The archive: every chunk of a cluster, whether Ignite has it in memory or only Cassandra does.
+"""Reads chunks from Ignite if it has them in memory, and from Cassandra otherwise.
 
-Ignite's index knows what is in its memory. What has left it is in Cassandra's index, and is read
-from there: through Ignite it would come back into a memory that had no room for it.
+Ignite's SQL index covers only its memory. Evicted chunks are found in Cassandra's index and read
+from there: reading them through Ignite would load them into memory again.
 """
 
 from __future__ import annotations
@@ -15,85 +15,89 @@ from analytics.store.chunks import codec
 from analytics.store.chunks.base import ChunkIndex, ChunkReader, PersistentChunks
 from analytics.store.chunks.chunk import Chunk, ChunkHead
 
-_LOOK_EVERY_S: Final = 30.0
-"""To look at Cassandra's index takes a scan."""
+_CACHE_S: Final = 30.0
+"""How long Cassandra's index is cached: reading it takes a scan."""
 
 
 class TieredChunks:
-    """All chunks. For one thread; raises `StoreUnavailable` when what it needs is away."""
+    """A `ChunkReader` of both tiers, which caches Cassandra's index. For one thread."""
 
     def __init__(
         self,
         in_memory: ChunkReader,
         on_disk: PersistentChunks,
         *,
-        look_every_s: float = _LOOK_EVERY_S,
+        cache_s: float = _CACHE_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._in_memory = in_memory
         self._on_disk = on_disk
-        self._look_every_s = look_every_s
+        self._cache_s = cache_s
         self._now = now
-        self._looked_at: float | None = None
+        self._loaded_at: float | None = None
         self._tried = False
         self._index: Mapping[int, Sequence[ChunkHead]] = {}
 
     def close(self) -> None:
-        """Give both connections back."""
+        """Close the connections of both tiers."""
         self._in_memory.close()
         self._on_disk.close()
 
     def following(self, partition: int, offset: int, limit: int) -> list[Chunk]:
-        """The next chunks of *partition* from *offset* on, in order."""
-        found = list(self._in_memory.following(partition, offset, limit))
-        if found and (found[0].first_offset == offset or (not offset and begins(found[0]))):
-            return found
-        # Nothing follows in memory, so what does may have left it, unless there is nothing new.
-        self._look(need=bool(found) or not offset)
+        """See `ChunkReader.following`."""
+        chunks = list(self._in_memory.following(partition, offset, limit))
+        if chunks and (chunks[0].first_offset == offset or (not offset and begins(chunks[0]))):
+            return chunks
+        # The next chunk is not in memory: it was evicted, or does not exist yet.
+        self._load_index(need=bool(chunks) or not offset)
         older = [each for each in self._index.get(partition, ()) if each.first_offset >= offset]
-        there = {each.chunk_id for each in found}
-        gone = [each.chunk_id for each in older[:limit] if each.chunk_id not in there]
-        found += self.read(gone)
-        return sorted(found, key=lambda each: each.first_offset)[:limit]
+        in_memory = {each.chunk_id for each in chunks}
+        evicted = [each.chunk_id for each in older[:limit] if each.chunk_id not in in_memory]
+        chunks += self.read(evicted)
+        return sorted(chunks, key=lambda each: each.first_offset)[:limit]
 
     def holding(self, partition: int, offset: int) -> Chunk | None:
-        """The chunk of *partition* in the midst of which *offset* lies; None without one."""
-        found = self._in_memory.holding(partition, offset)
-        if found is None:
-            self._look(need=True)
+        """See `ChunkReader.holding`."""
+        chunk = self._in_memory.holding(partition, offset)
+        if chunk is None:
+            self._load_index(need=True)
             for each in self._index.get(partition, ()):
                 if each.first_offset < offset <= each.last_offset:
                     return next(iter(self.read([each.chunk_id])), None)
-        return found
+        return chunk
 
     def partitions(self) -> list[int]:
-        """The partitions that have chunks."""
-        self._look(need=False)
+        """See `ChunkReader.partitions`."""
+        self._load_index(need=False)
         return sorted({*self._in_memory.partitions(), *self._index})
 
     def heads(self, partition: int) -> list[ChunkHead]:
-        """What the indexes know of the chunks of *partition*, in the order of their offsets."""
-        self._look(need=True)
+        """See `ChunkReader.heads`."""
+        self._load_index(need=True)
         known = {each.chunk_id: each for each in self._index.get(partition, ())}
         known |= {each.chunk_id: each for each in self._in_memory.heads(partition)}
         return sorted(known.values(), key=lambda each: (each.first_offset, -each.last_offset))
 
     def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
-        """The chunks of these *ids* in the order of offsets; those that are nowhere left out."""
-        found = list(self._in_memory.read(ids))
-        there = {each.chunk_id for each in found}
-        gone = [each for each in ids if each not in there]
-        if gone:
-            found += self._on_disk.read(gone)
-        return sorted(found, key=lambda each: each.first_offset)
+        """See `ChunkReader.read`."""
+        chunks = list(self._in_memory.read(ids))
+        in_memory = {each.chunk_id for each in chunks}
+        evicted = [each for each in ids if each not in in_memory]
+        if evicted:
+            chunks += self._on_disk.read(evicted)
+        return sorted(chunks, key=lambda each: each.first_offset)
 
     def refresh(self) -> None:
-        """Let nothing that is known of Cassandra be taken for granted any more."""
-        self._looked_at = None
+        """Discard the cached index of Cassandra."""
+        self._loaded_at = None
 
-    def _look(self, *, need: bool) -> None:
-        """Know what Cassandra has; without *need*, what was known, or nothing, will do."""
-        fresh = self._looked_at is not None and self._now() < self._looked_at + self._look_every_s
+    def _load_index(self, *, need: bool) -> None:
+        """Read Cassandra's index if it is not cached.
+
+        Without *need*, an outdated index, or none after a failed attempt, is good enough; with it,
+        raises `StoreUnavailable` if Cassandra does not answer.
+        """
+        fresh = self._loaded_at is not None and self._now() < self._loaded_at + self._cache_s
         if fresh or (self._tried and not need):
             return
         self._tried = True
@@ -103,11 +107,11 @@ class TieredChunks:
             if need:
                 raise
         else:
-            self._looked_at = self._now()
+            self._loaded_at = self._now()
 
 
 def begins(first: Chunk) -> bool:
-    """Whether nothing was ever folded before this chunk."""
+    """Return whether *first* is the first chunk its partition ever had. Raises `Corrupt`."""
     return codec.read(first.chunk_id, first.payload).begins
 
 

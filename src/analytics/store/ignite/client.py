@@ -1,4 +1,4 @@
-"""The driver's border: a connection to Ignite's nodes, and our errors for the driver's."""
+"""A connection to Ignite's nodes that translates the driver's errors into ours."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ _FAULTS: Final = (
 
 
 class IgniteClient:
-    """A connection, made when it is first needed, and anew after it broke. For one thread."""
+    """A connection that opens on first use, and again after it broke. For one thread.
+
+    Every method raises `StoreUnavailable` if Ignite does not answer, and `Misconfigured` if it
+    refuses the first connection.
+    """
 
     def __init__(self, settings: IgniteSettings, guard: Guard | None = None) -> None:
         self._settings = settings
@@ -53,7 +57,7 @@ class IgniteClient:
         self._worked = False
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         driver, self._driver = self._driver, None
         if driver is not None:
             with suppress(*_FAULTS):
@@ -62,37 +66,37 @@ class IgniteClient:
     def put(
         self, cache: str, entries: Mapping[str, object], *, expires_after_s: float | None = None
     ) -> None:
-        """Write *entries* under their keys, over what lies there; forgotten after a while if so."""
+        """Store *entries* over those with the same keys; without *expires_after_s*, forever."""
         with self._connected() as driver:
             ttl_ms = None if expires_after_s is None else round(expires_after_s * 1000)
             driver.kept_cache(cache, ttl_ms).put_all(dict(entries))
 
     def get(self, cache: str, keys: Sequence[str]) -> Mapping[str, Any]:
-        """What lies under *keys*; it is fetched from Cassandra if it left Ignite's memory."""
+        """Map *keys* to their values, or None; evicted ones are loaded from Cassandra."""
         with self._connected() as driver:
-            found: Mapping[str, Any] = driver.kept_cache(cache).get_all(list(keys))
-            return found
+            values: Mapping[str, Any] = driver.kept_cache(cache).get_all(list(keys))
+            return values
 
     def swap(self, cache: str, key: str, known: object, value: object) -> bool:
-        """Write *value* if *known* (None: nothing) lies under *key*; whether it did."""
+        """Store *value* if *key* has the value *known* (None: is absent); return whether it did."""
         with self._connected() as driver:
-            there = driver.kept_cache(cache)
+            entries = driver.kept_cache(cache)
             if known is None:
-                return bool(there.put_if_absent(key, value))
-            return bool(there.replace_if_equals(key, known, value))
+                return bool(entries.put_if_absent(key, value))
+            return bool(entries.replace_if_equals(key, known, value))
 
     def remove(self, cache: str, keys: Sequence[str]) -> None:
-        """Let go what lies under *keys*, in Cassandra too."""
+        """Delete *keys* from memory and from Cassandra."""
         with self._connected() as driver:
             driver.kept_cache(cache).remove_keys(list(keys))
 
     def evict(self, cache: str, keys: Sequence[str]) -> None:
-        """Forget what lies under *keys*; Cassandra keeps it, and `get` brings it back."""
+        """Remove *keys* from memory only; `get` loads them from Cassandra again."""
         with self._connected() as driver:
             driver.kept_cache(cache).clear_keys(list(keys))
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[list[Any]]:
-        """The whole answer of a statement, from what is in Ignite's memory."""
+        """Return all rows of an SQL query; only entries in Ignite's memory are seen."""
         with (
             self._connected() as driver,
             driver.sql(sql, query_args=list(parameters), schema=SCHEMA) as cursor,
@@ -119,11 +123,11 @@ class IgniteClient:
                 "Ignite does not know us: see ignite.username and ignite.password"
             ) from exc
         except _FAULTS as exc:
-            said = repr(exc)
+            reason = repr(exc)
             if self._driver is None and not isinstance(exc, TimeoutError):
-                said = self._why_unconnected() or said
+                reason = self._why_unconnected() or reason
             self.close()
-            raise StoreUnavailable(f"Ignite does not answer: {said}") from exc
+            raise StoreUnavailable(f"Ignite does not answer: {reason}") from exc
 
     def _why_unconnected(self) -> str:
         try:
@@ -132,7 +136,7 @@ class IgniteClient:
             raise self._refused(str(wrong)) from wrong
 
     def _refused(self, why: str) -> Misconfigured | StoreUnavailable:
-        """What worked before will work again, when its certificates or passwords are in order."""
+        """Return the error for a refused login: after a success it is taken as temporary."""
         return StoreUnavailable(why) if self._worked else Misconfigured(why)
 
     def _connect(self) -> Driver:

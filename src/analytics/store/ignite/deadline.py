@@ -1,4 +1,4 @@
-"""A deadline for all that one call does on its sockets, as long as nothing comes back."""
+"""Sockets with one deadline for a whole call, which is extended whenever data arrive."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ import time
 from typing import Any, Final
 
 _LAST_LOOK_S: Final = 0.01
-"""What has come is read, though this process was kept from looking until it was too late."""
+"""Time for a last read, in case this process was paused until the deadline had passed."""
 
 
 class Deadline:
-    """When a call ends that has had no answer: *seconds* after it began, or anything came."""
+    """A deadline *seconds* after a call began, or after it last received anything."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.begin()
 
     def begin(self) -> None:
-        """Start the time of a call, at its beginning or when anything has come."""
+        """Restart the deadline: a call begins, or has received something."""
         self._at = time.monotonic() + self._seconds
 
     @property
     def remaining_s(self) -> float:
-        """The seconds that are left."""
+        """The seconds left until the deadline; never 0."""
         return max(_LAST_LOOK_S, self._at - time.monotonic())
 
     def share(self, count: int) -> Deadline:
-        """A deadline for the first of *count* attempts, which leaves time for the others."""
+        """Return a deadline for the first of *count* attempts: an equal share of the time left."""
         return Deadline(self.remaining_s / count)
 
 
 class BoundedSocket:
-    """A socket none of whose operations goes on after *deadline*."""
+    """A socket whose operations time out at *deadline*."""
 
     def __init__(self, channel: socket.socket, deadline: Deadline) -> None:
         self._channel = channel
         self.deadline = deadline
 
     def settimeout(self, _seconds: float | None) -> None:
-        """Do nothing: a time-out that the driver sets would hold for each operation anew."""
+        """Do nothing: the driver's time-out would apply to each operation separately."""
 
     def connect(self, address: Any) -> None:
         """See `socket.connect`."""

@@ -1,4 +1,4 @@
-"""Small things that a cluster shares whole, in Ignite: each is replaced only by who knows it."""
+"""Small documents that a cluster shares in Ignite, replaced by compare-and-set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _Value: Any = GenericObjectMeta(
 
 
 class SharedDocument:
-    """One document, under *name*. For one thread at a time."""
+    """The document with this *name*. For one thread at a time.
+
+    Every method raises `StoreUnavailable` if Ignite does not answer.
+    """
 
     def __init__(self, settings: IgniteSettings, name: str, guard: Guard | None = None) -> None:
         self._client = IgniteClient(settings, guard)
@@ -36,11 +39,11 @@ class SharedDocument:
         self._known: Any = None
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._client.close()
 
     def revision(self) -> int | None:
-        """Which one is there now; None when there is none in Ignite's memory."""
+        """Return the current revision; None if the document is not in Ignite's memory."""
         rows = self._client.rows(
             f"SELECT revision FROM {CATALOG.name} WHERE document_id = ?",  # noqa: S608 - our own name
             (self._name,),
@@ -48,14 +51,14 @@ class SharedDocument:
         return int(rows[0][0]) if rows else None
 
     def load(self) -> tuple[int, bytes] | None:
-        """Its revision and its body; it is fetched from Cassandra if it left Ignite's memory."""
+        """Return (revision, body), loaded from Cassandra if need be; None without a document."""
         self._known = self._client.get(CATALOG.name, [self._name]).get(self._name)
         return None if self._known is None else (self._known.revision, bytes(self._known.body))
 
     def replace(self, revision: int, body: bytes) -> bool:
-        """Put *body* in the place of what `load` or `replace` saw last; False if that has changed.
+        """Replace the version that `load` or `replace` saw last; return False if it has changed.
 
-        Raises `StoreUnavailable` when Ignite is away; then it may have been replaced or not.
+        If it raises `StoreUnavailable`, the document may have been replaced or not.
         """
         value = _Value(kind="document", owner="", revision=revision, body=body)
         if self._client.swap(CATALOG.name, self._name, self._known, value):

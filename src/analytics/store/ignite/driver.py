@@ -1,4 +1,4 @@
-"""The driver, with what it lacks: TLS that looks at names, a bound on calls, caches it knows."""
+"""Extends the driver by TLS with host names, a deadline for calls, and reused cache objects."""
 
 from __future__ import annotations
 
@@ -16,34 +16,33 @@ from analytics.store.ignite.deadline import BoundedSocket, Deadline
 
 
 class Driver(Client):  # type: ignore[misc]
-    """A client that speaks TLS by *context*; without one, in the clear."""
+    """A client that uses TLS if it has a *context*; calls end after *timeout_s* without data."""
 
     def __init__(self, context: ssl.SSLContext | None, timeout_s: float, **options: Any) -> None:
         super().__init__(**options)
         self.context = context
         self.deadline = Deadline(timeout_s)
-        """Of the call under way: the driver's own time-outs hold for one operation of it each."""
+        """Of the current call; the driver's own time-outs apply to each operation separately."""
         self._caches: dict[tuple[str, int | None], Any] = {}
 
     def kept_cache(self, name: str, ttl_ms: int | None = None) -> Any:
-        """The cache of that *name*, whose entries are forgotten after *ttl_ms* if they are.
+        """Return the cache with this *name*, whose new entries expire after *ttl_ms* if given.
 
-        The same object for every call: with a new one, the driver asks again which node has which
-        of all parts of the cache, and to read that answer takes it ten times as long as to put
-        a chunk.
+        The object is reused: for a new one the driver requests the partition map again, and parsing
+        that takes ten times as long as storing a chunk.
         """
-        found = self._caches.get((name, ttl_ms))
-        if found is None:
-            found = self.get_cache(name)
+        cache = self._caches.get((name, ttl_ms))
+        if cache is None:
+            cache = self.get_cache(name)
             if ttl_ms is not None:
-                found = found.with_expire_policy(create=ttl_ms, update=ttl_ms)
-            self._caches[name, ttl_ms] = found
-        return found
+                cache = cache.with_expire_policy(create=ttl_ms, update=ttl_ms)
+            self._caches[name, ttl_ms] = cache
+        return cache
 
     def _connect(self, nodes: Sequence[tuple[str, int]]) -> None:
-        """Connect to the first node that is there, and note the others for when it is gone.
+        """Connect to the first node that answers, and keep the others for failover.
 
-        Raises what the last one did when none is there.
+        If none answers, raises the error of the last one.
         """
         fault: Exception = ReconnectError("no node is named")
         for number, (host, port) in enumerate(nodes):
@@ -81,7 +80,7 @@ class _Node(Connection):  # type: ignore[misc]
             opened = BoundedSocket(channel, self._deadline or self.client.deadline)
         self._channel = opened
         if before is not None and before is not opened:
-            # The driver closes only what it could shut down, which a broken one can't be.
+            # The driver only closes a socket that it could shut down, which fails for broken ones.
             with suppress(OSError):
                 before.close()
 
@@ -96,5 +95,5 @@ class _Node(Connection):  # type: ignore[misc]
             self._channel.deadline = self.client.deadline
 
     def drop(self) -> None:
-        """Let go what came to nothing."""
+        """Close a socket whose connection failed."""
         self._socket = None

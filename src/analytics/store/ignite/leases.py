@@ -1,4 +1,4 @@
-"""Rows of Ignite that are forgotten unless they are written again in time."""
+"""Rows in Ignite that expire unless they are written again in time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TYPES: Final = {ColumnType.TEXT: String, ColumnType.LONG: LongObject}
 
 
 class LeasedRows:
-    """The rows of *table*, each for *lease_s* seconds after it was last put.
+    """The rows of *table*; each expires *lease_s* seconds after its last `put`. For one thread.
 
-    For one thread; raises `StoreUnavailable` when Ignite is away.
+    Every method raises `StoreUnavailable` if Ignite does not answer.
     """
 
     def __init__(self, settings: IgniteSettings, table: Table, lease_s: float) -> None:
@@ -35,20 +35,20 @@ class LeasedRows:
         )
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._client.close()
 
     def put(self, key: str, columns: Mapping[str, object]) -> None:
-        """Write a row, or write it again."""
+        """Store the row of *key*, or renew it; *columns* maps column names to values."""
         value = self._value(**columns)
         self._client.put(self._table.name, {key: value}, expires_after_s=self._lease_s)
 
     def remove(self, key: str) -> None:
-        """Forget the row of *key* now."""
+        """Delete the row of *key*."""
         self._client.remove(self._table.name, [key])
 
     def all(self) -> Sequence[Mapping[str, Any]]:
-        """Every row, its key included, by key."""
+        """Return every row as a mapping from column names, the key's included; sorted by key."""
         names = [self._table.key.name, *(each.name for each in self._table.columns)]
         sql = f"SELECT {', '.join(names)} FROM {self._table.name} ORDER BY {names[0]}"  # noqa: S608 - our own names
         return [dict(zip(names, row, strict=True)) for row in self._client.rows(sql)]

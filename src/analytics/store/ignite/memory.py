@@ -1,6 +1,6 @@
-"""The memory of Ignite's nodes: how much is used, and whether there is room for more.
+"""Measures the memory of Ignite's nodes, and decides whether there is room for more chunks.
 
-A node whose memory is full halts, with all that it holds. So whoever writes asks first.
+A node whose memory is full halts, and its data are lost. So writers check first.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from analytics.settings import IgniteSettings
 from analytics.store.ignite.client import IgniteClient
 
 FULL_AT: Final = 0.85
-"""From this share on a node is given nothing more: the rest is for its indexes, for sites and
-people, and for what others write before they look."""
+"""Above this share no chunks are written: the rest is for indexes, for the catalog, and for what
+other processes write before their next check."""
 CROWDED_AT: Final = 0.75
-"""From this share on chunks leave early, so that it never comes to that."""
+"""Above this share chunks are evicted early, to stay below `FULL_AT`."""
 ROOMY_BELOW: Final = 0.70
-"""Down to this share they leave, and up to it chunks are fetched back."""
+"""Chunks are evicted down to this share, and loaded again up to it."""
 WAY_OUT: Final = (
     "give each node more (cluster.ignite_memory, or maxSize in its node.xml), add a node, or set"
     " ignite.hot_days to what fits"
 )
 _LOOK_AFTER: Final = 256
-"""A writer looks again when it has written this fraction of a node's memory."""
+"""A writer measures again after it has written this fraction of a node's memory."""
 _ENTRY_BYTES: Final = 1024
-"""What a chunk takes besides its payload, at most."""
+"""The most that a chunk takes besides its payload."""
 _USED: Final = "io.dataregion.default.TotalUsedSize"
-"""The pages that hold something; those that were let go are free for anything else."""
+"""Bytes of the pages in use; evicted chunks free theirs."""
 _LIMIT: Final = "io.dataregion.default.MaxSize"
 
 
 class MemoryUse(NamedTuple):
-    """What a node's data take of its memory."""
+    """Memory of a node: bytes in use, and its limit."""
 
     used: int
     limit: int
 
     @property
     def share(self) -> float:
-        """Of its memory; 0 for a node that tells no limit."""
+        """The share in use, from 0 to 1; 0 if the node reports no limit."""
         return self.used / self.limit if self.limit else 0.0
 
     def __str__(self) -> str:
@@ -47,29 +47,29 @@ class MemoryUse(NamedTuple):
 
 
 class MemoryGauge(Protocol):
-    """A memory that tells how full it is."""
+    """Reports how much memory is in use."""
 
     def use(self) -> MemoryUse:
-        """What data take of it. Raises `StoreUnavailable`."""
+        """Measure the memory in use. Raises `StoreUnavailable`."""
 
 
 class NodeMemory:
     """The memory of the nodes at `ignite.addresses`. For one thread."""
 
     def __init__(self, settings: IgniteSettings) -> None:
-        # Each node tells only of itself.
+        # A node reports only its own metrics.
         self._nodes = [
             IgniteClient(settings.model_copy(update={"addresses": (address,)}))
             for address in settings.addresses
         ]
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         for node in self._nodes:
             node.close()
 
     def use(self) -> MemoryUse:
-        """The use of the fullest node that answers. Raises `StoreUnavailable` when none does."""
+        """Measure the fullest node that answers. Raises `StoreUnavailable` if none does."""
         uses: list[MemoryUse] = []
         fault: StoreUnavailable | None = None
         for node in self._nodes:
@@ -83,7 +83,7 @@ class NodeMemory:
 
 
 class Admission:
-    """Decides whether there is room for more, without asking a node each time. For one thread."""
+    """Decides whether there is room for more, measuring only now and then. For one thread."""
 
     def __init__(self, memory: MemoryGauge, *, below: float = FULL_AT) -> None:
         self._memory = memory
@@ -100,7 +100,7 @@ class Admission:
         return use.share < self._below
 
     def wrote(self, payload_bytes: int) -> None:
-        """Count a chunk that came into memory."""
+        """Count a chunk that was stored, by the size of its payload."""
         self._written += payload_bytes + _ENTRY_BYTES
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The tables that Ignite holds, each column once: node configuration and driver follow it.
+"""The tables in Ignite, which the configuration of its nodes and our driver code both follow.
 
 Names avoid the reserved words of three SQL dialects (`partition`, `rows`), because the same
 ones are columns in Ignite and in Cassandra.
@@ -14,7 +14,7 @@ SCHEMA: Final = "PUBLIC"
 
 
 class ColumnType(Enum):
-    """What a column holds: its class in Java, its JDBC type's number, its type in CQL."""
+    """The type of a column: its Java class, JDBC type number, and CQL type."""
 
     TEXT = ("java.lang.String", 12, "text")
     LONG = ("java.lang.Long", -5, "bigint")
@@ -37,7 +37,7 @@ class Table(NamedTuple):
     """One cache of Ignite, seen as a table."""
 
     name: str
-    """Of the cache, of the SQL table, and of the table in Cassandra if it is durable."""
+    """The name of the cache, the SQL table, and the table in Cassandra if it is durable."""
     value_type: str
     """The type of the cache's values."""
     key: Column
@@ -47,7 +47,7 @@ class Table(NamedTuple):
     durable: bool = False
     """Whether Ignite writes it behind to Cassandra."""
     expires_after_s: int | None = None
-    """How long after its last write a row is forgotten."""
+    """Seconds after its last write at which a row expires; None: never."""
 
 
 CHUNKS: Final = Table(
@@ -92,6 +92,6 @@ REPLICAS: Final = Table(
         Column("fault", ColumnType.TEXT),
         Column("seen_at", ColumnType.LONG),
     ),
-    expires_after_s=300,  # each row has a lease of its own besides
+    expires_after_s=300,  # each row has a shorter lease besides
 )
 TABLES: Final = (CHUNKS, CATALOG, REPLICAS)

@@ -1,4 +1,4 @@
-"""How rows are erased in a cluster: an order goes into the log, and everybody obeys it."""
+"""Erases rows in a cluster by appending erasures to the log, which job and replicas apply."""
 
 from __future__ import annotations
 
@@ -15,37 +15,40 @@ from analytics.store.duckdb.row_erasure import MatchingRows
 log = structlog.get_logger()
 
 _MARGIN_MS: Final = 2_000
-"""An order concerns what is received until then; so it must lie in the log by then, or whatever
-is received meanwhile would be erased in part."""
+"""How far in the future an erasure's cutoff lies.
+
+The erasure must reach the log before its cutoff; otherwise hits received in between would be erased
+only in part.
+"""
 _TRIES: Final = 5
 _WAIT_S: Final = 60.0
 
 
 class ErasureLog(Protocol):
-    """The log, as far as orders need it."""
+    """The log, as far as erasures need it."""
 
     async def partitions(self) -> Sequence[int]:
-        """Its partitions. Raises `LogUnavailable` while it is away."""
+        """Return the partitions of the log. Raises `LogUnavailable`."""
 
     async def append(self, orders: Sequence[Erasure]) -> Mapping[int, int]:
-        """Return when *orders* lie in it: for each partition, where they end.
+        """Append *orders*; return when they are durable, with the offset behind them by partition.
 
-        Raises `LogUnavailable`, or `NotVisibleYet` for those that lie in a spool until it is back.
+        Raises `LogUnavailable`, or `NotVisibleYet` if they are in a spool until the log is back.
         """
 
 
 class ErasableEngine(Protocol):
-    """The replica's own engine."""
+    """The replica's own engine, as far as erasures need it."""
 
     async def matching(self, site: str, visitor: int | None) -> MatchingRows:
-        """The rows of a visitor (None: of everybody) of a site, counted."""
+        """Count the rows of a visitor of *site*, or of all its visitors if *visitor* is None."""
 
     async def retention_due(self, site: str, before_ms: int) -> int | None:
-        """Where the site's figures would begin after retention; None if they do already."""
+        """Return where the site's figures would begin after retention; None if nothing is due."""
 
 
 class ReplicaErasure:
-    """Gives orders, and waits until this replica has obeyed them."""
+    """Requests erasures, and waits until this replica has applied them."""
 
     def __init__(
         self,
@@ -61,12 +64,13 @@ class ReplicaErasure:
         self._retained: dict[str, int] = {}
 
     async def erase(self, site: str, visitor: int | None) -> int:
-        """Return when the rows are gone from this replica; how many there were.
+        """Erase the rows of a visitor (None: of the site); return how many this replica had.
 
-        Raises `Unavailable` when that can't be said: then its text says what becomes of them.
+        Returns when they are gone from this replica. Raises `Unavailable` if that takes too long or
+        fails; the message says what will become of the rows.
         """
-        found = await self._engine.matching(site, visitor)
-        until, ends = await self._order(site, visitor, found)
+        matching = await self._engine.matching(site, visitor)
+        until, ends = await self._append(site, visitor, matching)
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self._reached(ends)
@@ -76,12 +80,12 @@ class ReplicaErasure:
                 " come to it yet. See whether the stream job runs and Ignite answers; nothing need"
                 " be asked again"
             ) from None
-        # Whatever comes from now on is not concerned.
+        # Hits received after this are not erased.
         await asyncio.sleep(max(0, until + 1 - self._clock()) / 1000)
-        return found.rows
+        return matching.rows
 
     async def retain(self, site: str, before_ms: int) -> None:
-        """Order what retention asks for, if that was not done; it is obeyed in its time."""
+        """Request the deletion of days that ended before *before_ms*, once; do not wait for it."""
         before = await self._engine.retention_due(site, before_ms)
         if before is None or self._retained.get(site, before - 1) >= before:
             return
@@ -95,8 +99,8 @@ class ReplicaErasure:
         self._retained[site] = before
         log.info("retention_ordered", site=site, before=before)
 
-    async def _order(
-        self, site: str, visitor: int | None, found: MatchingRows
+    async def _append(
+        self, site: str, visitor: int | None, matching: MatchingRows
     ) -> tuple[int, Mapping[int, int]]:
         if visitor is None:
             shards = await self._log.partitions()
@@ -104,9 +108,9 @@ class ReplicaErasure:
             shards = [shard_of(site, visitor)]
         for _ in range(_TRIES):
             now = self._clock()
-            if found.newest is not None and found.newest > now + _MARGIN_MS:
+            if matching.newest is not None and matching.newest > now + _MARGIN_MS:
                 raise StoreUnavailable(
-                    f"{site}: a row was received {(found.newest - now) // 1000} s from now: the"
+                    f"{site}: a row was received {(matching.newest - now) // 1000} s from now: the"
                     " clock of a replica is wrong. Set the clocks, and erase after that time"
                 )
             until = now + _MARGIN_MS
@@ -115,7 +119,7 @@ class ReplicaErasure:
             )
             if self._clock() <= until:
                 return until, ends
-            # It lies behind hits that it does not concern, and would cut their visits in two.
+            # It was appended behind hits it does not match, and would split their visits.
         raise StoreUnavailable(
             f"{site}: Kafka is too slow to take the erasure now, and part of it may be left;"
             " ask for it again when Kafka is well"

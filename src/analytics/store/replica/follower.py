@@ -1,4 +1,4 @@
-"""The follower: polls the shared chunks' index, and copies what is new into a replica's engine."""
+"""Copies new chunks into a replica's engine by polling the shared index."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _LOOK_FOR_PARTITIONS_S: Final = 15.0
 
 
 class ReplicaEngine(Protocol):
-    """The replica's own engine."""
+    """The replica's own engine, as far as the follower uses it."""
 
     async def absorb(self, prepared: Prepared) -> None:
-        """Return when all of it is durable, in one transaction."""
+        """Write *prepared* in one transaction; return when it is durable."""
 
     async def offsets(self) -> Mapping[int, int]:
-        """For each partition, the offset behind what it holds."""
+        """Map each partition to the offset behind the records it has."""
 
 
 class ChunkFollower:
@@ -70,21 +70,21 @@ class ChunkFollower:
         self._look_at = 0.0
         self._thread = ThreadPoolExecutor(1, "follower")
         self.stepping = asyncio.Lock()
-        """Who holds it keeps us from writing."""
+        """While another task holds this lock, nothing is written to the engine."""
         self._stopping = asyncio.Event()
         self._moved = asyncio.Condition()
         self._moves = 0
         self.next_offsets: dict[int, int] = {}
-        """For each partition: everything before it is in the engine."""
+        """Maps each partition to the offset behind the records in the engine."""
         self.complete_at = 0
-        """When everything that was shared was here, last."""
+        """The last time (UTC ms) at which all shared chunks were in the engine; 0 if never."""
         self.fault: str | None = None
-        """Why it may lack what others have already."""
+        """Why chunks may be missing that other replicas have, or None."""
 
     async def __aenter__(self) -> Self:
         self._scratch.mkdir(parents=True, exist_ok=True)
-        for left_over in self._scratch.iterdir():
-            left_over.unlink()
+        for leftover in self._scratch.iterdir():
+            leftover.unlink()
         self.next_offsets = dict(await self._engine.offsets())
         self._following.start()
         return self
@@ -101,7 +101,7 @@ class ChunkFollower:
         return self._following.state
 
     async def _follow(self) -> None:
-        """Copy what is new, until nothing is."""
+        """Copy new chunks until there are none left."""
         loop = asyncio.get_running_loop()
         try:
             if loop.time() >= self._look_at:
@@ -117,38 +117,38 @@ class ChunkFollower:
             raise
 
     async def _round(self) -> bool:
-        """Look once at every partition; whether there was anything.
+        """Copy the next chunks of every partition; return whether there were any.
 
-        Raises `StoreUnavailable` at its end when some of it could not be had: the archive of one
-        partition may be away while the others have something new.
+        A partition whose chunks cannot be read does not stop the others: its `StoreUnavailable` is
+        raised at the end.
         """
-        asked_at = self._clock()
-        found = False
-        gap = away = None
+        started_at = self._clock()
+        copied = False
+        gap = unavailable = None
         for partition in sorted(self._known):
             try:
                 usable, missing = await self._next(partition)
             except StoreUnavailable as exc:
-                away = away or exc
+                unavailable = unavailable or exc
                 continue
             gap = missing or gap
             if usable:
-                found = True
+                copied = True
                 await self._absorb(partition, usable)
-        if away is not None:
-            raise away
-        if gap is None and not found:
-            self.complete_at = asked_at
+        if unavailable is not None:
+            raise unavailable
+        if gap is None and not copied:
+            self.complete_at = started_at
         self.fault = gap
-        return found
+        return copied
 
     async def _next(self, partition: int) -> tuple[Sequence[Chunk], str | None]:
-        """What can be absorbed next of *partition*; what it lacks behind that."""
+        """Return the next chunks of *partition*, and a message if there is a gap behind them."""
         at = self.next_offsets.get(partition, 0)
         chunks = await self._blocking(partial(self._source.following, partition, at, _AT_ONCE))
         usable: Sequence[Chunk] = _connected(chunks, at)
         if chunks and not usable and at:
-            # What comes next may have become part of a larger chunk meanwhile.
+            # The next records may have been merged into a larger chunk.
             usable = await self._blocking(partial(self._part, partition, at))
         end = usable[-1].last_offset + 1 if usable else at
         beyond = [each.first_offset for each in chunks if each.first_offset >= end]
@@ -181,16 +181,14 @@ class ChunkFollower:
     async def _blocking(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
-    # For those who wait for it
-
     async def reached(self, ends: Mapping[int, int]) -> None:
-        """Return when every record before these offsets is in the engine."""
+        """Return when the engine has every record before *ends*, the offsets by partition."""
         async with self._moved:
             while any(self.next_offsets.get(p, 0) < end for p, end in ends.items()):
                 await self._moved.wait()
 
     async def changes(self) -> AsyncIterator[None]:
-        """Steps whenever rows came since the last step; ends when the follower does."""
+        """Yield whenever rows were added since the last time; end when the follower stops."""
         seen = self._moves
         while not self._stopping.is_set():
             async with self._moved:
@@ -203,10 +201,9 @@ class ChunkFollower:
 
 
 def _connected(chunks: Sequence[Chunk], at: int) -> list[Chunk]:
-    """The chunks that follow one another from *at* on.
+    """Return the *chunks* from *at* on, up to the first gap.
 
-    A replica that has nothing yet begins with the first chunk there ever was, which need not
-    be at 0, and which says so.
+    An empty replica begins with the first chunk of the partition, which need not begin at 0.
     """
     if at == 0 and chunks and begins(chunks[0]):
         at = chunks[0].first_offset

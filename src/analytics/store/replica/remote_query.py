@@ -1,4 +1,4 @@
-"""A question that a replica hands on: to whoever can read the rows that the replica let go."""
+"""The query that a replica sends to the Spark job, about rows it has evicted, and its encoding."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from analytics.query import Query, Result
 
 
 class RemoteQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A query, and which rows it is about."""
+    """A query, with the rows that it covers."""
 
     query: Query
     ends: dict[int, int]
-    """For each partition of the log, the offset behind the records that count."""
+    """Maps each partition of the log to the offset behind the records that count."""
     kept_since: int
-    """What retention has deleted: the rows of days that ended by then (UTC ms)."""
+    """Rows of days that ended before this time (UTC ms) were deleted by retention."""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -26,12 +26,12 @@ _results: Final = msgspec.msgpack.Decoder(Result)
 
 
 def encode(value: RemoteQuery | Result) -> bytes:
-    """What is sent."""
+    """Encode *value* as MessagePack."""
     return _encoder.encode(value)
 
 
 def question(body: bytes) -> RemoteQuery:
-    """The question that was sent. Raises `Malformed`."""
+    """Decode a query. Raises `Malformed`."""
     try:
         return _questions.decode(body)
     except UNDECODABLE as exc:
@@ -39,7 +39,7 @@ def question(body: bytes) -> RemoteQuery:
 
 
 def result(body: bytes) -> Result:
-    """The answer that was sent. Raises `Malformed`."""
+    """Decode an answer. Raises `Malformed`."""
     try:
         return _results.decode(body)
     except UNDECODABLE as exc:

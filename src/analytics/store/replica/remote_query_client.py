@@ -1,4 +1,4 @@
-"""The history: whoever answers about rows that a replica has let go."""
+"""Sends queries about evicted rows to the cluster's Spark job, over HTTP."""
 
 from __future__ import annotations
 
@@ -24,21 +24,24 @@ from analytics.store.replica import remote_query
 from analytics.store.replica.remote_query import RemoteQuery
 
 PATH: Final = "/questions"
-_MOST_BYTES: Final = 64 << 20
+_MAX_REPLY_BYTES: Final = 64 << 20
 _AT_ONCE: Final = 8
 _GRACE_S: Final = 5.0
-"""The job gives up a question before we give up the job."""
+"""Added to the job's time limit, so that the job's own error arrives first."""
 _CONNECT_S: Final = 5.0
 
 
 class RemoteQueries(Protocol):
-    """Answers about every row that there ever was."""
+    """Answers queries from all rows, evicted ones included."""
 
-    async def ask(self, asked: RemoteQuery) -> Result:
-        """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
+    async def ask(self, query: RemoteQuery) -> Result:
+        """Return the answer.
+
+        Raises `StoreUnavailable` if there is none now, and `Malformed` for an invalid query.
+        """
 
     async def close(self) -> None:
-        """Give up what is asked now; nothing more is."""
+        """Cancel the queries under way."""
 
 
 class RemoteQueryClient:
@@ -49,26 +52,29 @@ class RemoteQueryClient:
     ) -> None:
         self._address = settings.address
         self._guard = guard or guards.spark(settings)
-        self._room = QueryQueue("history", _AT_ONCE, patience_s=queue_timeout_s)
+        self._queue = QueryQueue("history", _AT_ONCE, patience_s=queue_timeout_s)
         self._headers = {"content-type": "application/msgpack"}
         if secret := settings.secret.get_secret_value():
             self._headers["authorization"] = f"Bearer {secret}"
         self._timeout_s = settings.question_timeout_s + _GRACE_S
         self._connections: set[HTTPConnection] = set()
-        """Those of the questions under way."""
+        """The connections of queries under way."""
         self._closed = False
 
-    async def ask(self, asked: RemoteQuery) -> Result:
-        """The answer. Raises `StoreUnavailable` when nobody can give it, `Malformed`."""
-        return await self._room.run(partial(self._ask, remote_query.encode(asked)))
+    async def ask(self, query: RemoteQuery) -> Result:
+        """Return the answer.
+
+        Raises `StoreUnavailable` if there is none now, and `Malformed` for an invalid query.
+        """
+        return await self._queue.run(partial(self._ask, remote_query.encode(query)))
 
     async def close(self) -> None:
-        """Give up what is asked now: its answer could take longer than a stop may."""
+        """Cancel the queries under way: waiting for them would delay a stop for too long."""
         self._closed = True
         for connection in [*self._connections]:
-            with suppress(AttributeError, OSError):  # it is not connected, or not any more
+            with suppress(AttributeError, OSError):  # it is not connected yet, or not any more
                 connection.sock.shutdown(socket.SHUT_RDWR)
-        await asyncio.to_thread(self._room.close)
+        await asyncio.to_thread(self._queue.close)
 
     def _ask(self, body: bytes) -> Result:
         with self._guard.call():
@@ -80,7 +86,7 @@ class RemoteQueryClient:
     def _connect(self, connection: HTTPConnection) -> None:
         connection.connect()
         connection.sock.settimeout(self._timeout_s)
-        if self._closed:  # meanwhile
+        if self._closed:  # while connecting
             raise StoreUnavailable("this server is stopping")
 
     def _exchanged(self, body: bytes) -> tuple[int, bytes]:
@@ -90,21 +96,22 @@ class RemoteQueryClient:
             self._connect(connection)
             connection.request("POST", PATH, body, self._headers)
             response = connection.getresponse()
-            reply = response.read(_MOST_BYTES + 1)
+            reply = response.read(_MAX_REPLY_BYTES + 1)
         except (OSError, HTTPException) as exc:
             raise StoreUnavailable(f"at {self._address} nobody answers: {exc!r}") from exc
         finally:
             self._connections.discard(connection)
             connection.close()
-        if len(reply) > _MOST_BYTES:
+        if len(reply) > _MAX_REPLY_BYTES:
             raise StoreUnavailable("the answer is too large; ask for fewer rows, with a limit")
         return response.status, reply
 
 
 def _refused(reply: bytes) -> AnalyticsError:
-    """Return what the job says is wrong with the question, or why it cannot answer now.
+    """Return the error that the job reports.
 
-    Anything else that it says is wrong between the job and this replica, not with what was asked.
+    Anything but `Malformed` and `StoreUnavailable` is a problem between the job and this replica,
+    not with the query, and becomes `StoreUnavailable`.
     """
     try:
         error = problem.restore(msgspec.json.decode(reply, type=Problem))
