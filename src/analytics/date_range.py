@@ -25,15 +25,15 @@ _MONTHS: Final = re.compile("([0-9]{1,3})mo")
 _HOUR_MS: Final = 3_600_000
 
 
-def resolve(asked: object, timezone: str, now: int, first_event: int | None = None) -> Period:
-    """The period that *asked* names: a word, or two ISO dates or datetimes, both included.
+def resolve(named: object, timezone: str, now: int, first_event: int | None = None) -> Period:
+    """Return the period that *named* describes: a word, or two ISO dates or datetimes, inclusive.
 
     *first_event* is where `all` begins. Raises `Malformed`.
     """
-    if isinstance(asked, str):
-        return _named(asked, timezone, now, first_event)
-    if isinstance(asked, Sequence) and len(asked) == 2:
-        first, last = asked
+    if isinstance(named, str):
+        return _named(named, timezone, now, first_event)
+    if isinstance(named, Sequence) and len(named) == 2:
+        first, last = named
         if isinstance(first, str) and isinstance(last, str):
             return _between(first, last, timezone)
     raise Malformed(
@@ -59,7 +59,7 @@ def calendar(name: str, within: date, timezone: str) -> Period | None:
 
 
 def previous(period: Period) -> Period:
-    """The period of equal length right before: by days where it is of whole days."""
+    """Return the period of equal length right before: counted in days if it is whole days."""
     zone = period.timezone
     if not (
         localtime.is_day_start(zone, period.start) and localtime.is_day_start(zone, period.end)
@@ -70,22 +70,22 @@ def previous(period: Period) -> Period:
 
 
 def local(at_ms: int, timezone: str) -> datetime:
-    """The moment on the site's clocks."""
+    """Return the local time of an instant."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zones.zone(timezone))
 
 
-def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Period:
+def _named(named: str, timezone: str, now: int, first_event: int | None) -> Period:
     today = localtime.date_of(localtime.day_of(timezone, now))
     tomorrow = today + timedelta(1)
-    if asked == "24h":
+    if named == "24h":
         return Period(now - 24 * _HOUR_MS, now, timezone)
-    if days := _DAYS.fullmatch(asked):
+    if days := _DAYS.fullmatch(named):
         return _days(_back(today, int(days[1])), today, timezone)
-    if months := _MONTHS.fullmatch(asked):
+    if months := _MONTHS.fullmatch(named):
         if not int(months[1]):
             raise Malformed(_FIELD, "ask for at least one month")
         return _days(_months_back(today, int(months[1])), today.replace(day=1), timezone)
-    match asked:
+    match named:
         case "day":
             return _days(today, tomorrow, timezone)
         case "month":
@@ -96,7 +96,7 @@ def _named(asked: str, timezone: str, now: int, first_event: int | None) -> Peri
             since = now if first_event is None else min(first_event, now)
             first = localtime.date_of(localtime.day_of(timezone, since))
             return _days(first, tomorrow, timezone)
-    raise Malformed(_FIELD, f"there is no range {asked[:40]!r}; {CHOICES}")
+    raise Malformed(_FIELD, f"there is no range {named[:40]!r}; {CHOICES}")
 
 
 def _back(today: date, days: int) -> date:
@@ -106,13 +106,13 @@ def _back(today: date, days: int) -> date:
 
 
 def _months_back(today: date, months: int) -> date:
-    """The first day of the month that many *months* before that of *today*."""
+    """Return the first day of the month that is *months* before that of *today*."""
     whole = today.year * 12 + today.month - 1 - months
     return date(whole // 12, whole % 12 + 1, 1)
 
 
 def _days(first: date, end: date, timezone: str) -> Period:
-    """The days [first, end)."""
+    """Return the period of the days [first, end)."""
     start, finish = localtime.day_number(first), localtime.day_number(end)
     return Period(
         localtime.day_start(timezone, start), localtime.day_start(timezone, finish), timezone
@@ -133,13 +133,13 @@ def _start(first: str, timezone: str) -> int:
 
 
 def _end(last: str, timezone: str) -> int:
-    """The first moment after *last*: after the whole day, or the millisecond after an instant."""
+    """Return the first instant after *last*: after the whole day, or the next millisecond."""
     if parsing.is_date(last):
         return localtime.day_start(timezone, localtime.day_number(parsing.day(last, _FIELD)) + 1)
     return parsing.moment(last, _FIELD, timezone) + 1
 
 
 def describe(period: Period) -> tuple[str, str]:
-    """The first and the last moment that it includes, on the site's clocks, to the second."""
+    """Return the first and the last local time that the period includes, to the second."""
     first, last = (local(at, period.timezone) for at in (period.start, period.end - 1))
     return cast("tuple[str, str]", tuple(m.isoformat(timespec="seconds") for m in (first, last)))

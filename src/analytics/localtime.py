@@ -33,7 +33,7 @@ class OffsetChange(NamedTuple):
 
 
 def offset_ms(timezone: str, at_ms: int) -> int:
-    """By how much the zone's clocks are ahead of UTC at that instant."""
+    """Return how far the zone is ahead of UTC at that instant, in ms."""
     moment = datetime.fromtimestamp(min(max(at_ms, _EARLIEST), LATEST) / 1000, UTC)
     ahead = moment.astimezone(zones.zone(timezone)).utcoffset() or timedelta()
     return round(ahead.total_seconds() * 1000)
@@ -48,13 +48,13 @@ def edition(timezone: str) -> str:
 
 
 def zone_of(edition: str) -> str:
-    """The zone of which *edition* is one."""
+    """Return the zone of an *edition*."""
     return edition.rpartition(" ")[0]
 
 
 @lru_cache(256)
 def changes(timezone: str, start: int, end: int) -> tuple[OffsetChange, ...]:
-    """The zone's offsets over [start, end); the first holds from *start*."""
+    """Return the zone's offsets over [start, end); the first holds from *start*."""
     found = [OffsetChange(start, offset_ms(timezone, start))]
     low = start
     while low < end:
@@ -66,7 +66,7 @@ def changes(timezone: str, start: int, end: int) -> tuple[OffsetChange, ...]:
 
 
 def _first_change(timezone: str, low: int, high: int) -> OffsetChange:
-    """The change in (low, high], by halving."""
+    """Return the first change in (low, high], by bisection."""
     before = offset_ms(timezone, low)
     while high - low > 1:
         middle = (low + high) // 2
@@ -78,7 +78,7 @@ def _first_change(timezone: str, low: int, high: int) -> OffsetChange:
 
 
 def local_ms_sql(column: str, timezone: str, start: int, end: int) -> str:
-    """SQL for a UTC *column* of [start, end) as local milliseconds; only integers are in it."""
+    """Return the SQL of a UTC *column* of [start, end) as local ms; it contains only integers."""
     spans = changes(timezone, start, end)
     if len(spans) == 1:
         return f"({column} + {spans[0].offset_ms})"
@@ -90,12 +90,12 @@ def local_ms_sql(column: str, timezone: str, start: int, end: int) -> str:
 
 
 def day_of(timezone: str, at_ms: int) -> int:
-    """The local day of an instant, in days since 1970-01-01."""
+    """Return the local day of an instant, in days since 1970-01-01."""
     return (at_ms + offset_ms(timezone, at_ms)) // DAY_MS
 
 
 def day_start(timezone: str, day: int) -> int:
-    """The first instant (UTC ms) of a local day, even where midnight is skipped or repeated."""
+    """Return the first instant (UTC ms) of a local day, even if midnight is skipped or repeated."""
     midnight = datetime.combine(date_of(day), datetime.min.time(), zones.zone(timezone))
     instant = round(midnight.timestamp() * 1000)
     # In a gap, fold=0 reads the skipped midnight by the offset before it: a later local time of
@@ -109,15 +109,15 @@ def day_start(timezone: str, day: int) -> int:
 
 
 def date_of(day: int) -> date:
-    """The calendar date of a day number."""
+    """Return the calendar date of a day number."""
     return _EPOCH + timedelta(days=day)
 
 
 def day_number(day: date) -> int:
-    """The day number of a calendar date."""
+    """Return the day number of a calendar date."""
     return (day - _EPOCH).days
 
 
 def is_day_start(timezone: str, at_ms: int) -> bool:
-    """Whether a local day begins at that instant."""
+    """Return whether a local day begins at that instant."""
     return day_start(timezone, day_of(timezone, at_ms)) == at_ms

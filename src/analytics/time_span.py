@@ -1,4 +1,4 @@
-"""A span of time as its ends are written: dates of the site, or exact moments."""
+"""A span of time from its two ends as written: dates of the site, or exact instants."""
 
 from __future__ import annotations
 

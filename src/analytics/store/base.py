@@ -1,4 +1,4 @@
-"""What a store of rows must do, and what it may be able to do besides."""
+"""The interfaces of a store of rows: what every store must do, and what some can do besides."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ __all__ = [
 ]
 
 Progress = Callable[[float], None]
-"""Told now and then how much of a long work is done, from 0 to 1; called on the event loop."""
+"""Called on the event loop with the share of a long job that is done, from 0 to 1."""
 
 
 class Prepared(NamedTuple):
     """A `WriteBatch` whose rows were prepared elsewhere, in a file."""
 
     rows: Path | None
-    """A Parquet file with the columns of `Row`; None when there are no rows."""
+    """A Parquet file with the columns of `Row`; None if there are no rows."""
     earliest: Mapping[str, int]
-    """For each site, the earliest moment whose figures the rows change."""
+    """Maps a site to the earliest time (ms) whose figures the rows change."""
     ledger: Mapping[LedgerKey, LedgerLine]
     dead: Sequence[DeadLetter]
     partition: int
     next_offset: int
     erasures: Sequence[Erasure] = ()
-    """What is to be erased, of these rows too."""
+    """The erasures to apply, to these rows too."""
 
 
 class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
-    """Rows, kept and counted. Opening and closing is `async with`."""
+    """Stores rows and answers queries about them. Opening and closing is `async with`."""
 
     async def write(self, batch: WriteBatch) -> None:
         """Return when the rows, the ledger and the offset are durable, in one transaction."""
 
     async def offsets(self) -> Mapping[int, int]:
-        """For each partition of the log, the next offset to read."""
+        """Return the next offset to read of each partition of the log."""
 
     async def query(self, query: Query) -> Result:
         """Answer *query* from every row written before the call.
@@ -71,37 +71,37 @@ class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
         """
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
-        """The ledger of one site, or of all."""
+        """Return the ledger of one site, or of all."""
 
     async def __aenter__(self) -> Self: ...
 
 
 class Lookups(Protocol):
-    """What the projector asks of the rows before it folds a batch."""
+    """The lookups that the projector needs before it processes a batch."""
 
     async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
-        """Which (site, event_id)s of *candidates* are stored, with a `ts` within a day."""
+        """Return the (site, event_id)s of stored *candidates*, with a `ts` within a day."""
 
     async def visits(
         self, pairs: Collection[tuple[str, int]], *, touched_since: int = 0
     ) -> list[Visit]:
-        """The visits of these (site, visitor)s with a row received since then, in log order."""
+        """Return visits of these (site, visitor)s with a row received since then, in log order."""
 
     async def recent_visits(self, touched_since: int) -> list[Visit]:
-        """Every visit with a row received since then, in log order."""
+        """Return every visit with a row received since then, in log order."""
 
     def recent_ids(self, received_since: int) -> AsyncGenerator[list[tuple[str, str]], None]:
-        """(site, event_id) of every row received since then, in chunks, in no order."""
+        """Yield (site, event_id) of every row received since then, in chunks, in no order."""
 
     async def newest(self) -> int | None:
-        """The latest `received_at` of the rows; None when there are none."""
+        """Return the latest `received_at` of the rows, or None without rows."""
 
     async def first_event(self, site: str) -> int | None:
-        """The earliest `ts` of a site's rows; None when it has none."""
+        """Return the earliest `ts` of a site's rows, or None without rows."""
 
 
 class Overviews(Protocol):
-    """Answers about many sites at once, at the price of one."""
+    """Answers queries about many sites at once, at the cost of one."""
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
         """Return the last 24 hours of each of *sites*; those without any event are left out."""
@@ -123,14 +123,14 @@ class Overviews(Protocol):
 
 
 class Builds(Protocol):
-    """Prepares in the background what makes answers fast; answers are the same without."""
+    """Builds cells in the background, which make answers faster but do not change them."""
 
     async def build_cells(self, now: int) -> int:
-        """Bring cells up to the last whole day, site by site; how many sites had work."""
+        """Bring cells up to the last whole day; return the number of sites that were built."""
 
 
 class ExportFormat(StrEnum):
-    """What an export is written as."""
+    """The format of an export."""
 
     NDJSON = "ndjson"
     CSV = "csv"
@@ -138,14 +138,14 @@ class ExportFormat(StrEnum):
 
 
 class Absorbs(Protocol):
-    """Takes in what was folded elsewhere."""
+    """Takes in batches that were processed elsewhere."""
 
     async def absorb(self, prepared: Prepared) -> None:
-        """Return when all of it is durable, in one transaction."""
+        """Return when the whole batch is durable, in one transaction."""
 
 
 class Exports(Protocol):
-    """Hands rows out, under the names of `Row` up to `bot`; pings and machines included."""
+    """Exports rows under the names of `Row` up to `bot`, pings and bots included."""
 
     async def export(
         self,
@@ -158,7 +158,7 @@ class Exports(Protocol):
         *,
         visitor: int | None = None,
     ) -> int:
-        """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are.
+        """Write the rows with `ts` in [from_ms, to_ms) to *path*; return their number.
 
         With *visitor*, only theirs. Times are ISO 8601 in UTC with milliseconds. The file appears
         only when it is whole.
@@ -173,16 +173,16 @@ class Erases(Protocol):
     """
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
-        """Delete every row of a visitor; how many there were."""
+        """Delete every row of a visitor; return their number."""
 
     async def delete_site(self, site: str) -> int:
-        """Delete every row of a site; how many there were. Its ledger stays."""
+        """Delete every row of a site, but not its ledger; return their number."""
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
         """Count the rows that erasing a visitor (None: the whole site) would delete."""
 
     async def retain(self, site: str, before_ms: int) -> int:
-        """Delete the days (of the site) that ended by then; how many rows there were.
+        """Delete the days (of the site) that ended by then; return the number of rows.
 
         A store that others share only orders it, and returns 0.
         From then on the site's figures begin with the day after them.
@@ -190,40 +190,40 @@ class Erases(Protocol):
 
 
 class ErasesVisits(Protocol):
-    """Deletes visits by what they did: those that have a row for which a query asks.
+    """Deletes the visits that have a row which a query matches.
 
     The query's metrics mean nothing here. Raises `Misconfigured` where that cannot be.
     """
 
     async def count_visits(self, query: Query) -> tuple[int, int]:
-        """Count them, and the rows that they have."""
+        """Return the number of these visits, and of their rows."""
 
     async def erase_visits(self, query: Query) -> tuple[int, int]:
-        """Delete every row of them; how many visits and rows there were."""
+        """Delete every row of these visits; return the numbers of visits and rows."""
 
 
 class Compacts(Protocol):
-    """Gets rid of the bytes of what was deleted."""
+    """Removes the bytes of deleted rows from the files."""
 
     async def compaction_due(self) -> bool:
-        """Whether some file still holds the bytes of rows that were deleted."""
+        """Return whether some file still holds the bytes of deleted rows."""
 
     async def compact(self, progress: Progress = lambda _: None) -> None:
-        """Return when none does. Raises `StoreUnavailable` when there is no room to see to it."""
+        """Return when no file holds them. Raise `StoreUnavailable` without room for the copy."""
 
 
 class Audits(Protocol):
-    """Counts again."""
+    """Recounts the rows, to compare them with the ledger."""
 
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
-        """The rows stored under each key of the ledger, counted from the rows themselves.
+        """Return the number of rows stored under each key of the ledger, counted from the rows.
 
         ledger.stored - ledger.erased = this, for every key.
         """
 
 
 class Snapshots(Protocol):
-    """Copies itself while in use."""
+    """Makes consistent copies while in use."""
 
     async def snapshot(self, path: Path) -> None:
         """Write a consistent copy to *path*, which must not exist; raises `Conflict` if so.

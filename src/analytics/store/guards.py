@@ -1,4 +1,4 @@
-"""The guards of the servers that keep a cluster's rows: one each, for all of a process."""
+"""The guards of a cluster's servers: one for each server, shared by the whole process."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _WITHOUT_SPARK: Final = (
     "has them all."
 )
 _QUESTIONS: Final = 64
-"""As many as may wait; the job answers a few at a time."""
+"""The most calls that may wait; the job answers a few at a time."""
 
 
 def ignite(settings: IgniteSettings) -> Guard:
-    """What all connections to Ignite pass."""
+    """Return the guard of all connections to Ignite."""
     return Guard(Breaker("ignite", _WITHOUT_IGNITE, _limits(settings)), most=settings.max_calls)
 
 
 def cassandra(settings: CassandraSettings) -> Guard:
-    """What all connections to Cassandra pass."""
+    """Return the guard of all connections to Cassandra."""
     breaker = Breaker("cassandra", _WITHOUT_CASSANDRA, _limits(settings))
     return Guard(breaker, most=settings.max_calls)
 
 
 def spark(settings: SparkSettings) -> Guard:
-    """What all questions to the Spark job pass. Slow ones are no sign of a fault."""
+    """Return the guard of all queries to the Spark job. Slow ones do not indicate a fault."""
     limits = BreakerLimits(slow_s=settings.question_timeout_s, in_a_row=3)
     return Guard(Breaker("spark", _WITHOUT_SPARK, limits), most=_QUESTIONS)
 

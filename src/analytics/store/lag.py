@@ -13,22 +13,22 @@ from typing import Final, NamedTuple
 from analytics.store.freshness import Freshness
 
 STALE_MS: Final = 10_000
-"""Figures that may lack what is older than this say how old they are."""
+"""Figures that may lack events older than this are shown with their age."""
 MANY: Final = 5_000
-"""So many hits are one step of the projector: more of them are a backlog, however new."""
+"""The hits of one batch of the projector: more of them are a backlog, however recent."""
 
 
 class Lag(NamedTuple):
-    """What is durable, and not in the figures."""
+    """The durable hits that are not in the figures."""
 
     records: int
-    """How many hits, of all sites; 0 where nobody can say."""
+    """The number of hits of all sites; 0 if it is not known."""
     as_of: int
-    """The last moment (UTC ms) known of which nothing is missing; 0 without one."""
+    """The latest time (UTC ms) up to which nothing is missing; 0 if it is not known."""
 
 
 class LagGauge:
-    """Looks at the log and at the figures of this process."""
+    """Compares the log with the figures of this process."""
 
     def __init__(
         self, freshness: Freshness, records: Callable[[], int], clock: Callable[[], int]
@@ -39,12 +39,12 @@ class LagGauge:
         self._opened_at = clock()
 
     def lag(self) -> Lag | None:
-        """Return what the figures lack, None when that is not worth a word."""
+        """Return what the figures lack, or None if that is not worth mentioning."""
         records, complete_at = self._records(), self._freshness.complete_at
         old = self._clock() - max(complete_at, self._opened_at) > STALE_MS
         return Lag(records, complete_at) if records >= MANY or (records and old) else None
 
 
 def none() -> Lag | None:
-    """Return None: the figures of a store that nobody fills lack nothing."""
+    """Return None: the figures of a store without a writer lack nothing."""
     return None

@@ -1,9 +1,9 @@
-"""The waiting room: questions wait for a thread, and every party gets its turn.
+"""A fair queue: queries wait for a thread, and parties take turns.
 
-Parties stand in a line. A turn lasts until a party has nothing left to ask, or has used the
-threads for half a second; then the next one has its turn. So an ordinary page is answered as a
-whole, and whoever asks for much more than that holds nobody up for long. A question is refused
-only when its request has waited for its bounded time and nothing of it has begun.
+Parties are served round-robin. A turn lasts until a party has no query left, or has used the
+threads for half a second; then the next party has its turn. So an ordinary page is answered in one
+turn, and a party with many queries does not delay the others for long. A query is refused only if
+its request has waited for its bounded time and none of its queries has started.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _TURN_S: Final = 0.5
 
 
 def nothing() -> None:
-    """Let the work go on: it cannot be stopped."""
+    """Do nothing: the step cannot be stopped."""
 
 
 class _PartyQueue:
-    """The questions of one party, in their order."""
+    """The waiting queries of one party, in order."""
 
     def __init__(self) -> None:
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.used_s = 0.0
-        """How long its questions have taken in this turn."""
+        """How long its queries have taken in this turn."""
 
 
 class QueryQueue:
-    """Runs functions in a number of threads, for the guest that asks."""
+    """Runs functions in a number of threads, on behalf of the current `Caller`."""
 
     def __init__(self, name: str, threads: int, *, patience_s: float, turn_s: float = _TURN_S):
         self._pool = ThreadPoolExecutor(threads, name, initializer=lower_priority)
@@ -50,31 +50,31 @@ class QueryQueue:
         self._lines: OrderedDict[Hashable, _PartyQueue] = OrderedDict()
 
     async def run(self, step: Callable[[], T], *, stop: Callable[[], None] = nothing) -> T:
-        """Run *step* when it is its guest's turn; call *stop* when the guest leaves meanwhile.
+        """Run *step* in its caller's turn; call *stop* if the client disconnects in the meantime.
 
-        Raises `Busy` when the guest has waited too long, `ReaderLeft` when nobody is there to be
-        answered, `StoreUnavailable` when it is closed.
+        Raise `Busy` if the caller has waited too long, `ReaderLeft` if the client disconnected
+        before the start, `StoreUnavailable` if the queue is closed.
         """
         loop = asyncio.get_running_loop()
-        asking = caller.current() or Caller(None)
-        await self._turn(asking)
+        client = caller.current() or Caller(None)
+        await self._turn(client)
         began = loop.time()
         try:
             work = self._pool.submit(step)
         except RuntimeError as exc:  # the pool was shut down
-            self._leave(asking.party, began)
+            self._leave(client.party, began)
             raise StoreUnavailable("The store is closed.") from exc
-        leave = partial(self._leave, asking.party, began)
+        leave = partial(self._leave, client.party, began)
 
         def ended(_: object) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed, so nothing waits for the thread
                 loop.call_soon_threadsafe(leave)
 
-        # A thread is busy until its work ends, whoever has given up waiting for that.
+        # A thread is busy until its step ends, even if the caller no longer waits.
         work.add_done_callback(ended)
         answer = asyncio.wrap_future(work)
         try:
-            if (leaving := asking.leaving()) is not None:
+            if (leaving := client.leaving()) is not None:
                 either: set[asyncio.Future[object]] = {answer, leaving}  # type: ignore[arg-type]  # sets are invariant
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if not answer.done():
@@ -82,48 +82,48 @@ class QueryQueue:
             return await answer
         except asyncio.CancelledError:
             stop()
-            answer.cancel()  # nobody is there to be told what becomes of it
+            answer.cancel()  # its outcome is not needed any more
             raise
 
     def close(self) -> None:
-        """Finish what runs, and refuse what comes."""
+        """Finish running steps, and refuse new ones."""
         self._pool.shutdown()
 
-    async def _turn(self, asking: Caller) -> None:
-        """Return when a thread is there for *asking*."""
+    async def _turn(self, client: Caller) -> None:
+        """Return when a thread is free for *client*."""
         loop = asyncio.get_running_loop()
-        if asking.asked_at is None:
-            asking.asked_at = loop.time()
-        line = self._lines.setdefault(asking.party, _PartyQueue())
+        if client.asked_at is None:
+            client.asked_at = loop.time()
+        line = self._lines.setdefault(client.party, _PartyQueue())
         turn = loop.create_future()
         line.waiting.append(turn)
         self._dispatch()
         try:
-            await self._wait(asking, turn)
+            await self._wait(client, turn)
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self._leave(asking.party, loop.time())
+                self._leave(client.party, loop.time())
             else:
-                turn.cancel()  # whoever dispatches passes it over
+                turn.cancel()  # `_dispatch` skips it
             raise
-        asking.let_in = True
+        client.let_in = True
 
-    async def _wait(self, asking: Caller, turn: asyncio.Future[None]) -> None:
+    async def _wait(self, client: Caller, turn: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
-        until = (asking.asked_at or 0.0) + self._patience_s
+        until = (client.asked_at or 0.0) + self._patience_s
         while not turn.done():
-            leaving = asking.leaving()
+            leaving = client.leaving()
             await asyncio.wait(
                 {turn} if leaving is None else {turn, leaving},
-                timeout=None if asking.let_in else max(0.0, until - loop.time()),
+                timeout=None if client.let_in else max(0.0, until - loop.time()),
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if turn.done():
                 return
             if leaving is not None and leaving.done():
                 raise ReaderLeft("The reader went away before the question was answered.")
-            if not asking.let_in and loop.time() >= until:
-                asking.asked_at = None  # what it asks later waits anew
+            if not client.let_in and loop.time() >= until:
+                client.asked_at = None  # its later queries have the whole time again
                 raise Busy(
                     f"Other questions were ahead for {self._patience_s:g} s, and this one was not"
                     " begun. Ask again in a moment; where that happens often, raise"
@@ -132,14 +132,14 @@ class QueryQueue:
                 )
 
     def _leave(self, party: Hashable, began: float) -> None:
-        """A thread has become free, which *party* had since *began*."""
+        """Release a thread that *party* has used since *began*."""
         self._free += 1
         if (line := self._lines.get(party)) is not None:
             line.used_s += asyncio.get_running_loop().time() - began
         self._dispatch()
 
     def _dispatch(self) -> None:
-        """Give free threads to those whose turn it is."""
+        """Give free threads to the parties whose turn it is."""
         while self._free and self._lines:
             party, line = next(iter(self._lines.items()))
             while line.waiting and line.waiting[0].done():

@@ -1,4 +1,4 @@
-"""Remembered answers: a question asked again is not worked on again while its site stands still."""
+"""A cache of answers, valid until something is written for the site."""
 
 from __future__ import annotations
 
@@ -13,37 +13,36 @@ from analytics.query import Query, Result
 
 _MOST_BYTES: Final = 8 << 20
 _LONGEST_BYTES: Final = 128 << 10
-"""Longest question and answer, encoded, that are kept: a year by days takes a tenth of it."""
+"""Largest encoded query and answer to keep: a year by days takes a tenth of it."""
 
 
 class ResultCache:
-    """The latest answers to questions about sites in which nothing was written since.
+    """The latest answers to queries about sites for which nothing was written since.
 
-    May be used from any thread. What is kept is bounded in bytes, with the questions, which
-    strangers write.
+    Thread-safe. The size in bytes is bounded, queries included, since users write them.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._answers: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
-        """By question: the state in which it was answered, and the answer."""
+        """Maps an encoded query to the state in which it was answered, and the answer."""
         self.size = 0
-        """In bytes, of all questions and answers."""
+        """The size of all queries and answers, in bytes."""
         self._changes = 0
         self._changed_at: dict[str, int] = {}
-        """By site: which of the changes was its last."""
+        """Maps a site to the number of its last change."""
         self._all_changed_at = 0
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Result)
 
     def state(self) -> int:
-        """Return what to give to `keep`; ask for it before the answer is looked for."""
+        """Return the state to pass to `keep`; read it before the query is run."""
         with self._lock:
             return self._changes
 
     def answer(self, query: Query) -> Result | None:
-        """Return the answer to *query* if it is known and still right."""
+        """Return the answer to *query* if it is cached and still valid."""
         question = self._encoder.encode(query)
         with self._lock:
             kept = self._answers.get(question)
@@ -57,7 +56,7 @@ class ResultCache:
         return self._decoder.decode(answer)
 
     def keep(self, query: Query, result: Result, state: int) -> None:
-        """Keep the *result* of *query*, which was looked for in that *state* or a later one."""
+        """Keep the *result* of *query*, which was run in that *state* or a later one."""
         question, answer = self._encoder.encode(query), self._encoder.encode(result)
         if len(question) + len(answer) > _LONGEST_BYTES:
             return
@@ -69,13 +68,13 @@ class ResultCache:
                 self._forget(next(iter(self._answers)))
 
     def changed(self, sites: Iterable[str]) -> None:
-        """Something was written in *sites*, and can be seen by questions."""
+        """Record that something was written for *sites*, and is visible to queries."""
         with self._lock:
             self._changes += 1
             self._changed_at.update(dict.fromkeys(sites, self._changes))
 
     def all_changed(self) -> None:
-        """Anything may have been changed or deleted; nothing is kept of it."""
+        """Drop all answers: anything may have been changed or deleted."""
         with self._lock:
             self._changes += 1
             self._all_changed_at = self._changes

@@ -1,4 +1,4 @@
-"""How a batch becomes durable, folded here or elsewhere: in one transaction, erasures obeyed."""
+"""Writes a batch, processed here or elsewhere, in one transaction, and applies erasures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analytics.store.duckdb.row_erasure import ErasedRows
 
 
 def write(connection: Connection, batch: WriteBatch, file: writing.RowFile) -> dict[str, int]:
-    """Make *batch* durable, all or nothing; for each site, from which moment on it changes."""
+    """Write *batch* atomically; return the earliest time (ms) at which each site changes."""
     changed = writing.touched(batch.rows)
     with transaction(connection):
         if batch.rows:
@@ -25,7 +25,7 @@ def write(connection: Connection, batch: WriteBatch, file: writing.RowFile) -> d
 
 
 def absorb(connection: Connection, prepared: Prepared) -> dict[str, int]:
-    """Make *prepared* durable, all or nothing; for each site, from which moment on it changes."""
+    """Write *prepared* atomically; return the earliest time (ms) at which each site changes."""
     changed = dict(prepared.earliest)
     with transaction(connection):
         if prepared.rows is not None:

@@ -1,4 +1,4 @@
-"""A DuckDB file written anew, so that no block of it holds what was deleted.
+"""Rewrites a DuckDB file, so that no block of it holds deleted rows.
 
 DuckDB marks the blocks of deleted rows as free and overwrites them some day, and a block of which
 some rows are left keeps the others' bytes for good. Only a copy of what is left has none of them.
@@ -15,11 +15,11 @@ from analytics.errors import StoreUnavailable
 from analytics.store.connection import Connection
 
 _SPARE_BYTES: Final = 64 << 20
-"""Left to everything else on the disk."""
+"""Free space left to everything else on the disk, in bytes."""
 
 
 def copy(connection: Connection, path: Path) -> None:
-    """Write the database as it is in one transaction to *path*, which is not there yet."""
+    """Write the state of one transaction to *path*, which must not exist."""
     ((name,),) = connection.rows("SELECT current_database()")
     source, target = str(name).replace('"', '""'), str(path).replace("'", "''")
     connection.run(f"ATTACH '{target}' AS snapshot")
@@ -34,12 +34,12 @@ def copy(connection: Connection, path: Path) -> None:
 
 
 def due(connection: Connection) -> bool:
-    """Whether the file holds rows that were deleted."""
+    """Return whether the file holds deleted rows."""
     return bool(connection.rows("SELECT 1 FROM uncompacted LIMIT 1"))
 
 
 def prepare(connection: Connection, path: Path) -> None:
-    """Write the copy that is to take the place of *path*. Raises `StoreUnavailable` without room.
+    """Write the copy that will replace *path*. Raise `StoreUnavailable` without enough room.
 
     From then on until `swap` nothing may be written.
     """
@@ -58,7 +58,7 @@ def prepare(connection: Connection, path: Path) -> None:
 
 
 def share(path: Path) -> float:
-    """How much of the copy is written, from 0 to 1; about so."""
+    """Return the share of the copy that is written, from 0 to 1, roughly."""
     try:
         return min(1.0, _fresh(path).stat().st_size / path.stat().st_size)
     except FileNotFoundError:  # before, or after
@@ -66,7 +66,7 @@ def share(path: Path) -> float:
 
 
 def swap(path: Path) -> None:
-    """Put the copy in the place of *path*, which is closed. Killed at any moment, one is whole."""
+    """Replace *path*, which is closed, by the copy. A crash at any moment leaves a whole file."""
     fresh = _fresh(path)
     if _log_of(path).exists() or _log_of(fresh).exists():
         # A log that was not folded in belongs to its file, and would be read into the other.
@@ -83,13 +83,13 @@ def swap(path: Path) -> None:
 
 
 def tidy(path: Path) -> None:
-    """Delete what a process that was killed has left beside *path*."""
+    """Delete what a killed process has left beside *path*."""
     discard(_fresh(path))
     shutil.rmtree(path.with_name(path.name + ".tmp"), ignore_errors=True)
 
 
 def discard(path: Path) -> None:
-    """Delete a copy that is not wanted."""
+    """Delete the copy."""
     for each in (path, _log_of(path)):
         each.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Deadlines: one thread interrupts whatever runs for longer than it may, or for nobody."""
+"""One thread that interrupts statements at their deadline, or when their client disconnects."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _AGAIN_AFTER_S: Final = 0.05
 
 
 class Interruptible(Protocol):
-    """What runs statements, and can be made to stop from another thread."""
+    """A connection whose statement another thread can interrupt."""
 
     def interrupt(self) -> None:
-        """Make the statement that runs now fail, if one does."""
+        """Make the running statement fail, if there is one."""
 
 
 class _Deadline:
-    """Until when one piece of work may run."""
+    """The time until which one step may run."""
 
     def __init__(self, connection: Interruptible, due: float) -> None:
         self.connection = connection
@@ -32,7 +32,7 @@ class _Deadline:
 
 
 class Cancellation:
-    """Calls one piece of work back, from any thread, when nobody waits for it any more."""
+    """Cancels one step, from any thread, when nothing waits for it any more."""
 
     def __init__(self) -> None:
         self.left = False
@@ -40,7 +40,7 @@ class Cancellation:
         self._interrupt: Callable[[], None] | None = None
 
     def reader_left(self) -> None:
-        """Interrupt the work now, or as soon as it begins."""
+        """Interrupt the step now, or as soon as it starts."""
         with self._lock:
             self.left = True
             interrupt = self._interrupt
@@ -48,7 +48,7 @@ class Cancellation:
             interrupt()
 
     def begun(self, interrupt: Callable[[], None]) -> None:
-        """The work has begun, and *interrupt* stops it."""
+        """Record that the step has started, and that *interrupt* stops it."""
         with self._lock:
             self._interrupt = interrupt
             left = self.left
@@ -57,7 +57,7 @@ class Cancellation:
 
 
 class Deadlines:
-    """Watches over any number of connections with a single thread, which starts when needed."""
+    """Watches any number of connections with one thread, which starts when needed."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -71,7 +71,7 @@ class Deadlines:
     def interrupting(
         self, connection: Interruptible, after_s: float | None, recall: Cancellation | None = None
     ) -> Iterator[None]:
-        """Interrupt what runs on *connection* in the block once *after_s* seconds are over.
+        """Interrupt what runs on *connection* in the block after *after_s* seconds.
 
         Also when *recall* says so. Raises `QueryTooLong` or `ReaderLeft` in place of the error that
         comes of it.
@@ -97,14 +97,14 @@ class Deadlines:
                 self._running.discard(deadline)
 
     def _expire(self, deadline: _Deadline) -> None:
-        """Let *deadline* be over now, unless its work is."""
+        """Expire *deadline* now, unless its step has ended."""
         with self._changed:
             if deadline in self._running:
                 deadline.due = float("-inf")
                 self._changed.notify()
 
     def close(self) -> None:
-        """End the thread; what still runs is not interrupted any more."""
+        """End the thread; statements still running are no longer interrupted."""
         with self._changed:
             self._closed = True
             self._changed.notify()

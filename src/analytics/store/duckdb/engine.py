@@ -1,4 +1,4 @@
-"""The driver's border: an open DuckDB file, its connections, and our errors for the driver's."""
+"""The only module that uses the driver: opens a DuckDB file and translates its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analytics.store.connection import Connection, Parameters, Record, Unreadabl
 
 SCHEMA_VERSION: Final = 3
 _SINCE: Final = {2: "hot_window.sql", 3: "row_erasure.sql"}
-"""What each version after the first has added."""
+"""The statements that each schema version after the first adds."""
 _INTERRUPT_EVERY_S: Final = 0.05
 
 
@@ -46,7 +46,7 @@ class Engine:
             raise
 
     def connect(self) -> Connection:
-        """A new connection, for one thread."""
+        """Return a new connection, for one thread."""
         with self._lock, _translated(self):
             session = _Session(self, self._root.cursor())
             # Without a progress bar, a silent one, nobody could ask how far a statement is.
@@ -79,19 +79,19 @@ class _Session:
         self._ending = threading.Lock()
 
     def run(self, sql: str, parameters: Parameters = ()) -> None:
-        """Run it for its effect."""
+        """Run a statement for its effect."""
         with self._busy, _translated(self._engine):
             self._raw.execute(sql, parameters)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Record]:
-        """The whole answer."""
+        """Return all rows of the answer."""
         with self._busy, _translated(self._engine):
             return self._raw.execute(sql, parameters).fetchall()
 
     def chunks(
         self, sql: str, parameters: Parameters = (), *, size: int = 10_000
     ) -> Iterator[list[Record]]:
-        """The answer, *size* rows at a time."""
+        """Yield the rows of the answer, *size* at a time."""
         self.run(sql, parameters)
         while chunk := self._fetch(size):
             yield chunk
@@ -101,22 +101,22 @@ class _Session:
             return self._raw.fetchmany(size)
 
     def rollback(self) -> None:
-        """End the transaction, if one is open, as if it had not been."""
+        """Roll back the transaction, if one is open."""
         # Interrupted, it would leave the connection inside a transaction for good.
         with self._busy, self._ending, suppress(duckdb.Error):
             self._raw.rollback()
 
     def progress(self) -> float:
-        """How much of the statement that runs now is done, from 0 to 1."""
+        """Return the share of the running statement that is done, from 0 to 1."""
         return max(0.0, min(1.0, self._raw.query_progress() / 100))
 
     def interrupt(self) -> None:
-        """Make the statement that runs now fail, if one does."""
+        """Make the running statement fail, if there is one."""
         with self._ending, suppress(duckdb.Error):  # it may be closed already
             self._raw.interrupt()
 
     def close(self) -> None:
-        """Interrupt what runs, and give it back."""
+        """Interrupt the running statement, and close the connection."""
         # Again and again: a statement may be just about to begin.
         while not self._busy.acquire(timeout=_INTERRUPT_EVERY_S):
             self._raw.interrupt()
@@ -130,7 +130,7 @@ class _Session:
 
 @contextmanager
 def _translated(engine: Engine) -> Iterator[None]:
-    """Our errors for the driver's."""
+    """Translate the driver's errors into ours."""
     try:
         yield
     except duckdb.Error as exc:
@@ -150,7 +150,7 @@ def _ours(exc: duckdb.Error, text: str) -> AnalyticsError:
 
 
 def _refusal(path: Path, exc: duckdb.Error) -> AnalyticsError:
-    """Why the file cannot be opened."""
+    """Return the reason why the file cannot be opened."""
     text = str(exc)
     reason = text.partition("\n")[0]
     if "lock" in text:
@@ -163,7 +163,7 @@ def _refusal(path: Path, exc: duckdb.Error) -> AnalyticsError:
 
 
 def _apply_schema(connection: Connection, path: Path) -> None:
-    """Create what is missing; refuse a file of a newer version."""
+    """Create missing tables and columns; refuse a file of a newer version."""
     ((exists,),) = connection.rows(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_version'"
     )

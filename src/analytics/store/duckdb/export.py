@@ -1,4 +1,4 @@
-"""An export: a site's rows as a file, under the names that the event itself has.
+"""Exports a site's rows to a file, under the field names of the event.
 
 A spreadsheet runs a cell of CSV that looks like a formula, and visitors choose what is in cells. So
 such a text gets an apostrophe in front, as OWASP advises, and every text is quoted, so that no
@@ -21,7 +21,7 @@ from analytics.store.duckdb import hot_window
 
 _NAMES: Final = [field.name for field in fields(Row)]
 COLUMNS: Final = tuple(_NAMES[: _NAMES.index("bot") + 1])
-"""The event as it came; what the pipeline added is left out, for it can be made again."""
+"""The event as received; columns that the pipeline adds are left out, since it can redo them."""
 
 _TEXTS: Final = tuple(
     field.name
@@ -31,7 +31,7 @@ _TEXTS: Final = tuple(
     and field.name not in ("event_id", "revenue")
 )
 _FORMULA: Final = r"^\s*[=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
-"""The last four are the wide forms of the first, which spreadsheets take for the same."""
+"""The last four are full-width forms of the first, which spreadsheets treat alike."""
 _NUMBER: Final = "[+-]?[0-9]+([.][0-9]+)?"
 _OPTIONS: Final = {
     ExportFormat.NDJSON: "FORMAT json",
@@ -50,7 +50,7 @@ def export(
     path: Path,
     visitor: int | None = None,
 ) -> int:
-    """Write the rows of [from_ms, to_ms), of one *visitor* if given, to *path*; how many."""
+    """Write the rows of [from_ms, to_ms), or one *visitor*'s, to *path*; return their number."""
     hot = hot_window.of(connection, site)
     if hot is not None and from_ms < hot.since:
         day = localtime.date_of(localtime.day_of(hot.timezone, hot.since))

@@ -1,4 +1,4 @@
-"""The store's accounts: the ledger, how far the log was read, and the rows counted again."""
+"""Reads the ledger, the position in the log, and the numbers of rows to check both."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ORDER BY site, hour, reason
 
 
 def offsets(connection: Connection) -> dict[int, int]:
-    """For each partition of the log, the next offset to read."""
+    """Return the next offset to read of each partition of the log."""
     return dict(connection.rows("SELECT partition, next_offset FROM offsets"))
 
 
 def ledger(connection: Connection, site: str | None) -> dict[LedgerKey, LedgerLine]:
-    """The ledger of one site, or of all."""
+    """Return the ledger of one site, or of all."""
     dropped: dict[tuple[str, int], dict[str, int]] = {}
     for name, hour, reason, count in connection.rows(_DROPS, {"site": site}):
         dropped.setdefault((name, hour), {})[reason] = count
@@ -47,7 +47,7 @@ WHERE $site IS NULL OR site = $site GROUP BY ALL ORDER BY ALL
 
 
 def recount(connection: Connection, site: str | None) -> dict[LedgerKey, int]:
-    """The rows stored under each key of the ledger, counted from the rows themselves.
+    """Return the number of rows stored under each key of the ledger, counted from the rows.
 
     Rows that the hot window let go were counted then.
     """
@@ -65,7 +65,7 @@ GROUP BY site ORDER BY hits DESC, site LIMIT $most
 
 
 def unknown_sites(connection: Connection, since: int, most: int) -> list[tuple[str, int]]:
-    """The names that hits gave as their site and that were none, most hits first."""
+    """Return the unknown sites that hits named, most hits first."""
     values = {"reason": DropReason.UNKNOWN_SITE.value, "since": since, "most": most}
     return [(name, hits) for name, hits in connection.rows(_UNKNOWN, values)]
 
@@ -81,7 +81,7 @@ GROUP BY hostname ORDER BY hits DESC, hostname LIMIT $most
 def foreign_hosts(
     connection: Connection, site: str, since: int, most: int
 ) -> list[tuple[str, int]]:
-    """The hostnames of hits that were left out because they are not the site's, most first."""
+    """Return the hostnames of hits dropped because they are not the site's, most first."""
     reason = DropReason.FOREIGN_HOST.value
     values = {"site": site, "reason": reason, "since": since, "most": most}
     return [(hostname, hits) for hostname, hits in connection.rows(_FOREIGN, values)]

@@ -1,4 +1,4 @@
-"""What the projector asks the stored rows: ids already there, and visits still open."""
+"""The projector's lookups in the stored rows: known event ids, and visits still open."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UNION ALL SELECT site, event_id::VARCHAR FROM erased_ids WHERE received_at >= $s
 
 
 def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
-    """Which of *candidates* are stored, within a day of their `ts` or their `received_at`."""
+    """Return those of *candidates* stored within a day of their `ts` or their `received_at`."""
     found: set[tuple[str, str]] = set()
     for window in _windows(sorted(candidates, key=lambda each: each.ts)):
         wanted = [{"site": each.site, "event_id": each.event_id} for each in window]
@@ -61,7 +61,7 @@ def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str,
 
 
 def _windows(ordered: Sequence[Unsure]) -> Iterator[Sequence[Unsure]]:
-    """Runs of candidates close in time, so that one old straggler does not widen the search."""
+    """Yield runs of candidates close in time, so that one old event does not widen the search."""
     gaps = sorted(
         (i for i in range(1, len(ordered)) if ordered[i].ts - ordered[i - 1].ts > 3 * DAY_MS),
         key=lambda i: ordered[i - 1].ts - ordered[i].ts,
@@ -75,14 +75,14 @@ def _windows(ordered: Sequence[Unsure]) -> Iterator[Sequence[Unsure]]:
 
 
 def recent_ids(connection: Connection, received_since: int) -> Iterator[list[tuple[str, str]]]:
-    """(site, event_id) of every row received since then, in chunks."""
+    """Yield (site, event_id) of every row received since then, in chunks."""
     yield from connection.chunks(_RECENT_IDS, {"since": received_since})
 
 
 def visits(
     connection: Connection, pairs: Collection[tuple[str, int]], touched_since: int
 ) -> list[Visit]:
-    """The visits of these (site, visitor)s with a row received since then."""
+    """Return the visits of these (site, visitor)s with a row received since then."""
     if not pairs:
         return []
     asked = [{"site": site, "visitor": visitor} for site, visitor in pairs]
@@ -92,18 +92,18 @@ def visits(
 
 
 def recent_visits(connection: Connection, touched_since: int) -> list[Visit]:
-    """Every visit with a row received since then."""
+    """Return every visit with a row received since then."""
     return _touched_visits(connection, touched_since, "true", {})
 
 
 def newest(connection: Connection) -> int | None:
-    """The latest `received_at` of the rows."""
+    """Return the latest `received_at` of the rows."""
     ((latest,),) = connection.rows("SELECT max(received_at) FROM rows")
     return None if latest is None else int(latest)
 
 
 def first_event(connection: Connection, site: str) -> int | None:
-    """The earliest `ts` of a site's rows."""
+    """Return the earliest `ts` of a site's rows."""
     ((earliest,),) = connection.rows(
         "SELECT least((SELECT min(ts) FROM rows WHERE site = $site),"
         " (SELECT first_event FROM windows WHERE site = $site))",
@@ -115,7 +115,7 @@ def first_event(connection: Connection, site: str) -> int | None:
 def _touched_visits(
     connection: Connection, since: int, condition: str, values: Mapping[str, object]
 ) -> list[Visit]:
-    """The visits of rows that meet *condition*, whole, if one of their rows came since then."""
+    """Return whole visits of rows that meet *condition*, if a row was received since then."""
     ((began,),) = connection.rows(_EARLIEST.format(condition=condition), {**values, "since": since})
     if began is None:
         return []

@@ -15,7 +15,7 @@ HOURS: Final = 24
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = HOURS * HOUR_MS
 CURRENT_MS: Final = 5 * 60_000
-"""Who had an event within it is a current visitor."""
+"""A visitor with an event within this time is a current visitor."""
 
 # The three spans that a site's figures are of, and how many visitors each has.
 _FIGURES: Final = """

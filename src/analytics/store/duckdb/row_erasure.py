@@ -1,4 +1,4 @@
-"""How rows are deleted: out of the table, into the ledger's `erased`, in one transaction.
+"""Deletes rows, and counts them in the ledger as `erased`, in one transaction.
 
 What else the file knows from them goes too: cells, dead letters. The bytes of all that stay in the
 file until it is compacted, which `uncompacted` asks for.
@@ -38,7 +38,7 @@ ON CONFLICT DO UPDATE SET since = greatest(since, excluded.since)
 """
 
 KEEP_IDS_MS: Final = 3 * DAY_MS
-"""So long after it was received, the id of an erased row is kept, for its copies."""
+"""How long after receipt the id of an erased row is kept, so that a late copy is dropped."""
 _REMEMBER_IDS: Final = """
 INSERT INTO erased_ids SELECT site, event_id, received_at FROM rows
 WHERE {which} AND received_at >= (SELECT max(received_at) FROM rows) - {keep}
@@ -50,21 +50,21 @@ _FORGET_IDS: Final = (
 
 
 class ErasedRows(NamedTuple):
-    """How many rows went, and for each site the earliest moment whose figures change."""
+    """The number of deleted rows, and for each site the earliest time whose figures change."""
 
     rows: int
     earliest: Mapping[str, int]
 
 
 class MatchingVisits(NamedTuple):
-    """How many rows visits have of which some row was asked for, and which visits they are."""
+    """The visits that have a row which a query matches, and the number of all their rows."""
 
     rows: int
     visits: frozenset[int]
 
 
 class MatchingRows(NamedTuple):
-    """How many rows there are, and the latest `received_at` of them."""
+    """A number of rows, and the latest `received_at` of them."""
 
     rows: int
     newest: int | None
@@ -88,7 +88,7 @@ def count_visits(connection: Connection, query: Query) -> MatchingVisits:
 
 
 def erase_visits(connection: Connection, query: Query) -> tuple[MatchingVisits, ErasedRows]:
-    """Delete every visit that has a row for which *query* asks, as a whole.
+    """Delete every visit that has a row which *query* matches, as a whole.
 
     A part of a visit that stayed would still say where the visit came in, and would be counted
     as a visit that never began.
@@ -101,7 +101,7 @@ def erase_visits(connection: Connection, query: Query) -> tuple[MatchingVisits, 
 
 @contextmanager
 def _chosen(connection: Connection, query: Query) -> Iterator[frozenset[int]]:
-    """Put the rows for which *query* asks into the table `chosen`; their visits."""
+    """Put the rows that *query* matches into the table `chosen`; yield their visits."""
     bound = BoundValues()
     selects = RowSelects(QueryShape.of(query), bound)
     connection.run(
@@ -142,7 +142,7 @@ def obey(connection: Connection, erasure: Erasure, *, offset: int | None = None)
 
 
 def retain(connection: Connection, site: str, before_ms: int) -> int:
-    """Let a site's figures begin at *before_ms*, and delete the rows that none needs then."""
+    """Start a site's figures at *before_ms*, and delete the rows that they do not need."""
     values = {"site": site, "before": before_ms}
     with transaction(connection):
         if not due(connection, site, before_ms):
@@ -157,12 +157,12 @@ def retain(connection: Connection, site: str, before_ms: int) -> int:
 
 
 def due(connection: Connection, site: str, before_ms: int) -> bool:
-    """Whether a site's figures begin before *before_ms*."""
+    """Return whether a site's figures begin before *before_ms*."""
     return not connection.rows(_KEPT, {"site": site, "before": before_ms})
 
 
 def matching(connection: Connection, which: str, values: Mapping[str, object]) -> MatchingRows:
-    """The rows that meet *which*, counted."""
+    """Return the number of rows that meet *which*."""
     ((rows, newest),) = connection.rows(
         f"SELECT count(*), max(received_at) FROM rows WHERE {which}", values
     )
@@ -199,7 +199,7 @@ def _forget_cells(connection: Connection, site: str, side: str, moment: int) -> 
 
 
 def _mark(connection: Connection) -> None:
-    """Ask for a file without what was just deleted."""
+    """Request a rewrite of the file without the rows just deleted."""
     connection.run("INSERT INTO uncompacted VALUES (1)")
 
 
@@ -218,7 +218,7 @@ def _forget_dead_letters(connection: Connection, site: str, before: int | None =
 
 
 def _forget_site(connection: Connection, site: str) -> int:
-    """Leave nothing of its figures; how many rows of it were gone from here already."""
+    """Delete all figures of a site; return how many of its rows were already evicted."""
     _mark(connection)
     for table in ("cell_visitors", "cell_sums", "cell_state", "kept_since"):
         connection.run(f"DELETE FROM {table} WHERE site = ?", [site])

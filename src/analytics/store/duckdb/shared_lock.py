@@ -1,4 +1,4 @@
-"""A gate that many pass at once, or one alone."""
+"""A lock that many tasks hold at once, or one exclusively (a readers-writer lock)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 
 class SharedLock:
-    """For one event loop. Whoever is alone waits for those inside, and keeps others out."""
+    """For one event loop. The exclusive holder waits for shared ones, and keeps new ones out."""
 
     def __init__(self, *, patient: bool) -> None:
-        """With *patient*, nobody is kept out before those inside have left by themselves."""
+        """If *patient*, new shared holders enter until the lock happens to be free."""
         self._patient = patient
         self._inside = 0
         self._waiting = 0
@@ -20,7 +20,7 @@ class SharedLock:
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Be inside with others."""
+        """Hold the lock together with others."""
         if self._closed():
             async with self._changed:
                 await self._changed.wait_for(lambda: not self._closed())
@@ -36,7 +36,7 @@ class SharedLock:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Be inside alone. One at a time: the caller sees to it."""
+        """Hold the lock exclusively. The caller must not call it twice at once."""
         self._waiting += 1
         try:
             if self._inside:

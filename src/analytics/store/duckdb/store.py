@@ -106,11 +106,11 @@ class DuckDBStore:
         await self._threads.write(partial(self._write, batch))
 
     async def absorb(self, prepared: Prepared) -> None:
-        """Return when what was folded elsewhere is durable, in one transaction."""
+        """Return when a batch processed elsewhere is durable, in one transaction."""
         await self._threads.write(partial(self._absorb, prepared))
 
     async def offsets(self) -> Mapping[int, int]:
-        """For each partition of the log, the next offset to read."""
+        """Return the next offset to read of each partition of the log."""
         return await self._threads.read(ledger.offsets)
 
     async def query(self, query: Query) -> Result:
@@ -149,39 +149,39 @@ class DuckDBStore:
         )
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
-        """The ledger of one site, or of all."""
+        """Return the ledger of one site, or of all."""
         return await self._threads.read(partial(ledger.ledger, site=site))
 
     async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
-        """Which (site, event_id)s of *candidates* are stored, with a `ts` within a day."""
+        """Return the (site, event_id)s of stored *candidates*, with a `ts` within a day."""
         return await self._threads.read(partial(lookups.seen, candidates=candidates))
 
     async def visits(
         self, pairs: Collection[tuple[str, int]], *, touched_since: int = 0
     ) -> list[Visit]:
-        """The visits of these (site, visitor)s with a row received since then, in log order."""
+        """Return visits of these (site, visitor)s with a row received since then, in log order."""
         return await self._threads.read(
             partial(lookups.visits, pairs=pairs, touched_since=touched_since)
         )
 
     async def recent_visits(self, touched_since: int) -> list[Visit]:
-        """Every visit with a row received since then, in log order."""
+        """Return every visit with a row received since then, in log order."""
         return await self._threads.read(partial(lookups.recent_visits, touched_since=touched_since))
 
     def recent_ids(self, received_since: int) -> AsyncGenerator[list[tuple[str, str]], None]:
-        """(site, event_id) of every row received since then, in chunks."""
+        """Yield (site, event_id) of every row received since then, in chunks."""
         return self._threads.stream(partial(lookups.recent_ids, received_since=received_since))
 
     async def newest(self) -> int | None:
-        """The latest `received_at` of the rows; None when there are none."""
+        """Return the latest `received_at` of the rows, or None without rows."""
         return await self._threads.read(lookups.newest)
 
     async def first_event(self, site: str) -> int | None:
-        """The earliest `ts` of a site's rows; None when it has none."""
+        """Return the earliest `ts` of a site's rows, or None without rows."""
         return await self._threads.read(partial(lookups.first_event, site=site))
 
     async def build_cells(self, now: int) -> int:
-        """Bring cells up to the last whole day, site by site; how many sites had work."""
+        """Bring cells up to the last whole day; return the number of sites that were built."""
         worked = 0
         for site, timezone in self._timezones().items():
             plan = await self._threads.write(
@@ -209,7 +209,7 @@ class DuckDBStore:
         *,
         visitor: int | None = None,
     ) -> int:
-        """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
+        """Write the rows with `ts` in [from_ms, to_ms) to *path*; return their number."""
         step = partial(
             export.export,
             site=site,
@@ -222,19 +222,19 @@ class DuckDBStore:
         return await self._threads.watch(step, progress)
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
-        """Delete every row of a visitor; how many there were."""
+        """Delete every row of a visitor; return their number."""
         return await self._erase(row_erasure.OF_VISITOR, {"site": site, "visitor": visitor})
 
     async def delete_site(self, site: str) -> int:
-        """Delete every row of a site; how many there were. Its ledger stays."""
+        """Delete every row of a site, but not its ledger; return their number."""
         return await self._erase(row_erasure.OF_SITE, {"site": site})
 
     async def count_visits(self, query: Query) -> MatchingVisits:
-        """Count the visits that have a row for which *query* asks, and their rows."""
+        """Return the number of visits that have a row which *query* matches, and of their rows."""
         return await self._threads.read(partial(row_erasure.count_visits, query=query))
 
     async def erase_visits(self, query: Query) -> MatchingVisits:
-        """Delete every row of these visits; what there was."""
+        """Delete every row of these visits; return the numbers of visits and rows."""
 
         def step(connection: Connection) -> MatchingVisits:
             gone, erased = row_erasure.erase_visits(connection, query)
@@ -248,7 +248,7 @@ class DuckDBStore:
         return (await self.matching(site, visitor)).rows
 
     async def retain(self, site: str, before_ms: int) -> int:
-        """Delete the days (of the site) that ended by then; how many rows there were."""
+        """Delete the days (of the site) that ended by then; return the number of rows."""
         before_ms = self._whole_days(site, before_ms)
 
         def step(connection: Connection) -> int:
@@ -258,13 +258,13 @@ class DuckDBStore:
         return await self._threads.write(step)
 
     async def retention_due(self, site: str, before_ms: int) -> int | None:
-        """Where the site's figures would begin after `retain`; None if they do already."""
+        """Return when (ms) figures would begin after `retain`; None if they do so already."""
         whole = self._whole_days(site, before_ms)
         due = await self._threads.read(partial(row_erasure.due, site=site, before_ms=whole))
         return whole if due else None
 
     async def matching(self, site: str, visitor: int | None) -> MatchingRows:
-        """The rows of a visitor (None: of everybody) of a site, counted."""
+        """Return the number of rows of a visitor (None: of all visitors) of a site."""
         values: dict[str, object] = {"site": site}
         if visitor is not None:
             values["visitor"] = visitor
@@ -272,15 +272,15 @@ class DuckDBStore:
         return await self._threads.read(partial(row_erasure.matching, which=which, values=values))
 
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
-        """The rows stored under each key of the ledger, counted from the rows themselves."""
+        """Return the number of rows stored under each key of the ledger, counted from the rows."""
         return await self._threads.read(partial(ledger.recount, site=site))
 
     async def compaction_due(self) -> bool:
-        """Whether the file still holds the bytes of rows that were deleted."""
+        """Return whether the file still holds the bytes of deleted rows."""
         return await self._threads.read(compaction.due)
 
     async def compact(self, progress: Progress = lambda _: None) -> None:
-        """Write the file anew without them, if there are any.
+        """Rewrite the file without these bytes, if there are any.
 
         Nothing is written meanwhile; questions are answered. Raises `StoreUnavailable` when the
         disk has no room for it.
@@ -351,7 +351,7 @@ class DuckDBStore:
 
     @contextmanager
     def _altering(self, sites: Collection[str] | None = None) -> Iterator[None]:
-        """Remember no answer about *sites* (None: about any) from before the block.
+        """Invalidate cached answers about *sites* (None: about all) from before the block.
 
         For the writing thread, which ends what it has begun, whoever still waits for that. A
         change that failed may have been made nevertheless.
@@ -374,7 +374,7 @@ class DuckDBStore:
 
 
 def _snapshot(connection: Connection, path: Path) -> None:
-    """Copy the database as it is in one transaction; writing goes on meanwhile."""
+    """Copy the state of one transaction of the database, while writing continues."""
     if path.exists():
         raise Conflict(f"{path} exists already; a snapshot overwrites nothing.")
     compaction.copy(connection, path)

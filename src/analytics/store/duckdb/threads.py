@@ -1,8 +1,7 @@
-"""The threads that may block: one that writes, and bounded numbers that read and do long work.
+"""Thread pools for blocking database calls: one writer, a few readers, two for long jobs.
 
-Readers wait for theirs in a `QueryQueue`. What the server asks for itself (what the projector
-folds upon, how many are there now) has threads of its own, so that no crowd of readers keeps it
-from counting.
+Queries wait for a reader in a `QueryQueue`. The server's own lookups (the projector's, the current
+visitors) have threads of their own, so that many queries cannot delay processing.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ class OpenDatabase(Protocol):
     """Whether it must be opened anew before it can write again."""
 
     def connect(self) -> Connection:
-        """A new connection, for one thread."""
+        """Return a new connection, for one thread."""
 
     def close(self) -> None:
-        """Close every connection; what runs on them fails."""
+        """Close every connection; statements that run on them fail."""
 
 
 class StoreThreads:
@@ -61,11 +60,11 @@ class StoreThreads:
         self._own = threading.local()
 
     async def open(self) -> None:
-        """Open the engine; raises what it raises."""
+        """Open the engine, and raise its errors."""
         await self._run(self._writing, self._opened)
 
     async def close(self) -> None:
-        """Finish what runs, refuse what comes, and close the engine."""
+        """Finish running steps, refuse new ones, and close the engine."""
         await asyncio.to_thread(self._reading.close)
         await asyncio.to_thread(self._own_reading.shutdown)
         await asyncio.to_thread(self._working.shutdown)
@@ -81,9 +80,9 @@ class StoreThreads:
             return await self._run(self._writing, lambda: step(self._opened()))
 
     async def renew(self, prepare: Callable[[Connection], None], swap: Callable[[], None]) -> None:
-        """Run *prepare* while nothing is written, then *swap* while nothing is open at all.
+        """Run *prepare* while nothing is written, then *swap* while no connection is open.
 
-        Long work is waited for before, and writing then waits; questions wait for *swap* only.
+        It waits for long jobs first. Writes wait for both steps, queries only for *swap*.
         """
         async with self._renewing, self._work.alone():
             await self._run(self._writing, lambda: prepare(self._opened()))
@@ -91,20 +90,19 @@ class StoreThreads:
                 await self._run(self._writing, lambda: self._swapped(swap))
 
     async def read(self, step: Callable[[Connection], T], *, at_most_s: float | None = None) -> T:
-        """Run *step* on a reading thread: when it is its guest's turn, or at once without one.
+        """Run *step* on a reading thread: in its caller's turn, or at once without a caller.
 
-        Raises `Busy` when its guest has waited too long. With *at_most_s*, a step that runs
-        longer is given up: it raises `QueryTooLong`. A step whose reader leaves is given up, too:
-        it raises `ReaderLeft`.
+        Raise `Busy` if the caller has waited too long, `QueryTooLong` if the step has run for
+        *at_most_s* seconds, and `ReaderLeft` if the client disconnects; the step is interrupted.
         """
-        recall = Cancellation()
+        cancellation = Cancellation()
         async with self._reads.shared():
             if caller.current() is None:
                 return await self._run(
-                    self._own_reading, lambda: self._read(step, at_most_s, recall)
+                    self._own_reading, lambda: self._read(step, at_most_s, cancellation)
                 )
             return await self._reading.run(
-                lambda: self._read(step, at_most_s, recall), stop=recall.reader_left
+                lambda: self._read(step, at_most_s, cancellation), stop=cancellation.reader_left
             )
 
     async def stream(self, step: Callable[[Connection], Iterator[T]]) -> AsyncGenerator[T, None]:
@@ -118,9 +116,9 @@ class StoreThreads:
             await asyncio.to_thread(connection.close)
 
     async def watch(self, step: Callable[[Connection], T], progress: Progress) -> T:
-        """Run a long *step* on a connection of its own, and tell *progress* how far it is.
+        """Run a long *step* on a connection of its own, and report to *progress*.
 
-        Cancelled, it stops the work before it returns.
+        On cancellation, it stops the step before it returns.
         """
         async with self._work.shared():
             return await self._watch(step, progress)
@@ -137,13 +135,13 @@ class StoreThreads:
             await asyncio.to_thread(connection.close)
             await asyncio.wait([running])
             if not running.cancelled():
-                running.exception()  # told already, or nobody is there to be told
+                running.exception()  # retrieved, so that asyncio does not log it
 
     def _read(
-        self, step: Callable[[Connection], T], at_most_s: float | None, recall: Cancellation
+        self, step: Callable[[Connection], T], at_most_s: float | None, cancellation: Cancellation
     ) -> T:
         connection = self._reader()
-        with self._deadlines.interrupting(connection, at_most_s, recall):
+        with self._deadlines.interrupting(connection, at_most_s, cancellation):
             return step(connection)
 
     async def _run(self, pool: ThreadPoolExecutor, step: Callable[[], T]) -> T:
@@ -154,7 +152,7 @@ class StoreThreads:
         return await future
 
     def _opened(self) -> Connection:
-        """The writer's connection; the engine is opened (again) if need be."""
+        """Return the writer's connection; open the engine first if it is closed or broken."""
         with self._lock:
             if self._engine is not None and self._engine.broken:
                 self._engine.close()
@@ -174,7 +172,7 @@ class StoreThreads:
             return self._engine.connect()
 
     def _reader(self) -> Connection:
-        """This thread's connection to the engine as it is open now."""
+        """Return this thread's connection to the engine that is open now."""
         engine = self._engine
         if engine is None or engine.broken or getattr(self._own, "engine", None) is not engine:
             self._own.connection = self._new()

@@ -1,4 +1,4 @@
-"""What a batch that becomes durable is made of: rows, ledger, dead letters, offset."""
+"""Writes the contents of a batch: rows, ledger, dead letters, offset."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset
 
 
 class RowFile:
-    """Rows handed to the engine as a file of JSON lines: its fastest way in from Python."""
+    """Loads rows through a file of JSON lines, the engine's fastest input from Python."""
 
     def __init__(self, connection: Connection, folder: Path) -> None:
         self._folder = folder
@@ -74,7 +74,7 @@ class RowFile:
         )
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Add *rows*, inside the caller's transaction."""
+        """Add *rows* in the caller's transaction."""
         path = self._folder / f"{uuid4().hex}.ndjson"
         try:
             path.write_bytes(_encoder.encode_lines(rows))
@@ -89,7 +89,7 @@ class RowFile:
 
 
 def touched(rows: Iterable[Row]) -> dict[str, int]:
-    """For each site, the earliest moment whose figures *rows* change.
+    """Return, for each site, the earliest time (ms) whose figures *rows* change.
 
     A row counts when it happened, and in the visit's own day too.
     """
@@ -104,14 +104,14 @@ def touched(rows: Iterable[Row]) -> dict[str, int]:
 
 
 def pull_back(connection: Connection, earliest: Mapping[str, int]) -> None:
-    """Answer the days from these moments on from rows, until their cells are built again."""
+    """Invalidate the cells of days from these times on: rows answer them until the next build."""
     if earliest:
         marks = [{"marked": site, "earliest": moment} for site, moment in earliest.items()]
         connection.run(_PULL_BACK, {"touched": _json(marks)})
 
 
 def add_to_ledger(connection: Connection, lines: Mapping[LedgerKey, LedgerLine]) -> None:
-    """Add the counts of *lines* to what stands there."""
+    """Add the counts of *lines* to the stored ledger."""
     sums = [
         {
             "site": key.site,
@@ -136,12 +136,12 @@ def add_to_ledger(connection: Connection, lines: Mapping[LedgerKey, LedgerLine])
 
 
 def set_offset(connection: Connection, partition: int, next_offset: int) -> None:
-    """Everything before *next_offset* is in the store."""
+    """Record that everything before *next_offset* is in the store."""
     connection.run(_SET_OFFSET, {"partition": partition, "next_offset": next_offset})
 
 
 def add_dead(connection: Connection, partition: int, letters: Sequence[DeadLetter]) -> None:
-    """Keep *letters*."""
+    """Store *letters*."""
     if not letters:
         return
     dead = [
