@@ -191,7 +191,7 @@ BOUNDED_BY = {
     ): "senders of the bytes that are held, which are bounded",
     ("ingest/enricher.py", "self._unknown_sites"): "MAX_UNKNOWN_SITES",
     ("ingest/request_counts.py", "self.refusals"): "codes of errors, of which there are a few",
-    ("ingest/hostnames.py", "self._by_site"): "sites of the catalog, with _NAMED names each",
+    ("ingest/hostnames.py", "self._by_site"): "sites of the catalog, with _NAMED names each a day",
     ("ingest/access_log_import.py", "self._old"): "_REMEMBERED",
     ("ingest/access_log_import.py", "self._young"): "_REMEMBERED",
     ("ingest/proxies.py", "self._seen"): "advice, of which there are a few",

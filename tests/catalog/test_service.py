@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from analytics.catalog import service
@@ -145,6 +146,30 @@ async def test_a_site_that_is_added_again_inherits_nothing(tmp_path: Path) -> No
             for site in (SITE, OTHER, None)
         ]
         await catalog.sites.remove(SITE)
+        await catalog.sites.add(SITE, timezone="Etc/UTC")
+        found = [catalog.keys.find(secret) is not None for secret in secrets]
+        assert found == [False, True, True]
+        assert await emails(catalog) == {"ada@x.example": (), "bob@x.example": (OTHER,)}
+    async with SqliteCatalog(tmp_path / "catalog.sqlite") as catalog:
+        assert [catalog.keys.find(secret) is not None for secret in secrets] == found
+
+
+async def test_what_was_given_between_a_removal_and_an_addition_is_not_inherited(
+    tmp_path: Path,
+) -> None:
+    """Whoever looked the site up before its removal may write a moment after it."""
+    async with SqliteCatalog(tmp_path / "catalog.sqlite") as catalog:
+        await catalog.sites.add(SITE, timezone="Etc/UTC")
+        await catalog.sites.add(OTHER, timezone="Etc/UTC")
+        await catalog.people.add("ada@x.example", PASSWORD, owner=True)
+        await catalog.people.add("bob@x.example", PASSWORD, owner=False, sites=(OTHER,))
+        bob = await service.person(catalog, "bob@x.example")
+        await catalog.sites.remove(SITE)
+        secrets = [
+            (await catalog.keys.create(scopes=[*Scope], site=site))[1]
+            for site in (SITE, OTHER, None)
+        ]
+        await catalog.people.change(msgspec.structs.replace(bob, sites=(OTHER, SITE)))
         await catalog.sites.add(SITE, timezone="Etc/UTC")
         found = [catalog.keys.find(secret) is not None for secret in secrets]
         assert found == [False, True, True]

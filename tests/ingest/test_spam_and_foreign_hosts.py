@@ -16,6 +16,7 @@ from analytics.ingest.spam import SpamReferrers
 from analytics.ingest.wire.base import RawEvent
 from analytics.person import Scope
 from analytics.site import Shields, Site
+from analytics.testing.contracts.series_store import NOON
 
 
 def sent(url: str, **members: object) -> RawEvent:
@@ -136,10 +137,21 @@ async def test_who_imports_a_log_answers_for_its_hostnames(world: Ingesting) -> 
 
 async def test_made_up_hostnames_do_not_fill_the_ledger() -> None:
     named = hostnames.ForeignHostnames(most=3)
-    names = [named.of(SITE, f"{number}.test") for number in range(5)]
+    names = [named.of(SITE, f"{number}.test", NOON) for number in range(5)]
     assert names == ["0.test", "1.test", "2.test", "", ""]
-    assert named.of(SITE, "1.test") == "1.test"
-    assert named.of("other.test", "9.test") == "9.test"
+    assert named.of(SITE, "1.test", NOON) == "1.test"
+    assert named.of("other.test", "9.test", NOON) == "9.test"
+
+
+async def test_made_up_hostnames_hide_others_for_that_day_alone() -> None:
+    named = hostnames.ForeignHostnames(most=3)
+    for number in range(5):
+        named.of(SITE, f"{number}.test", NOON)
+    midnight = (NOON // DAY_MS + 1) * DAY_MS
+    assert named.of(SITE, "shop.test", midnight - 1) == ""
+    names = [named.of(SITE, f"{name}.test", midnight) for name in ("shop", "0", "1", "2")]
+    assert names == ["shop.test", "0.test", "1.test", ""]
+    assert named.of("other.test", "9.test", midnight) == "9.test"
 
 
 async def test_the_sender_is_told_why(world: Ingesting) -> None:

@@ -214,7 +214,7 @@ class Enricher:
     def _drop(self, site: Site, parts: page_url.PageUrl, reason: DropReason, now: int) -> Drop:
         hostname = ""
         if reason is DropReason.FOREIGN_HOST:
-            hostname = self._foreign_hosts.of(site.domain, parts.hostname)
+            hostname = self._foreign_hosts.of(site.domain, parts.hostname, now)
         return Drop(site=site.domain, received_at=now, reason=reason, hostname=hostname)
 
     def _hit(

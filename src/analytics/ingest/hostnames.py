@@ -8,6 +8,7 @@ from typing import Final
 
 from analytics.bounded_cache import bounded_cache
 
+_DAY_MS: Final = 86_400_000
 _NAMED: Final = 100
 
 
@@ -48,14 +49,19 @@ def is_local(hostname: str) -> bool:
 
 
 class ForeignHostnames:
-    """Remembers so many foreign hostnames of each site: made-up ones must not fill the ledger."""
+    """Names so many foreign hostnames of each site a day: made-up ones must not fill the ledger."""
 
     def __init__(self, most: int = _NAMED) -> None:
         self._most = most
+        self._day = 0
         self._by_site: dict[str, set[str]] = {}
 
-    def of(self, site: str, hostname: str) -> str:
-        """Return *hostname* if the ledger is to name it, else ""."""
+    def of(self, site: str, hostname: str, now: int) -> str:
+        """Return *hostname* if the ledger is to name it at *now*, in UTC milliseconds, else ""."""
+        day = now // _DAY_MS
+        if day > self._day:  # else names made up once would hide real ones until a restart
+            self._day = day
+            self._by_site.clear()
         names = self._by_site.setdefault(site, set())
         if len(names) < self._most:
             names.add(hostname)

@@ -55,7 +55,9 @@ class SqliteSites:
         timezones.checked(timezone)
         site_id = str(uuid4())
 
-        def insert(connection: sqlite3.Connection) -> tuple[Site, ...]:
+        def insert(
+            connection: sqlite3.Connection,
+        ) -> tuple[tuple[Site, ...], Mapping[bytes, Key]]:
             if _stored(connection, domain) is not None:
                 raise Conflict(f"{domain} is a site already")
             number = connection.execute(
@@ -66,10 +68,11 @@ class SqliteSites:
                 domain=domain, id=site_id, number=number, timezone=timezone, other_hostnames=()
             )
             _write(connection, added)
-            return _every(connection)
+            # What was given just after an earlier site's removal is not for this one.
+            return _every(connection), _disinherit(connection, domain)
 
-        sites = await self._audit_log.change(
-            insert, AuditAction.SITE_ADDED, site=domain, then=self._take
+        sites, _ = await self._audit_log.change(
+            insert, AuditAction.SITE_ADDED, site=domain, then=self._take_all
         )
         return next(site for site in sites if site.id == site_id)
 
@@ -102,15 +105,16 @@ class SqliteSites:
         ) -> tuple[tuple[Site, ...], Mapping[bytes, Key]]:
             if not connection.execute("DELETE FROM sites WHERE domain = ?", (domain,)).rowcount:
                 raise _unknown(domain)
-            # In the same transaction: a site that is added under the name must inherit nothing.
-            withdraw_site(connection, domain)
-            return _every(connection), delete_keys_of(connection, domain)
+            return _every(connection), _disinherit(connection, domain)
 
-        def take(left: tuple[tuple[Site, ...], Mapping[bytes, Key]]) -> None:
-            self._take(left[0])
-            self._keys.take(left[1])
+        await self._audit_log.change(
+            delete, AuditAction.SITE_REMOVED, site=domain, then=self._take_all
+        )
 
-        await self._audit_log.change(delete, AuditAction.SITE_REMOVED, site=domain, then=take)
+    def _take_all(self, left: tuple[tuple[Site, ...], Mapping[bytes, Key]]) -> None:
+        sites, keys = left
+        self._take(sites)
+        self._keys.take(keys)
 
     def _take(self, sites: tuple[Site, ...]) -> None:
         names = {name: site for site in sites for name in (str(site.number), site.id, site.domain)}
@@ -120,6 +124,12 @@ class SqliteSites:
 def _every(connection: sqlite3.Connection) -> tuple[Site, ...]:
     rows = connection.execute("SELECT body FROM sites ORDER BY domain")
     return tuple(msgspec.json.decode(body, type=Site) for (body,) in rows)
+
+
+def _disinherit(connection: sqlite3.Connection, domain: str) -> Mapping[bytes, Key]:
+    """Delete every key and right that the name *domain* has, and return the keys that are left."""
+    withdraw_site(connection, domain)
+    return delete_keys_of(connection, domain)
 
 
 def _stored(connection: sqlite3.Connection, domain: str) -> Site | None:
