@@ -12,11 +12,19 @@ import pytest
 import structlog
 from hypothesis import settings
 
-pytest_plugins = ["tests.real", "tests.secured"]
+# The fixtures that start real servers; they need the drivers of the extra `cluster`.
+SERVER_PLUGINS = ("tests.real", "tests.secured")
 
 # A slow machine is no fault of the code: no example has a deadline.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
+    """Load the fixtures of real servers with the first module that is marked `cluster`."""
+    if "mark.cluster" in module_path.read_text(encoding="utf-8"):
+        for plugin in SERVER_PLUGINS:
+            parent.config.pluginmanager.import_plugin(plugin)
 
 
 @pytest.fixture(autouse=True)

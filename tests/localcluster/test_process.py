@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import msgspec
 import pytest
 
 from analytics.localcluster.process import LaunchCommand, ManagedProcess, ManagedProcesses
+
+PAUSE_S = 0.01
+"""Between two looks at another process, which needs the processor to get ahead."""
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -44,7 +48,7 @@ def runs(pid: int) -> bool:
 
 def child_of(processes: ManagedProcesses, name: str) -> int:
     while not (said := processes.log(name).read_text()).endswith("\n"):  # all of its first line
-        pass
+        time.sleep(PAUSE_S)
     return int(said.split()[1])
 
 
@@ -77,7 +81,7 @@ def test_what_a_dead_leader_left_behind_is_ended(
     child = child_of(processes, "stubborn")
     os.kill(started.pid, signal.SIGKILL)
     while started.alive:
-        pass
+        time.sleep(PAUSE_S)
     assert runs(child)
     processes.end([started], 5)
     assert not runs(child)
@@ -103,6 +107,6 @@ def test_our_own_settings_are_not_handed_down(
     code = "import os; print([n for n in os.environ if n.startswith('ANALYTICS_')], flush=True)"
     started = processes.start("one", python(code + "; input()", tmp_path))
     while not (lines := processes.tail("one")):
-        pass
+        time.sleep(PAUSE_S)
     assert lines[0] == "[]"
     processes.end([started], 5)
