@@ -11,9 +11,10 @@ from typing import Protocol
 
 from msgspec import structs
 from tests.cluster.traffic import DAY, HOUR, SITES, UNTIL
+from tests.real import PATIENCE_S
 
 from analytics import localtime
-from analytics.errors import Malformed
+from analytics.errors import Malformed, StoreUnavailable
 from analytics.query import (
     All,
     Any,
@@ -167,6 +168,18 @@ def _means(query: Query, metric: Metric) -> bool:
     return True
 
 
+async def answer_of(store: Answers, query: Query) -> Result:
+    """Return what *store* answers, however often a busy server says to ask again later."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                return await store.query(query)
+            except StoreUnavailable as exc:
+                if "ask again later" not in str(exc):
+                    raise
+                await asyncio.sleep(1)
+
+
 @dataclass
 class Compared:
     """How much was compared, and what was answered differently."""
@@ -189,7 +202,9 @@ async def compare(one: Answers, other: Answers, questions: Iterable[Query]) -> C
 
     async def ask() -> None:
         for query in left:
-            compared.add(query, *await asyncio.gather(one.query(query), other.query(query)))
+            compared.add(
+                query, *await asyncio.gather(answer_of(one, query), answer_of(other, query))
+            )
 
     await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
     return compared
@@ -202,7 +217,7 @@ async def answers(store: Answers, questions: Sequence[Query]) -> list[Result]:
 
     async def ask() -> None:
         for query in left:
-            found[query] = await store.query(query)
+            found[query] = await answer_of(store, query)
 
     await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
     return [found[query] for query in questions]
