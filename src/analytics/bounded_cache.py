@@ -29,6 +29,8 @@ def bounded_cache(
         @wraps(function)
         def call(text: T, /, *args: P.args, **kwargs: P.kwargs) -> R:
             size = len(text)
+            if not args and not kwargs:  # by far the most calls: an event makes ten of them
+                return cached(text) if size <= longest else function(text, *args, **kwargs)
             for each in (*args, *kwargs.values()):
                 if isinstance(each, str | bytes):
                     size += len(each)

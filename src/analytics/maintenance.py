@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from analytics.background import BackgroundLoop, is_expected
-from analytics.ingest.enricher import salts_needed
+from analytics.ingest.salted_days import salts_needed
 from analytics.resources import Resources
 
 log = structlog.get_logger()

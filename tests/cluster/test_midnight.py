@@ -15,7 +15,8 @@ from tests.real import PATIENCE_S, kill, machine_in, settings_of
 from analytics.catalog.shared import SharedCatalog
 from analytics.errors import StoreUnavailable
 from analytics.event import Hit
-from analytics.ingest.enricher import Enricher, salts_needed
+from analytics.ingest.enricher import Enricher
+from analytics.ingest.salted_days import salts_needed
 from analytics.store.ignite.documents import SharedDocument
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]

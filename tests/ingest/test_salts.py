@@ -16,8 +16,9 @@ from analytics.catalog.base import SaltMissing
 from analytics.catalog.shared import SharedCatalog
 from analytics.errors import StoreUnavailable
 from analytics.event import Hit
-from analytics.ingest.enricher import Enricher, salts_needed
+from analytics.ingest.enricher import Enricher
 from analytics.ingest.geolocation import open_places
+from analytics.ingest.salted_days import salts_needed
 from analytics.ingest.wire.base import RawEvent
 from analytics.person import Scope
 

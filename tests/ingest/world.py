@@ -16,9 +16,10 @@ from analytics import assets
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.event import Drop, Hit, LogRecord
 from analytics.ingest.client import Client, TrustedProxies
-from analytics.ingest.enricher import Enricher, salts_needed
+from analytics.ingest.enricher import Enricher
 from analytics.ingest.geolocation import CountryPlaces
 from analytics.ingest.module import IngestModule, ingest
+from analytics.ingest.salted_days import salts_needed
 from analytics.ingest.visitor_id import DAY_MS
 from analytics.ingest.wire.base import RawEvent
 from analytics.limiter import Limiter, Limits

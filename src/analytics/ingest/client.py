@@ -142,7 +142,15 @@ def is_forwarded(scope: Scope) -> bool:
 
 
 def parse_address(text: str) -> str | None:
-    """An address as text, without port, brackets and IPv4-in-IPv6 wrapping; None if it is none."""
+    """Return the canonical form of an IP address; None when *text* is not an IP address.
+
+    A port, brackets, an IPv6 zone and the IPv4-in-IPv6 prefix are removed.
+    """
+    return _canonical(text)
+
+
+@bounded_cache(4096, longest=64)
+def _canonical(text: str) -> str | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

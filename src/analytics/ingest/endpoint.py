@@ -38,6 +38,7 @@ class IngestEndpoint:
         self._context = context
         self._format = wire_format
         self._methods = wire_format.methods
+        self._decode = wire_format.decode
         self._takes_key = wire_format.takes_key
         self._has_body = "GET" not in wire_format.methods
         self.method = wire_format.methods[0]
@@ -69,7 +70,7 @@ class IngestEndpoint:
         """
         client = self._context.client(scope)
         plain = encoding.plain(scope, body, self.max_body_bytes) if self._has_body else body
-        events = self._format.decode(scope, plain)
+        events = self._decode(scope, plain)
         key = self._context.key(client) if client.authorization and self._takes_key else None
         enricher = self._context.enricher
         sites = 0

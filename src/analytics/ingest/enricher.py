@@ -1,59 +1,52 @@
-"""From what a sender said to what the log holds: identity, place, agent and shields put in.
+"""Turns a decoded event into the `Hit` to be logged, or a `Drop` with the reason, in `STEPS`.
 
-The sender's address comes in here and goes no further.
+The client's IP address does not leave this module and `steps`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from analytics import access
 from analytics.catalog.base import Keys, SaltMissing, Salts, Sites
 from analytics.errors import Forbidden, Malformed
 from analytics.event import Drop, DropReason, Hit
-from analytics.ingest import hostnames, page_url, revenue_ceiling, shields, user_agents, visitor_id
+from analytics.ingest import hostnames, page_url, steps, visitor_id
 from analytics.ingest.client import Client, parse_address
-from analytics.ingest.geolocation import Place, Places
+from analytics.ingest.geolocation import Places
 from analytics.ingest.spam import SpamReferrers
+from analytics.ingest.steps import Draft
 from analytics.ingest.text import clean
 from analytics.ingest.wire.base import RawEvent
 from analytics.person import Key, Scope
-from analytics.pipeline import source
-from analytics.site import Shields, Site
-from analytics.wildcard import admits
+from analytics.site import Site
 
-MAX_AGE_MS: Final = 72 * 3_600_000
-"""How old an event may be that comes without a key."""
-_AHEAD_DAYS: Final = 2
-"""So many days' salts are made ahead: so long may the catalog be away."""
-_NO_SHIELDS: Final = Shields()
+STEPS: Final[tuple[Callable[[Draft], DropReason | None], ...]] = (
+    steps.check_rights,
+    steps.locate,
+    steps.clean_referrer,
+    steps.honour_opt_out,
+    steps.apply_shields,
+    steps.check_retention,
+    steps.check_hostname,
+    steps.check_spam,
+    steps.check_revenue,
+    steps.parse_user_agent,
+    steps.identify_visitor,
+)
+"""What happens to an event for each of its sites, until a step returns why it is dropped. The
+site is looked up and the URL parsed before, once for the event."""
+
 _UNKNOWN_SITE: Final = 253
 """How much of an unknown site's name the ledger keeps: a domain's greatest length."""
 MAX_UNKNOWN_SITES: Final = 500
 """How many unknown sites have lines of their own: made-up names must not fill the ledger."""
 
 
-PAST: Final = -1
-"""The day whose salt serves all days before those that have one of their own."""
-
-
-def salts_needed(today: int) -> Sequence[int]:
-    """Return the days whose salts an event without a cookie may need, now or soon.
-
-    However many days the senders of old events go back to, these are all.
-    """
-    return (PAST, *range(_first_salted(today), today + _AHEAD_DAYS + 1))
-
-
-def _first_salted(today: int) -> int:
-    """Return the first day that has a salt of its own: events without a key reach back to it."""
-    return today - -(-MAX_AGE_MS // visitor_id.DAY_MS)
-
-
 class Enricher:
-    """Turns `RawEvent` into `Hit`s and `Drop`s, one for each site that it names."""
+    """Turns a `RawEvent` into records, one for each site that it names."""
 
     def __init__(
         self,
@@ -65,7 +58,7 @@ class Enricher:
         clock: Callable[[], int],
         spam: SpamReferrers | None = None,
     ) -> None:
-        self._spam = spam or SpamReferrers()
+        self._services = steps.Services(places, salts, spam or SpamReferrers())
         self._sites = sites
         self._keys = keys
         self._salts = salts
@@ -77,230 +70,131 @@ class Enricher:
         self._bits = random.Random(self._random.getrandbits(128))  # noqa: S311 - ids, no secrets
 
     def key(self, authorization: str) -> Key | None:
-        """The key in an Authorization header; None without one. Raises `Unauthenticated`."""
+        """Return the key in an Authorization header; None without one. Raises `Unauthenticated`."""
         return access.key(authorization, self._keys)
 
     def accept(
-        self, sent: RawEvent, client: Client, key: Key | None = None
+        self, event: RawEvent, client: Client, key: Key | None = None
     ) -> Sequence[Hit | Drop]:
-        """What to append to the log for *sent*.
+        """Return the records to append to the log for *event*, one for each site.
 
-        Raises `Malformed` for what can't be understood, `Forbidden` for what needs a key.
+        Raises `Malformed` for an invalid field, `Forbidden` for what needs a key, `SaltMissing`.
         """
         now = self.clock()
-        parts = page_url.parse(sent.url, hash_mode=sent.hash_mode)
-        origin = self._origin(sent, client, key)
-        records: list[Hit | Drop] = []
-        sites = [self._site(name) for name in sent.domains]
+        url = page_url.parse(event.url, hash_mode=event.hash_mode)
+        visitor = self._visitor(event, client, key)
+        sites = [self._site(name) for name in event.domains]
         # An event may be for several sites: a page of one, and a site that sums up many.
         domains = [site.domain for site in sites if site is not None]
-        for name, site in zip(sent.domains, sites, strict=True):
+        records: list[Hit | Drop] = []
+        for name, site in zip(event.domains, sites, strict=True):
             if site is None:
-                records.append(
-                    Drop(
-                        site=self._unknown(name),
-                        received_at=now,
-                        reason=DropReason.UNKNOWN_SITE,
-                    )
-                )
+                unknown = self._unknown(name)
+                records.append(Drop(site=unknown, received_at=now, reason=DropReason.UNKNOWN_SITE))
                 continue
-            if key is not None or sent.ts is not None:
-                self._check_rights(sent, site, key, now)
-            place = self.places.of(origin.address)
-            referrer = (
-                page_url.referrer(sent.referrer, parts.hostname, site.domain)
-                if sent.referrer
-                else ""
-            )
-            reason = (
-                DropReason.OPTED_OUT
-                if origin.opted_out and (site.honour_dnt or sent.honours_opt_out)
-                else _shielded(parts, origin, place, site)
-                or _expired(sent, site, now)
-                or self._nonsense(sent, parts, referrer, site, domains, key)
-            )
-            if reason is None:
-                records.append(self._hit(sent, parts, origin, place, referrer, site, now))
+            draft = Draft(event, visitor, key, now, url, site, domains, self._services)
+            for step in STEPS:
+                reason = step(draft)
+                if reason is not None:
+                    records.append(self._drop(draft, reason))
+                    break
             else:
-                records.append(self._drop(site, parts, reason, now))
+                records.append(self._hit(draft))
         return records
 
     async def accept_any_day(
-        self, sent: RawEvent, client: Client, key: Key | None = None
+        self, event: RawEvent, client: Client, key: Key | None = None
     ) -> Sequence[Hit | Drop]:
-        """As `accept`, after making the salt of a day that has none.
+        """Return what `accept` returns, after making the salt of a day that has none.
 
-        Raises `StoreUnavailable` where it cannot be made.
+        Raises `StoreUnavailable` when the salt cannot be made.
         """
         try:
-            return self.accept(sent, client, key)
+            return self.accept(event, client, key)
         except SaltMissing as missing:
             await self.make_salt(missing)
-        return self.accept(sent, client, key)
+        return self.accept(event, client, key)
 
     async def make_salt(self, missing: SaltMissing) -> None:
-        """Make the salt that is missing."""
+        """Make the missing salt. Raises `StoreUnavailable`."""
         await self._salts.make([missing.day], today=self.clock() // visitor_id.DAY_MS)
 
     def _unknown(self, name: str) -> str:
-        """Under which name the ledger counts what was sent to the unknown site *name*."""
+        """Return the name under which the ledger counts events of the unknown site *name*."""
         name = clean(name, _UNKNOWN_SITE).lower()
         if len(self._unknown_sites) < MAX_UNKNOWN_SITES:
             self._unknown_sites.add(name)
         return name if name in self._unknown_sites else ""
 
-    def _origin(self, sent: RawEvent, client: Client, key: Key | None) -> Client:
-        """Of whom the event speaks: its sender, or somebody for whom the sender may speak."""
-        if sent.address is None and sent.user_agent is None:
+    def _visitor(self, event: RawEvent, client: Client, key: Key | None) -> Client:
+        """Return the visitor: the sender, or whoever a sender with a key forwards for."""
+        if event.address is None and event.user_agent is None:
             return client
         if key is None or Scope.EVENTS_WRITE not in key.scopes:
-            field = "ip" if sent.address is not None else "user_agent"
+            field = "ip" if event.address is not None else "user_agent"
             raise Forbidden(f"{field}: only a key with the scope events:write may forward it")
         address = client.address
-        if sent.address is not None:
-            parsed = parse_address(sent.address)
+        if event.address is not None:
+            parsed = parse_address(event.address)
             if parsed is None:
                 raise Malformed("ip", "it is not an IP address")
             address = parsed
-        # Who forwards speaks for somebody else: its own headers say nothing about them.
-        return Client(address, sent.user_agent or "", "", opted_out=False, authorization="")
-
-    def _check_rights(self, sent: RawEvent, site: Site, key: Key | None, now: int) -> None:
-        if key is not None and not key.allows(Scope.EVENTS_WRITE, site.domain):
-            raise Forbidden(f"this key may not write events of {site.domain}")
-        if sent.ts is not None and sent.ts < now - MAX_AGE_MS and key is None:
-            raise Forbidden(
-                "ts: it is more than 72 hours ago; that needs a key with the scope events:write"
-            )
+        # The headers of the forwarding sender say nothing about the visitor.
+        return Client(address, event.user_agent or "", "", opted_out=False, authorization="")
 
     def _site(self, name: str) -> Site | None:
         return self._sites.get(name) or self._sites.get(name.lower().removeprefix("www."))
 
-    def _nonsense(
-        self,
-        sent: RawEvent,
-        parts: page_url.PageUrl,
-        referrer: str,
-        site: Site,
-        domains: Collection[str],
-        key: Key | None,
-    ) -> DropReason | None:
-        """Why the event looks made up; None when it does not, or its site counts such ones."""
-        if (
-            not site.shields.hostnames  # a site that lists its hostnames has said which count
-            and not parts.app_scheme
-            and not sent.of_own_log
-            and not hostnames.is_own(parts.hostname, domains)
-            and not hostnames.is_local(parts.hostname)
-            and not admits(site.other_hostnames, parts.hostname)
-        ):
-            return DropReason.FOREIGN_HOST
-        if not site.count_spam_referrers and self._is_spam(referrer, parts.utm_source):
-            return DropReason.SPAM_REFERRER
-        # Who has a key is trusted with money.
-        if (
-            key is None
-            and sent.revenue is not None
-            and revenue_ceiling.is_above(sent.revenue, sent.currency, site.revenue_ceiling)
-        ):
-            return DropReason.REVENUE_CEILING
-        return None
-
-    def _is_spam(self, referrer: str, utm_source: str) -> bool:
-        if referrer and self._spam.has(referrer.partition("/")[0]):
-            return True
-        return "." in utm_source and self._spam.has(source.host_of(utm_source.lower()))
-
-    def _drop(self, site: Site, parts: page_url.PageUrl, reason: DropReason, now: int) -> Drop:
-        hostname = ""
+    def _drop(self, draft: Draft, reason: DropReason) -> Drop:
+        domain, hostname = draft.site.domain, ""
         if reason is DropReason.FOREIGN_HOST:
-            hostname = self._foreign_hosts.of(site.domain, parts.hostname, now)
-        return Drop(site=site.domain, received_at=now, reason=reason, hostname=hostname)
+            hostname = self._foreign_hosts.of(domain, draft.url.hostname, draft.now)
+        return Drop(site=domain, received_at=draft.now, reason=reason, hostname=hostname)
 
-    def _hit(
-        self,
-        sent: RawEvent,
-        parts: page_url.PageUrl,
-        origin: Client,
-        place: Place,
-        referrer: str,
-        site: Site,
-        now: int,
-    ) -> Hit:
-        looks = user_agents.parse(origin.user_agent)
-        ts = now if sent.ts is None else min(sent.ts, now)
+    def _hit(self, draft: Draft) -> Hit:
+        event, url, now = draft.event, draft.url, draft.now
+        location, agent = draft.location, draft.user_agent
         return Hit(
-            event_id=sent.id or self.new_id(now),
-            site=site.domain,
-            ts=ts,
+            event_id=event.id or self.new_id(now),
+            site=draft.site.domain,
+            ts=draft.ts,
             received_at=now,
-            visitor=self._visitor(sent, origin, site, ts, now),
-            name=sent.name,
-            hostname=parts.hostname,
-            path=parts.path,
-            title=sent.title,
-            referrer=referrer,
-            utm_source=parts.utm_source,
-            utm_medium=parts.utm_medium,
-            utm_campaign=parts.utm_campaign,
-            utm_content=parts.utm_content,
-            utm_term=parts.utm_term,
-            click_id=parts.click_id,
-            country=place.country,
-            region=place.region,
-            city=place.city,
-            device=looks.device,
-            browser=looks.browser,
-            browser_version=looks.browser_version,
-            os=looks.os,
-            os_version=looks.os_version,
-            screen=sent.screen,
-            language=sent.language or origin.language,
-            props=sent.props,
-            revenue=sent.revenue,
-            currency=sent.currency,
-            scroll_depth=sent.scroll_depth,
-            engaged_ms=sent.engaged_ms,
-            interactive=sent.interactive,
-            bot=None if sent.picture and looks.shows_mail else looks.bot,
-            skew_ms=0 if sent.ts is None else max(0, sent.ts - now),
+            visitor=draft.visitor,
+            name=event.name,
+            hostname=url.hostname,
+            path=url.path,
+            title=event.title,
+            referrer=draft.referrer,
+            utm_source=url.utm_source,
+            utm_medium=url.utm_medium,
+            utm_campaign=url.utm_campaign,
+            utm_content=url.utm_content,
+            utm_term=url.utm_term,
+            click_id=url.click_id,
+            country=location.country,
+            region=location.region,
+            city=location.city,
+            device=agent.device,
+            browser=agent.browser,
+            browser_version=agent.browser_version,
+            os=agent.os,
+            os_version=agent.os_version,
+            screen=event.screen,
+            language=event.language or draft.client.language,
+            props=event.props,
+            revenue=event.revenue,
+            currency=event.currency,
+            scroll_depth=event.scroll_depth,
+            engaged_ms=event.engaged_ms,
+            interactive=event.interactive,
+            bot=None if event.picture and agent.shows_mail else agent.bot,
+            skew_ms=0 if event.ts is None else max(0, event.ts - now),
         )
 
-    def _visitor(self, sent: RawEvent, origin: Client, site: Site, ts: int, now: int) -> int:
-        if sent.vid is not None and not site.cookieless:
-            return visitor_id.from_cookie(site.domain, sent.vid)
-        # A reading belongs to whoever viewed the page, though midnight has passed meanwhile.
-        day = max(0, ts - sent.engaged_ms) // visitor_id.DAY_MS
-        salt = self._salt(day, now // visitor_id.DAY_MS)
-        return visitor_id.hashed(salt, site.domain, origin.address, origin.user_agent)
-
-    def _salt(self, day: int, today: int) -> bytes:
-        if day >= _first_salted(today):
-            return self._salts.of(day, today=today)
-        return visitor_id.salt_of_past_day(self._salts.of(PAST, today=today), day)
-
     def new_id(self, now: int) -> str:
-        """A UUIDv7 (RFC 9562) for an event whose sender gave it none."""
+        """Return a new UUIDv7 (RFC 9562), for an event without an id."""
         bits = self._bits.getrandbits(74)
         return (
             f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{bits >> 62:03x}"
             f"-{0x8000 | bits >> 48 & 0x3FFF:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
         )
-
-
-def _shielded(
-    parts: page_url.PageUrl, origin: Client, place: Place, site: Site
-) -> DropReason | None:
-    if site.shields == _NO_SHIELDS:
-        return None
-    return shields.rules(site.shields).refuses(
-        address=origin.address, country=place.country, hostname=parts.hostname, path=parts.path
-    )
-
-
-def _expired(sent: RawEvent, site: Site, now: int) -> DropReason | None:
-    """Refuse what the site's retention would delete at once; a log is imported as a whole."""
-    if sent.ts is None or site.retention_days is None or sent.of_own_log:
-        return None
-    begins = now - site.retention_days * visitor_id.DAY_MS
-    return DropReason.BEFORE_RETENTION if sent.ts < begins else None

@@ -87,14 +87,12 @@ def title(value: object) -> str:
 
 def language(value: object) -> str:
     """Return the language that *value* names, in lower case; "" when it names none."""
-    text = scalar(value)
-    return languages.tag(text) if text else ""
+    return languages.tag(scalar(value))
 
 
 def screen(value: object) -> str:
     """Return a screen's size as `1920x1080`, in CSS pixels; "" for anything else."""
-    text = scalar(value)
-    return _screen(text) if text else ""
+    return _screen(scalar(value))
 
 
 @bounded_cache(1024, longest=16)
@@ -108,7 +106,7 @@ def props(value: object) -> dict[str, str]:
     Names and values are cut to their longest form; lists, objects and empty texts are left out,
     and so is everything after the first 30 properties.
     """
-    members = _members(value)
+    members = value if isinstance(value, dict) else _members(value)
     if members is None:
         return {}
     kept: dict[str, str] = {}

@@ -120,8 +120,16 @@ def raw_event(body: Body) -> RawEvent:
     price = body.revenue if body.revenue is not None else body.revenue_short
     revenue, currency = (None, "") if price is None else fields.revenue(price)
     interactive = body.interactive if body.interactive is not None else body.i
+    referrer = body.referrer or body.r
+    title = body.title or body.t
+    language = body.language or body.l
+    screen = body.screen or body.s
     engagement = name == ENGAGEMENT
-    props = _props(body)
+    # `meta` is what the older trackers call it, and a JSON object in a text.
+    props = body.props if body.props is not None else body.p
+    if props is None:
+        props = body.meta if body.meta is not None else body.m
+    props = {} if props is None else fields.props(props)
     if props and _is_link(name):
         query = fields.flag(body.linkQuery) or fields.flag(body.q)
         props = {key: page_url.link(value, query=query) for key, value in props.items()}
@@ -129,7 +137,7 @@ def raw_event(body: Body) -> RawEvent:
         domains=fields.domains(domain),
         url=fields.url(url),
         name=name,
-        referrer=fields.referrer(body.referrer or body.r),
+        referrer="" if referrer is None else fields.referrer(referrer),
         props=props,
         revenue=revenue,
         currency=currency,
@@ -141,20 +149,12 @@ def raw_event(body: Body) -> RawEvent:
         id=None if body.id is None else fields.event_id(body.id),
         ts=None if body.ts is None else fields.timestamp(body.ts),
         vid=None if body.vid is None else fields.visitor_id(body.vid),
-        title=fields.title(body.title or body.t),
-        language=fields.language(body.language or body.l),
-        screen=fields.screen(body.screen or body.s),
+        title="" if title is None else fields.title(title),
+        language="" if language is None else fields.language(language),
+        screen="" if screen is None else fields.screen(screen),
         address=body.ip,
         user_agent=None if body.user_agent is None else fields.user_agent(body.user_agent),
     )
-
-
-def _props(body: Body) -> dict[str, str]:
-    # `meta` is what the older trackers call it, and a JSON object in a text.
-    for members in (body.props, body.p, body.meta, body.m):
-        if members is not None:
-            return fields.props(members)
-    return {}
 
 
 def _scroll_depth(value: object) -> int | None:
