@@ -160,7 +160,7 @@ def _canonical(text: str) -> str | None:
     return None if parsed is None else str(parsed)
 
 
-@bounded_cache(4096, longest=64)
+@bounded_cache(1024, longest=64)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(text)
