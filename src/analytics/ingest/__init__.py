@@ -1,1 +1,1 @@
-"""A request becomes a Hit, and its sender's address is forgotten."""
+"""Receives events: decodes them, enriches them, and appends them to the log without addresses."""

@@ -24,20 +24,20 @@ class AccessLog:
     the same file again makes the same event ids, and adds nothing.
     """
 
-    def __init__(self, acceptance: Enricher, site: Site, trust: TrustedProxies) -> None:
-        self._acceptance = acceptance
+    def __init__(self, enricher: Enricher, site: Site, trust: TrustedProxies) -> None:
+        self._enricher = enricher
         self._trust = trust
         self._site = site
         self._copies = Copies()
-        # Who may import may write what happened long ago.
+        # Whoever may import may write events of any age.
         self._key = Key(id="import", scopes=(Scope.EVENTS_WRITE,), site=site.domain, created_at=0)
 
     async def read(self, line: bytes) -> LogRecord:
-        """The record of *line*. Raises `Malformed` when it can't be read."""
+        """Return the record of *line*. Raises `Malformed` when it cannot be parsed."""
         parsed = access_log.parse(line)
         reason = access_log.refusal(parsed, self._site.domain)
         if reason is not None:
-            return Drop(site=self._site.domain, received_at=self._acceptance.clock(), reason=reason)
+            return Drop(site=self._site.domain, received_at=self._enricher.clock(), reason=reason)
         sent = RawEvent(
             domains=(self._site.domain,),
             url=access_log.url(parsed, self._site.domain),
@@ -48,23 +48,24 @@ class AccessLog:
         )
         address = _address(self._trust.visitor(parsed.senders))
         client = Client(address, parsed.user_agent, "", opted_out=False, authorization="")
-        (record,) = await self._acceptance.accept_any_day(sent, client, self._key)
+        (record,) = await self._enricher.accept_any_day(sent, client, self._key)
         return record
 
 
 def _address(text: str) -> str:
-    """*text*, or when it is a host's name an address of its own, which nobody can have.
+    """Return the address in *text*, or for a host name an address that stands for it.
 
-    100::/64 is for discarding (RFC 6666): such visitors stay apart, and their place unknown.
+    It lies in 100::/64, the discard prefix of RFC 6666, which no visitor can have: each host name
+    remains a visitor of its own, without a location.
     """
     return parse_address(text) or str(IPv6Address((0x0100 << 112) | hash64(text)))
 
 
 class Copies:
-    """Counts lines that read alike, as long as they are not too many lines apart.
+    """Counts equal lines, unless too many lines lie between them.
 
-    The oldest half is forgotten when it is full: so the answer depends on the lines before
-    alone, and a file that has grown gives the same ones again.
+    When it is full, the older half is discarded. The result depends only on the earlier lines, so
+    importing a file again after it has grown gives the same numbers.
     """
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
@@ -73,7 +74,7 @@ class Copies:
         self._old: dict[bytes, int] = {}
 
     def ordinal(self, line: bytes) -> int:
-        """How many lines before it read like *line*."""
+        """Return how many earlier lines are equal to *line*."""
         if len(self._young) >= self._half:
             self._young, self._old = {}, self._young
         digest = blake2b(line, digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Reading a request's body, and answering, in bare ASGI: the hot path has no room for more."""
+"""Reading a request's body, and answering, in bare ASGI: without a framework, for the hot path."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, TooLarge
 
 Header = tuple[bytes, bytes]
 
-# Any page may send to us, without cookies: that is what a tracker does. Nor does it matter what a
-# page does to isolate itself: what we answer is for every origin.
+# Any page may send events, without cookies, and read the answer, also when it isolates itself by
+# Cross-Origin-Embedder-Policy: nothing in an answer is private.
 CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
     (b"cross-origin-resource-policy", b"cross-origin"),
@@ -38,11 +38,11 @@ JSON_HEADERS: Final[tuple[Header, ...]] = ((b"content-type", b"application/json"
 
 
 async def body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises `TooLarge` as soon as it passes *limit* bytes, `Invalid` when the
-    sender goes away before its end: half a body is none.
+    """Return the whole body.
 
-    After `TooLarge` the server reads on, and forgets what it reads: to close the connection under
-    a sender that still sends would take the answer away from it.
+    Raises `TooLarge` as soon as it exceeds *limit* bytes, `Invalid` when the client disconnects
+    before its end. After `TooLarge` the server reads the rest and discards it, because a client
+    whose connection is closed while it sends would not see the answer.
     """
     data = b""
     while True:
@@ -80,7 +80,7 @@ async def json(send: Send, status: int, content: object, headers: Iterable[Heade
 
 
 async def preflight(scope: Scope, send: Send) -> None:
-    """Answer the question of a browser whether it may send: it may, with whatever headers.
+    """Answer a CORS preflight request: any origin may send, with any headers.
 
     Monitoring adds its own (`traceparent`, `sentry-trace`) to every request of a page.
     """
@@ -94,17 +94,17 @@ async def preflight(scope: Scope, send: Send) -> None:
 
 
 def wrong_method(method: str) -> MethodNotAllowed:
-    """What to say of a request that comes by another method than *method*."""
+    """Return the error for a request with another method than *method*."""
     return MethodNotAllowed(f"this address answers {method} only", allow=method)
 
 
 def too_large(limit: int) -> str:
-    """What to say of a body that is over *limit* bytes."""
+    """Return the message for a body of more than *limit* bytes."""
     return f"the body is larger than {limit} bytes; send fewer events in one request"
 
 
 def refusal(scope: Scope, error: AnalyticsError) -> tuple[list[Header], bytes]:
-    """The headers and the body that tell of *error*."""
+    """Return the headers and the body that describe *error*."""
     headers = [*JSON_HEADERS]
     headers += ((name.encode(), value.encode()) for name, value in problem.headers(error))
     return headers, problem.encode(error, request_id.of(scope).decode())

@@ -1,4 +1,4 @@
-"""Why a user agent is a machine's: it says so, it is on a list, or it is no browser at all.
+"""Decides whether a user agent is a bot: it says so, it is on a list, or it is not a browser.
 
 A word decides only where a program writes its own name. The name of a phone is its maker's (there
 are a "CUBOT NOTE 20" and an "M BOT 551"), so what an agent says of a device is cut out first.
@@ -18,7 +18,7 @@ _AUTOMATED: Final = re.compile(
     r"headless|phantomjs|slimerjs|puppeteer|playwright|selenium|webdriver|cypress|testcafe"
     r"|nightmare|zombie\.js|jsdom|htmlunit|powershell|(?<![a-z])http[-_ ]?client|catchpoint"
     r"|dejaclick|gomezagent|synthetics?\b|health[-_ ]?check|^\W*$"
-    # Whatever runs on a server and is no browser.
+    # Programs on Linux that are not browsers.
     r"|^(?!mozilla|opera)(?!.*(?:android|tizen|web0s|tv\b|mobi|x11)).*\blinux\b",
     re.IGNORECASE,
 )
@@ -46,15 +46,15 @@ _ORDINARY: Final = re.compile(
     r"|x86_64|aarch64|armv7l|i686|rv:[\d.]+|Trident/[\d.]+"
     r"|iP(?:hone|ad|od touch); CPU (?:iPhone )?OS [\d_]+ like Mac OS X"
 )
-"""What agents of browsers are made of."""
+"""The parts of ordinary browsers' user agents."""
 _ADDRESS: Final = re.compile(
     r"(?:https?:/|\bwww\.)(?!/?/?(?:www\.)?(?:bsalsa|avantbrowser|qtweb|orcabrowser|kangaroo)\b)"
     r"|[\w.+-](?:@|\[at\])[\w-]+\.[a-z]{2}",
     re.IGNORECASE,
 )
-"""Machines tell whom to ask; of browsers, only a few old ones give an address."""
+"""A contact address: bots give one, and of browsers only a few old ones."""
 _APPENDED: Final = re.compile(r"\).*\(compatible[;,] ?(?!MSIE|Trident)[a-z]", re.IGNORECASE)
-"""A name beside that of a browser."""
+"""A program's name after that of a browser."""
 _NAMED: Final = re.compile(
     r"(?<!ange)bots?(?![a-z])|[-_/ ;]bot|crawl|spider|slurp|lighthouse|hotjar|-optimizer"
     r"|googleother|(?:bing|google web )preview|\bptst/",
@@ -74,7 +74,7 @@ _PURPOSE: Final = re.compile(
     r"feed|fetch|monitor|preview|scan|check|rss|search|link|seo\b|index|archiv|compatible",
     re.IGNORECASE,
 )
-"""What a program that is no browser is for, when it says so."""
+"""The stated purpose of a program that is not a browser."""
 _FEEDS: Final = re.compile(r"(?!Mozilla|Opera).*(?:feed|\brss|podcast)", re.IGNORECASE)
 _SYSTEM: Final = re.compile(
     r"midp|cldc|maui|j2me|playstation|nintendo|xbox|x11|macintosh|mac_|win(?:dows|16|32|64|ce|nt)"
@@ -99,7 +99,7 @@ _CHUNK: Final = 25
 
 
 def why(user_agent: str, *, spider: bool, system: bool) -> str | None:
-    """`crawler`, `tool` or `no-user-agent` for a machine; None for a person's browser.
+    """Return `crawler`, `tool` or `no-user-agent` for a bot; None for a person's browser.
 
     *spider* is what uap-core says of `without_devices(user_agent)`, *system* whether it knows the
     operating system or the device's maker. Slow: the caller caches it.

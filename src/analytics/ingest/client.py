@@ -1,4 +1,4 @@
-"""Who sends: the address that we believe, and the headers that matter to an event."""
+"""The sender of a request: its address behind trusted proxies, and the headers of an event."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ADDED_BY_PROXIES: Final = (
     "cf-connecting-ip",
     "true-client-ip",
 )
-"""Headers by which a proxy says that somebody else asks, besides the one that is believed."""
+"""Headers that proxies add, besides X-Forwarded-For. Nothing in them is trusted."""
 _OF_PROXIES: Final = frozenset({b"x-forwarded-for", *(each.encode() for each in ADDED_BY_PROXIES)})
 
 _INTERNAL: Final = tuple(
@@ -38,7 +38,7 @@ _INTERNAL: Final = tuple(
          "172.16.0.0/12", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"),
     )
 )  # fmt: skip
-"""Networks that have no place of their own on the Internet: of machines behind a border."""
+"""Networks whose addresses are not public: private, shared, loopback and link-local ones."""
 
 
 class Client(NamedTuple):
@@ -47,21 +47,21 @@ class Client(NamedTuple):
     address: str
     user_agent: str
     language: str
-    """The first of Accept-Language; "" when that is none."""
+    """The first language of Accept-Language; "" when there is none."""
     opted_out: bool
     """Whether DNT or Sec-GPC is set."""
     authorization: str
     direct: bool = True
-    """Whether no header speaks of anybody else in front of the peer: it speaks for itself."""
+    """Whether no header shows a proxy between the visitor and this server."""
 
     @property
     def here(self) -> bool:
-        """Whether a program of this machine asks for itself. No header can say so."""
+        """Return whether the sender is a program on this machine. No header can fake that."""
         return self.direct and local(self.address)
 
 
 class TrustedProxies:
-    """Which peers may say, by X-Forwarded-For, for whom they speak."""
+    """The proxies whose X-Forwarded-For header is trusted."""
 
     def __init__(self, proxies: Iterable[str]) -> None:
         try:
@@ -71,7 +71,7 @@ class TrustedProxies:
         self._trusted = bounded_cache(4096, longest=64)(self._is_trusted)
 
     def client(self, scope: Scope) -> Client:
-        """Read the sender off an ASGI *scope*."""
+        """Return the sender of the request *scope*."""
         forwarded = user_agent = spoken = authorization = ""
         opted_out, direct = False, True
         for name, value in scope["headers"]:
@@ -95,22 +95,22 @@ class TrustedProxies:
         return Client(address, user_agent, spoken, opted_out, authorization, direct)
 
     def contains(self, peer: str) -> bool:
-        """Whether X-Forwarded-For is believed when it comes from *peer*."""
+        """Return whether X-Forwarded-For is trusted when it comes from *peer*."""
         return self._trusted(peer)
 
     def visitor(self, senders: Sequence[str]) -> str:
-        """Of the addresses that a log names for one request, the visitor's: the first that is
-        neither internal nor a trusted proxy's, else the first.
+        """Return the visitor's address among the *senders* of one line of an access log.
 
-        Not the nearest, as with a request of now: who wrote the log believed all of them.
+        It is the first that is neither internal nor a trusted proxy's, else the first. It is not
+        the nearest, as in a live request, because the server that wrote the log trusted them all.
         """
         outside = (text for text in senders if not is_internal(text) and not self._trusted(text))
         return next(outside, senders[0])
 
     def _forwarded(self, chain: str, peer: str) -> str:
-        """The nearest address in *chain*, from the right, that is no trusted proxy's.
+        """Return the rightmost address in *chain* that is not a trusted proxy's; else *peer*.
 
-        Whatever stands left of what is not an address was written by nobody known.
+        Anything left of an entry that is not an address could have been made up by the client.
         """
         nearest = peer
         for text in chain.rsplit(",", bounds.HOPS)[: -bounds.HOPS - 1 : -1]:
@@ -128,7 +128,7 @@ class TrustedProxies:
 
 
 def peer_address(scope: Scope) -> str:
-    """Return the address of who is connected, whatever the headers say."""
+    """Return the address at the other end of the connection, whatever the headers say."""
     peer = scope.get("client")
     # A unix socket has no peer address; whoever may open it is on this machine.
     address = peer[0] if peer and peer[0] else "127.0.0.1"
@@ -137,7 +137,7 @@ def peer_address(scope: Scope) -> str:
 
 
 def is_forwarded(scope: Scope) -> bool:
-    """Return whether a proxy says that it hands on this request for somebody else."""
+    """Return whether a header shows that a proxy forwarded this request."""
     return any(name in _OF_PROXIES for name, _ in scope["headers"])
 
 
@@ -170,7 +170,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_internal(address: str) -> bool:
-    """Return whether *address* is of a machine behind a border: it has no place of its own."""
+    """Return whether *address* is not public, and so has no location."""
     parsed = _parsed(address)
     return parsed is not None and any(parsed in network for network in _INTERNAL)
 

@@ -1,7 +1,7 @@
-"""The content coding of a body: gzip and zlib's deflate are undone, within a bound.
+"""Decompresses a request's body: gzip and deflate (zlib), up to a limit.
 
-The bytes decide, because clients and proxies mislabel: JSON begins with no byte with which these
-codings begin. What names a coding and does not begin so is refused, never read as text.
+The first bytes decide, because clients and proxies mislabel: JSON never begins as these codings
+do. A body that names a coding and does not begin like one is refused, not read as text.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _EITHER: Final = 47
 
 
 def plain(scope: Scope, body: bytes, limit: int) -> bytes:
-    """Return *body* without its coding.
+    """Return *body* without its content coding.
 
-    Raises `TooLarge` when that has more than *limit* bytes, `UnsupportedCoding` for any other
+    Raises `TooLarge` when the result has more than *limit* bytes, `UnsupportedCoding` for any other
     coding, `Malformed` for a damaged body.
     """
     if not body or body[0] in _JSON:

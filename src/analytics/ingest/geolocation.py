@@ -44,11 +44,11 @@ class Places(Protocol):
     """Finds the place of an address."""
 
     def of(self, address: str) -> Place:
-        """The place of an IPv4 or IPv6 address; `NOWHERE` for what is unknown or private."""
+        """Return the location of an IP address; `NOWHERE` when it is unknown or private."""
 
 
 class PlaceTable(NamedTuple):
-    """A file of places that can be read."""
+    """An open location database."""
 
     path: Path
     made: date
@@ -59,7 +59,7 @@ class PlaceTable(NamedTuple):
 
 
 class CountryPlaces:
-    """The countries that come with the package: always there, and often right."""
+    """The table of countries that comes with the package: always available, less precise."""
 
     def __init__(self) -> None:
         self._reader = opened(BUILT_IN)
@@ -79,7 +79,7 @@ class CountryPlaces:
 
 
 class DatabasePlaces:
-    """A file in MaxMind's format, opened anew when another one has its name.
+    """A file in MaxMind's format, reopened when it has been replaced.
 
     While it can't be read, every address is `NOWHERE`: no event is worth less than its place.
     """
@@ -108,7 +108,7 @@ class DatabasePlaces:
             self._refresh()
             place = self._found(address)
         except (Misconfigured, OSError, maxminddb.InvalidDatabaseError) as exc:
-            # Perhaps a better one lies there when we look again.
+            # A valid file may have replaced it by the next check.
             self._reader = None
             call.failed(str(exc))
             return NOWHERE
@@ -128,7 +128,7 @@ class DatabasePlaces:
         except Misconfigured:
             if self._reader is None:
                 raise
-            return  # perhaps it is only half there; what we have is better than nothing
+            return  # it may be half written; keep the open one
         self._identity = identity
         self._found.cache_clear()
 
@@ -143,7 +143,7 @@ class DatabasePlaces:
 
 
 def opened(path: Path) -> maxminddb.Reader:
-    """The database at *path*. Raises `Misconfigured`."""
+    """Open the database at *path*. Raises `Misconfigured`."""
     try:
         return maxminddb.open_database(path)
     except (OSError, maxminddb.InvalidDatabaseError) as exc:
@@ -212,10 +212,10 @@ def _text(record: object, *path: str | int) -> str:
 
 
 def guard() -> Breaker:
-    """The breaker of a database of places."""
+    """Return the circuit breaker of a location database."""
     return Breaker("geo", "Events are kept, with no country, region or city.")
 
 
 def open_places(database: Path | None, breaker: Breaker | None = None) -> Places:
-    """The places of *database*, watched by *breaker*; or the built-in countries."""
+    """Return the locations of *database*, behind *breaker*; without one, the built-in countries."""
     return DatabasePlaces(database, breaker or guard()) if database else CountryPlaces()

@@ -1,4 +1,4 @@
-"""Which hostnames are a site's own: a hit of any other is somebody else's page, or made up."""
+"""Decides which hostnames belong to a site; a hit of any other is foreign, or made up."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ and those that people use for their own networks."""
 
 @bounded_cache(4096)
 def is_local(hostname: str) -> bool:
-    """Return whether *hostname* exists on no public network, and so is nobody else's.
+    """Return whether *hostname* is private: on no public network, so not another site's.
 
-    A page is tried out on such a one; it is sent only where a tag asks for that.
+    Pages under development have such names; the tracker sends them only if the tag asks for it.
     """
     if "." not in hostname and ":" not in hostname:
         return True  # `localhost`, `(none)`, a name of an intranet

@@ -1,4 +1,4 @@
-"""A language, as browsers name it: what stands there and names none is left out."""
+"""The language of a browser, as a BCP 47 tag."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from analytics.bounded_cache import bounded_cache
 from analytics.ingest.text import clean
 
 _LIMIT: Final = 35
-# BCP 47: no language has a longer name. So the locales "C" and "POSIX", which browsers under them
-# call their language, are none; nor is the "*" of whoever takes any.
+# BCP 47: a language has two or three letters. The locales "C" and "POSIX", which browsers report
+# as their language, and the wildcard "*" are therefore left out.
 _TAG: Final = re.compile(r"(?!und\b)[a-z]{2,3}(?:[-_].*)?")
 
 

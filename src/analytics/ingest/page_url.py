@@ -1,4 +1,4 @@
-"""A page's address, taken apart: hostname, path, campaign tags, and the referrer beside it.
+"""Parses a page's URL into hostname, path and campaign tags, and cleans its referrer.
 
 Paths are kept as sent, percent-encoding and case included; only hosts are normalised, by the
 rules that browsers follow (WHATWG).
@@ -39,7 +39,7 @@ _FRAGMENT_QUERY: Final = re.compile(r"^(!?/?)(?=[^=&;#?/]+=)|\?|[&;#](?=[^=&;#?/
 _WEB: Final = frozenset({"http", "https"})
 _FILE: Final = "file"
 _ANDROID: Final = ("/android_asset/", "/android_res/")
-"""Where the files of an Android app lie, on every device."""
+"""The folder of an Android app's files, the same on every device."""
 _APPS: Final = frozenset({"android-app", "ios-app"})
 _CLICK_IDS: Final = (
     "gclid",
@@ -56,7 +56,7 @@ _CLICK_IDS: Final = (
 
 
 class PageUrl(NamedTuple):
-    """The parts of a page's URL that we keep."""
+    """The parts of a page's URL that are stored."""
 
     hostname: str
     path: str
@@ -72,7 +72,7 @@ class PageUrl(NamedTuple):
 
 @bounded_cache(8192)
 def parse(url: str, *, hash_mode: bool = False) -> PageUrl:
-    """Take *url* apart. Raises `Malformed` naming `url` when it is no page's address."""
+    """Parse *url*. Raises `Malformed` for the field `url` when it is not a page's address."""
     match = _URL.fullmatch(_bare(url))
     if match is None or not match[0]:
         raise Malformed("url", "it is empty; send the page's full address")
@@ -92,10 +92,10 @@ def parse(url: str, *, hash_mode: bool = False) -> PageUrl:
         )
     hostname = _NO_HOST
     if authority:
-        found = _host(scheme.lower() if scheme else "https", authority)
-        if found is None:
+        host = _host(scheme.lower() if scheme else "https", authority)
+        if host is None:
             raise Malformed("url", f"{clean(authority, 80)!r} is not a valid host")
-        hostname = found
+        hostname = host
     if not path.startswith("/"):
         path = "/" + path
     if is_file and not path.startswith(_ANDROID):
@@ -144,7 +144,7 @@ def referrer(sent: str, hostname: str, domain: str) -> str:
 
 
 def host_and_port(url: str) -> str:
-    """The host of *url* in lower case, with its port unless that is a usual one; "" without one."""
+    """Return the host of *url* in lower case, and a port that is not the default; "" if none."""
     match = _URL.fullmatch(_bare(url))
     if match is None or not match[2]:
         return ""
@@ -152,7 +152,7 @@ def host_and_port(url: str) -> str:
 
 
 def _routed(fragment: str) -> tuple[str, str]:
-    """The path and the query of *fragment*: what holds for those of an address holds for them."""
+    """Return the path and the query in *fragment*, which are cleaned like those of a URL."""
     begin = _FRAGMENT_QUERY.search(fragment)
     if begin is None:
         return fragment, ""
@@ -173,7 +173,7 @@ def _host(scheme: str, authority: str) -> str | None:
 
 @bounded_cache(4096, longest=255)
 def _hostname(authority: str) -> str | None:
-    """The normalised host of *authority*; None if it is none.
+    """Return the normalised host of *authority*; None when it is not a host.
 
     Without its port, `www.` and the dot of a fully qualified name, which names the same host.
     """
@@ -186,13 +186,13 @@ def _hostname(authority: str) -> str | None:
 
 
 def fields(query: str) -> list[tuple[str, str]]:
-    """The fields of a query string, as many as are read."""
+    """Return the fields of a query string, up to the limit."""
     read = "&".join(query.split("&", bounds.QUERY_FIELDS)[: bounds.QUERY_FIELDS])
     return parse_qsl(read, errors="replace")
 
 
 def _tags(query: str) -> dict[str, str]:
-    """The query's first non-empty value of each lower-cased name."""
+    """Return the first non-empty value of each name, in lower case, of a query string."""
     tags: dict[str, str] = {}
     for name, value in fields(query):
         if value:

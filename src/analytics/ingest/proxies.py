@@ -1,7 +1,7 @@
-"""Proxies in front of this server that the settings do not name, and what gives them away.
+"""Detects a proxy in front of this server that the settings do not name.
 
-Behind such a proxy all visitors look like one, who sits at this machine: one visitor without a
-cookie, one rate limit, one place, and addresses that shields cannot see.
+Behind such a proxy all visitors have its address: they count as one visitor without a cookie,
+share one rate limit and one location, and shields cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from analytics.ingest.hostnames import PRIVATE_ENDINGS
 log = structlog.get_logger()
 
 _PRIVATE_ENDINGS: Final = PRIVATE_ENDINGS | {"test"}
-"""Here a name of a test is nobody's: it warns of nothing."""
+"""`.test` is reserved for tests (RFC 6761), so it is no sign of a proxy."""
 
 NOT_NAMED: Final = (
     "X-Forwarded-For comes from a proxy that this server does not believe, so all of its visitors"
@@ -33,7 +33,7 @@ _NOT_PASSED_ON: Final = (
 
 
 class UnknownProxies:
-    """Tells the operator, once for each sign, that a proxy is not set up."""
+    """Warns the operator, once for each sign, that a proxy is not configured."""
 
     def __init__(self, trust: TrustedProxies) -> None:
         self._trust = trust
@@ -41,11 +41,11 @@ class UnknownProxies:
 
     @property
     def seen(self) -> tuple[str, ...]:
-        """What was told so far."""
+        """Return the warnings so far."""
         return tuple(self._seen)
 
     def notice(self, scope: Scope) -> None:
-        """Look at one request."""
+        """Check one request, and log a warning for a new sign."""
         advice = unknown_proxy(scope, self._trust)
         if advice is not None and advice not in self._seen:
             self._seen[advice] = None
@@ -93,7 +93,7 @@ def _netloc(address: str) -> str:
 
 
 def _host_of(netloc: str) -> str:
-    """The host of `host:port` or `[address]:port`, in lower case."""
+    """Return the host of `host:port` or `[address]:port`, in lower case."""
     if netloc.startswith("["):
         return netloc[1:].partition("]")[0].lower()
     return netloc.partition(":")[0].lower()

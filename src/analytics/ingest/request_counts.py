@@ -1,4 +1,4 @@
-"""How many requests ingest took and refused, for the metrics page."""
+"""Counts of accepted events and refused requests, for the metrics page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from analytics.errors import AnalyticsError
 
 
 class RequestCounts:
-    """Plain numbers, raised on the event loop only."""
+    """Plain counters, incremented on the event loop only. `refusals` has an error code as key."""
 
     def __init__(self) -> None:
         self.accepted = 0

@@ -1,4 +1,4 @@
-"""How much revenue one event may say before it is taken for made up."""
+"""The largest revenue that one event may report before it is taken for made up."""
 
 from __future__ import annotations
 

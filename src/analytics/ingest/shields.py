@@ -1,4 +1,4 @@
-"""Which hits a site refuses, and by which rule."""
+"""Applies a site's shields: rules that exclude hits by address, country, hostname or path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Rules", "Wildcard", "rules"]
 
 
 class Rules:
-    """A site's `Shields`, made ready to be asked for every hit."""
+    """A site's `Shields`, parsed once for all hits."""
 
     def __init__(self, shields: Shields) -> None:
         self._networks = tuple(_network(text) for text in shields.addresses)
@@ -23,7 +23,7 @@ class Rules:
         self._hostnames = shields.hostnames
 
     def refuses(self, *, address: str, country: str, hostname: str, path: str) -> DropReason | None:
-        """The first rule that refuses such a hit; None when all admit it."""
+        """Return the reason of the first rule that excludes such a hit; None when none does."""
         if self._networks and any(ip_address(address) in net for net in self._networks):
             return DropReason.SHIELD_IP
         if country in self._countries:
@@ -37,7 +37,7 @@ class Rules:
 
 @lru_cache(maxsize=4096)
 def rules(shields: Shields) -> Rules:
-    """The rules of *shields*. Raises `Malformed` naming a wrong one."""
+    """Return the parsed rules of *shields*. Raises `Malformed`, which names the wrong rule."""
     return Rules(shields)
 
 

@@ -1,4 +1,4 @@
-"""Hosts that are known to send made-up referrers: a list of our own, and a file of the owner's."""
+"""Known spam referrers: the built-in list, and a file of the operator's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analytics.errors import Misconfigured
 
 
 class SpamReferrers:
-    """The hosts; each stands for its subdomains too."""
+    """A set of hosts; each includes its subdomains."""
 
     def __init__(self, further: Path | None = None) -> None:
         built_in = files("analytics.ingest").joinpath("data", "spam_referrers.txt")
@@ -26,11 +26,11 @@ class SpamReferrers:
                 ) from exc
         self._hosts = hosts
         self.has = bounded_cache(4096)(self._has)
-        """Whether a host, in lower case, is one of them or below one."""
+        """Return whether a host, in lower case, or a parent domain of it is in the set."""
 
     @property
     def known(self) -> int:
-        """Return how many hosts are known."""
+        """Return the number of hosts."""
         return len(self._hosts)
 
     def _has(self, host: str) -> bool:

@@ -1,5 +1,8 @@
-"""JSON whose texts hold half a surrogate pair, as `JSON.stringify` writes a text that was cut
-inside an emoji. It is JSON (RFC 8259, 8.2), but msgspec refuses it, for it is not Unicode."""
+"""Decodes JSON whose strings contain half a surrogate pair.
+
+`JSON.stringify` writes that for a string that was cut inside an emoji. It is valid JSON (RFC 8259,
+section 8.2), but msgspec refuses it because it is not valid Unicode.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ T = TypeVar("T")
 _ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
 )
-"""An escape; of two that are a pair of surrogates, both."""
+"""One escape, or both of a surrogate pair."""
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]..", re.DOTALL)
 
 

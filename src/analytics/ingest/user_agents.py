@@ -1,4 +1,4 @@
-"""A user agent: the browser, the system and the kind of device, by the names of uap-core."""
+"""Parses a user agent: browser, operating system and kind of device, named as in uap-core."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DESKTOP: Final = frozenset(
 
 
 class ParsedAgent(NamedTuple):
-    """What a User-Agent header says."""
+    """The parts of a User-Agent header; "" for each that is unknown."""
 
     device: str
     browser: str
@@ -42,9 +42,9 @@ class ParsedAgent(NamedTuple):
     os: str
     os_version: str
     bot: str | None
-    """Why we hold it for a machine; None for a person's browser."""
+    """Why it counts as a bot; None for a person's browser."""
     shows_mail: bool = False
-    """Whether it loads the pictures of a mail for the person who reads it."""
+    """Whether it loads the pictures of an email for its reader."""
 
 
 @lru_cache(maxsize=1)
@@ -54,14 +54,14 @@ def _parser() -> Parser:
 
 
 def warm() -> None:
-    """Build the matchers and tables now, so that the first hit needs not wait for them."""
+    """Build the matchers and tables now, so that the first hit does not wait for them."""
     suffix.registered("example.com")
     parse("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 
 
 @bounded_cache(10_000)
 def parse(user_agent: str) -> ParsedAgent:
-    """Understand *user_agent*; what it does not say is ""."""
+    """Parse *user_agent*."""
     text = clean(user_agent, bounds.AGENT_CHARS)
     result = _parser().parse(text)
     device = result.device
@@ -72,7 +72,7 @@ def parse(user_agent: str) -> ParsedAgent:
     made = device is not None and device.brand not in (None, "Spider", "Generic")
     bot = bots.why(text, spider=spider, system=result.os is not None or made)
     shows_mail = bots.shows_mail(text)
-    # What a proxy says of a system is nobody's.
+    # The operating system of a mail proxy is not the reader's.
     proxy = shows_mail and bot is not None
     system = NamedSoftware("") if proxy else _system(text, result.os)
     browser = _browser(text, result.user_agent, system.family)

@@ -1,4 +1,4 @@
-"""`GET /api/whoami`: what we see of the one who asks, to check the proxies in front of us."""
+"""`GET /api/whoami`: shows how the server sees the caller, to check a proxy's configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analytics.ingest.geolocation import Places
 from analytics.ingest.proxies import unknown_proxy
 
 ByOwner = Callable[[Scope], Awaitable[bool]]
-"""Return whether an owner of the server is logged in and asks."""
+"""Returns whether the request comes from a logged-in owner of the server."""
 
 
 _HEADERS: Final = (
@@ -27,15 +27,15 @@ _HEADERS: Final = (
 
 
 async def by_nobody(_: Scope) -> bool:
-    """Return that no owner asks: nobody can log in here."""
+    """Return False: this server has no logins."""
     return False
 
 
 class WhoamiEndpoint:
     """The ASGI application behind `/api/whoami`.
 
-    It is for a person's eyes: pages of other origins cannot read it, and how the network behind
-    the border looks is for the owner alone.
+    It is for people: pages of other origins cannot read it, and only a logged-in owner sees the
+    addresses of the proxies.
     """
 
     method: Final = "GET"
@@ -49,23 +49,23 @@ class WhoamiEndpoint:
         self._by_owner = by_owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Say which address we see, by whom it came, and what we make of it."""
+        """Answer with the caller's address, its location, and its parsed user agent."""
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(scope, send, http.wrong_method("GET, HEAD"))
         client = self._trust.client(scope)
-        looks = user_agents.parse(client.user_agent)
-        place = self._places.of(client.address)
+        agent = user_agents.parse(client.user_agent)
+        location = self._places.of(client.address)
         reply: dict[str, object] = {
             "message": f"{client.address} is the address I see",
             "address": client.address,
             "warning": unknown_proxy(scope, self._trust),
-            "country": place.country or None,
-            "region": place.region or None,
-            "city": place.city or None,
-            "browser": looks.browser or None,
-            "os": looks.os or None,
-            "device": looks.device,
-            "bot": looks.bot,
+            "country": location.country or None,
+            "region": location.region or None,
+            "city": location.city or None,
+            "browser": agent.browser or None,
+            "os": agent.os or None,
+            "device": agent.device,
+            "bot": agent.bot,
         }
         if await self._by_owner(scope):
             peer = scope.get("client")

@@ -1,4 +1,4 @@
-"""The ledger: what became of every hit, counted by site and hour so that nothing is lost unseen."""
+"""The ledger: the outcomes of all hits, counted by site and hour so that no loss goes unnoticed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from analytics.pipeline.erasure import Ordered
 
 HOUR_MS: Final = 3_600_000
 ERASURE: Final = "erasure"
-"""As what an order to erase is counted, with the records of no site: it is no hit, and every
-record of the log is counted."""
+"""The reason that an erasure request is counted under, without a site. It is not a hit, but the
+ledger counts every record of the log."""
 
 
 _FOREIGN: Final = f"{DropReason.FOREIGN_HOST.value}:"
-"""What the ledger counts a foreign host's hits as begins so; its name follows."""
+"""The prefix of the reason for a foreign host; its name follows."""
 
 
 def ledger_reason(drop: Drop) -> str:
-    """Return as what *drop* is counted: its reason, with the name of a foreign host."""
+    """Return the reason that the ledger counts *drop* under, with the name of a foreign host."""
     return f"{_FOREIGN}{drop.hostname}" if drop.hostname else drop.reason.value
 
 
@@ -40,7 +40,7 @@ class LedgerKey(NamedTuple):
 
 
 class LedgerLine(NamedTuple):
-    """What became of the hits of one `LedgerKey`.
+    """The outcomes of the hits of one `LedgerKey`.
 
     received = stored + duplicate + sum(dropped) + dead; `erased` counts stored rows that
     retention or an erasure deleted afterwards.
@@ -55,7 +55,7 @@ class LedgerLine(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that could not be understood, kept as it was."""
+    """A record that could not be decoded, as it was."""
 
     offset: int
     received_at: int
@@ -70,7 +70,7 @@ class Tally:
         self._lines: dict[tuple[str, int], _Counts] = {}
 
     def of(self, site: str, received_at: int) -> _Counts:
-        """The counts to add to for a hit of *site*."""
+        """Return the counters for a hit of *site* received at that time."""
         key = (site, received_at - received_at % HOUR_MS)
         counts = self._lines.get(key)
         if counts is None:
@@ -78,7 +78,7 @@ class Tally:
         return counts
 
     def lines(self) -> dict[LedgerKey, LedgerLine]:
-        """What was counted."""
+        """Return the lines of the ledger."""
         return {
             LedgerKey(*key): LedgerLine(
                 received=line.stored + line.duplicate + sum(line.dropped.values()) + line.dead,
@@ -105,7 +105,7 @@ class _Counts:
 
 
 def count_dead(letters: Iterable[DeadLetter]) -> dict[LedgerKey, LedgerLine]:
-    """The ledger of records that could not be read; their site, unknown, is ""."""
+    """Return the ledger of undecodable records; their site is unknown, so it is ""."""
     tally = Tally()
     for letter in letters:
         tally.of("", letter.received_at).dead += 1
@@ -115,7 +115,7 @@ def count_dead(letters: Iterable[DeadLetter]) -> dict[LedgerKey, LedgerLine]:
 def add(
     one: Mapping[LedgerKey, LedgerLine], other: Mapping[LedgerKey, LedgerLine]
 ) -> dict[LedgerKey, LedgerLine]:
-    """Both ledgers in one."""
+    """Return the sum of both ledgers."""
     total = dict(one)
     for key, line in other.items():
         total[key] = _sum(total[key], line) if key in total else line
@@ -135,13 +135,13 @@ def _sum(one: LedgerLine, other: LedgerLine) -> LedgerLine:
 
 
 class WriteBatch(NamedTuple):
-    """What one step of the projector hands over, all or nothing."""
+    """What one step of the projector writes, in one transaction."""
 
     rows: Sequence[Row]
     ledger: Mapping[LedgerKey, LedgerLine]
     dead: Sequence[DeadLetter]
     partition: int
     next_offset: int
-    """Where the log will be read next."""
+    """The offset of the first record that was not processed."""
     erasures: Sequence[Ordered] = ()
-    """What is to be erased, of these rows too."""
+    """Erasures to apply, to these rows too."""

@@ -1,4 +1,4 @@
-"""What a sender waits for while there is more than one way to make its records durable."""
+"""The outcome of an append that may succeed in more than one way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analytics.stream.base import Appending, Position
 
 
 class Ack:
-    """What a sender waits for; it fails when its last chance has."""
+    """The outcome of an append that the log or the spool may satisfy. It fails when all have."""
 
     __slots__ = ("appending", "chances")
 
@@ -18,13 +18,13 @@ class Ack:
         self.chances = 1
 
     def succeeded(self, positions: Sequence[Position]) -> None:
-        """It is durable, for the first time or once more."""
+        """Record that one way succeeded; only the first success counts."""
         if not self.appending.ended:
             self.appending.positions = positions
             self.appending.end()
 
     def failed(self, error: LogUnavailable) -> None:
-        """One of its chances is gone."""
+        """Record that one way failed. After the last, the append fails with *error*."""
         self.chances -= 1
         if self.chances == 0 and not self.appending.ended:
             self.appending.end(error)

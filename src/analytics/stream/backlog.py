@@ -18,7 +18,7 @@ from analytics.stream.spool_mark import Mark
 
 
 class Backlog:
-    """What the log has still to get."""
+    """The spooled records that have not been sent to the log yet."""
 
     def __init__(self, folder: Path, limits: JournalLimits | None) -> None:
         self._journal = Journal(folder, limits)
@@ -38,36 +38,36 @@ class Backlog:
 
     @property
     def number(self) -> int:
-        """The partition of the positions that it gives."""
+        """Return the partition in the positions of spooled records."""
         return self._mark.number
 
     @property
     def records(self) -> int:
-        """How many there are."""
+        """Return the number of records not sent yet."""
         return self.end - self._mark.drained
 
     @property
     def drained(self) -> int:
-        """The log has everything before this offset."""
+        """Return the offset of the first record that the log does not have."""
         return self._mark.drained
 
     @property
     def end(self) -> int:
-        """The offset of the next record to be spooled."""
+        """Return the offset of the next record to be spooled."""
         return self._journal.next_offset
 
     @property
     def bytes(self) -> int:
-        """What it takes on disk."""
+        """Return the bytes on disk."""
         return self._journal.backlog_bytes
 
     @property
     def fault(self) -> str | None:
-        """Why nothing can be added; None when it can."""
+        """Return why records cannot be added; None when they can."""
         return self._journal.fault
 
     def add(self, records: Sequence[LogRecord], ack: Ack) -> None:
-        """Put *records* behind all others; *ack* is told when they are durable."""
+        """Append *records*, and complete *ack* when they are durable."""
         try:
             appended = self._journal.append(records)
         except LogUnavailable as exc:
@@ -85,18 +85,18 @@ class Backlog:
             ack.succeeded([Position(self.number, place.offset) for place in appended.positions])
 
     def read(self, *, limit: int) -> AsyncGenerator[Batch, None]:
-        """Everything that the log has still to get, in order, for ever."""
+        """Yield the records not sent yet, in order, without end."""
         return self._journal.read(Position(0, self._mark.drained), limit=limit)
 
     async def sent(self, batch: Batch) -> None:
-        """The log has *batch*, the first of what was left."""
+        """Mark *batch*, the first that was left, as sent to the log."""
         await asyncio.to_thread(self._mark.move, batch.end.offset)
         await self._journal.release(batch.end)
         async with self._moved:
             self._moved.notify_all()
 
     async def clear(self) -> None:
-        """Keep nothing on this disk of what the log has; without room for a segment, later."""
+        """Delete from disk what the log has; without room for a new segment, that happens later."""
         with suppress(LogUnavailable):
             await self._journal.seal()
         await self._journal.release(Position(0, self._mark.drained))

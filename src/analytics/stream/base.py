@@ -1,4 +1,4 @@
-"""What a durable event log must do."""
+"""The interface of a durable event log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analytics.event import LogRecord
 
 
 class Position(NamedTuple):
-    """A place in the log: *offset* counts records in *partition*, densely, from 0."""
+    """A position in the log: *offset* counts records in *partition*, densely, from 0."""
 
     partition: int
     offset: int

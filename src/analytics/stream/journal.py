@@ -55,7 +55,7 @@ async def copied(log: EventLog, start: Position, folder: Path) -> None:
 
 
 class PendingGroup:
-    """The records that the next write will sync, and who waits for it."""
+    """The records that the next write will sync, and the appends that wait for it."""
 
     __slots__ = ("first", "payloads", "size", "waiting")
 
@@ -67,7 +67,7 @@ class PendingGroup:
 
     @property
     def end(self) -> int:
-        """The offset behind the last record."""
+        """Return the offset after the last record."""
         return self.first + len(self.payloads)
 
     def synced(self) -> None:
@@ -166,7 +166,7 @@ class Journal:
             )
 
     def _try_to_write(self, group: PendingGroup) -> str | None:
-        """As `_write`, come what may: whoever waits must be told."""
+        """Call `_write`, and end every waiting append even when it fails."""
         try:
             return self._write(group)
         except Exception as exc:
@@ -274,17 +274,17 @@ class Journal:
 
     @property
     def next_offset(self) -> int:
-        """The offset behind the last synced record."""
+        """Return the offset after the last synced record."""
         return self._synced
 
     @property
     def sync_seconds(self) -> float:
-        """How long a sync takes, of late."""
+        """Return the recent duration of a sync, in seconds."""
         return self._segments.sync_s
 
     @property
     def backlog_bytes(self) -> int:
-        """What was appended and is not yet released."""
+        """Return the bytes that were appended and are not released yet."""
         return self._segments.size
 
 

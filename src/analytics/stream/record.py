@@ -17,7 +17,7 @@ encode: Final = _encoder.encode
 
 
 def decode(payload: bytes) -> LogRecord:
-    """The record in *payload*. Raises `Corrupt` when it is none of ours."""
+    """Decode *payload*. Raises `Corrupt` when it is not a log record."""
     try:
         return _decoder.decode(payload)
     except UNDECODABLE as exc:
@@ -25,5 +25,5 @@ def decode(payload: bytes) -> LogRecord:
 
 
 def fingerprint(payload: bytes) -> bytes:
-    """16 bytes by which a record is told from every other."""
+    """Return a 16-byte fingerprint of a record."""
     return blake2b(payload, digest_size=16).digest()

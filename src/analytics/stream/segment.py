@@ -36,7 +36,7 @@ class SyncedGroup(NamedTuple):
 
 
 def header(base: int) -> bytes:
-    """The first bytes of a segment whose first record has offset *base*."""
+    """Return the header of a segment whose first record has offset *base*."""
     return _HEADER.pack(_MAGIC, VERSION, base)
 
 
@@ -52,12 +52,12 @@ def pack(records: Sequence[bytes]) -> bytes:
 
 
 def packed_size(count: int, size: int) -> int:
-    """How many bytes `pack` makes of *count* records of *size* bytes together."""
+    """Return the length of what `pack` returns for *count* records of *size* bytes together."""
     return _GROUP.size + count * _U32.size + size
 
 
 def base_of(data: bytes | memoryview, name: str) -> int:
-    """The offset of a segment's first record. Raises `Corrupt` for a file that is none of ours."""
+    """Return the offset of a segment's first record. Raises `Corrupt` for any other file."""
     if len(data) < HEADER_BYTES:
         raise Corrupt(f"{name}: shorter than a segment's header")
     magic, version, base = _HEADER.unpack_from(data)
@@ -108,9 +108,9 @@ def _group_at(view: memoryview, at: int, offset: int) -> SyncedGroup | None:
 
 def _intact_behind(view: memoryview, at: int) -> bool:
     rest = bytes(view[at:])
-    found = rest.find(_GROUP_MAGIC)
-    while found >= 0:
-        if _group_at(view, at + found, 0) is not None:
+    start = rest.find(_GROUP_MAGIC)
+    while start >= 0:
+        if _group_at(view, at + start, 0) is not None:
             return True
-        found = rest.find(_GROUP_MAGIC, found + 1)
+        start = rest.find(_GROUP_MAGIC, start + 1)
     return False

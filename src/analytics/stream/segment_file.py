@@ -33,12 +33,12 @@ class SegmentFile:
         self.size = size
         """Where the next group goes; what lies behind is zeros, or was never acked."""
         self.end_offset = end_offset
-        """The offset behind the last record found when it was opened."""
+        """The offset after the last record, when the file was opened."""
         self._fd = fd
 
     @classmethod
     def create(cls, folder: Path, base: int, room: int) -> SegmentFile:
-        """Make the segment whose first record will be *base*, of a spare one if there is one."""
+        """Create the segment whose first record will be *base*, from the spare file if any."""
         spare = folder / SPARE
         if not spare.exists():
             lay_out(folder, room)
@@ -102,7 +102,7 @@ class SegmentFile:
 
 
 def lay_out(folder: Path, room: int) -> None:
-    """Make the spare segment: *room* bytes of zeros, so that nobody waits for them later."""
+    """Create the spare file: *room* bytes of zeros, so that no append waits for them later."""
     spare, unfinished = folder / SPARE, folder / f"{SPARE}.tmp"
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -131,7 +131,7 @@ def _write(fd: int, data: bytes, at: int) -> int:
 
 
 def name(base: int) -> str:
-    """The file name of the segment whose first record is *base*."""
+    """Return the file name of the segment whose first record is *base*."""
     return f"{base:020d}.seg"
 
 

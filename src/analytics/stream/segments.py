@@ -26,15 +26,15 @@ _LOOK_AGAIN_BYTES: Final = 16 << 20
 
 
 class JournalLimits(NamedTuple):
-    """How large a journal may grow, in bytes."""
+    """Limits on the size of a journal, in bytes."""
 
     segment_bytes: int = 32 << 20
     max_backlog_bytes: int = 8 << 30
-    """What is appended and not yet released; over it, appends are refused."""
+    """Records appended and not released yet; above it, appends are refused."""
     min_free_bytes: int = 64 << 20
     """Appends are refused before the disk has less room than this."""
     max_pending_bytes: int = 32 << 20
-    """What waits in memory for the next sync; over it, appends are refused."""
+    """Records in memory that wait for the next sync; above it, appends are refused."""
 
     @classmethod
     def of(cls, settings: JournalSettings) -> JournalLimits:
@@ -81,12 +81,12 @@ class Segments:
 
     @property
     def oldest(self) -> int:
-        """The first offset that is still here."""
+        """Return the first offset that is still stored."""
         return self._bases[0]
 
     @property
     def size(self) -> int:
-        """How many bytes all of them hold."""
+        """Return the size of all segments in bytes."""
         return sum(list(self._sealed.values())) + self._file.size
 
     # Writing
@@ -146,7 +146,7 @@ class Segments:
             self._room = min((free - self._limits.min_free_bytes) // 8, _LOOK_AGAIN_BYTES)
 
     def has_room(self) -> bool:
-        """Whether another segment would find its room."""
+        """Return whether the disk has room for another segment."""
         free = shutil.disk_usage(self._folder).free
         room = free > max(self._limits.min_free_bytes, self._limits.segment_bytes)
         return room and self.size + self._limits.segment_bytes <= self._limits.max_backlog_bytes

@@ -6,7 +6,7 @@ from analytics.event import SHARDS, Erasure, Hit, LogRecord, hash64, shard_of
 
 
 def partition_of(record: LogRecord, partitions: int) -> int:
-    """The partition, of *partitions*, that *record* goes to.
+    """Return the partition, of *partitions*, that *record* belongs to.
 
     All hits of a visitor go to one, so that they keep their order. A counted drop has no
     visitor: those of a site go together.

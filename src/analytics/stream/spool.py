@@ -49,7 +49,7 @@ _DEGRADED: Final = (
 
 
 class Mode(Enum):
-    """Where an append goes."""
+    """Where appends go."""
 
     DIRECT = auto()
     """To the log."""
@@ -71,9 +71,9 @@ class SpoolLimits(NamedTuple):
     """When the journal takes over."""
 
     after_s: float = 2.0
-    """How long an append may take before it is spooled."""
+    """Seconds that an append may take before it is spooled."""
     retry_after_s: float = 5.0
-    """How long the log is left alone once it failed."""
+    """Seconds before a failed log is tried again."""
 
 
 class Spool:
@@ -147,19 +147,19 @@ class Spool:
 
     @property
     def fault(self) -> str | None:
-        """Why hits can't be taken; None while they can, wherever they go."""
+        """Return why appends are refused; None while the log or the spool accepts them."""
         if self._mode is Mode.DIRECT:
             return None
         return self._backlog.fault
 
     @property
     def loops(self) -> Sequence[LoopState]:
-        """The state of its background loops."""
+        """Return the state of the background loops."""
         return (self._drainer.state, self._watcher.state)
 
     @property
     def spooling(self) -> bool:
-        """Whether hits go to the journal now."""
+        """Return whether appends go to the journal now."""
         return self._mode is not Mode.DIRECT
 
     @property
@@ -169,7 +169,7 @@ class Spool:
 
     @property
     def backlog_bytes(self) -> int:
-        """What the journal takes on disk."""
+        """Return the bytes of the journal on disk."""
         return self._backlog.bytes
 
     # Appending

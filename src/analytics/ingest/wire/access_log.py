@@ -38,7 +38,7 @@ _PROXIES: Final = (
     ("HAProxy", re.compile(rb' \d+ \d{1,3} "[^"]*" "[^"]*" "[^"]*" .*', re.DOTALL)),
     ("Traefik", re.compile(rb' \d+ "[^"]*" "[^"]*" \d+ms')),
 )
-"""What two proxies write behind the user agent in what they call the common log format."""
+"""The end of a line in two proxies' own variants of the common log format."""
 _NOTHING: Final = ("-", "")
 _ABSOLUTE: Final = re.compile("https?://", re.IGNORECASE)
 _FORWARDED: Final = re.compile(rb'\s+"([^"]*)".*', re.DOTALL)
@@ -53,7 +53,7 @@ _MONTHS: Final = {
 }  # fmt: skip
 
 PAGE_STATUS: Final = frozenset({200, 304})
-"""A 304 also put the page before the reader's eyes: out of the browser's own cache."""
+"""With 304 the browser shows the page from its cache."""
 
 _PARTS_OF_PAGES: Final = (
     "css js mjs map wasm json jsonp webmanifest manifest "
@@ -71,27 +71,27 @@ _DOCUMENTS: Final = "pdf ps eps doc docx xls xlsx ppt pptx odt ods odp epub mobi
 NO_PAGE: Final = frozenset(
     " ".join((_PARTS_OF_PAGES, _MEDIA_AND_ARCHIVES, _FOR_MACHINES, _DOCUMENTS)).split()
 )
-"""Extensions of what is no page. What is unknown counts as one: `/docs/v1.2` has no extension."""
+"""File extensions that are not pages. Any other path counts as a page, such as `/docs/v1.2`."""
 
 
 class LogLine(NamedTuple):
-    """What one request was."""
+    """One request."""
 
     host: str
     """The virtual host; "" when the format has none."""
     senders: tuple[str, ...]
-    """The addresses that it came by, those in front of the time first; or one name."""
+    """The addresses of client and proxies, those before the time first; or one host name."""
     ts: int
     method: str
     target: str
-    """As requested: path with query, seldom a whole URL."""
+    """The request target: a path with its query, rarely a whole URL."""
     status: int
     referrer: str
     user_agent: str
 
 
 def parse(line: bytes) -> LogLine:
-    """Understand *line*. Raises `Malformed` when it is not of the format."""
+    """Parse *line*. Raises `Malformed` when it is not in the combined log format."""
     match = _LINE.fullmatch(line)
     midnight = _midnight(match["date"], match["zone"]) if match else None
     seconds = _seconds(match["clock"]) if match else None
@@ -121,7 +121,7 @@ def parse(line: bytes) -> LogLine:
 
 
 def _refuse_proxies(more: bytes) -> None:
-    """Raise `Malformed` for a log in which a machine can't be told from a person."""
+    """Raise `Malformed` for a proxy's log without user agents, which cannot show bots."""
     for proxy, pattern in _PROXIES:
         if pattern.fullmatch(more):
             raise Malformed(
@@ -134,7 +134,7 @@ def refusal(line: LogLine, domain: str) -> DropReason | None:
     if line.method != "GET" or _extension(line.target) in NO_PAGE:
         return DropReason.NOT_A_PAGE
     if _ABSOLUTE.match(line.target):
-        # So HAProxy writes what came by HTTP/2, and so asks who looks for open proxies.
+        # HAProxy writes HTTP/2 requests this way; scanners for open proxies send such requests.
         if not _is_of(line.target, line.host, domain):
             return DropReason.OTHER_HOST
     elif not line.target.startswith("/"):
@@ -143,14 +143,14 @@ def refusal(line: LogLine, domain: str) -> DropReason | None:
 
 
 def event_id(site: str, line: bytes, ordinal: int) -> str:
-    """The id of the *ordinal*-th of a file's lines that read *line*: the same at every import."""
+    """Return the id of the *ordinal*-th line equal to *line*, the same at every import."""
     digest = blake2b(line, digest_size=16, person=b"access-log", key=site.encode()[:64])
     digest.update(ordinal.to_bytes(8, "little"))
     return str(UUID(bytes=digest.digest(), version=5))
 
 
 def url(line: LogLine, domain: str) -> str:
-    """The whole URL of *line*'s page on the site *domain*."""
+    """Return the full URL of *line*'s page on the site *domain*."""
     if _ABSOLUTE.match(line.target):
         return line.target
     return f"https://{line.host or domain}{line.target}"

@@ -30,8 +30,8 @@ async def read(
         consumer.assign([partition])
         consumer.seek(partition, start.offset)
         while True:
-            found = await consumer.getmany(partition, timeout_ms=1000, max_records=limit)
-            records = found.get(partition, ())
+            fetched = await consumer.getmany(partition, timeout_ms=1000, max_records=limit)
+            records = fetched.get(partition, ())
             if not records:
                 continue
             if records[0].offset != expected:
@@ -77,7 +77,7 @@ async def ends(settings: KafkaSettings) -> Sequence[tuple[Position, Position]]:
 
 
 class Appended(NamedTuple):
-    """A record as it lies in the topic."""
+    """A record in the topic, with the time of its append in milliseconds."""
 
     at: int
     """When it was appended (UTC ms)."""
@@ -87,7 +87,7 @@ class Appended(NamedTuple):
 async def records_at(
     settings: KafkaSettings, positions: Iterable[Position]
 ) -> Mapping[Position, Appended]:
-    """The records at *positions*. One that the topic does not have (any more) is left out.
+    """Return the records at *positions*. One that the topic does not have (any more) is left out.
 
     Raises `LogUnavailable`.
     """
@@ -95,9 +95,9 @@ async def records_at(
     for each in sorted(positions):
         partition = TopicPartition(settings.topic, each.partition)
         wanted.setdefault(partition, deque()).append(each)
-    found: dict[Position, Appended] = {}
+    appended: dict[Position, Appended] = {}
     if not wanted:
-        return found
+        return appended
     consumer = _consumer(settings)
     try:
         await consumer.start()
@@ -123,14 +123,14 @@ async def records_at(
                         continue
                     for partition, (record, *_) in records.items():
                         position = wanted[partition].popleft()
-                        found[position] = Appended(record.timestamp, record.value or b"")
+                        appended[position] = Appended(record.timestamp, record.value or b"")
                         left.discard(partition)
     except (KafkaError, OSError, TimeoutError) as exc:
         what = "Kafka does not tell what its topic has"
         raise await failure(settings, what, exc) from exc
     finally:
         await consumer.stop()
-    return found
+    return appended
 
 
 def _consumer(settings: KafkaSettings, *topics: str) -> AIOKafkaConsumer:

@@ -1,4 +1,4 @@
-"""A topic as we need it: made when it is not there, refused when it would lose hits."""
+"""Creates the topics when they are missing, and refuses settings that would lose hits."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ async def ensure(settings: KafkaSettings) -> None:
     Raises `LogUnavailable` when no broker answers, `Misconfigured` when a topic can't be used.
     """
     async with administration(settings) as admin:
-        there = set(await admin.list_topics())
-        if settings.topic not in there:
+        existing = set(await admin.list_topics())
+        if settings.topic not in existing:
             await _create(admin, settings, settings.topic, settings.partitions)
-        if settings.dead_topic not in there:
+        if settings.dead_topic not in existing:
             await _create(admin, settings, settings.dead_topic, 1)
         _check(settings, await _configuration(admin, settings.topic))
 
 
 async def brokers(settings: KafkaSettings) -> Set[int]:
-    """The numbers of the brokers that are there. Raises `LogUnavailable` when none answers."""
+    """Return the ids of the live brokers. Raises `LogUnavailable` when none answers."""
     async with administration(settings) as admin:
-        found = await admin.describe_cluster()
-        return {broker["node_id"] for broker in found["brokers"]}
+        cluster = await admin.describe_cluster()
+        return {broker["node_id"] for broker in cluster["brokers"]}
 
 
 async def kept_ms(settings: KafkaSettings) -> int | None:
-    """How many milliseconds the topic keeps a record; None when it does for ever.
+    """Return how many milliseconds the topic keeps a record; None when it has no limit.
 
     Raises `LogUnavailable` when no broker answers.
     """
@@ -121,21 +121,21 @@ async def _configuration(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, 
     raise LogUnavailable(f"the topic {name} was made, and no broker knows of it")
 
 
-def _check(settings: KafkaSettings, found: Mapping[str, str]) -> None:
+def _check(settings: KafkaSettings, config: Mapping[str, str]) -> None:
     """Raise `Misconfigured` when the topic would forget what it was given."""
-    kept_ms = int(found.get("retention.ms", -1))
+    kept_ms = int(config.get("retention.ms", -1))
     if 0 <= kept_ms < settings.retention_h * _HOUR_MS:
         raise Misconfigured(
             f"the topic {settings.topic} keeps records for {kept_ms / _HOUR_MS:g} h only, and "
             f"kafka.retention_h asks for {settings.retention_h}: raise its retention.ms, or the "
             "setting's value down to what you can live with"
         )
-    if int(found.get("retention.bytes", -1)) >= 0:
+    if int(config.get("retention.bytes", -1)) >= 0:
         raise Misconfigured(
-            f"the topic {settings.topic} keeps {found['retention.bytes']} bytes of each partition, "
-            "however young what is beyond them: set its retention.bytes to -1"
+            f"the topic {settings.topic} keeps {config['retention.bytes']} bytes of each partition,"
+            " however young what is beyond them: set its retention.bytes to -1"
         )
-    if "compact" in found.get("cleanup.policy", ""):
+    if "compact" in config.get("cleanup.policy", ""):
         raise Misconfigured(
             f"the topic {settings.topic} is compacted, which deletes all but a visitor's last "
             "hit: set its cleanup.policy to delete"
