@@ -71,9 +71,9 @@ async def connect(deps: DashboardContext) -> AsyncIterator[Callable[..., Client]
 async def peopled(catalog: SqliteCatalog) -> SqliteCatalog:
     """An owner, a viewer of one site, and two sites."""
     await catalog.people.add(OWNER, PASSWORD, owner=True)
-    await catalog.people.add(VIEWER, PASSWORD, owner=False, sites=[SITE])
     await catalog.sites.add(SITE, timezone="Europe/Berlin")
     await catalog.sites.add("other.example", timezone="Asia/Tehran")
+    await catalog.people.add(VIEWER, PASSWORD, owner=False, sites=[SITE])
     return catalog
 
 
