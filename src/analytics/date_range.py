@@ -14,6 +14,7 @@ from typing import Final, cast
 from analytics import localtime, parsing, zones
 from analytics.errors import Malformed
 from analytics.query import Period
+from analytics.units import HOUR_MS
 
 _FIELD: Final = "date_range"
 CHOICES: Final = (
@@ -22,7 +23,6 @@ CHOICES: Final = (
 )
 _DAYS: Final = re.compile("([0-9]{1,4})d")
 _MONTHS: Final = re.compile("([0-9]{1,3})mo")
-_HOUR_MS: Final = 3_600_000
 
 
 def resolve(named: object, timezone: str, now: int, first_event: int | None = None) -> Period:
@@ -78,7 +78,7 @@ def _named(named: str, timezone: str, now: int, first_event: int | None) -> Peri
     today = localtime.date_of(localtime.day_of(timezone, now))
     tomorrow = today + timedelta(1)
     if named == "24h":
-        return Period(now - 24 * _HOUR_MS, now, timezone)
+        return Period(now - 24 * HOUR_MS, now, timezone)
     if days := _DAYS.fullmatch(named):
         return _days(_back(today, int(days[1])), today, timezone)
     if months := _MONTHS.fullmatch(named):

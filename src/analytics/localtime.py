@@ -13,9 +13,8 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from analytics import zones
+from analytics.units import DAY_MS
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
 _EPOCH: Final = date(1970, 1, 1)
 # A zone changes its offset at most once in such a stretch; the shortest known pair of changes
 # (a suspended summer time) lies weeks apart.

@@ -16,12 +16,12 @@ import structlog
 from analytics.background import BackgroundLoop, is_expected
 from analytics.ingest.salted_days import salts_needed
 from analytics.resources import Resources
+from analytics.units import DAY_MS
 
 log = structlog.get_logger()
 
 _EVERY_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 300.0
-_DAY_MS: Final = 86_400_000
 _RESTS_FOR: Final = 20
 """Compaction rests so many times as long as it took."""
 
@@ -76,7 +76,7 @@ async def _holding(lock: asyncio.Lock, step: Callable[[], Awaitable[None]]) -> N
 
 async def make_salts(parts: Resources) -> None:
     """Make the salts of the days to come, and drop those of the days that are over."""
-    today = parts.clock() // _DAY_MS
+    today = parts.clock() // DAY_MS
     await parts.catalog.salts.make(salts_needed(today), today=today)
 
 
@@ -90,7 +90,7 @@ async def apply_retention(parts: Resources) -> None:
     limited = [site for site in parts.catalog.sites.all() if site.retention_days is not None]
     for site in limited:
         try:
-            before = now - (site.retention_days or 0) * _DAY_MS
+            before = now - (site.retention_days or 0) * DAY_MS
             async with parts.paused():
                 deleted = await parts.erases.retain(site.domain, before)
         except Exception as exc:

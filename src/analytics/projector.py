@@ -31,7 +31,7 @@ import structlog
 from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import AnalyticsError, Corrupt, NotVisibleYet, Unavailable
 from analytics.event import Erasure, Hit, LogRecord
-from analytics.pipeline.dedupe import DAY_MS, Unsure
+from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.erasure import Ordered
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import DeadLetter, WriteBatch, add, count_dead
@@ -41,6 +41,7 @@ from analytics.pipeline.state import PipelineState
 from analytics.pipeline.visit import Visit
 from analytics.stream import record
 from analytics.stream.base import Batch, EventLog, Position, unknown_receipt
+from analytics.units import DAY_MS
 
 log = structlog.get_logger()
 

@@ -34,13 +34,14 @@ from analytics.ingest.client import TrustedProxies, parse_address
 from analytics.ingest.wire import access_log, event_list, plausible
 from analytics.ingest.wire.base import RawEvent, RequestLimits
 from analytics.ingest.wire.pixel import Pixel
-from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.pipeline.source import Sources
 from analytics.settings.load import load
 from analytics.store.chunks import codec
 from analytics.store.chunks.chunk import RecordSpan
 from analytics.stream import record, segment
 from analytics.testing import sample
+from analytics.units import HOUR_MS
 
 SITE: Final = "example.com"
 NOW: Final = 1_795_521_600_000

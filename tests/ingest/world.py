@@ -20,7 +20,6 @@ from analytics.ingest.enricher import Enricher
 from analytics.ingest.geolocation import CountryPlaces
 from analytics.ingest.module import IngestModule, ingest
 from analytics.ingest.salted_days import salts_needed
-from analytics.ingest.visitor_id import DAY_MS
 from analytics.ingest.wire.base import RawEvent
 from analytics.limiter import Limiter, Limits
 from analytics.person import Key, Scope
@@ -28,6 +27,7 @@ from analytics.site import Site
 from analytics.stream import record
 from analytics.stream.base import Position
 from analytics.stream.journal import Journal, JournalLimits
+from analytics.units import DAY_MS
 
 NOW: Final = 1_795_478_400_000
 SITE: Final = "example.com"

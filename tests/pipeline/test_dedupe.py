@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.pipeline.dedupe import ALWAYS, DAY_MS, SeenFilter
+from analytics.pipeline.dedupe import ALWAYS, SeenFilter
+from analytics.units import DAY_MS
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000

@@ -10,8 +10,8 @@ from analytics.dashboard import figure_format
 from analytics.dashboard.report_period import day_name
 from analytics.query import Dimension, Figure, Metric, Period, Query, Result
 from analytics.store.sql.time_buckets import time_labels
+from analytics.units import DAY_MS
 
-DAY_MS: Final = 86_400_000
 MONTHS_WITHOUT_YEAR: Final = 24
 
 DIMENSIONS: Final[dict[str, Dimension]] = {

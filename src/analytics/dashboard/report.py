@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
-from analytics import localtime
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.dashboard import figure_format, list_rows, plot, report_period
 from analytics.dashboard.context import DashboardContext
@@ -22,6 +21,7 @@ from analytics.date_range import local
 from analytics.query import Dimension, Figure, Metric, Order, Period, Query, Result
 from analytics.site import Site
 from analytics.store.sql import time_buckets
+from analytics.units import DAY_MS
 
 PANEL_ROWS: Final = 9
 LIVE_MS: Final = 5 * 60_000
@@ -194,7 +194,7 @@ async def _last_days(
     """
     now = deps.clock()
     # No series is longer; a single event of a clock that was never set is decades older.
-    since = max(first_event, now - (time_buckets.MAX_BUCKETS - 1) * localtime.DAY_MS)
+    since = max(first_event, now - (time_buckets.MAX_BUCKETS - 1) * DAY_MS)
     result = await deps.store.query(
         Query(
             site=site.domain,

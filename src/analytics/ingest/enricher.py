@@ -13,7 +13,7 @@ from analytics import access
 from analytics.catalog.base import Keys, SaltMissing, Salts, Sites
 from analytics.errors import Forbidden, Malformed
 from analytics.event import Drop, DropReason, Hit
-from analytics.ingest import hostnames, page_url, steps, visitor_id
+from analytics.ingest import hostnames, page_url, steps
 from analytics.ingest.client import Client, parse_address
 from analytics.ingest.geolocation import Places
 from analytics.ingest.spam import SpamReferrers
@@ -22,6 +22,7 @@ from analytics.ingest.text import clean
 from analytics.ingest.wire.base import RawEvent
 from analytics.person import Key, Scope
 from analytics.site import Site
+from analytics.units import DAY_MS
 
 STEPS: Final[tuple[Callable[[Draft], DropReason | None], ...]] = (
     steps.check_rights,
@@ -117,7 +118,7 @@ class Enricher:
 
     async def make_salt(self, missing: SaltMissing) -> None:
         """Make the missing salt. Raises `StoreUnavailable`."""
-        await self._salts.make([missing.day], today=self.clock() // visitor_id.DAY_MS)
+        await self._salts.make([missing.day], today=self.clock() // DAY_MS)
 
     def _unknown(self, name: str) -> str:
         """Return the name under which the ledger counts events of the unknown site *name*."""

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from typing import Final
 
 from analytics.bounded_cache import bounded_cache
+from analytics.units import DAY_MS
 
-_DAY_MS: Final = 86_400_000
 _NAMED: Final = 100
 
 
@@ -58,7 +58,7 @@ class ForeignHostnames:
 
     def of(self, site: str, hostname: str, now: int) -> str:
         """Return *hostname* if the ledger is to name it at *now*, in UTC milliseconds, else ""."""
-        day = now // _DAY_MS
+        day = now // DAY_MS
         if day > self._day:  # else names made up once would hide real ones until a restart
             self._day = day
             self._by_site.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from analytics.ingest.visitor_id import DAY_MS
+from analytics.units import DAY_MS
 
 MAX_AGE_MS: Final = 72 * 3_600_000
 """The greatest age of an event without a key."""

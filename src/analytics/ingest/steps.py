@@ -21,6 +21,7 @@ from analytics.ingest.wire.base import RawEvent
 from analytics.person import Key, Scope
 from analytics.pipeline import source
 from analytics.site import Shields, Site
+from analytics.units import DAY_MS
 from analytics.wildcard import admits
 
 _NO_SHIELDS: Final = Shields()
@@ -118,7 +119,7 @@ def check_retention(draft: Draft) -> DropReason | None:
     event, site = draft.event, draft.site
     if event.ts is None or site.retention_days is None or event.of_own_log:
         return None
-    begins = draft.now - site.retention_days * visitor_id.DAY_MS
+    begins = draft.now - site.retention_days * DAY_MS
     return DropReason.BEFORE_RETENTION if event.ts < begins else None
 
 
@@ -173,8 +174,8 @@ def identify_visitor(draft: Draft) -> None:
         draft.visitor = visitor_id.from_cookie(site.domain, event.vid)
         return
     # An engagement belongs to whoever viewed the page, even when midnight has passed since.
-    day = max(0, draft.ts - event.engaged_ms) // visitor_id.DAY_MS
-    salt = _salt(draft.services.salts, day, draft.now // visitor_id.DAY_MS)
+    day = max(0, draft.ts - event.engaged_ms) // DAY_MS
+    salt = _salt(draft.services.salts, day, draft.now // DAY_MS)
     draft.visitor = visitor_id.hashed(salt, site.domain, client.address, client.user_agent)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
 
 from analytics.event import COOKIELESS, from_cookie, hash64, is_cookieless
+from analytics.units import DAY_MS
 
 __all__ = ["DAY_MS", "from_cookie", "hashed", "is_cookieless"]
-
-DAY_MS: Final = 86_400_000
 
 
 def salt_of_past_day(salt: bytes, day: int) -> bytes:

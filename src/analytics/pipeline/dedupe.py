@@ -20,7 +20,8 @@ from array import array
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
-DAY_MS: Final = 86_400_000
+from analytics.units import DAY_MS
+
 ALWAYS: Final = -(1 << 62)
 """The `complete_since` of a store that is known to be empty."""
 

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from analytics.event import Drop, DropReason, Row
 from analytics.pipeline.erasure import Ordered
+from analytics.units import HOUR_MS
 
-HOUR_MS: Final = 3_600_000
 ERASURE: Final = "erasure"
 """The reason that an erasure request is counted under, without a site. It is not a hit, but the
 ledger counts every record of the log."""

@@ -13,8 +13,8 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
+from analytics.units import DAY_MS
 
-DAY_MS: Final = 86_400_000
 _Kind = TypeVar("_Kind")
 
 _PAGES: Final = (

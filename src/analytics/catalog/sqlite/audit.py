@@ -12,13 +12,13 @@ import structlog
 from analytics import actor
 from analytics.catalog.audit_log import FOLDED, KEPT_DAYS, KEPT_ENTRIES, AuditAction, AuditEntry
 from analytics.catalog.sqlite.database import Database, Work
+from analytics.units import HOUR_MS
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_HOUR_MS: Final = 3_600_000
-_KEPT_MS: Final = KEPT_DAYS * 24 * _HOUR_MS
+_KEPT_MS: Final = KEPT_DAYS * 24 * HOUR_MS
 _MAX_ABOUT_CHARS: Final = 300
 
 
@@ -128,7 +128,7 @@ def _insert(
         row = connection.execute(
             "SELECT id FROM audit WHERE who = ? AND what = ? AND about = ? AND site = ?"
             " AND at > ? ORDER BY id DESC LIMIT 1",
-            (*same, now - _HOUR_MS),
+            (*same, now - HOUR_MS),
         ).fetchone()
         if row is not None:
             connection.execute(

@@ -16,8 +16,8 @@ from analytics.catalog.sqlite.audit import SqliteAuditLog
 from analytics.catalog.sqlite.database import Database
 from analytics.errors import Malformed, NotFound
 from analytics.person import MAX_KEY_DAYS, Key, Scope
+from analytics.units import DAY_MS
 
-_DAY_MS: Final = 86_400_000
 PREFIX: Final = "ak_"
 """Tells people, and scanners of leaked secrets, what they look at."""
 
@@ -60,7 +60,7 @@ class SqliteKeys:
             site=site,
             created_at=created_at,
             label=label,
-            expires_at=None if days is None else created_at + days * _DAY_MS,
+            expires_at=None if days is None else created_at + days * DAY_MS,
         )
 
         def insert(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
@@ -82,7 +82,7 @@ class SqliteKeys:
         now = self._now_ms()
         if key.expires_at is not None and now >= key.expires_at:
             return None
-        self._used[key.id] = now // _DAY_MS
+        self._used[key.id] = now // DAY_MS
         return key
 
     async def last_used(self) -> Mapping[str, int]:

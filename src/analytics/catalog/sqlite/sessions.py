@@ -15,12 +15,12 @@ from analytics.catalog.sqlite.audit import SqliteAuditLog
 from analytics.catalog.sqlite.database import Database
 from analytics.errors import NotFound, StoreUnavailable, Unauthenticated
 from analytics.person import Person, Session
+from analytics.units import HOUR_MS
 
-_HOUR_MS: Final = 60 * 60 * 1000
-SESSION_MS: Final = 30 * 24 * _HOUR_MS
-IDLE_MS: Final = 14 * 24 * _HOUR_MS
+SESSION_MS: Final = 30 * 24 * HOUR_MS
+IDLE_MS: Final = 14 * 24 * HOUR_MS
 """After so long without a page a session ends."""
-_USED_WITHIN_MS: Final = _HOUR_MS
+_USED_WITHIN_MS: Final = HOUR_MS
 """How coarse the moment of the last use is: a page is no reason to write to the catalog."""
 _TOUCH_AGAIN_MS: Final = 60_000
 MAX_BROWSER_CHARS: Final = 80

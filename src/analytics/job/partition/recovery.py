@@ -9,12 +9,12 @@ import structlog
 
 from analytics.event import Erasure, Row
 from analytics.job.partition.state_store import VISIT_KEEP_MS, PartitionState
-from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.erasure import merged
 from analytics.pipeline.visit import visits_from_rows
 from analytics.store.chunks import arrow, chunk, chunk_erasure, codec
 from analytics.store.chunks.base import ChunkReader
 from analytics.store.chunks.chunk import ErasedIds
+from analytics.units import DAY_MS
 
 log = structlog.get_logger()
 

@@ -21,12 +21,12 @@ from analytics import sqlite_file
 from analytics.event import Erasure, Hit, hash64
 from analytics.job.partition import state_file
 from analytics.job.partition.erasures import PartitionErasures
-from analytics.pipeline.dedupe import DAY_MS
 from analytics.pipeline.erasure import ends
 from analytics.pipeline.ledger import DeadLetter
 from analytics.pipeline.sessions import REACH_MS
 from analytics.pipeline.visit import Visit
 from analytics.store.chunks.chunk import Chunk, ChunkKind
+from analytics.units import DAY_MS
 
 ID_DAYS: Final = 3
 """Event ids are kept for at least one day less than this."""

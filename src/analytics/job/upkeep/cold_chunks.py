@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Final
 
 from analytics.store.chunks.chunk import ChunkHead
-
-DAY_MS: Final = 86_400_000
+from analytics.units import DAY_MS
 
 
 def cold(heads: Iterable[ChunkHead], hot_days: int, now: int) -> list[ChunkHead]:

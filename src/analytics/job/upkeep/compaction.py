@@ -13,9 +13,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from analytics.pipeline.ledger import HOUR_MS
 from analytics.store.chunks import codec
 from analytics.store.chunks.chunk import Chunk, ChunkContent, ChunkHead, ChunkKind
+from analytics.units import HOUR_MS
 
 _SETTLED_MS: Final = HOUR_MS + 10 * 60_000
 """How long after the beginning of its hour a chunk may be merged."""

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.event import Erasure
-from analytics.pipeline.dedupe import DAY_MS
-from analytics.pipeline.ledger import HOUR_MS, DeadLetter, LedgerKey, LedgerLine, add
+from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, add
 from analytics.store.chunks import codec
 from analytics.store.chunks.chunk import Chunk, ChunkContent, ErasedIds, RecordSpan
 from analytics.store.duckdb.row_erasure import KEEP_IDS_MS
+from analytics.units import DAY_MS, HOUR_MS
 
 _NO_SESSION: Final = pa.scalar(0, pa.uint64())
 

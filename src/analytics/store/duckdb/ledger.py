@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from analytics.event import DropReason
-from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine, by_reason
+from analytics.pipeline.ledger import LedgerKey, LedgerLine, by_reason
 from analytics.store.connection import Connection
+from analytics.units import HOUR_MS
 
 _LEDGER: Final = """
 SELECT site, hour, received, stored, duplicate, dead, erased FROM ledger

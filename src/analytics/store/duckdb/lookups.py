@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
-from analytics.pipeline.dedupe import DAY_MS, Unsure
+from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.visit import Entry, Visit
 from analytics.store.connection import Connection, Record
+from analytics.units import DAY_MS, HOUR_MS
 
-_HOUR_MS: Final = 3_600_000
 _MAX_WINDOWS: Final = 16
 _ENTRY: Final = tuple(field.name for field in msgspec.structs.fields(Entry))
 
@@ -123,7 +123,7 @@ def _touched_visits(
     # receivers differ by; so the older rows of the table need not be read.
     found = connection.rows(
         _visits_sql().format(condition=condition),
-        {**values, "since": since, "began": began - _HOUR_MS},
+        {**values, "since": since, "began": began - HOUR_MS},
     )
     return [_visit(record) for record in found]
 

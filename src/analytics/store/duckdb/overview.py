@@ -10,10 +10,9 @@ from typing import Final
 
 from analytics.query import Recent
 from analytics.store.connection import Connection, transaction
+from analytics.units import DAY_MS, HOUR_MS
 
 HOURS: Final = 24
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = HOURS * HOUR_MS
 CURRENT_MS: Final = 5 * 60_000
 """A visitor with an event within this time is a current visitor."""
 

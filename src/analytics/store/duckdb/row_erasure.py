@@ -12,8 +12,7 @@ from typing import Final, NamedTuple
 
 from analytics import localtime
 from analytics.event import Erasure
-from analytics.pipeline.dedupe import DAY_MS
-from analytics.pipeline.ledger import HOUR_MS, LedgerKey, LedgerLine
+from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import hot_window, writing
@@ -21,6 +20,7 @@ from analytics.store.sql.compiler import with_sql
 from analytics.store.sql.conditions import BoundValues
 from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
+from analytics.units import DAY_MS, HOUR_MS
 
 OF_VISITOR: Final = "site = $site AND visitor = $visitor"
 OF_SITE: Final = "site = $site"

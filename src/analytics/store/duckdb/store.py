@@ -55,6 +55,7 @@ from analytics.store.duckdb.row_erasure import MatchingRows, MatchingVisits
 from analytics.store.duckdb.threads import StoreThreads
 from analytics.store.lag import Lag
 from analytics.store.result_cache import ResultCache
+from analytics.units import DAY_MS
 
 log = structlog.get_logger()
 
@@ -89,7 +90,7 @@ class DuckDBStore:
         self._scratch = path.parent / "scratch"
         self._file: writing.RowFile | None = None
         self._timezones = timezones
-        self._hot_ms = hot_days * localtime.DAY_MS
+        self._hot_ms = hot_days * DAY_MS
         self._builder = CellBuilder(at_most_every_ms=rebuild_at_most_every_ms)
         self._remembered = ResultCache()
 

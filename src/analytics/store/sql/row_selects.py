@@ -16,6 +16,7 @@ from analytics.store.sql import columns, measures
 from analytics.store.sql.conditions import BoundValues, Conditions, column_sql
 from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.time_buckets import bucket_sql
+from analytics.units import DAY_MS, HOUR_MS
 
 # One row of the period, as event: r; its visit's last pageview: rx.
 _EXITS: Final = """exits AS (
@@ -319,10 +320,10 @@ class RowSelects:
         zone = self._query.period.timezone
         start = self._start if self._seen_since is None else min(self._start, self._seen_since)
         local = localtime.local_ms_sql(time, zone, start, self._end)
-        day = f"{local} // {localtime.DAY_MS}"
+        day = f"{local} // {DAY_MS}"
         match dimension:
             case Dimension.HOUR:
-                return f"{local} // {localtime.HOUR_MS}"
+                return f"{local} // {HOUR_MS}"
             case Dimension.DAY | Dimension.WEEK | Dimension.MONTH:
                 return bucket_sql(dimension, day, self._shape.first_day)
         return None

@@ -9,14 +9,15 @@ from typing import Final
 from analytics import localtime
 from analytics.errors import Malformed
 from analytics.query import TIME_DIMENSIONS, Dimension, Period, Query
+from analytics.units import DAY_MS, HOUR_MS
 
 MAX_BUCKETS: Final = 10_000
 """The longest series: more than a year of hours, 27 years of days, 190 years of weeks."""
 _SHORTEST_MS: Final[Mapping[str, int]] = {
-    Dimension.HOUR: localtime.HOUR_MS,
-    Dimension.DAY: localtime.DAY_MS,
-    Dimension.WEEK: 7 * localtime.DAY_MS,
-    Dimension.MONTH: 28 * localtime.DAY_MS,
+    Dimension.HOUR: HOUR_MS,
+    Dimension.DAY: DAY_MS,
+    Dimension.WEEK: 7 * DAY_MS,
+    Dimension.MONTH: 28 * DAY_MS,
 }
 
 
@@ -37,7 +38,7 @@ def check(query: Query, field: str = "date_range") -> None:
             zone, start, end = query.period.timezone, query.period.start, query.period.end
             if (end - start) // _SHORTEST_MS[dimension] <= MAX_BUCKETS:
                 return
-            days = MAX_BUCKETS * _SHORTEST_MS[dimension] // localtime.DAY_MS
+            days = MAX_BUCKETS * _SHORTEST_MS[dimension] // DAY_MS
             first, last = (localtime.date_of(localtime.day_of(zone, at)) for at in (start, end - 1))
             name = dimension.removeprefix("time:")
             raise Malformed(
@@ -66,9 +67,7 @@ def _keys(dimension: str, period: Period) -> Iterator[int]:
         spans = localtime.changes(zone, start, end)
         ends = [*(change.since for change in spans[1:]), end]
         for (since, offset), until in zip(spans, ends, strict=True):
-            yield from range(
-                (since + offset) // localtime.HOUR_MS, (until - 1 + offset) // localtime.HOUR_MS + 1
-            )
+            yield from range((since + offset) // HOUR_MS, (until - 1 + offset) // HOUR_MS + 1)
         return
     first, last = localtime.day_of(zone, start), localtime.day_of(zone, end - 1)
     if dimension == Dimension.DAY:

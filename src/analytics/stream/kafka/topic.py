@@ -20,10 +20,10 @@ from aiokafka.errors import (
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.settings import KafkaSettings
 from analytics.stream.kafka.connection import failure, options
+from analytics.units import HOUR_MS
 
 log = structlog.get_logger()
 
-_HOUR_MS: Final = 3_600_000
 _TIMEOUT_MS: Final = 10_000
 _TRIES: Final = 50
 _PAUSE_S: Final = 0.1
@@ -88,7 +88,7 @@ async def _create(
         partitions,
         settings.replication,
         topic_configs={
-            "retention.ms": str(settings.retention_h * _HOUR_MS),
+            "retention.ms": str(settings.retention_h * HOUR_MS),
             "min.insync.replicas": str(settings.min_insync),
             "cleanup.policy": "delete",
             # The job's watermark follows the time of appending, which no sender can choose.
@@ -124,9 +124,9 @@ async def _configuration(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, 
 def _check(settings: KafkaSettings, config: Mapping[str, str]) -> None:
     """Raise `Misconfigured` when the topic would forget what it was given."""
     kept_ms = int(config.get("retention.ms", -1))
-    if 0 <= kept_ms < settings.retention_h * _HOUR_MS:
+    if 0 <= kept_ms < settings.retention_h * HOUR_MS:
         raise Misconfigured(
-            f"the topic {settings.topic} keeps records for {kept_ms / _HOUR_MS:g} h only, and "
+            f"the topic {settings.topic} keeps records for {kept_ms / HOUR_MS:g} h only, and "
             f"kafka.retention_h asks for {settings.retention_h}: raise its retention.ms, or the "
             "setting's value down to what you can live with"
         )

@@ -14,8 +14,8 @@ from analytics.catalog.base import Catalog, SaltMissing
 from analytics.errors import Conflict, Malformed, NotFound, Unauthenticated
 from analytics.person import Scope
 from analytics.site import Shields
+from analytics.units import DAY_MS
 
-DAY_MS: Final = 24 * 60 * 60 * 1000
 PASSWORD: Final = "correct horse battery"  # noqa: S105 - not a secret
 
 
