@@ -88,3 +88,25 @@ def test_what_is_not_a_port_is_refused(text: str) -> None:
 
 def test_a_port_is_read() -> None:
     assert (parsing.port("1"), parsing.port("0080"), parsing.port("65535")) == (1, 80, 65535)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("cassandra-1:9042", "cassandra-1", 9042),
+        ("192.0.2.7:1", "192.0.2.7", 1),
+        ("[::1]:9042", "::1", 9042),
+        ("[2001:db8::7]:65535", "2001:db8::7", 65535),
+    ],
+)
+def test_an_address_is_read_and_written_in_one_way(text: str, host: str, port: int) -> None:
+    assert parsing.host_and_port(text) == (host, port)
+    assert parsing.address(host, port) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":", "host", "host:", ":80", "[]:80", "host:0", "host:65536", "host:x", "a@b:80"]
+)
+def test_what_is_not_an_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="host:port"):
+        parsing.host_and_port(text)

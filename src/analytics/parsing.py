@@ -43,6 +43,24 @@ def port(text: str) -> int | None:
     return number if number is not None and 0 < number < 1 << 16 else None
 
 
+def host_and_port(text: str) -> tuple[str, int]:
+    """Return the host and the port of `host:port`; the brackets of an IPv6 address are taken off.
+
+    Raise `ValueError` for anything else.
+    """
+    host, _, port_text = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    number = port(port_text)
+    if not host or "@" in host or number is None:
+        raise ValueError('give it as "host:port"')
+    return host, number
+
+
+def address(host: str, port: int) -> str:
+    """Return `host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_date(text: str) -> bool:
     """Return whether *text* has the form of a date without a time."""
     return _DATE.fullmatch(text) is not None

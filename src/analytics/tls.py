@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from analytics.errors import Misconfigured
+from analytics.parsing import host_and_port
 
 _CONNECT_S: Final = 5.0
 _LISTEN_S: Final = 1.0
@@ -66,10 +67,9 @@ def check(section: str, settings: Secured, addresses: Iterable[str]) -> str:
     """
     suspicion = ""
     for address in addresses:
-        host, _, port = address.rpartition(":")
-        host = host.strip("[]")
+        host, port = host_and_port(address)
         try:
-            with socket.create_connection((host, int(port)), timeout=_CONNECT_S) as plain:
+            with socket.create_connection((host, port), timeout=_CONNECT_S) as plain:
                 wrong = (
                     _refusal(section, settings, plain, host)
                     if settings.tls

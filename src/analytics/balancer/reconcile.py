@@ -15,6 +15,7 @@ from analytics.balancer import plan
 from analytics.balancer.plan import Action, Step
 from analytics.balancer.runtime import BackendServer, Runtime, ServerState
 from analytics.errors import AnalyticsError, RegistryUnavailable, Unavailable
+from analytics.parsing import host_and_port
 from analytics.registry.base import Registry, Replica
 from analytics.settings import DiscoverSettings
 
@@ -124,8 +125,8 @@ class Reconciler:
                 case Action.READY:
                     await runtime.ready(path)
                 case Action.MOVE:
-                    host, _, port = step.address.rpartition(":")
-                    await runtime.move(path, host.strip("[]"), port)
+                    host, port = host_and_port(step.address)
+                    await runtime.move(path, host, str(port))
                 case Action.DRAIN:
                     await runtime.drain(path)
                 case Action.REMOVE:
@@ -147,9 +148,9 @@ class Reconciler:
             if not plan.understood(address):
                 faults.append(f"the registry has a replica at {address!r}, which is not an address")
                 continue
-            host, _, port = address.rpartition(":")
             try:
-                infos = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port))
+                host, port = host_and_port(address)
+                infos = await asyncio.get_running_loop().getaddrinfo(host, port)
             except OSError as exc:
                 faults.append(f"{address} can't be found: {exc.strerror or exc}")
                 continue

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import jinja2
 
+from analytics import parsing
 from analytics.errors import Misconfigured
 from analytics.settings import CassandraSettings, IgniteSettings, Settings
 from analytics.store.ignite.tables import CHUNKS, SCHEMA, TABLES, Table
@@ -47,7 +48,7 @@ def node_xml(node: Node, cassandra: CassandraSettings) -> str:
     return _TEMPLATES.get_template("node.xml").render(
         node=node,
         cassandra=cassandra,
-        cassandra_nodes=[address.rsplit(":", 1) for address in cassandra.addresses],
+        cassandra_nodes=[parsing.host_and_port(address) for address in cassandra.addresses],
         schema=SCHEMA,
         tables=TABLES,
         behind=_behind,
@@ -62,14 +63,14 @@ def elsewhere(settings: Settings) -> str:
             "ignite.tls is set, and a node speaks TLS only with a key and certificates of its"
             " own: set ignite.node_keystore and ignite.node_truststore"
         )
-    hosts = [address.rsplit(":", 1)[0] for address in ignite.addresses]
+    hosts = [parsing.host_and_port(address)[0] for address in ignite.addresses]
     node = Node(
         name="analytics",
         host="",
-        client_port=int(ignite.addresses[0].rsplit(":", 1)[1]),
+        client_port=parsing.host_and_port(ignite.addresses[0])[1],
         discovery_port=47500,
         communication_port=47100,
-        discovery=[f"{host}:47500" for host in hosts],
+        discovery=[parsing.address(host, 47500) for host in hosts],
         memory=settings.cluster.ignite_memory,
         backups=ignite.backups,
         security=ignite if ignite.tls else None,

@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
+from analytics import parsing
 from analytics.errors import Misconfigured
 from analytics.settings import Settings
 
@@ -20,13 +21,12 @@ def address(settings: Settings, listening: tuple[str, int]) -> str:
     host, port = listening
     if ipaddress.ip_address(host).is_unspecified and settings.registry.backend != "none":
         host = _towards(*_registry(settings))
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return parsing.address(host, port)
 
 
 def _registry(settings: Settings) -> tuple[str, int]:
     if settings.registry.backend == "ignite":
-        host, _, port = settings.ignite.addresses[0].rpartition(":")
-        return host.strip("[]"), int(port)
+        return parsing.host_and_port(settings.ignite.addresses[0])
     url = urlsplit(settings.eureka.urls[0])
     return url.hostname or "", url.port or 80
 

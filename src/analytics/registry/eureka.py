@@ -10,6 +10,7 @@ import msgspec
 
 from analytics import parsing
 from analytics.errors import UNDECODABLE, Misconfigured, RegistryUnavailable
+from analytics.parsing import host_and_port
 from analytics.registry.base import Listed, Registry, Replica
 from analytics.settings import EurekaSettings
 
@@ -130,8 +131,7 @@ class EurekaRegistry:
 
     def _described(self, replica: Replica) -> Mapping[str, Any]:
         """*replica* in Eureka's words."""
-        host, _, port = replica.address.rpartition(":")
-        plain = host.strip("[]")
+        plain, port = host_and_port(replica.address)
         app = self._settings.app
         return {
             "instanceId": replica.address,

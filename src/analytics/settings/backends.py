@@ -15,9 +15,7 @@ def _addresses(value: object) -> object:
     value = parts(value)
     if isinstance(value, list | tuple):
         for part in value:
-            host, colon, port = str(part).rpartition(":")
-            if not (host and "@" not in host and colon and parsing.port(port) is not None):
-                raise ValueError('give addresses as "host:port"')
+            parsing.host_and_port(str(part))
     return value
 
 

@@ -30,9 +30,8 @@ class RegistrySettings(Section):
     @field_validator("address")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
-        host, colon, port = value.rpartition(":")
-        if value and not (host and "@" not in host and colon and parsing.port(port) is not None):
-            raise ValueError('give it as "host:port"')
+        if value:
+            parsing.host_and_port(value)
         return value
 
     @field_validator("heartbeat_s")

@@ -12,12 +12,13 @@ from cassandra.policies import DCAwareRoundRobinPolicy
 
 from analytics import tls
 from analytics.errors import Misconfigured, StoreUnavailable
+from analytics.parsing import host_and_port
 from analytics.settings import CassandraSettings
 
 
 def cluster(settings: CassandraSettings) -> Cluster:
     """Return a driver for the nodes of *settings*, not yet connected; the caller shuts it down."""
-    hosts, ports = zip(*(each.rsplit(":", 1) for each in settings.addresses), strict=True)
+    nodes = [host_and_port(each) for each in settings.addresses]
     login = None
     if settings.username:
         login = PlainTextAuthProvider(settings.username, settings.password.get_secret_value())
@@ -26,8 +27,8 @@ def cluster(settings: CassandraSettings) -> Cluster:
         request_timeout=settings.timeout_s,
     )
     return Cluster(
-        list(hosts),
-        port=int(ports[0]),
+        nodes,
+        port=nodes[0][1],  # of nodes that the driver learns of
         auth_provider=login,
         ssl_context=tls.context("cassandra", settings) if settings.tls else None,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},

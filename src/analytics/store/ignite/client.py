@@ -23,6 +23,7 @@ from pyignite.exceptions import (
 from analytics import tls
 from analytics.errors import Misconfigured, StoreUnavailable
 from analytics.guard import Guard
+from analytics.parsing import host_and_port
 from analytics.settings import IgniteSettings
 from analytics.store import guards
 from analytics.store.ignite.driver import Driver
@@ -149,10 +150,5 @@ class IgniteClient:
             }
         context = tls.context("ignite", settings) if settings.tls else None
         driver = Driver(context, settings.timeout_s, **login)
-        driver.connect([_address(each) for each in settings.addresses])
+        driver.connect([host_and_port(each) for each in settings.addresses])
         return driver
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return host.strip("[]"), int(port)

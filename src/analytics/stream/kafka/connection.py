@@ -19,6 +19,7 @@ from aiokafka.protocol.admin import SaslHandShakeRequest
 
 from analytics import tls
 from analytics.errors import LogUnavailable, Misconfigured
+from analytics.parsing import host_and_port
 from analytics.settings import KafkaSettings
 
 _ASK_MS: Final = 5_000
@@ -78,9 +79,9 @@ async def failure(
 
 async def _check_login(settings: KafkaSettings, address: str) -> None:
     """Raise `Misconfigured` when the broker at *address* wants another login than ours."""
-    host, _, port = address.rpartition(":")
+    host, port = host_and_port(address)
     ours = settings.sasl_mechanism
-    offered = await _offered(settings, host.strip("[]"), int(port))
+    offered = await _offered(settings, host, port)
     if offered is None:
         return
     if not offered and ours:
