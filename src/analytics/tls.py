@@ -5,13 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Final, Protocol
-
-from pydantic import SecretStr
+from typing import Final
 
 from analytics.errors import Misconfigured
 from analytics.parsing import host_and_port
+from analytics.settings.tls import TlsSettings
 
 _CONNECT_S: Final = 5.0
 _LISTEN_S: Final = 1.0
@@ -20,24 +18,7 @@ _OBJECTIONS: Final = ("CERTIFICATE", "HANDSHAKE_FAILURE", "UNKNOWN_CA", "ACCESS_
 _NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 
 
-class Secured(Protocol):
-    """A section of settings that says how a server's port is secured."""
-
-    @property
-    def tls(self) -> bool: ...
-    @property
-    def tls_ca(self) -> Path | None: ...
-    @property
-    def tls_names(self) -> bool: ...
-    @property
-    def tls_certificate(self) -> Path | None: ...
-    @property
-    def tls_key(self) -> Path | None: ...
-    @property
-    def tls_key_password(self) -> SecretStr: ...
-
-
-def context(section: str, settings: Secured) -> ssl.SSLContext:
+def context(section: str, settings: TlsSettings) -> ssl.SSLContext:
     """How we speak TLS to the servers of *section*. Raises `Misconfigured` for a bad file."""
     if settings.tls_key is not None and settings.tls_certificate is None:
         raise Misconfigured(f"{section}.tls_key is set and {section}.tls_certificate is not")
@@ -59,7 +40,7 @@ def context(section: str, settings: Secured) -> ssl.SSLContext:
     return made
 
 
-def check(section: str, settings: Secured, addresses: Iterable[str]) -> str:
+def check(section: str, settings: TlsSettings, addresses: Iterable[str]) -> str:
     """Raise `Misconfigured` where somebody listens at one of *addresses* and TLS can't be agreed.
 
     Returns what may be wrong where that is not certain, or "". This is for when a driver has
@@ -98,7 +79,7 @@ class _HungUp(Exception):
     """The other side has closed the channel, and did not say why."""
 
 
-def _refusal(section: str, settings: Secured, plain: socket.socket, host: str) -> str | None:
+def _refusal(section: str, settings: TlsSettings, plain: socket.socket, host: str) -> str | None:
     """Why TLS with our settings fails at *plain*; None when it does not, or nobody can tell."""
     try:
         with context(section, settings).wrap_socket(plain, server_hostname=host) as channel:
@@ -125,7 +106,7 @@ def _refusal(section: str, settings: Secured, plain: socket.socket, host: str) -
     return None
 
 
-def _unverified(section: str, settings: Secured, exc: ssl.SSLCertVerificationError) -> str:
+def _unverified(section: str, settings: TlsSettings, exc: ssl.SSLCertVerificationError) -> str:
     if "match" in exc.verify_message:  # of a name or an address
         return (
             f"shows a certificate of another name ({exc.verify_message}): call it by a name that"

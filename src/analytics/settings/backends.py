@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, SecretStr, field_validator
 
 from analytics import parsing
 from analytics.settings.section import GIB, MIB, Bytes, OptionalPath, Section, parts, setting
+from analytics.settings.tls import TlsSettings
 
 
 def _addresses(value: object) -> object:
@@ -35,95 +36,69 @@ class LogSettings(Section):
         gt=0,
     )
     retry_after_s: float = setting(
-        5, "How long to leave Kafka alone before it is tried again.", unit="seconds", gt=0
+        5, "How long to wait after a failure before Kafka is called again.", unit="seconds", gt=0
     )
 
 
-class KafkaSettings(Section):
+class KafkaSettings(TlsSettings):
     """The log of a cluster."""
 
     bootstrap: Addresses = setting(
-        ("127.0.0.1:9092",), "Brokers to ask for the others.", min_length=1
+        ("127.0.0.1:9092",), "Brokers from which the client learns of the others.", min_length=1
     )
-    topic: str = setting("analytics.events", "The topic of hits; made when it is not there.")
-    dead_topic: str = setting(
-        "analytics.dead", "The topic of records that could not be understood."
-    )
+    topic: str = setting("analytics.events", "Topic of hits; created when it does not exist.")
+    dead_topic: str = setting("analytics.dead", "Topic of records that could not be decoded.")
     partitions: int = setting(
-        8, "Partitions of a topic that we make; it can't be changed later.", ge=1, le=64
+        8, "Partitions of a topic that is created; cannot be changed later.", ge=1, le=64
     )
-    replication: int = setting(3, "Copies of every record of a topic that we make.", ge=1, le=32767)
+    replication: int = setting(3, "Replication factor of a topic that is created.", ge=1, le=32767)
     min_insync: int = setting(
-        2, "Copies that must be written before a hit is acknowledged.", ge=1, le=32767
+        2, "Replicas that must have a hit before it is acknowledged.", ge=1, le=32767
     )
     retention_h: int = setting(
         168,
-        "Least time that the topic keeps records; one that keeps less is refused.",
+        "Minimum retention of the topic; a topic with less is refused.",
         unit="hours",
         ge=1,
     )
     compression: Literal["none", "gzip", "lz4", "zstd"] = setting(
-        "zstd", "How batches are compressed: none, gzip, lz4, zstd."
+        "zstd", "Compression of batches: none, gzip, lz4, zstd."
     )
     linger_ms: float = setting(
-        5, "How long to let hits gather before they are sent.", unit="milliseconds", ge=0
+        5, "How long to collect hits into a batch before it is sent.", unit="milliseconds", ge=0
     )
     max_in_flight_bytes: Bytes = setting(
         32 * MIB,
-        "Hits that Kafka has not confirmed; beyond it, new ones are spooled.",
+        "Maximum size of unconfirmed hits; beyond it, new hits are spooled.",
         unit="bytes",
     )
-    append_timeout_s: float = setting(
-        10, "Time after which an append without an answer has failed.", unit="seconds", gt=0
-    )
-    tls: bool = setting(default=False, help_="Whether to speak TLS.")
-    tls_ca: OptionalPath = setting(
-        None, "Certificates (PEM) that are trusted; without it, the system's."
-    )
-    tls_names: bool = setting(
-        default=True, help_="Whether a server's certificate must have the name that we call it by."
-    )
-    tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
-    tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
+    append_timeout_s: float = setting(10, "Timeout of an append.", unit="seconds", gt=0)
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
-        "", "How we log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; not at all when empty."
+        "", "SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty disables authentication."
     )
-    username: str = setting("", "Who we are to Kafka.")
+    username: str = setting("", "SASL user name.")
     password: SecretStr = setting(SecretStr(""), "The password of kafka.username.")
 
 
-class IgniteSettings(Section):
+class IgniteSettings(TlsSettings):
     """The shared memory of a cluster."""
 
     addresses: Addresses = setting(
-        ("127.0.0.1:10800",), "Nodes to talk to (thin client port).", min_length=1
+        ("127.0.0.1:10800",), "Nodes to connect to (thin client port).", min_length=1
     )
-    timeout_s: float = setting(
-        5, "Time after which a call without an answer has failed.", unit="seconds", gt=0
-    )
+    timeout_s: float = setting(5, "Timeout of a call.", unit="seconds", gt=0)
     retry_after_s: float = setting(
-        2, "How long to leave Ignite alone once it failed.", unit="seconds", gt=0
+        2, "How long to wait after a failure before Ignite is called again.", unit="seconds", gt=0
     )
-    max_calls: int = setting(8, "Calls that may be under way at once; one more is refused.", ge=1)
+    max_calls: int = setting(8, "Maximum concurrent calls; further calls are rejected.", ge=1)
     hot_days: int = setting(
         0,
-        "How long chunks stay in Ignite's memory; older ones are read from Cassandra. 0 for ever.",
+        "How long chunks stay in Ignite's memory; older ones are read from Cassandra. 0: forever.",
         unit="days",
         ge=0,
     )
-    backups: int = setting(1, "Further copies of everything on other nodes.", ge=0, le=3)
-    tls: bool = setting(default=False, help_="Whether to speak TLS.")
-    tls_ca: OptionalPath = setting(
-        None, "Certificates (PEM) that are trusted; without it, the system's."
-    )
-    tls_names: bool = setting(
-        default=True, help_="Whether a server's certificate must have the name that we call it by."
-    )
-    tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
-    tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
-    username: str = setting("", "Who we are to Ignite, where it asks.")
+    backups: int = setting(1, "Backup copies of all data on other nodes.", ge=0, le=3)
+    username: str = setting("", "User name, where Ignite authenticates its clients.")
     password: SecretStr = setting(SecretStr(""), "The password of ignite.username.")
     node_keystore: OptionalPath = setting(
         None,
@@ -135,31 +110,22 @@ class IgniteSettings(Section):
     node_password: SecretStr = setting(SecretStr(""), "The password of both of a node's stores.")
 
 
-class CassandraSettings(Section):
+class CassandraSettings(TlsSettings):
     """The disk of a cluster, behind Ignite."""
 
-    addresses: Addresses = setting(("127.0.0.1:9042",), "Nodes to talk to.", min_length=1)
-    keyspace: str = setting("analytics", "The keyspace; made when it is not there.")
-    datacenter: str = setting("datacenter1", "The data center whose nodes we talk to.")
-    timeout_s: float = setting(
-        10, "Time after which a call without an answer has failed.", unit="seconds", gt=0
-    )
+    addresses: Addresses = setting(("127.0.0.1:9042",), "Nodes to connect to.", min_length=1)
+    keyspace: str = setting("analytics", "Keyspace; created when it does not exist.")
+    datacenter: str = setting("datacenter1", "Data center whose nodes are connected to.")
+    timeout_s: float = setting(10, "Timeout of a call.", unit="seconds", gt=0)
     retry_after_s: float = setting(
-        5, "How long to leave Cassandra alone once it failed.", unit="seconds", gt=0
+        5,
+        "How long to wait after a failure before Cassandra is called.",
+        unit="seconds",
+        gt=0,
     )
-    max_calls: int = setting(4, "Calls that may be under way at once; one more is refused.", ge=1)
-    replication: int = setting(3, "Copies of every row of a keyspace that we make.", ge=1)
-    tls: bool = setting(default=False, help_="Whether to speak TLS.")
-    tls_ca: OptionalPath = setting(
-        None, "Certificates (PEM) that are trusted; without it, the system's."
-    )
-    tls_names: bool = setting(
-        default=True, help_="Whether a server's certificate must have the name that we call it by."
-    )
-    tls_certificate: OptionalPath = setting(None, "Our certificate (PEM), where one is asked for.")
-    tls_key: OptionalPath = setting(None, "The key (PEM) of our certificate.")
-    tls_key_password: SecretStr = setting(SecretStr(""), "The password of the key, if it has one.")
-    username: str = setting("", "Who we are to Cassandra, where it asks.")
+    max_calls: int = setting(4, "Maximum concurrent calls; further calls are rejected.", ge=1)
+    replication: int = setting(3, "Replication factor of a keyspace that is created.", ge=1)
+    username: str = setting("", "User name, where Cassandra authenticates its clients.")
     password: SecretStr = setting(SecretStr(""), "The password of cassandra.username.")
 
     @field_validator("keyspace")

@@ -249,11 +249,15 @@ class Setting(NamedTuple):
 
 
 def every() -> Iterator[Setting]:
-    """Every setting, in the order of the tree."""
+    """Yield every setting in the order of the tree; what sections share comes last in each."""
     for name, field in Settings.model_fields.items():
-        if isinstance(field.default, Section):
-            for inner, leaf in type(field.default).model_fields.items():
-                yield _described(f"{name}.{inner}", leaf)
+        if isinstance(section := field.default, Section):
+            leaves = type(section).model_fields
+            shared = [
+                inner for inner in leaves if inner not in vars(type(section))["__annotations__"]
+            ]
+            for inner in sorted(leaves, key=shared.__contains__):
+                yield _described(f"{name}.{inner}", leaves[inner])
         else:
             yield _described(name, field)
 
