@@ -27,7 +27,6 @@ from analytics.balancer.runtime import BackendServer, Runtime
 from analytics.catalog.shared import SharedCatalog
 from analytics.event import LogRecord
 from analytics.gateway import connection_limits, metrics
-from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
 from analytics.ingest.request_counts import RequestCounts
@@ -36,6 +35,7 @@ from analytics.job.upkeep.dead_letters import DeadLetters
 from analytics.job.upkeep.lag_alarm import LagAlarm
 from analytics.job.upkeep.outbox_relay import OutboxRelay
 from analytics.maintenance import duties
+from analytics.module import Module
 from analytics.pipeline.ledger import WriteBatch
 from analytics.projector import Projector
 from analytics.registry.base import Replica
@@ -377,7 +377,7 @@ async def shown(state: LoopState, path: str) -> str:
         *metrics.routes(RequestCounts(), {}, (), [state]),
     ]
     transport = httpx2.ASGITransport(
-        Gate([BuiltinRoutes(routes=routes)], ["gateway"]), client=("127.0.0.1", 1)
+        Gate([Module(name="gateway", routes=routes)], ["gateway"]), client=("127.0.0.1", 1)
     )
     async with httpx2.AsyncClient(transport=transport, base_url="http://h.example") as client:
         return (await client.get(path)).text

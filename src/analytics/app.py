@@ -11,11 +11,9 @@ from typing import Final
 from starlette.types import Scope
 
 from analytics import __version__, assets, dashboard
-from analytics.admin.module import admin
 from analytics.api.ledger import LedgerApi
 from analytics.dashboard import admin_page, session
 from analytics.gateway import metrics
-from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
 from analytics.gateway.rates import Rates
@@ -25,6 +23,7 @@ from analytics.ingest.client import TrustedProxies
 from analytics.ingest.module import IngestModule, ingest
 from analytics.ingest.proxies import UnknownProxies
 from analytics.limiter import Limiter, Limits, sender
+from analytics.module import Module
 from analytics.registry import Replica
 from analytics.resources import Resources
 
@@ -94,19 +93,17 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
         rates.check(scope)
         proxies.notice(scope)
 
+    ledger = LedgerApi(
+        resources.store,
+        resources.catalog,
+        lambda request: session.person(resources.catalog.people, request, public_url),
+        lag=resources.lag,
+    )
     gate = Gate(
         [
-            BuiltinRoutes(routes=[*health.routes(), *figures]),
+            Module(name="gateway", routes=[*health.routes(), *figures]),
             taking,
-            admin(
-                LedgerApi(
-                    resources.store,
-                    resources.catalog,
-                    lambda request: session.person(resources.catalog.people, request, public_url),
-                    lag=resources.lag,
-                ),
-                admin_page.routes(pages),
-            ),
+            Module(name="admin", routes=[*ledger.routes(), *admin_page.routes(pages)]),
             # The pages of sites lie right below `/`, so they come last.
             dashboard.module(pages, resources.figures.visible),
         ],

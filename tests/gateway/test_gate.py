@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 
 from analytics import errors
 from analytics.gateway import middleware
-from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
+from analytics.module import Module
 
 FAULTS: dict[str, Exception] = {
     "malformed": errors.Malformed("domain", "it is missing"),
@@ -71,7 +71,9 @@ ROUTES: list[BaseRoute] = [
 
 def gated(**rules: Any) -> Gate:
     return Gate(
-        [BuiltinRoutes(routes=ROUTES, paths={"/api/exact": Direct()})], ["gateway"], **rules
+        [Module(name="gateway", routes=ROUTES, paths={"/api/exact": Direct()})],
+        ["gateway"],
+        **rules,
     )
 
 
@@ -227,12 +229,12 @@ async def test_only_origins_that_are_named_may_call_the_api_from_a_browser() -> 
 
 async def test_a_path_of_a_module_that_is_served_elsewhere_says_so() -> None:
     modules = [
-        BuiltinRoutes(
+        Module(
             routes=[Route("/api/b/{x}", echo, methods=["POST"])],
             paths={"/api/a": Direct()},
             name="a",
         ),
-        BuiltinRoutes(routes=[Mount("/files", app=Direct()), Route("/{any}", echo)], name="b"),
+        Module(routes=[Mount("/files", app=Direct()), Route("/{any}", echo)], name="b"),
     ]
     both, one = Gate(modules, ["a", "b"]), Gate(modules, ["b"])
     assert both.takes("/api/a")

@@ -7,13 +7,15 @@ import httpx2
 from analytics.background import LoopState
 from analytics.breaker import Breaker
 from analytics.errors import StoreUnavailable
-from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
+from analytics.module import Module
 
 
 async def asked(health: Health, path: str) -> httpx2.Response:
-    transport = httpx2.ASGITransport(Gate([BuiltinRoutes(routes=health.routes())], ["gateway"]))
+    transport = httpx2.ASGITransport(
+        Gate([Module(name="gateway", routes=health.routes())], ["gateway"])
+    )
     async with httpx2.AsyncClient(transport=transport, base_url="http://h.example") as client:
         return await client.get(path)
 

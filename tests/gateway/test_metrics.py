@@ -12,9 +12,9 @@ from analytics import __version__
 from analytics.breaker import Breaker, BreakerState
 from analytics.errors import Forbidden, Malformed
 from analytics.gateway import metrics
-from analytics.gateway.builtin_routes import BuiltinRoutes
 from analytics.gateway.gate import Gate
 from analytics.ingest.request_counts import RequestCounts
+from analytics.module import Module
 
 
 async def asked(
@@ -25,7 +25,7 @@ async def asked(
     **headers: str,
 ) -> httpx2.Response:
     routes = metrics.routes(counts, gauges, breakers)
-    gate = Gate([BuiltinRoutes(routes=routes)], ["gateway"])
+    gate = Gate([Module(name="gateway", routes=routes)], ["gateway"])
     transport = httpx2.ASGITransport(gate, client=(peer, 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://m.example") as client:
         return await client.get("/metrics", headers=headers)

@@ -29,9 +29,9 @@ from analytics.caller import Caller
 from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, NotFound
 from analytics.gateway import middleware
 from analytics.gateway.disconnect import DisconnectWatch
-from analytics.gateway.module import Endpoint, Module
 from analytics.gateway.route_table import RouteLine, table
 from analytics.loop_pacing import LoopPacer
+from analytics.module import Endpoint, Module
 
 log = structlog.get_logger()
 

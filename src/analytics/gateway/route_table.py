@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from starlette.routing import BaseRoute, Mount, Route
 
-from analytics.gateway.module import Module
+from analytics.module import Module
 
 
 class RouteLine(NamedTuple):

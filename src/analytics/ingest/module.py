@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from starlette.routing import BaseRoute
 
 from analytics import bounds
 from analytics.ingest.client import TrustedProxies
@@ -20,21 +17,17 @@ from analytics.ingest.whoami import ByOwner, WhoamiEndpoint, by_nobody
 from analytics.ingest.wire.base import RequestLimits
 from analytics.ingest.wire.formats import EVENT_PATH, FORMATS
 from analytics.limiter import Limits
+from analytics.module import Module
 from analytics.stream.base import EventLog
-
-Endpoint = IngestEndpoint | ScriptEndpoint | WhoamiEndpoint
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngestModule:
+class IngestModule(Module):
     """The module that receives events and serves the tracker script."""
 
     event: IngestEndpoint
     """The endpoint of `EVENT_PATH`, for `gateway/direct.py`."""
     counts: RequestCounts
-    paths: Mapping[str, Endpoint]
-    routes: Sequence[BaseRoute] = ()
-    name: str = "ingest"
 
 
 def ingest(
@@ -64,6 +57,7 @@ def ingest(
     receiving = {path: IngestEndpoint(context, wire_format(sizes)) for path, wire_format in FORMATS}
     tracker = ScriptEndpoint(script)
     return IngestModule(
+        name="ingest",
         event=receiving[EVENT_PATH],
         counts=context.counts,
         paths={
