@@ -260,8 +260,7 @@ async def test_a_port_in_use_is_said_in_one_line(journey: Journey, tmp_path: Pat
     port = str(journey.server.port)
     code, said = await analytics("serve", "--port", port, "--data", str(tmp_path / "second"))
     assert code == 2
-    assert f"port {port}" in said
-    assert "--port" in said
+    assert f":{port}: choose another port with --port" in said
     assert said.count("\n") == 1
 
 

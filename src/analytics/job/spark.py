@@ -177,6 +177,11 @@ def scatter(
         results = context.parallelize(tasks, len(tasks)).map(execute).collect()
     except (PySparkException, Py4JError) as exc:
         fault = exc
+    except AttributeError as exc:
+        # PySpark takes its connection to Java away when the job stops.
+        if getattr(context, "_jsc", None) is not None:
+            raise
+        raise StoreUnavailable("The Spark job is stopping; ask again once it runs.") from exc
     finally:
         timer.cancel()
     if expired.is_set():

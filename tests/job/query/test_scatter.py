@@ -64,3 +64,11 @@ def test_a_question_that_takes_too_long_is_given_up(session: SparkSession) -> No
     asking = QueryCoordinator(Index(), none, spread, TaskContext(NOBODY, CassandraSettings(), 128))
     with pytest.raises(QueryTooLong, match="longer than 0 s in Spark"):
         asking.answer(QUESTION)
+
+
+def test_a_query_that_meets_a_job_that_stops_is_refused_as_such(session: SparkSession) -> None:
+    session.stop()
+    scatter = partial(spark.scatter, session, at_most_s=300)
+    context = TaskContext(NOBODY, CassandraSettings(), 128)
+    with pytest.raises(StoreUnavailable, match="is stopping"):
+        QueryCoordinator(Index(), none, scatter, context).answer(QUESTION)

@@ -180,6 +180,13 @@ async def test_threads_of_the_engine_itself_give_way_to_the_event_loop(tmp_path:
     def of_the_process() -> set[int]:
         return {int(task.name) for task in Path("/proc/self/task").iterdir()}
 
+    def priority(task: int) -> int | None:
+        # A thread of an earlier test may end while this one looks.
+        try:
+            return os.getpriority(os.PRIO_PROCESS, task)
+        except ProcessLookupError:
+            return None
+
     before = of_the_process()
     threads = StoreThreads(
         partial(Engine, tmp_path / "2", "256MB", 3), readers=2, queue_timeout_s=60
@@ -190,6 +197,8 @@ async def test_threads_of_the_engine_itself_give_way_to_the_event_loop(tmp_path:
         of_the_engine = of_the_process() - before - ours
         assert of_the_engine
         mine = os.getpriority(os.PRIO_PROCESS, os.getpid())
-        assert all(os.getpriority(os.PRIO_PROCESS, each) > mine for each in of_the_engine)
+        priorities = [each for each in map(priority, of_the_engine) if each is not None]
+        assert priorities
+        assert min(priorities) > mine
     finally:
         await threads.close()
