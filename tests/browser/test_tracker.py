@@ -35,6 +35,7 @@ async def test_a_page_view_says_what_was_seen(
         "l": "en-US",
         "s": "1000x600",
         "h": False,
+        "q": False,
         "dnt": False,
     }
     assert collector.types == {"text/plain;charset=UTF-8"}, "anything else needs a preflight"
