@@ -11,9 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, Self
 
 from analytics.catalog.audit_log import AuditLog
-from analytics.errors import StoreUnavailable
+from analytics.errors import NotFound, StoreUnavailable
 from analytics.person import Key, Person, Scope, Session
 from analytics.site import Site
+
+
+def unknown_site(domain: str) -> NotFound:
+    """Return the error of a change that concerns a site which is not there (any more)."""
+    return NotFound(f"{domain} is not a site here; `analytics site list` shows them")
 
 
 class Sites(Protocol):
@@ -132,7 +137,10 @@ class Keys(Protocol):
         label: str = "",
         days: int | None = None,
     ) -> tuple[Key, str]:
-        """The new key and its secret; it works for *days* from now on."""
+        """The new key and its secret; it works for *days* from now on.
+
+        Raises `Malformed`, and `NotFound` when *site* is not there at that moment.
+        """
 
     def find(self, secret: str) -> Key | None:
         """The key with this secret, if it has not expired; from memory.

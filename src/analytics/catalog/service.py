@@ -13,7 +13,7 @@ import msgspec
 
 from analytics import localtime
 from analytics.catalog.audit_log import AuditAction
-from analytics.catalog.base import Catalog
+from analytics.catalog.base import Catalog, unknown_site
 from analytics.errors import Conflict, Forbidden, Malformed, NotFound
 from analytics.person import Key, Person, Scope
 from analytics.query import Metric, Period, Query, Result
@@ -123,7 +123,7 @@ async def remove_site(catalog: Catalog, rows: Rows, domain: str, *, erase: bool)
     Without, its events come back when the site is added again. Raises `NotFound`.
     """
     if catalog.sites.get(domain) is None:
-        raise NotFound(f"{domain} is not a site here; `analytics site list` shows them")
+        raise unknown_site(domain)
     going = await attached(catalog, rows, domain)
     # Before the site goes: what cannot be erased now must keep a name by which to ask again.
     gone = await rows.delete_site(domain) if erase else 0
@@ -222,7 +222,8 @@ async def create_key(
 ) -> tuple[Key, str]:
     """Create a key that works for *days*, or for ever; return it and its secret.
 
-    Raise `Malformed` when it may do nothing, or for too many days.
+    Raise `Malformed` when it may do nothing, or for too many days, and `NotFound` for a *site*
+    that is not there, or was removed a moment ago.
     """
     return await catalog.keys.create(scopes=scopes, site=site, label=label, days=days)
 

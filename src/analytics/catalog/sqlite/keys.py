@@ -12,6 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from analytics.catalog.audit_log import AuditAction
+from analytics.catalog.base import unknown_site
 from analytics.catalog.sqlite.audit import SqliteAuditLog
 from analytics.catalog.sqlite.database import Database
 from analytics.errors import Malformed, NotFound
@@ -64,6 +65,8 @@ class SqliteKeys:
         )
 
         def insert(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
+            if site is not None and not _is_site(connection, site):
+                raise unknown_site(site)
             connection.execute(
                 "INSERT INTO keys (id, secret, created_at, body) VALUES (?, ?, ?, ?)",
                 (key.id, _hash(secret), key.created_at, msgspec.json.encode(key)),
@@ -138,6 +141,11 @@ def delete_keys_of(connection: sqlite3.Connection, site: str) -> Mapping[bytes, 
     going = [(key.id,) for key in _every(connection).values() if key.site == site]
     connection.executemany("DELETE FROM keys WHERE id = ?", going)
     return _every(connection)
+
+
+def _is_site(connection: sqlite3.Connection, domain: str) -> bool:
+    stored = connection.execute("SELECT 1 FROM sites WHERE domain = ?", (domain,)).fetchone()
+    return stored is not None
 
 
 def _every(connection: sqlite3.Connection) -> Mapping[bytes, Key]:

@@ -13,11 +13,12 @@ from analytics.catalog import domain as domains
 from analytics.catalog import rules
 from analytics.catalog import timezone as timezones
 from analytics.catalog.audit_log import AuditAction
+from analytics.catalog.base import unknown_site
 from analytics.catalog.sqlite.audit import NothingChanged, SqliteAuditLog
 from analytics.catalog.sqlite.database import Database
 from analytics.catalog.sqlite.keys import SqliteKeys, delete_keys_of
 from analytics.catalog.sqlite.people import withdraw_site
-from analytics.errors import Conflict, Malformed, NotFound
+from analytics.errors import Conflict, Malformed
 from analytics.person import Key
 from analytics.site import Site
 
@@ -82,7 +83,7 @@ class SqliteSites:
         def update(connection: sqlite3.Connection) -> tuple[Site, ...]:
             stored = _stored(connection, site.domain)
             if stored is None:
-                raise _unknown(site.domain)
+                raise unknown_site(site.domain)
             changed = msgspec.structs.replace(site, id=stored.id, number=stored.number)
             if changed == stored:
                 raise NothingChanged
@@ -104,7 +105,7 @@ class SqliteSites:
             connection: sqlite3.Connection,
         ) -> tuple[tuple[Site, ...], Mapping[bytes, Key]]:
             if not connection.execute("DELETE FROM sites WHERE domain = ?", (domain,)).rowcount:
-                raise _unknown(domain)
+                raise unknown_site(domain)
             return _every(connection), _disinherit(connection, domain)
 
         await self._audit_log.change(
@@ -151,7 +152,3 @@ def _difference(before: Site, after: Site) -> str:
         if name not in ("id", "number") and getattr(before, name) != getattr(after, name)
     ]
     return ", ".join(name.replace("_", " ") for name in names)
-
-
-def _unknown(domain: str) -> NotFound:
-    return NotFound(f"{domain} is not a site here; `analytics site list` shows them")

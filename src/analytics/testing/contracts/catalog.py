@@ -344,6 +344,7 @@ class KeysContract:
     """The tests of `Keys`."""
 
     async def test_a_key_is_found_by_its_secret_alone(self, catalog: Catalog) -> None:
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
         key, secret = await catalog.keys.create(
             scopes=[Scope.STATS_READ], site="example.com", label="report"
         )
@@ -352,6 +353,19 @@ class KeysContract:
         assert catalog.keys.find(key.id) is None
         assert key.allows(Scope.STATS_READ, "example.com")
         assert not key.allows(Scope.STATS_READ, "other.example")
+
+    async def test_a_key_for_a_site_that_was_just_removed_is_refused(
+        self, catalog: Catalog
+    ) -> None:
+        """Whoever asks for it looked the site up before."""
+        await catalog.sites.add("example.com", timezone="Etc/UTC")
+        await catalog.sites.remove("example.com")
+        with pytest.raises(NotFound) as unknown:
+            await catalog.sites.remove("example.com")
+        with pytest.raises(NotFound) as refused:
+            await catalog.keys.create(scopes=[Scope.STATS_READ], site="example.com")
+        assert str(refused.value) == str(unknown.value)
+        assert list(await catalog.keys.all()) == []
 
     async def test_a_secret_is_shown_once(self, catalog: Catalog) -> None:
         _, secret = await catalog.keys.create(scopes=[Scope.STATS_READ], site=None)
