@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
@@ -14,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from analytics import __version__
-from analytics.errors import UNDECODABLE, FolderInUse, Misconfigured
+from analytics import __version__, durable_file, file_lock
+from analytics.errors import UNDECODABLE, Misconfigured
 
 VERSION: Final = 1
 """Of the layout; raised when an older program would misread what a newer one wrote."""
@@ -56,20 +55,13 @@ class DataFolder:
         used or was written by a newer version.
         """
         self._make()
-        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise FolderInUse(f"{self.path} is in use{_by(self.owner())}") from None
+        with file_lock.exclusive(self.lock_file, self._in_use) as descriptor:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             self._check_version()
             self._tidy()
             yield
             os.ftruncate(descriptor, 0)
-        finally:
-            os.close(descriptor)  # which unlocks
 
     def owner(self) -> int | None:
         """The process id that the lock file names; None when nobody is known to own it."""
@@ -77,6 +69,10 @@ class DataFolder:
             return int(self.lock_file.read_text("ascii"))
         except (OSError, ValueError):
             return None
+
+    def _in_use(self) -> str:
+        owner = self.owner()
+        return f"{self.path} is in use by {f'process {owner}' if owner else 'another process'}"
 
     def stamp(self) -> Stamp | None:
         """What the folder says of itself; None when it is new."""
@@ -133,9 +129,8 @@ class DataFolder:
     def _check_version(self) -> None:
         stamp = self.stamp()
         if stamp is None:
-            self.stamp_file.write_bytes(
-                msgspec.json.encode(Stamp(version=VERSION, program=__version__))
-            )
+            stamp = Stamp(version=VERSION, program=__version__)
+            durable_file.replace(self.stamp_file, msgspec.json.encode(stamp))
         else:
             check_version(stamp, str(self.path))
 
@@ -153,7 +148,3 @@ def check_version(stamp: Stamp, what: str) -> None:
             f"{what} is of version {stamp.version}, made by analytics {stamp.program}; this is "
             f"analytics {__version__}, which knows version {VERSION}: upgrade it"
         )
-
-
-def _by(owner: int | None) -> str:
-    return f" by process {owner}" if owner else " by another process"

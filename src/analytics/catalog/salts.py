@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from analytics import durable_file
 from analytics.catalog.base import SaltMissing
 from analytics.errors import StoreUnavailable
 
@@ -154,22 +155,13 @@ class SaltFolder:
             for day, salt in salts.items():
                 if there.get(day) != salt:
                     self._write(day, salt)
-            descriptor = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            durable_file.sync_folder(self._folder)
 
     def _write(self, day: int, salt: Salt) -> None:
         path = self._folder / str(day)
-        fresh = path.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(salt.made_on.to_bytes(_DAY_BYTES, "big") + salt.salt)
-            file.flush()
-            os.fsync(file.fileno())
         if path.exists():
             _forget(path)
-        fresh.rename(path)
+        durable_file.replace(path, salt.made_on.to_bytes(_DAY_BYTES, "big") + salt.salt)
 
 
 def _forget(path: Path) -> None:

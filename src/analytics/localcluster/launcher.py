@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from analytics.errors import FolderInUse, Misconfigured, Unavailable
+from analytics import durable_file, file_lock
+from analytics.errors import Misconfigured, Unavailable
 from analytics.localcluster import keyspace, plan, process
 from analytics.localcluster.base import ManagedServer, address
 from analytics.localcluster.configuration import written
@@ -84,8 +83,7 @@ class LocalCluster:
                 kafka_nodes=kafka_nodes,
                 ignite_nodes=ignite_nodes,
             )
-            self.configuration.touch(mode=0o600)
-            self.configuration.write_text(written(self._settings, agreed))
+            durable_file.replace(self.configuration, written(self._settings, agreed).encode())
             before = {each.name for each in self.processes.all() if each.alive}
             try:
                 for kind in KINDS:
@@ -196,14 +194,6 @@ class LocalCluster:
     def _alone(self) -> Iterator[None]:
         """While the block runs, no other command changes this cluster."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise FolderInUse(
-                    f"another `analytics cluster` command works on {self.folder}; wait for it"
-                ) from None
+        in_use = f"another `analytics cluster` command works on {self.folder}; wait for it"
+        with file_lock.exclusive(self.folder / "lock", lambda: in_use):
             yield
-        finally:
-            os.close(descriptor)

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from analytics import durable_file
 from analytics.errors import UNDECODABLE, Misconfigured
 
 HOST: Final = "127.0.0.1"
@@ -115,7 +116,7 @@ def agreed(
             ignite_nodes=ignite_nodes or 1,
         )
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "plan.json").write_bytes(msgspec.json.encode(plan))
+        durable_file.replace(folder / "plan.json", msgspec.json.encode(plan))
         return plan
     for what, asked, there in (
         ("Kafka brokers", kafka_nodes, plan.kafka_nodes),

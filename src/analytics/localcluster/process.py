@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from analytics import durable_file
 from analytics.errors import Misconfigured
 from analytics.settings.sources import PREFIX
 
@@ -92,7 +93,7 @@ class ManagedProcesses:
                 f"{name} ended as soon as it was started; {self.log(name)} says why"
             )
         process = ManagedProcess(name=name, pid=child.pid, birth=birth)
-        _write(self._records / f"{name}.json", msgspec.json.encode(process))
+        durable_file.replace(self._records / f"{name}.json", msgspec.json.encode(process))
         return process
 
     def end(self, processes: Sequence[ManagedProcess], grace_s: float) -> None:
@@ -163,10 +164,3 @@ def _stat(pid: int) -> list[str] | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return content.rpartition(")")[2].split()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace *path* as a whole."""
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(content)
-    fresh.rename(path)

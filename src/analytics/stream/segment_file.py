@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from analytics import durable_file
 from analytics.errors import Corrupt
 from analytics.stream import segment
 
@@ -48,7 +49,7 @@ class SegmentFile:
             os.pwrite(fd, segment.header(base), 0)
             os.fsync(fd)
             spare.rename(path)
-            sync_folder(folder)
+            durable_file.sync_folder(folder)
         except OSError:
             os.close(fd)
             raise
@@ -133,12 +134,3 @@ def _write(fd: int, data: bytes, at: int) -> int:
 def name(base: int) -> str:
     """Return the file name of the segment whose first record is *base*."""
     return f"{base:020d}.seg"
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

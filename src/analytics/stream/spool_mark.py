@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from analytics import durable_file
 from analytics.errors import UNDECODABLE
 
 log = structlog.get_logger()
@@ -47,10 +47,5 @@ class Mark:
 
     def move(self, drained: int) -> None:
         """Note that everything before *drained* is in the log."""
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(_Written(self.number, drained)))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(self._path)
+        durable_file.replace(self._path, msgspec.json.encode(_Written(self.number, drained)))
         self.drained = drained

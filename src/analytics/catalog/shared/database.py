@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from analytics import sqlite_file
+from analytics import durable_file, sqlite_file
 from analytics.catalog.sqlite.database import Database, Work, forget_salts
 from analytics.errors import StoreUnavailable
 
@@ -189,10 +189,7 @@ class SharedDatabase(Database):
 
     def _keep(self, revision: int, image: bytes) -> None:
         self._revision, self._image = revision, image
-        fresh = self._file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(image)
-        fresh.replace(self._file)
+        durable_file.replace(self._file, image)
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from analytics import durable_file
 from analytics.errors import Misconfigured
 from analytics.job.partition.state_store import PartitionState
 
@@ -28,11 +28,11 @@ class StateDirectory(NamedTuple):
         """Claim the folder for a new run of the job and return it; earlier runs lose it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         owner = uuid.uuid4().hex
-        fresh = self.folder / f"{_OWNER}.{owner}"
-        fresh.write_text(owner, "ascii")
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
-        fresh.rename(self.folder / _OWNER)
+        durable_file.replace(
+            self.folder / _OWNER,
+            owner.encode("ascii"),
+            temporary=self.folder / f"{_OWNER}.{owner}",  # two jobs may start at once
+        )
         return self._replace(owner=owner)
 
     def check(self) -> None:

@@ -6,11 +6,11 @@ some rows are left keeps the others' bytes for good. Only a copy of what is left
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
 
+from analytics import durable_file
 from analytics.errors import StoreUnavailable
 from analytics.store.connection import Connection
 
@@ -72,14 +72,7 @@ def swap(path: Path) -> None:
         # A log that was not folded in belongs to its file, and would be read into the other.
         discard(fresh)
         raise StoreUnavailable(f"{path.name} could not be closed cleanly, and stays as it was")
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable_file.install(fresh, path)
 
 
 def tidy(path: Path) -> None:
