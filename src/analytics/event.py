@@ -9,20 +9,14 @@ milliseconds since 1970; text that was not sent is "".
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Final
 
 import msgspec
 
 PAGEVIEW: Final = "pageview"
 ENGAGEMENT: Final = "engagement"
-SHARDS: Final = 64
 NO_USER_AGENT: Final = "no-user-agent"
 """What `bot` says of who did not say what they are."""
-COOKIELESS: Final = 1 << 63
-"""The highest bit of a visitor tells the two kinds apart: a cookieless one of another day is
-another number, so that uniques of several days count visitor-days, and the figures can say so."""
 
 
 class DropReason(StrEnum):
@@ -218,39 +212,3 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     entry_os_version: str
     entry_screen: str
     entry_language: str
-
-
-def hash64(*parts: str | bytes, key: bytes = b"") -> int:
-    """A stable unsigned 64-bit hash of *parts*; the same on every machine and in every version."""
-    digest = blake2b(digest_size=8, key=key)
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        digest.update(len(raw).to_bytes(4, "little") + raw)
-    return int.from_bytes(digest.digest(), "little")
-
-
-def from_cookie(site: str, vid: str) -> int:
-    """The visitor whose cookie says *vid*. Of no use on another site.
-
-    It is `hash64(site, vid)` without its highest bit; a site's part is hashed once for all.
-    """
-    digest = _begun(site).copy()
-    raw = vid.encode("utf-8", "surrogatepass")
-    digest.update(len(raw).to_bytes(4, "little") + raw)
-    return int.from_bytes(digest.digest(), "little") & ~COOKIELESS
-
-
-@lru_cache(maxsize=1024)
-def _begun(site: str) -> blake2b:
-    raw = site.encode("utf-8", "surrogatepass")
-    return blake2b(len(raw).to_bytes(4, "little") + raw, digest_size=8)
-
-
-def is_cookieless(visitor: int) -> bool:
-    """Whether *visitor* is good for one day only."""
-    return visitor >= COOKIELESS
-
-
-def shard_of(site: str, visitor: int) -> int:
-    """The virtual shard, 0 to 63, in which all of a visitor's events lie (DESIGN: sessions)."""
-    return hash64(site, visitor.to_bytes(8, "little")) % SHARDS

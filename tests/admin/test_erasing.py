@@ -15,8 +15,9 @@ from analytics.admin.exporting import Export
 from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
-from analytics.event import Hit, from_cookie
+from analytics.event import Hit
 from analytics.store.base import ExportFormat, LedgerLine
+from analytics.visitor_id import from_cookie
 
 SITE = "example.com"
 NOW = 1_795_478_400_000

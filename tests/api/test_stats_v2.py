@@ -19,7 +19,6 @@ from tests.dashboard.world import NOW, SITE, berlin, hit
 from analytics.api import query_json, stats_v2
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.errors import AnalyticsError, Malformed
-from analytics.event import COOKIELESS
 from analytics.person import Scope
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
@@ -28,6 +27,7 @@ from analytics.pipeline.state import PipelineState
 from analytics.query import Query, Result
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
+from analytics.visitor_id import COOKIELESS
 
 Ask = Callable[..., Any]
 

@@ -35,7 +35,7 @@ OWN_KEYS = {
     ("dashboard/page_routes.py", "_compressed"): "asked for files of the package",
     ("dashboard/templates.py", "environment"): "asked for nothing",
     ("dashboard/templates.py", "static_version"): "asked for nothing",
-    ("event.py", "_begun"): "asked for names of sites, which are in the catalog",
+    ("visitor_id.py", "_site_digest"): "asked for names of sites, which are in the catalog",
     ("ingest/user_agents.py", "_parser"): "asked for nothing",
     ("ingest/bots.py", "_listed"): "asked for nothing",
     ("ingest/geolocation.py", "self._found"): "asked for addresses that were parsed",

@@ -17,7 +17,7 @@ from tests.real import PATIENCE_S, kill, machine_in, settings_of
 
 from analytics.admin.sites import ChangeSite, SiteShown
 from analytics.cli.run import run
-from analytics.event import Hit, from_cookie
+from analytics.event import Hit
 from analytics.job.upkeep import audit
 from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 from analytics.settings import Settings, load
@@ -27,6 +27,7 @@ from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
 from analytics.stream.kafka.log import KafkaLog
+from analytics.visitor_id import from_cookie
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
 

@@ -13,11 +13,12 @@ from analytics.dashboard import DashboardContext
 from analytics.dashboard.panels import PANELS
 from analytics.dashboard.report import Report, report
 from analytics.dashboard.report_url import ReportUrl
-from analytics.event import COOKIELESS, Hit
+from analytics.event import Hit
 from analytics.query import Metric
 from analytics.site import Site
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing.sample import batch
+from analytics.visitor_id import COOKIELESS
 
 BERLIN = Site(domain=SITE, id="", number=1, timezone="Europe/Berlin")
 TEN = berlin("2026-11-24 10:00")

@@ -15,10 +15,10 @@ from tests.server import Server
 
 from analytics.admin import operations
 from analytics.admin.operation_context import OperationContext
-from analytics.event import from_cookie
 from analytics.resources import Resources
 from analytics.settings import load
 from analytics.startup import open_resources, open_workspace
+from analytics.visitor_id import from_cookie
 
 SITE = "marks.example"
 DAY_MS = 86_400_000

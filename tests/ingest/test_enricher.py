@@ -12,10 +12,10 @@ from analytics.catalog.base import SaltMissing
 from analytics.errors import Forbidden, Malformed, Unauthenticated
 from analytics.event import Drop, DropReason
 from analytics.ingest.enricher import MAX_UNKNOWN_SITES
-from analytics.ingest.visitor_id import is_cookieless
 from analytics.person import Key, Scope
 from analytics.site import Shields
 from analytics.stream import record
+from analytics.visitor_id import is_cookieless
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

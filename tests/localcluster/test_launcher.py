@@ -16,11 +16,11 @@ from tests.real import PATIENCE_S, kill, machine_in, settings_of
 
 from analytics.cli.main import main
 from analytics.errors import FolderInUse, Misconfigured, Unavailable
-from analytics.event import SHARDS
 from analytics.localcluster import plan
 from analytics.localcluster.launcher import LocalCluster
 from analytics.localcluster.plan import HOST, PORTS
 from analytics.settings import Settings
+from analytics.sharding import SHARDS
 from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
 from analytics.testing.contracts.event_log import hit, read

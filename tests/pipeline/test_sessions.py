@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.event import ENGAGEMENT, PAGEVIEW, Hit, Row, hash64
+from analytics.event import ENGAGEMENT, PAGEVIEW, Hit, Row
 from analytics.pipeline.fold import fold
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState, Records
 from analytics.pipeline.visit import Visit, visits_from_rows
+from analytics.stable_hash import hash64
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

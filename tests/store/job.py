@@ -10,9 +10,9 @@ from analytics.event import Erasure, LogRecord
 from analytics.job.partition.batch import LogEntry, process_batch
 from analytics.job.partition.state_store import PartitionState
 from analytics.pipeline.source import Sources
+from analytics.sharding import partition_of
 from analytics.store.chunks.chunk import Chunk
 from analytics.stream.record import encode
-from analytics.stream.sharding import partition_of
 
 SOURCES = Sources()
 

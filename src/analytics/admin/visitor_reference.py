@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from analytics.errors import Malformed
-from analytics.event import from_cookie
 from analytics.site import Site
+from analytics.visitor_id import from_cookie
 
 
 def named(site: Site, number: int | None, cookie: str | None) -> int | None:

@@ -6,13 +6,14 @@ from hashlib import blake2b
 from ipaddress import IPv6Address
 from typing import Final
 
-from analytics.event import Drop, LogRecord, hash64
+from analytics.event import Drop, LogRecord
 from analytics.ingest.client import Client, TrustedProxies, parse_address
 from analytics.ingest.enricher import Enricher
 from analytics.ingest.wire import access_log
 from analytics.ingest.wire.base import RawEvent
 from analytics.person import Key, Scope
 from analytics.site import Site
+from analytics.stable_hash import hash64
 
 _REMEMBERED: Final = 200_000
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from analytics import visitor_id
 from analytics.catalog.base import Salts
 from analytics.errors import Forbidden
 from analytics.event import DropReason
-from analytics.ingest import hostnames, page_url, revenue_ceiling, user_agents, visitor_id
+from analytics.ingest import hostnames, page_url, revenue_ceiling, user_agents
 from analytics.ingest import shields as site_shields
 from analytics.ingest.client import Client
 from analytics.ingest.geolocation import Place, Places

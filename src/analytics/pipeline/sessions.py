@@ -30,9 +30,10 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
-from analytics.event import ENGAGEMENT, PAGEVIEW, Erasure, Hit, hash64
+from analytics.event import ENGAGEMENT, PAGEVIEW, Erasure, Hit
 from analytics.pipeline.erasure import ends
 from analytics.pipeline.visit import Entry, Visit
+from analytics.stable_hash import hash64
 
 INACTIVITY_MS: Final = 30 * 60_000
 REACH_MS: Final = 72 * 3_600_000 + INACTIVITY_MS

@@ -13,12 +13,13 @@ from tests.store.replica.test_store import PARTITIONS, Cluster, Shared, fold_int
 from tests.store.rows import NOON, hit
 
 from analytics.errors import StoreUnavailable
-from analytics.event import Erasure, Hit, shard_of
+from analytics.event import Erasure, Hit
 from analytics.job.query.coordinator import QueryCoordinator, TaskContext
 from analytics.job.query.task import QueryTask, TaskResult, execute_from
 from analytics.job.upkeep import compaction
 from analytics.query import Compare, Dimension, HasDone, Metric, Op, Period, Query, Result
 from analytics.settings import CassandraSettings, IgniteSettings
+from analytics.sharding import shard_of
 from analytics.store.chunks.chunk import Chunk, ChunkHead
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.remote_query import RemoteQuery, encode, question, result

@@ -6,9 +6,10 @@ import pytest
 from msgspec import structs
 from tests.store.rows import DAY, HOUR, NOON, SITE, Log, hit
 
-from analytics.event import COOKIELESS, ENGAGEMENT, Hit
+from analytics.event import ENGAGEMENT, Hit
 from analytics.query import Metric, Period, Query
 from analytics.store.duckdb import DuckDBStore
+from analytics.visitor_id import COOKIELESS
 
 NOBODY = COOKIELESS | 7
 TWO_DAYS = Query(

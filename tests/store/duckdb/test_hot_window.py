@@ -16,13 +16,13 @@ from tests.store.sql.test_cells import DAY, HOUR, STARTS, ZONES, Site, hits, que
 
 from analytics import localtime
 from analytics.errors import StoreUnavailable
-from analytics.event import COOKIELESS
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.store.base import ExportFormat
 from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, executor, hot_window
 from analytics.store.duckdb.engine import Engine
 from analytics.testing.oracles import answers
+from analytics.visitor_id import COOKIELESS
 
 
 @pytest.fixture(scope="module")

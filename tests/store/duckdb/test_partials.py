@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 from tests.store.sql.test_compiler import TURNS, Stored, hits, queries
 
-from analytics.event import COOKIELESS, Hit
+from analytics.event import Hit
 from analytics.query import Dimension, Metric, Order, Period, Query
 from analytics.store.duckdb import executor, partials
 from analytics.store.duckdb.engine import Engine
+from analytics.visitor_id import COOKIELESS
 
 PLACES = 3
 

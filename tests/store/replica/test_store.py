@@ -19,6 +19,7 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.state import PipelineState
 from analytics.query import Metric, Period, Query, Result
+from analytics.sharding import partition_of
 from analytics.store.chunks import arrow, codec
 from analytics.store.chunks.chunk import Chunk
 from analytics.store.chunks.chunk_erasure import rewritten
@@ -27,7 +28,6 @@ from analytics.store.freshness import Ends
 from analytics.store.replica.remote_query import RemoteQuery
 from analytics.store.replica.remote_query_client import RemoteQueries
 from analytics.store.replica.store import ReplicaStore
-from analytics.stream.sharding import partition_of
 
 PARTITIONS = 4
 LATER = traffic.UNTIL + 3 * traffic.DAY

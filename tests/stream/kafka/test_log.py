@@ -14,9 +14,9 @@ from tests.real import PATIENCE_S, machine_in, settings_of
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import Drop, Hit
 from analytics.settings import KafkaSettings, Settings
+from analytics.sharding import partition_of
 from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
-from analytics.stream.sharding import partition_of
 from analytics.stream.spool import Spool, SpoolLimits
 from analytics.testing.contracts.event_log import EventLogContract, drop, hit, read
 

@@ -18,13 +18,14 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from analytics import sqlite_file
-from analytics.event import Erasure, Hit, hash64
+from analytics.event import Erasure, Hit
 from analytics.job.partition import state_file
 from analytics.job.partition.erasures import PartitionErasures
 from analytics.pipeline.erasure import ends
 from analytics.pipeline.ledger import DeadLetter
 from analytics.pipeline.sessions import REACH_MS
 from analytics.pipeline.visit import Visit
+from analytics.stable_hash import hash64
 from analytics.store.chunks.chunk import Chunk, ChunkKind
 from analytics.units import DAY_MS
 

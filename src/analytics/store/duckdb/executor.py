@@ -9,13 +9,13 @@ from typing import Final
 from msgspec import structs
 
 from analytics.errors import Malformed
-from analytics.event import COOKIELESS
 from analytics.query import Query, Result, ResultRow
 from analytics.store.connection import Connection, Record, UnreadableValue, transaction
 from analytics.store.duckdb import hot_window
 from analytics.store.sql import cells, compiler, measures, query_shape
 from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.time_buckets import label
+from analytics.visitor_id import COOKIELESS
 
 # An engagement ping makes no visitor. Each block of rows knows its highest visitor, so that
 # where everybody has a cookie next to nothing is read; and where nobody has, the first row ends it.

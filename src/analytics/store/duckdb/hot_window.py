@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 
 from analytics import localtime
 from analytics.errors import StoreUnavailable
-from analytics.event import COOKIELESS
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.store.connection import Connection, transaction
@@ -23,6 +22,7 @@ from analytics.store.sql.conditions import BoundValues
 from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
 from analytics.units import HOUR_MS
+from analytics.visitor_id import COOKIELESS
 
 QUARTER_MS: Final = 15 * 60_000
 """In every time zone, days begin at a multiple of this."""

@@ -9,7 +9,8 @@ from typing import Final, Protocol
 import structlog
 
 from analytics.errors import NotVisibleYet, StoreUnavailable
-from analytics.event import Erasure, shard_of
+from analytics.event import Erasure
+from analytics.sharding import shard_of
 from analytics.store.duckdb.row_erasure import MatchingRows
 
 log = structlog.get_logger()

@@ -22,12 +22,12 @@ from analytics.background import BackgroundLoop, LoopState
 from analytics.errors import LogUnavailable, Misconfigured
 from analytics.event import Hit, LogRecord
 from analytics.settings import KafkaSettings
+from analytics.sharding import partition_of
 from analytics.stream import record as records_
 from analytics.stream.base import Appending, Batch, EventLog, Position
 from analytics.stream.kafka import reader, topic
 from analytics.stream.kafka.connection import options
 from analytics.stream.kafka.partition_sender import BATCH_BYTES, Append, Item, PartitionSender
-from analytics.stream.sharding import partition_of
 
 log = structlog.get_logger()
 

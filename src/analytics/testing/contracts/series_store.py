@@ -17,13 +17,14 @@ import pytest
 from msgspec import structs
 
 from analytics.errors import Conflict, Malformed
-from analytics.event import COOKIELESS, ENGAGEMENT, Drop, DropReason, Hit, LogRecord
+from analytics.event import ENGAGEMENT, Drop, DropReason, Hit, LogRecord
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Compare, Dimension, Metric, Op, Order, Period, Query, ResultRow
 from analytics.store.base import ExportFormat
 from analytics.testing import sample
 from analytics.testing.oracles import answers
+from analytics.visitor_id import COOKIELESS
 
 SITE: Final = "shop.example"
 OTHER: Final = "other.example"

@@ -1,8 +1,18 @@
-"""The partition of a log in which a record lies."""
+"""Assigns events to virtual shards, and shards to the partitions of a log."""
 
 from __future__ import annotations
 
-from analytics.event import SHARDS, Erasure, Hit, LogRecord, hash64, shard_of
+from typing import Final
+
+from analytics.event import Erasure, Hit, LogRecord
+from analytics.stable_hash import hash64
+
+SHARDS: Final = 64
+
+
+def shard_of(site: str, visitor: int) -> int:
+    """Return the virtual shard, 0 to 63, of all events of a visitor of *site*."""
+    return hash64(site, visitor.to_bytes(8, "little")) % SHARDS
 
 
 def partition_of(record: LogRecord, partitions: int) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.event import SHARDS, Drop, DropReason, Hit, shard_of
-from analytics.stream.sharding import partition_of
+from analytics.event import Drop, DropReason, Hit
+from analytics.sharding import SHARDS, partition_of, shard_of
 from analytics.testing.contracts.event_log import hit
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.event import COOKIELESS, hash64
-from analytics.ingest.visitor_id import from_cookie, hashed, is_cookieless
+from analytics.stable_hash import hash64
+from analytics.visitor_id import COOKIELESS, from_cookie, hashed, is_cookieless
 
 
 @given(st.text(), st.text())
