@@ -30,7 +30,8 @@ from analytics.dashboard import filters, flash, report_url
 from analytics.errors import AnalyticsError
 from analytics.event import Hit
 from analytics.ingest import encoding, page_url, user_agents
-from analytics.ingest.client import TrustedProxies, parse_address
+from analytics.ingest.addresses import parse_address
+from analytics.ingest.client import TrustedProxies
 from analytics.ingest.wire import access_log, event_list, plausible
 from analytics.ingest.wire.base import RawEvent, RequestLimits
 from analytics.ingest.wire.pixel import Pixel

@@ -91,6 +91,8 @@ async def test_only_who_is_near_may_read_them(peer: str, status: int) -> None:
         ("via", "1.1 proxy"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "localhost"),
+        ("host", "stats.example.org"),
+        ("host", "8.8.8.8:80"),
     ],
 )
 async def test_nobody_behind_a_proxy_may_read_them(peer: str, name: str, value: str) -> None:

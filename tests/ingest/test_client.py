@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.errors import Misconfigured
-from analytics.ingest.client import ADDED_BY_PROXIES, Client, TrustedProxies, parse_address
+from analytics.ingest.addresses import parse_address
+from analytics.ingest.client import Client, TrustedProxies
+from analytics.ingest.forwarding import ADDED_BY_PROXIES
 
 
 def client(
@@ -81,6 +83,15 @@ def test_only_who_speaks_for_itself_is_this_machine() -> None:
             for value in ("127.0.0.1", "", "nonsense", "127.0.0.1, unknown"):
                 assert not client((name, value), peer=peer, proxies=proxies).here
     assert not client(peer="203.0.113.9").here
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", None])
+def test_who_asks_for_a_public_name_is_not_this_machine(peer: str | None) -> None:
+    """A plain proxy that adds no header still passes on the name that its visitor asked for."""
+    for host in ("stats.example.org", "STATS.example.org:8443", "8.8.8.8", "[2606:4700::1]:80"):
+        assert not client(("host", host), peer=peer).here
+    for host in ("localhost", "127.0.0.1:8000", "[::1]:8000", "stats", "stats.lan", ""):
+        assert client(("host", host), peer=peer).here
 
 
 def test_long_headers_are_cut_before_anything_is_made_of_them() -> None:

@@ -22,7 +22,8 @@ from analytics import __version__
 from analytics.background import LoopState
 from analytics.breaker import Breaker, BreakerState, CallOutcome
 from analytics.errors import NotFound
-from analytics.ingest.client import is_forwarded, peer_address
+from analytics.ingest.addresses import peer_address
+from analytics.ingest.forwarding import is_direct
 from analytics.ingest.request_counts import RequestCounts
 
 Sources = Mapping[str, tuple[str, Callable[[], float]]]
@@ -129,8 +130,11 @@ def check_near(scope: Scope) -> None:
     """Raise `NotFound` unless a peer on this machine or in a private network asks for itself."""
     address = ip_address(peer_address(scope))
     near = address.is_loopback or address.is_private
-    if not near or is_forwarded(scope):
-        raise NotFound("metrics are shown to this machine and to private networks only")
+    if not (near and is_direct(scope)):
+        raise NotFound(
+            "metrics are shown to this machine and to private networks only, without a proxy: ask"
+            " by the machine's own address or a private name"
+        )
 
 
 def routes(

@@ -9,7 +9,7 @@ from starlette.types import Scope
 
 from analytics import bounds
 from analytics.errors import UploadsFull
-from analytics.ingest.client import peer_address
+from analytics.ingest.addresses import peer_address
 from analytics.limiter import sender
 
 _SHARES: Final = 4

@@ -7,7 +7,8 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from analytics.event import Drop, LogRecord
-from analytics.ingest.client import Client, TrustedProxies, parse_address
+from analytics.ingest.addresses import parse_address
+from analytics.ingest.client import Client, TrustedProxies
 from analytics.ingest.enricher import Enricher
 from analytics.ingest.wire import access_log
 from analytics.ingest.wire.base import RawEvent

@@ -14,7 +14,8 @@ from analytics.catalog.base import Keys, SaltMissing, Salts, Sites
 from analytics.errors import Forbidden, Malformed
 from analytics.event import Drop, DropReason, Hit
 from analytics.ingest import hostnames, page_url, steps
-from analytics.ingest.client import Client, parse_address
+from analytics.ingest.addresses import parse_address
+from analytics.ingest.client import Client
 from analytics.ingest.geolocation import Places
 from analytics.ingest.spam import SpamReferrers
 from analytics.ingest.steps import Draft

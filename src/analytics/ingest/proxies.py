@@ -6,20 +6,16 @@ share one rate limit and one location, and shields cannot tell them apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.types import Scope
 
-from analytics.ingest.client import ADDED_BY_PROXIES, TrustedProxies, is_internal, parse_address
-from analytics.ingest.hostnames import PRIVATE_ENDINGS
+from analytics.ingest.addresses import is_internal, peer_address
+from analytics.ingest.client import TrustedProxies
+from analytics.ingest.forwarding import proxy_sign
 
 log = structlog.get_logger()
-
-_PRIVATE_ENDINGS: Final = PRIVATE_ENDINGS | {"test"}
-"""`.test` is reserved for tests (RFC 6761), so it is no sign of a proxy."""
 
 NOT_NAMED: Final = (
     "X-Forwarded-For comes from a proxy that this server does not believe, so all of its visitors"
@@ -58,50 +54,10 @@ def unknown_proxy(scope: Scope, trust: TrustedProxies) -> str | None:
     Only a request from this machine or a private network can show it: what others send proves
     nothing.
     """
-    peer = scope.get("client")
-    sender = (parse_address(peer[0]) or peer[0]) if peer and peer[0] else "127.0.0.1"
+    sender = peer_address(scope)
     if not is_internal(sender):
         return None
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    if "x-forwarded-for" in headers:
+    if any(name == b"x-forwarded-for" for name, _ in scope["headers"]):
         return None if trust.contains(sender) else NOT_NAMED
-    sign = _sign(headers, scope.get("http_version", ""))
+    sign = proxy_sign(scope)
     return None if sign is None else _NOT_PASSED_ON.format(sign=sign)
-
-
-def _sign(headers: Mapping[str, str], version: str) -> str | None:
-    """Return what a direct request would not have; a closed set of texts, none of them sent."""
-    for name in ADDED_BY_PROXIES:
-        if name in headers:
-            return f"requests have {name.title()}"
-    if _is_public(_host_of(headers.get("host", ""))):
-        return "requests are for a public name, and come from this machine or a private network"
-    if "sec-fetch-site" in headers and version == "1.0":
-        return "a browser's requests come by HTTP/1.0"
-    if headers.get("sec-fetch-site") == "same-origin":
-        page = _netloc(headers.get("origin") or headers.get("referer", ""))
-        if page and _host_of(page) != _host_of(headers.get("host", "")):
-            return "a browser's requests come with another host than it asked for"
-    return None
-
-
-def _netloc(address: str) -> str:
-    try:
-        return urlsplit(address).netloc
-    except ValueError:
-        return ""
-
-
-def _host_of(netloc: str) -> str:
-    """Return the host of `host:port` or `[address]:port`, in lower case."""
-    if netloc.startswith("["):
-        return netloc[1:].partition("]")[0].lower()
-    return netloc.partition(":")[0].lower()
-
-
-def _is_public(host: str) -> bool:
-    address = parse_address(host)
-    if address is not None:
-        return not is_internal(address)
-    name = host.rstrip(".")
-    return "." in name and name.rpartition(".")[2] not in _PRIVATE_ENDINGS

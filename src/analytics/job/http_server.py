@@ -27,6 +27,7 @@ from analytics.errors import AnalyticsError, Misconfigured
 from analytics.gateway import connection_limits
 from analytics.gateway.metrics import check_near
 from analytics.ingest import asgi
+from analytics.ingest.forwarding import is_direct
 from analytics.job.metrics import JobMetrics
 from analytics.job.query.http import MAX_QUERY_BYTES, QueryEndpoint
 from analytics.store.replica.remote_query_client import PATH
@@ -124,7 +125,8 @@ def _application(
     async def answer(request: Request) -> Response:
         peer = request.client.host if request.client else ""
         # Check before reading the body: an unauthorized sender may send any amount.
-        endpoint.check(peer, request.headers.get("authorization", ""))
+        authorization = request.headers.get("authorization", "")
+        endpoint.check(peer, authorization, direct=is_direct(request.scope))
         body = await asgi.body(request.receive, MAX_QUERY_BYTES)
         # A stop of the job must not wait for a long query.
         content = await anyio.to_thread.run_sync(endpoint.answer, body, abandon_on_cancel=True)

@@ -107,6 +107,20 @@ def test_without_a_secret_only_this_machine_is_answered() -> None:
             endpoint.check(peer, "")
 
 
+async def test_without_a_secret_no_proxy_on_this_machine_is_answered() -> None:
+    endpoint = QueryEndpoint("")
+    endpoint.begin(lambda _: ANSWER)
+    with serving(
+        "127.0.0.1", 0, JobMetrics(), fault=lambda: None, alarms={}, endpoint=endpoint
+    ) as port:
+        assert await history_at(port, "").ask(QUESTION) == ANSWER
+        for headers in ({"X-Forwarded-For": "127.0.0.1"}, {"Host": "job.example.org"}):
+            connection = HTTPConnection("127.0.0.1", port)
+            connection.request("POST", PATH, body=b"", headers=headers)
+            assert connection.getresponse().status == 403
+            connection.close()
+
+
 def test_what_is_no_question_is_refused(endpoint: QueryEndpoint, port: int) -> None:
     endpoint.begin(lambda _: ANSWER)
     for path, body, status in (
@@ -229,7 +243,12 @@ def unused_port() -> int:
 
 @pytest.mark.parametrize(
     ("headers", "status"),
-    [({}, 200), ({"X-Forwarded-For": "127.0.0.1"}, 404), ({"Via": "1.1 proxy"}, 404)],
+    [
+        ({}, 200),
+        ({"X-Forwarded-For": "127.0.0.1"}, 404),
+        ({"Via": "1.1 proxy"}, 404),
+        ({"Host": "job.example.org"}, 404),
+    ],
 )
 def test_the_jobs_metrics_are_for_who_asks_directly(
     port: int, headers: dict[str, str], status: int

@@ -15,7 +15,7 @@ import re
 from typing import Final, NamedTuple
 
 from analytics.errors import Malformed
-from analytics.ingest.client import parse_address
+from analytics.ingest.addresses import parse_address
 
 _AROUND: Final = str.maketrans('"()', "   ")
 _SEPARATOR: Final = re.compile(" ?[,;] ?")

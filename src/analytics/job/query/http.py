@@ -33,16 +33,17 @@ class QueryEndpoint:
         """Answer queries with *answer* from now on; until then they are refused."""
         self._answer = answer
 
-    def check(self, peer: str, authorization: str) -> None:
+    def check(self, peer: str, authorization: str, *, direct: bool = True) -> None:
         """Raise `Forbidden` unless the sender may send queries.
 
-        *peer* is its IP address, *authorization* the value of its `Authorization` header.
+        *peer* is its IP address, *authorization* the value of its `Authorization` header, and
+        *direct* says that no proxy passed the query on.
         """
         if not self._secret:
-            if not ip_address(peer.partition("%")[0]).is_loopback:
+            if not (direct and ip_address(peer.partition("%")[0]).is_loopback):
                 raise Forbidden(
-                    "without spark.secret the job answers only this machine; set it for the job"
-                    " and for the replicas"
+                    "without spark.secret the job answers only this machine, and no proxy; set it"
+                    " for the job and for the replicas"
                 )
             return
         secret = access.bearer(authorization) or ""
