@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from pyignite import Client
-from pyignite.exceptions import CacheError, ReconnectError, SQLError
-
-from analytics.localcluster.base import CONNECT_S, unreachable
+from analytics.errors import StoreUnavailable
+from analytics.localcluster.base import unreachable
 from analytics.localcluster.node_xml import Node, node_xml
 from analytics.localcluster.plan import HOST, ClusterPlan
 from analytics.localcluster.process import LaunchCommand
-from analytics.settings import CassandraSettings
-from analytics.store.ignite.tables import SCHEMA, TABLES
+from analytics.settings import CassandraSettings, IgniteSettings
+from analytics.store.ignite.client import IgniteClient
+from analytics.store.ignite.tables import TABLES
 
 _OPENS: Final = (
     "java.base/jdk.internal.access", "java.base/jdk.internal.misc", "java.base/sun.nio.ch",
@@ -100,20 +100,17 @@ class IgniteNode:
         return await asyncio.to_thread(self._ask)
 
     def _ask(self) -> str | None:
-        client = Client(timeout=CONNECT_S)
-        try:
-            with client.connect(HOST, self.port):
-                with client.sql("SELECT COUNT(*) FROM SYS.NODES") as rows:
-                    (count,) = next(rows)
-                with client.sql("SELECT TABLE_NAME FROM SYS.TABLES") as rows:
-                    there = {name for (name,) in rows}
-                if not {table.name.upper() for table in TABLES} <= there:
+        settings = IgniteSettings(addresses=(f"{HOST}:{self.port}",))
+        with closing(IgniteClient(settings)) as client:
+            try:
+                ((count,),) = client.rows("SELECT COUNT(*) FROM SYS.NODES")
+                names = {name for (name,) in client.rows("SELECT TABLE_NAME FROM SYS.TABLES")}
+                if not {table.name.upper() for table in TABLES} <= names:
                     return "its tables are not there yet"
-                for table in TABLES:  # one that is there can be asked only a moment later
-                    with client.sql(f"SELECT 1 FROM {table.name} LIMIT 1", schema=SCHEMA) as rows:  # noqa: S608 - names of our own
-                        list(rows)
-        except (CacheError, ReconnectError, SQLError, OSError) as exc:
-            return f"it does not answer: {exc}"
+                for table in TABLES:  # a table that exists can be queried only a moment later
+                    client.rows(f"SELECT 1 FROM {table.name} LIMIT 1")  # noqa: S608 - names of our own
+            except StoreUnavailable as exc:
+                return f"it does not answer: {exc}"
         if count < self._plan.ignite_nodes:
             return f"it sees {count} of {self._plan.ignite_nodes} nodes"
         return None
