@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from analytics.catalog import service
+from analytics.catalog.audit_log import AuditAction
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.errors import Conflict, Forbidden, Malformed, NotFound, StoreUnavailable
 from analytics.person import Scope
@@ -112,6 +113,56 @@ async def test_a_key_of_all_sites_is_not_revoked_from_one_of_them(catalog: Sqlit
     assert await service.revoke_key(catalog, mine.id, of=SITE) == mine
     assert await service.revoke_key(catalog, every.id) == every
     assert catalog.keys.find(secret) is None
+
+
+async def test_a_change_keeps_what_somebody_else_changed_meanwhile(catalog: SqliteCatalog) -> None:
+    changed = await service.change_site(catalog, f"WWW.{SITE}", cookieless=True)
+    assert (changed.cookieless, changed.public) == (True, False)
+    changed = await service.change_site(catalog, SITE, public=True, retention_days=30)
+    assert (changed.cookieless, changed.public, changed.retention_days) == (True, True, 30)
+    assert catalog.sites.get(SITE) == changed
+    with pytest.raises(NotFound, match="is not a site here"):
+        await service.change_site(catalog, "gone.example", public=True)
+    with pytest.raises(Malformed):
+        await service.change_site(catalog, SITE, timezone="Mars/Olympus")
+
+
+async def test_an_account_is_named_in_any_spelling(catalog: SqliteCatalog) -> None:
+    mine = await catalog.people.log_in("eve@x.example", PASSWORD)
+    await catalog.people.log_in("eve@x.example", PASSWORD)
+    await catalog.people.log_in("bob@x.example", PASSWORD)
+    ended = await service.end_sessions(catalog, " EVE@x.example ", keep=mine)
+    assert ended == service.EndedSessions("eve@x.example", 1)
+    assert await service.end_sessions(catalog, None) == service.EndedSessions(None, 2)
+    changed = await service.set_password(catalog, "EVE@x.example", "another long one")
+    assert changed.email == "eve@x.example"
+    assert await catalog.people.log_in("eve@x.example", "another long one")
+    assert (await service.remove_person(catalog, " EVE@x.example")).email == "eve@x.example"
+    assert "eve@x.example" not in await emails(catalog)
+    for attempt in (
+        service.end_sessions(catalog, "eve@x.example"),
+        service.set_password(catalog, "eve@x.example", "another long one"),
+        service.remove_person(catalog, "eve@x.example"),
+    ):
+        with pytest.raises(NotFound, match="has no account"):
+            await attempt
+
+
+class UnwritableLog:
+    """An audit log whose catalog cannot write now."""
+
+    async def record(self, what: AuditAction, *, about: str = "", site: str = "") -> None:
+        raise StoreUnavailable("not now")
+
+
+async def test_an_erasure_that_cannot_be_logged_has_happened_all_the_same(
+    catalog: SqliteCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.record(catalog, AuditAction.DATA_ERASED, rows=1, site=SITE)
+    (entry,) = await catalog.audit_log.recent(1)
+    assert (entry.what, entry.about, entry.site) == (AuditAction.DATA_ERASED, "1 event", SITE)
+    monkeypatch.setattr(catalog, "audit_log", UnwritableLog())
+    await service.record(catalog, AuditAction.DATA_ERASED, rows=1, site=SITE)
 
 
 class Failing:

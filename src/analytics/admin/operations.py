@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import structlog
 
 from analytics import actor, decoding
 from analytics.admin import (
@@ -23,11 +22,9 @@ from analytics.admin import (
 )
 from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
+from analytics.catalog import service
 from analytics.catalog.audit_log import AuditAction
-from analytics.errors import UNDECODABLE, NotFound, StoreUnavailable
-from analytics.wording import counted
-
-log = structlog.get_logger()
+from analytics.errors import UNDECODABLE, NotFound
 
 
 class Operation(NamedTuple):
@@ -95,17 +92,7 @@ async def perform(
     return msgspec.json.encode(result)
 
 
-async def _record(workspace: Workspace, deed: AuditAction, result: object) -> None:
-    site = str(getattr(result, "site", ""))
-    about = _extent(result)
-    try:
-        await workspace.catalog.audit_log.record(deed, about=about, site=site)
-    except StoreUnavailable as exc:
-        # It was done, and must not be reported as a failure.
-        log.warning("audit_not_written", what=deed, about=about, site=site, error=str(exc))
-
-
-def _extent(result: object) -> str:
-    """Return how much an operation concerned, for the audit log."""
+async def _record(workspace: Workspace, action: AuditAction, result: object) -> None:
     rows = getattr(result, "rows", getattr(result, "stored", None))
-    return "" if rows is None else counted(rows, "event")
+    site = str(getattr(result, "site", ""))
+    await service.record(workspace.catalog, action, rows=rows, site=site)

@@ -117,20 +117,16 @@ async def set_password(
     workspace: Workspace, asked: SetPassword, _: OperationContext
 ) -> PasswordSet:
     """Replace a password, and end the sessions that it opened."""
-    person = await service.person(workspace.catalog, asked.email)
-    await workspace.catalog.people.set_password(
-        person.email, asked.password, must_change=asked.must_change
+    person = await service.set_password(
+        workspace.catalog, asked.email, asked.password, must_change=asked.must_change
     )
     return PasswordSet(email=person.email)
 
 
 async def log_out(workspace: Workspace, asked: LogOut, _: OperationContext) -> LoggedOut:
     """End every session of somebody, or of everybody."""
-    email = asked.email
-    if email is not None:
-        email = (await service.person(workspace.catalog, email)).email
-    ended = await workspace.catalog.people.end_sessions(email)
-    return LoggedOut(email=email, sessions=ended)
+    ended = await service.end_sessions(workspace.catalog, asked.email)
+    return LoggedOut(email=ended.email, sessions=ended.sessions)
 
 
 async def every(workspace: Workspace, _: ListPeople, __: OperationContext) -> Sequence[PersonShown]:
@@ -140,8 +136,8 @@ async def every(workspace: Workspace, _: ListPeople, __: OperationContext) -> Se
 
 async def remove(workspace: Workspace, asked: RemovePerson, _: OperationContext) -> PersonRemoved:
     """Forget somebody, and end their sessions."""
-    await workspace.catalog.people.remove(asked.email)
-    return PersonRemoved(email=asked.email)
+    person = await service.remove_person(workspace.catalog, asked.email)
+    return PersonRemoved(email=person.email)
 
 
 def _domains(workspace: Workspace, names: Sequence[str]) -> list[str]:

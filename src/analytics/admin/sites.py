@@ -146,11 +146,10 @@ async def show(workspace: Workspace, asked: NamedSite, _: OperationContext) -> S
 async def change(workspace: Workspace, asked: ChangeSite, _: OperationContext) -> SiteShown:
     """Change what is given of a site."""
     site = workspace.site(asked.site)
-    given = {name: value for name, value in _given(asked).items() if name != "site"}
+    changes = {name: value for name, value in _set_fields(asked).items() if name != "site"}
     if asked.shields is not msgspec.UNSET:
-        given["shields"] = msgspec.structs.replace(site.shields, **_given(asked.shields))
-    await workspace.catalog.sites.change(msgspec.structs.replace(site, **given))
-    return shown(workspace.site(asked.site))
+        changes["shields"] = msgspec.structs.replace(site.shields, **_set_fields(asked.shields))
+    return shown(await service.change_site(workspace.catalog, site.domain, **changes))
 
 
 async def expired(workspace: Workspace, asked: CountExpired, _: OperationContext) -> SiteExpired:
@@ -194,7 +193,7 @@ async def remove(workspace: Workspace, asked: RemoveSite, job: OperationContext)
     )
 
 
-def _given(asked: msgspec.Struct) -> dict[str, Any]:
+def _set_fields(asked: msgspec.Struct) -> dict[str, Any]:
     values = {name: getattr(asked, name) for name in asked.__struct_fields__}
     return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 

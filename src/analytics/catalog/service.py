@@ -1,42 +1,46 @@
-"""What an owner does to sites, people and keys: pages and commands do it through here alone.
+"""Changes to sites, people and keys, as both the dashboard and the commands make them.
 
-So that what is removed on a page is gone as thoroughly as by a command.
+Neither writes to the catalog in any other way (`tests/architecture/test_catalog_writes.py`), so a
+change has the same effect wherever an owner makes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict, Unpack
 
 import msgspec
+import structlog
 
 from analytics import localtime
 from analytics.catalog.audit_log import AuditAction
 from analytics.catalog.base import Catalog, unknown_site
-from analytics.errors import Conflict, Forbidden, Malformed, NotFound
+from analytics.errors import Conflict, Forbidden, Malformed, NotFound, StoreUnavailable
 from analytics.person import Key, Person, Scope
 from analytics.query import Metric, Period, Query, Result
-from analytics.site import Site
+from analytics.site import Shields, Site
 from analytics.wording import counted
+
+log = structlog.get_logger()
 
 
 class FirstEvents(Protocol):
-    """The part of a store that the addition of a site concerns."""
+    """The part of a store needed to add a site."""
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
 
 
 class Events(FirstEvents, Protocol):
-    """The part of a store that a shorter retention concerns."""
+    """The part of a store needed to count what a shorter retention deletes."""
 
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
 
 
 class Rows(Protocol):
-    """What erases, as far as the removal of a site concerns it."""
+    """The part of an eraser needed to remove a site."""
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
         """As `Erases.count_rows`."""
@@ -45,50 +49,87 @@ class Rows(Protocol):
         """As `Erases.delete_site`."""
 
 
+class SiteChanges(TypedDict, total=False):
+    """New values for the settings of a `Site`; settings that are left out stay as they are."""
+
+    timezone: str
+    shields: Shields
+    honour_dnt: bool
+    cookieless: bool
+    retention_days: int | None
+    public: bool
+    other_hostnames: tuple[str, ...]
+    count_spam_referrers: bool
+    revenue_ceiling: int | None
+
+
 class Attached(NamedTuple):
-    """What goes with a site when it is removed."""
+    """Everything that is removed together with a site."""
 
     keys: Sequence[Key]
-    """Those that act on it alone."""
+    """The keys limited to this site."""
     viewers: Sequence[Person]
-    """Who may see it without being an owner."""
+    """The people who may see it and are not owners."""
     rows: int
-    """Stored events, those of machines and the pings included."""
+    """Stored events, including those of bots and engagement pings."""
 
 
 class Expired(NamedTuple):
-    """What a retention deletes."""
+    """The events that a retention period deletes."""
 
     first_kept: date
-    """The first day of the site that it keeps."""
+    """The first day, in the site's time zone, whose events are kept."""
     events: int
-    """Page views and custom events from before it, those of machines included."""
+    """Page views and custom events before that day, including those of bots."""
 
 
 class Removed(NamedTuple):
-    """What the removal of a site did."""
+    """Counts of what the removal of a site deleted."""
 
     keys: int
     viewers: int
     rows: int
-    """How many events were deleted."""
+    """Deleted events; 0 when the events were kept."""
 
 
 class Added(NamedTuple):
-    """A new site, and since when there are events of it from a time when it was a site before."""
+    """A new site, and the events that are left from an earlier site of the same domain."""
 
     site: Site
     since: int | None
+    """The time of the first such event in UTC milliseconds; None when there are none."""
+
+
+class EndedSessions(NamedTuple):
+    """The sessions that were ended."""
+
+    email: str | None
+    """The account's email in its stored spelling; None for everybody."""
+    sessions: int
 
 
 async def add_site(catalog: Catalog, rows: FirstEvents, domain: str, *, timezone: str) -> Added:
-    """Add a site. Raises `Malformed`, `Conflict`."""
+    """Add a site and return it.
+
+    Raise `Malformed` for a wrong domain or time zone, `Conflict` when the site exists.
+    """
     site = await catalog.sites.add(domain, timezone=timezone)
     return Added(site, await rows.first_event(site.domain))
 
 
+async def change_site(catalog: Catalog, domain: str, **changes: Unpack[SiteChanges]) -> Site:
+    """Change some settings of the site *domain* and return it as stored.
+
+    The other settings are taken from the catalog at the moment of writing, not from the caller,
+    who may have read them before somebody else changed them. Raise `NotFound`, and `Malformed` for
+    a value that is not valid.
+    """
+    await catalog.sites.change(msgspec.structs.replace(_site(catalog, domain), **changes))
+    return _site(catalog, domain)
+
+
 async def expired(store: Events, site: Site, days: int, now: int) -> Expired:
-    """Return what goes when the events of *site* are kept for *days* only."""
+    """Count the events of *site* that are older than *days* at *now* (UTC milliseconds)."""
     zone = site.timezone
     first_kept = localtime.date_of(localtime.day_of(zone, now)) - timedelta(days)
     cut = localtime.day_start(zone, localtime.day_number(first_kept))
@@ -104,12 +145,12 @@ async def expired(store: Events, site: Site, days: int, now: int) -> Expired:
 
 
 def is_shorter(days: int, kept: int | None) -> bool:
-    """Whether a retention of *days* keeps less than one of *kept*; None keeps everything."""
+    """Return True if keeping *days* deletes more than keeping *kept*; None keeps everything."""
     return kept is None or days < kept
 
 
 async def attached(catalog: Catalog, rows: Rows, domain: str) -> Attached:
-    """Return what the removal of *domain* would take along, and its events."""
+    """Return everything that removing the site *domain* would remove with it."""
     return Attached(
         keys=[key for key in await catalog.keys.all() if key.site == domain],
         viewers=[p for p in await catalog.people.all() if not p.owner and domain in p.sites],
@@ -118,20 +159,18 @@ async def attached(catalog: Catalog, rows: Rows, domain: str) -> Attached:
 
 
 async def remove_site(catalog: Catalog, rows: Rows, domain: str, *, erase: bool) -> Removed:
-    """Forget a site, the keys that act on it alone, and who may see it; with *erase* its events.
+    """Remove a site, the keys limited to it, and its viewers' access; with *erase*, its events too.
 
-    Without, its events come back when the site is added again. Raises `NotFound`.
+    Events that are kept show again when the site is added again. Raise `NotFound`.
     """
-    if catalog.sites.get(domain) is None:
-        raise unknown_site(domain)
-    going = await attached(catalog, rows, domain)
-    # Before the site goes: what cannot be erased now must keep a name by which to ask again.
-    gone = await rows.delete_site(domain) if erase else 0
+    _site(catalog, domain)
+    removed = await attached(catalog, rows, domain)
+    # Events first: if they cannot be deleted now, the site must still be there to try again.
+    deleted = await rows.delete_site(domain) if erase else 0
     if erase:
-        about = counted(gone, "event")
-        await catalog.audit_log.record(AuditAction.DATA_ERASED, about=about, site=domain)
+        await record(catalog, AuditAction.DATA_ERASED, rows=deleted, site=domain)
     await catalog.sites.remove(domain)
-    return Removed(keys=len(going.keys), viewers=len(going.viewers), rows=gone)
+    return Removed(keys=len(removed.keys), viewers=len(removed.viewers), rows=deleted)
 
 
 async def add_person(
@@ -143,7 +182,12 @@ async def add_person(
     sites: Sequence[str],
     must_change: bool,
 ) -> Person:
-    """Let somebody log in. Raises `Malformed`, `Conflict`."""
+    """Create an account and return it.
+
+    With *must_change* the password only lets its owner choose another. Raise `Malformed` for a
+    wrong email or password and for somebody who could see no site, `Conflict` when the email has
+    an account.
+    """
     if not (owner or sites):
         raise Malformed("sites", "name at least one site that they may see, or make them an owner")
     return await catalog.people.add(
@@ -156,19 +200,19 @@ async def add_person(
 
 
 async def find_person(catalog: Catalog, email: str) -> Person | None:
-    """Return the person with the account of *email*, None without one."""
-    wanted = email.strip().lower()
-    return next((each for each in await catalog.people.all() if each.email == wanted), None)
+    """Return the person whose account has *email*, or None."""
+    spelling = email.strip().lower()
+    return next((each for each in await catalog.people.all() if each.email == spelling), None)
 
 
 async def person(catalog: Catalog, email: str) -> Person:
-    """Return the person with the account of *email*. Raises `NotFound`."""
-    found = await find_person(catalog, email)
-    if found is None:
+    """Return the person whose account has *email*. Raise `NotFound`."""
+    known = await find_person(catalog, email)
+    if known is None:
         raise NotFound(
             f"{email.strip().lower()} has no account; `analytics user list` shows who has"
         )
-    return found
+    return known
 
 
 async def change_person(
@@ -179,10 +223,10 @@ async def change_person(
     add: Sequence[str] = (),
     drop: Sequence[str] = (),
 ) -> Person:
-    """Give somebody sites, take sites away, make them an owner or no longer one.
+    """Add and drop sites that somebody may see, change whether they are an owner; return them.
 
-    Raises `NotFound`, and `Conflict` when nobody would own the server any more, or when somebody
-    who is no owner would be left without a site.
+    *owner* None keeps the role. Raise `NotFound`, and `Conflict` when the server would be left
+    without an owner or the person, not being an owner, without a site.
     """
     known = await person(catalog, email)
     kept = [site for site in known.sites if site not in drop]
@@ -199,8 +243,48 @@ async def change_person(
     return changed
 
 
+async def set_password(
+    catalog: Catalog, email: str, password: str, *, keep: str = "", must_change: bool = False
+) -> Person:
+    """Replace somebody's password, end their sessions except that of the token *keep*; return them.
+
+    *must_change* as in `add_person`. Raise `NotFound`, and `Malformed` for a bad password.
+    """
+    known = await person(catalog, email)
+    await catalog.people.set_password(known.email, password, keep=keep, must_change=must_change)
+    return known
+
+
+async def end_session(catalog: Catalog, email: str, session: str) -> None:
+    """End the session of *email* whose id is *session*. Raise `NotFound` when there is none."""
+    await catalog.people.end_session(email, session)
+
+
+async def end_sessions(catalog: Catalog, email: str | None, *, keep: str = "") -> EndedSessions:
+    """End the sessions of *email*, or everybody's for None, except that of the token *keep*.
+
+    Raise `NotFound` when the email has no account.
+    """
+    if email is not None:
+        email = (await person(catalog, email)).email
+    return EndedSessions(email, await catalog.people.end_sessions(email, keep=keep))
+
+
+async def remove_person(catalog: Catalog, email: str) -> Person:
+    """Delete an account, end its sessions, and return whose it was.
+
+    Raise `NotFound`, and `Conflict` when the server would be left without an owner.
+    """
+    known = await person(catalog, email)
+    await catalog.people.remove(known.email)
+    return known
+
+
 async def withdraw(catalog: Catalog, email: str, domain: str) -> bool:
-    """Take the site *domain* away from somebody; return whether their account went with it."""
+    """Take the site *domain* away from somebody, and their account with their last site.
+
+    Return True if the account was removed. Raise `NotFound`, and `Conflict` for an owner.
+    """
     known = await person(catalog, email)
     if known.owner:
         raise Conflict(f"{known.email} is an owner, and sees every site")
@@ -220,18 +304,18 @@ async def create_key(
     label: str,
     days: int | None = None,
 ) -> tuple[Key, str]:
-    """Create a key that works for *days*, or for ever; return it and its secret.
+    """Create a key that expires after *days* (never for None); return it and its secret.
 
-    Raise `Malformed` when it may do nothing, or for too many days, and `NotFound` for a *site*
-    that is not there, or was removed a moment ago.
+    *site* None lets it act on all sites. Raise `Malformed` for no scopes or too many days, and
+    `NotFound` for a *site* that does not exist or has just been removed.
     """
     return await catalog.keys.create(scopes=scopes, site=site, label=label, days=days)
 
 
 async def find_key(catalog: Catalog, key_id: str, *, of: str | None = None) -> Key:
-    """The key of that id, which must act on the site *of* alone when one is given.
+    """Return the key of that id; with *of*, only if it is limited to that site.
 
-    Raises `NotFound`, and `Forbidden` for a key that reaches further.
+    Raise `NotFound`, and `Forbidden` for a key of all sites when *of* is given.
     """
     key = next((each for each in await catalog.keys.all() if each.id == key_id), None)
     if key is None or (of is not None and key.site not in (None, of)):
@@ -242,7 +326,28 @@ async def find_key(catalog: Catalog, key_id: str, *, of: str | None = None) -> K
 
 
 async def revoke_key(catalog: Catalog, key_id: str, *, of: str | None = None) -> Key:
-    """Make a key worthless at once; raises as `find_key`."""
+    """Revoke a key with immediate effect and return it. Raise as `find_key`."""
     key = await find_key(catalog, key_id, of=of)
     await catalog.keys.revoke(key.id)
     return key
+
+
+async def record(
+    catalog: Catalog, action: AuditAction, *, rows: int | None = None, site: str = ""
+) -> None:
+    """Write to the audit log what was done to *rows* events, which the catalog does not see.
+
+    A catalog that cannot write is logged, not raised: the action itself has succeeded.
+    """
+    about = "" if rows is None else counted(rows, "event")
+    try:
+        await catalog.audit_log.record(action, about=about, site=site)
+    except StoreUnavailable as exc:
+        log.warning("audit_not_written", what=action, about=about, site=site, error=str(exc))
+
+
+def _site(catalog: Catalog, domain: str) -> Site:
+    site = catalog.sites.get(domain)
+    if site is None:
+        raise unknown_site(domain)
+    return site

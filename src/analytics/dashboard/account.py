@@ -8,6 +8,7 @@ from contextlib import suppress
 from starlette.responses import Response
 
 from analytics import problem
+from analytics.catalog import service
 from analytics.dashboard.login import remember_device
 from analytics.dashboard.page_request import ACCOUNT, MAX_PASSWORD_FORM_BYTES, PageRequest, redirect
 from analytics.dashboard.setup import check_typed
@@ -33,7 +34,7 @@ class Account:
             case "end-session":
                 return await _end_session(ask, form.get("session", ""))
             case "end-others":
-                await ask.deps.catalog.people.end_sessions(person.email, keep=ask.session)
+                await service.end_sessions(ask.deps.catalog, person.email, keep=ask.session)
                 return ask.done(ACCOUNT, "You are logged out everywhere else.", where="sessions")
             case "password":
                 return await self._change_password(ask, form)
@@ -44,13 +45,13 @@ class Account:
         """Replace the password, and end every other session."""
         person = ask.someone()
         name = f"account {person.email}"
-        people = ask.deps.catalog.people
+        catalog = ask.deps.catalog
         current, password = form.get("current", ""), form.get("password", "")
         try:
             check_typed(password, form.get("again", ""), before=current)
             self._throttle.take(name)
-            await people.check(person.email, current)
-            await people.set_password(person.email, password, keep=ask.session)
+            await catalog.people.check(person.email, current)
+            await service.set_password(catalog, person.email, password, keep=ask.session)
         except TooMany as error:
             response = await _page(ask, status=429, problem=str(error))
             response.headers.update(dict(problem.headers(error)))
@@ -72,9 +73,9 @@ async def _page(ask: PageRequest, *, status: int = 200, problem: str = "") -> Re
 
 
 async def _end_session(ask: PageRequest, session: str) -> Response:
-    people = ask.deps.catalog.people
+    catalog = ask.deps.catalog
     with suppress(NotFound):  # it has ended already, which is what was asked for
-        await people.end_session(ask.someone().email, session)
-    if await people.logged_in(ask.session) is None:
+        await service.end_session(catalog, ask.someone().email, session)
+    if await catalog.people.logged_in(ask.session) is None:
         return redirect("/login")
     return ask.done(ACCOUNT, "That session has ended.", where="sessions")

@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from analytics import visit_selection
+from analytics.catalog import service
 from analytics.catalog.audit_log import AuditAction
 from analytics.dashboard import confirmation, filters
 from analytics.dashboard.confirmation import Confirmation
@@ -31,9 +32,8 @@ async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
     if answer := confirmation.first(ask, question, form):
         return answer
     visits, rows = await ask.deps.erases.erase_visits(_query(site, question.fields))
-    events = counted(rows, "event")
-    await ask.deps.catalog.audit_log.record(AuditAction.DATA_ERASED, about=events, site=site.domain)
-    text = f"Deleted: {counted(visits, 'visit')} with {events}."
+    await service.record(ask.deps.catalog, AuditAction.DATA_ERASED, rows=rows, site=site.domain)
+    text = f"Deleted: {counted(visits, 'visit')} with {counted(rows, 'event')}."
     return ask.done(_settings(site), text, where=FORM)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from analytics.catalog import service
 from analytics.catalog.rules import HOSTNAMES, MAX_REVENUE
 from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.page_request import PageRequest
@@ -38,15 +38,15 @@ async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
     typed = {key: str(value) for key, value in form.items()}
     rules = read_rules(typed, {"other_hostnames": HOSTNAMES})
     ceiling = typed.get("revenue_ceiling", "").strip()
-    changed = msgspec.structs.replace(
-        site,
+    await service.change_site(
+        ask.deps.catalog,
+        site.domain,
         other_hostnames=rules["other_hostnames"],
         count_spam_referrers="count_spam_referrers" in form,
         revenue_ceiling=whole_number(ceiling, "revenue_ceiling", least=0, most=MAX_REVENUE)
         if ceiling
         else None,
     )
-    await ask.deps.catalog.sites.change(changed)
     return ask.done(f"{path_of(site.domain)}/settings", "Saved.", where="made-up")
 
 
@@ -56,8 +56,9 @@ async def accept_host(ask: PageRequest, site: Site, form: FormData) -> Response:
     if not HOSTNAMES.allows(hostname):
         raise Malformed("hostname", f"{hostname[:60]!r}: {HOSTNAMES.fault}")
     if not admits(site.other_hostnames, hostname):
-        changed = msgspec.structs.replace(site, other_hostnames=(*site.other_hostnames, hostname))
-        await ask.deps.catalog.sites.change(changed)
+        await service.change_site(
+            ask.deps.catalog, site.domain, other_hostnames=(*site.other_hostnames, hostname)
+        )
     return ask.done(
         f"{path_of(site.domain)}/settings",
         f"{hostname} counts from now on. Its hits of before were counted in the ledger, and not"

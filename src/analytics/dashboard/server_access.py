@@ -74,7 +74,7 @@ async def _password(ask: PageRequest, form: FormData) -> Response:
     if person.email == ask.owner().email:
         raise Malformed("email", "Your own password is changed under Account.")
     password = str(form.get("password", ""))
-    await ask.deps.catalog.people.set_password(person.email, password, must_change=True)
+    await service.set_password(ask.deps.catalog, person.email, password, must_change=True)
     text = (
         f"{person.email} is logged out everywhere. Give them the new password: they choose their"
         " own when they log in."
@@ -83,14 +83,14 @@ async def _password(ask: PageRequest, form: FormData) -> Response:
 
 
 async def _end_sessions(ask: PageRequest, form: FormData) -> Response:
-    person = await service.person(ask.deps.catalog, str(form.get("email", "")))
-    ended = await ask.deps.catalog.people.end_sessions(person.email, keep=ask.session)
-    text = f"{person.email} is logged out everywhere: {counted(ended, 'session')} ended."
+    email = str(form.get("email", ""))
+    ended = await service.end_sessions(ask.deps.catalog, email, keep=ask.session)
+    text = f"{ended.email} is logged out everywhere: {counted(ended.sessions, 'session')} ended."
     return ask.done(PAGE, text, where="people")
 
 
 async def _end_all_sessions(ask: PageRequest, _: FormData) -> Response:
-    ended = await ask.deps.catalog.people.end_sessions(None, keep=ask.session)
+    ended = (await service.end_sessions(ask.deps.catalog, None, keep=ask.session)).sessions
     text = f"Everybody else is logged out: {counted(ended, 'session')} ended. Yours goes on."
     return ask.done(PAGE, text, where="people")
 
@@ -101,8 +101,8 @@ async def _remove_person(ask: PageRequest, form: FormData) -> Response:
     asked = await _remove_person_question(ask, form)
     if answer := confirmation.first(ask, asked, form):
         return answer
-    await ask.deps.catalog.people.remove(asked.fields["email"])
-    return ask.done(PAGE, f"{asked.fields['email']} can no longer log in.", where="people")
+    person = await service.remove_person(ask.deps.catalog, asked.fields["email"])
+    return ask.done(PAGE, f"{person.email} can no longer log in.", where="people")
 
 
 async def _remove_person_question(ask: PageRequest, given: Mapping[str, object]) -> Confirmation:

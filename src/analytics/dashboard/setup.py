@@ -12,6 +12,7 @@ import hmac
 from starlette.responses import Response
 
 from analytics import actor
+from analytics.catalog import service
 from analytics.dashboard.login import remember, remember_device
 from analytics.dashboard.page_request import MAX_PASSWORD_FORM_BYTES, PageRequest, redirect
 from analytics.dashboard.throttle import Throttle
@@ -51,7 +52,14 @@ class Setup:
                 if await people.all():
                     return redirect("/login")
                 with actor.acting_as(actor.SETUP):
-                    await people.add(email, password, owner=True)
+                    await service.add_person(
+                        ask.deps.catalog,
+                        email,
+                        password,
+                        owner=True,
+                        sites=(),
+                        must_change=False,
+                    )
         except Invalid as error:
             problem = error.reason if isinstance(error, Malformed) else str(error)
             return ask.page("setup.html", status=400, token=token, email=email, problem=problem)

@@ -127,22 +127,25 @@ def _versions(site: Site) -> dict[str, str]:
 
 async def _general(ask: PageRequest, site: Site, form: FormData) -> Response:
     timezone = timezones.checked(display_names.timezone_of(str(form.get("timezone", ""))[:60]))
-    changed = msgspec.structs.replace(site, timezone=timezone, public="public" in form)
-    await ask.deps.catalog.sites.change(changed)
+    await service.change_site(
+        ask.deps.catalog, site.domain, timezone=timezone, public="public" in form
+    )
     return _saved(ask, site, "general")
 
 
 async def _privacy(ask: PageRequest, site: Site, form: FormData) -> Response:
-    changed = msgspec.structs.replace(
-        site, honour_dnt="honour_dnt" in form, cookieless="cookieless" in form
+    await service.change_site(
+        ask.deps.catalog,
+        site.domain,
+        honour_dnt="honour_dnt" in form,
+        cookieless="cookieless" in form,
     )
-    await ask.deps.catalog.sites.change(changed)
     return _saved(ask, site, "privacy")
 
 
 async def _shields(ask: PageRequest, site: Site, form: FormData) -> Response:
     shields = read_shields({key: str(value) for key, value in form.items()})
-    await ask.deps.catalog.sites.change(msgspec.structs.replace(site, shields=shields))
+    await service.change_site(ask.deps.catalog, site.domain, shields=shields)
     return _saved(ask, site, "shields")
 
 
@@ -153,7 +156,7 @@ async def _retention(ask: PageRequest, site: Site, form: FormData) -> Response:
         question = await _retention_question(ask, site, {"days": str(days)})
         if answer := confirmation.first(ask, question, form):
             return answer
-    await ask.deps.catalog.sites.change(msgspec.structs.replace(site, retention_days=days))
+    await service.change_site(ask.deps.catalog, site.domain, retention_days=days)
     kept = "for good" if days is None else f"for {counted(days, 'day')}"
     return ask.done(_path(site), f"Saved: events are kept {kept}.", where="retention")
 
