@@ -45,7 +45,7 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
     """Return the ASGI application over open *resources*, with the modules that settings choose."""
     settings = resources.settings
     serving, public_url = settings.serve.modules, settings.serve.public_url
-    trust = TrustedProxies(settings.ingest.trusted_proxies)
+    trust = TrustedProxies(settings.ingest.trusted_proxies, settings.ingest.address_headers)
     proxies = UnknownProxies(trust)
     resources.warnings.append(lambda: proxies.seen)
     key_limiter = Limiter(settings.gateway.key_rate_per_s, settings.gateway.key_rate_burst)

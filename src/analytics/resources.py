@@ -89,5 +89,6 @@ class CommonResources(NamedTuple):
 
     def formats(self) -> Mapping[str, PastFormat]:
         """Return the formats that `import` can read, by name."""
-        trust = TrustedProxies(self.settings.ingest.trusted_proxies)
+        settings = self.settings.ingest
+        trust = TrustedProxies(settings.trusted_proxies, settings.address_headers)
         return {"access-log": lambda site: AccessLog(self.enricher, site, trust)}

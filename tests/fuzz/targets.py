@@ -136,9 +136,10 @@ def _agent(data: bytes) -> None:
 
 
 def _forwarded(data: bytes) -> None:
-    headers = [(b"x-forwarded-for", data), (b"x-forwarded-for", data[::-1])]
-    client = _TRUST.client(_scope(headers=headers, client=("127.0.0.1", 1)))
-    assert parse_address(client.address) == client.address
+    for name in (b"x-forwarded-for", b"forwarded"):
+        headers = [(name, data), (name, data[::-1])]
+        client = _TRUST.client(_scope(headers=headers, client=("127.0.0.1", 1)))
+        assert parse_address(client.address) == client.address
 
 
 def _headers(data: bytes) -> None:

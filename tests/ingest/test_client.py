@@ -13,13 +13,16 @@ from analytics.ingest.forwarding import ADDED_BY_PROXIES
 
 
 def client(
-    *headers: tuple[str, str], peer: str | None = "10.0.0.1", proxies: tuple[str, ...] = ()
+    *headers: tuple[str, str],
+    peer: str | None = "10.0.0.1",
+    proxies: tuple[str, ...] = (),
+    address_headers: tuple[str, ...] = (),
 ) -> Client:
     scope = {
         "client": None if peer is None else (peer, 1),
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
     }
-    return TrustedProxies(proxies).client(scope)
+    return TrustedProxies(proxies, address_headers).client(scope)
 
 
 def address(*chain: str, peer: str = "10.0.0.1") -> str:
@@ -60,6 +63,73 @@ def test_the_nearest_address_that_is_no_proxys_is_the_senders(
     chain: list[str], believed: str
 ) -> None:
     assert address(*chain) == believed
+
+
+@pytest.mark.parametrize(
+    ("header", "believed"),
+    [
+        ("for=203.0.113.9", "203.0.113.9"),
+        ("For=203.0.113.9:4711;proto=https;by=10.0.0.1", "203.0.113.9"),
+        ('by=10.0.0.1;for="203.0.113.9:4711"', "203.0.113.9"),
+        ('for="[2001:DB8::1]:443"', "2001:db8::1"),
+        ('for="[2001:db8::1]"', "2001:db8::1"),
+        ("for=6.6.6.6, for=203.0.113.9, for=10.0.0.7", "203.0.113.9"),
+        ("for=203.0.113.9,for=10.0.0.7", "203.0.113.9"),
+        # What the visitor sent is quoted by an honest proxy.
+        ('host="x;for=6.6.6.6";for=203.0.113.9', "203.0.113.9"),
+        ('host="x, for=6.6.6.6";for=203.0.113.9', "203.0.113.9"),
+        ('for=203.0.113.9;host="\\", for=6.6.6.6"', "203.0.113.9"),
+        ("for=6.6.6.6;for=203.0.113.9", "10.0.0.1"),
+        ("for=6.6.6.6, proto=https", "10.0.0.1"),
+        ("for=6.6.6.6, for=unknown", "10.0.0.1"),
+        ("for=6.6.6.6, for=_hidden", "10.0.0.1"),
+        ('for=6.6.6.6, "', "10.0.0.1"),
+        ("for=6.6.6.6, nonsense", "10.0.0.1"),
+        ("203.0.113.9", "10.0.0.1"),
+        ("", "10.0.0.1"),
+        ("for=203.0.113.9" + ", for=10.0.0.7" * 31, "203.0.113.9"),
+        ("for=203.0.113.9" + ", for=10.0.0.7" * 32, "10.0.0.7"),
+    ],
+)
+def test_forwarded_is_read_where_x_forwarded_for_is_missing(header: str, believed: str) -> None:
+    proxies = ("10.0.0.0/8",)
+    assert client(("forwarded", header), proxies=proxies).address == believed
+    assert client(("forwarded", header), proxies=()).address == "10.0.0.1"
+    both = [("forwarded", header), ("x-forwarded-for", "203.0.113.5")]
+    assert client(*both, proxies=proxies).address == "203.0.113.5"
+
+
+def test_forwarded_of_several_lines_is_one_list() -> None:
+    lines = [("forwarded", "for=6.6.6.6"), ("forwarded", "for=203.0.113.9")]
+    assert client(*lines, proxies=("10.0.0.0/8",)).address == "203.0.113.9"
+
+
+@pytest.mark.parametrize("name", ["CF-Connecting-IP", "X-Plausible-IP", "B-Forwarded-For"])
+def test_a_header_that_the_operator_names_says_who_the_visitor_is(name: str) -> None:
+    sent = [("x-forwarded-for", "203.0.113.5"), (name.lower(), "203.0.113.9")]
+    proxies = ("10.0.0.0/8",)
+    assert client(*sent, proxies=proxies, address_headers=(name,)).address == "203.0.113.9"
+    assert client(*sent, peer="198.51.100.7", proxies=proxies, address_headers=(name,)).address == (
+        "198.51.100.7"
+    )
+    # A visitor can send it through any proxy that does not know it.
+    assert client(*sent, proxies=proxies).address == "203.0.113.5"
+    assert client(sent[1], proxies=proxies).address == "10.0.0.1"
+
+
+def test_the_first_header_that_the_operator_names_wins_and_one_without_an_address_is_none() -> None:
+    named, proxies = ("X-Plausible-IP", "CF-Connecting-IP"), ("10.0.0.0/8",)
+    cloudflare, other = ("cf-connecting-ip", "2001:db8::1"), ("x-plausible-ip", "203.0.113.9:80")
+    chain = ("x-forwarded-for", "203.0.113.5")
+
+    def seen(*headers: tuple[str, str]) -> str:
+        return client(*headers, proxies=proxies, address_headers=named).address
+
+    assert seen(cloudflare, other, chain) == "203.0.113.9"
+    assert seen(cloudflare, chain) == "2001:db8::1"
+    assert seen(("x-plausible-ip", "unknown"), cloudflare, chain) == "2001:db8::1"
+    assert seen(("x-plausible-ip", ""), chain) == "203.0.113.5"
+    assert seen() == "10.0.0.1"
 
 
 def test_a_trusted_peer_may_come_in_ipv4_clothes_of_ipv6() -> None:

@@ -30,7 +30,7 @@ def request(peer: str | None = "127.0.0.1", version: str = "1.1", **headers: str
         {"x_forwarded_proto": "https"},
         {"x_real_ip": "203.0.113.7"},
         {"x_forwarded_host": "stats.example.org"},
-        {"forwarded": "for=203.0.113.7"},
+        {"forwarded": "for=unknown"},
         {"via": "1.1 cache"},
         {"cf_connecting_ip": "203.0.113.7"},
         {"sec_fetch_site": "same-origin", "origin": "https://stats.example.org"},
@@ -51,6 +51,16 @@ def test_nginx_without_a_line_of_configuration_is_noticed() -> None:
     """It asks by HTTP/1.0, under the name of its upstream, and says nothing of its visitor."""
     plain = request(version="1.0", connection="close", sec_fetch_site="none")
     assert unknown_proxy(plain, TRUST) is not None
+
+
+def test_a_proxy_that_says_who_the_visitor_is_by_another_header_keeps_nothing_to_itself() -> None:
+    trust = TrustedProxies(["127.0.0.0/8"], ["CF-Connecting-IP"])
+    by_cloudflare = request(cf_connecting_ip="203.0.113.7", host="stats.example.org")
+    assert unknown_proxy(by_cloudflare, trust) is None
+    assert unknown_proxy(by_cloudflare, TRUST) is not None
+    by_standard = request(forwarded="for=203.0.113.7;proto=https", host="stats.example.org")
+    assert unknown_proxy(by_standard, TRUST) is None
+    assert unknown_proxy(request(forwarded="for=unknown", via="x"), TRUST) is not None
 
 
 def test_a_proxy_that_is_not_believed_is_noticed() -> None:

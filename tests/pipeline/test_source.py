@@ -71,6 +71,45 @@ def test_a_tag_is_known_in_any_case_and_by_its_shorthands(utm_source: str, name:
     assert source(utm_source=utm_source) == name
 
 
+@pytest.mark.parametrize(
+    ("referrer", "utm_source", "name"),
+    [
+        ("chatgpt.com/", "", "ChatGPT"),
+        ("", "chatgpt.com", "ChatGPT"),
+        ("", "openai", "ChatGPT"),
+        ("claude.ai/", "", "Claude"),
+        ("www.perplexity.ai/", "", "Perplexity"),
+        ("", "perplexity", "Perplexity"),
+        ("gemini.google.com/", "", "Gemini"),
+        ("copilot.microsoft.com/", "", "Copilot"),
+        ("chat.mistral.ai/", "", "Le Chat"),
+        ("", "mistral", "Le Chat"),
+        ("", "lechat", "Le Chat"),
+        ("chat.deepseek.com/", "", "DeepSeek"),
+        ("grok.com/", "", "Grok"),
+        ("", "xai", "Grok"),
+        ("www.meta.ai/", "", "Meta AI"),
+        ("", "meta-ai", "Meta AI"),
+        ("you.com/", "", "You.com"),
+        ("poe.com/", "", "Poe"),
+        ("chat.z.ai/", "", "Z.ai"),
+        ("lumo.proton.me/", "", "Lumo"),
+        ("www.genspark.ai/", "", "Genspark"),
+        ("manus.im/", "", "Manus"),
+    ],
+)
+def test_people_from_an_assistant_come_by_its_name(
+    referrer: str, utm_source: str, name: str
+) -> None:
+    resolved = SOURCES.resolve(referrer, utm_source, "", "", "")
+    assert resolved == (name, "AI Assistants")
+
+
+@pytest.mark.parametrize("referrer", ["openai.com/", "mistral.ai/", "anthropic.com/", "x.ai/"])
+def test_the_company_behind_an_assistant_is_a_referral(referrer: str) -> None:
+    assert SOURCES.resolve(referrer, "", "", "", "")[1] == "Referral"
+
+
 def test_the_tag_goes_before_the_referrer_and_that_before_the_click_id() -> None:
     assert source("google.com/", "partner", "fbclid") == "partner"
     assert source("google.com/", "", "fbclid") == "Google"

@@ -25,8 +25,10 @@ ADDED_BY_PROXIES: Final = (
     "x-forwarded-server",
     "cf-connecting-ip",
     "true-client-ip",
+    "b-forwarded-for",
+    "x-plausible-ip",
 )
-"""Headers that proxies add, besides X-Forwarded-For. Nothing in them is trusted."""
+"""Headers that proxies add, besides X-Forwarded-For."""
 _RESERVED_ENDINGS: Final = PRIVATE_ENDINGS | {"test", "example", "invalid"}
 """No name that ends so is on the internet: RFC 6761 and 2606 reserve the last three."""
 

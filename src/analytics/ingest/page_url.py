@@ -7,6 +7,7 @@ rules that browsers follow (WHATWG).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,8 @@ _LINK: Final = re.compile(
     r"([^?#]*)(\?[^#]*)?",
     re.IGNORECASE,
 )
+_BEGIN: Final = re.compile("[/?#:]")
+"""Where the host ends that stands at the beginning."""
 _USUAL_PORT: Final = re.compile(":(?:80|443)$")
 # Where the query of a `#fragment` begins: with its `?`, else with its first name=value, as
 # `#access_token=…`, `#/shop&token=…`, `#/shop/1;token=…` and `#/signed/in#access_token=…` have it.
@@ -141,6 +144,22 @@ def referrer(sent: str, hostname: str, domain: str) -> str:
     ):
         return ""
     return clean(host + match[3].rstrip("/"), _PATH_LIMIT)
+
+
+def with_scheme(url: str, domains: Iterable[str]) -> str:
+    """Return *url*, with `https://` in front where it begins with the host of one of *domains*.
+
+    What else has no scheme is a path.
+    """
+    if "//" in url:
+        return url
+    bare = _bare(url)
+    host = _BEGIN.split(bare, maxsplit=1)[0].lower().removeprefix("www.")
+    for domain in domains:
+        own = domain.lower().removeprefix("www.").partition(":")[0]
+        if "." in own and (host == own or host.endswith(f".{own}")):
+            return f"https://{bare}"
+    return url
 
 
 def host_and_port(url: str) -> str:

@@ -59,5 +59,7 @@ def unknown_proxy(scope: Scope, trust: TrustedProxies) -> str | None:
         return None
     if any(name == b"x-forwarded-for" for name, _ in scope["headers"]):
         return None if trust.contains(sender) else NOT_NAMED
+    if trust.client(scope).address != sender:
+        return None  # it says who the visitor is by another header
     sign = proxy_sign(scope)
     return None if sign is None else _NOT_PASSED_ON.format(sign=sign)

@@ -103,7 +103,8 @@ def _bought(
         return Channel.PAID_SHOPPING
     if category is Category.SEARCH and (paid_medium or paid):
         return Channel.PAID_SEARCH
-    if source and _PAID_CLICKS.get(click) == source:
+    # Banners of an advertiser carry the same click id as its results.
+    if source and _PAID_CLICKS.get(click) == source and medium not in _DISPLAY:
         return Channel.PAID_SEARCH
     if category is Category.SOCIAL and (paid_medium or paid):
         return Channel.PAID_SOCIAL

@@ -21,6 +21,8 @@ _UNITS: Final = {
 }  # fmt: skip
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
+
 
 def _bytes(value: object) -> object:
     """A size as people write it: 67108864, "64 MiB", "5 MB"."""
@@ -46,6 +48,15 @@ def networks(value: object) -> object:
             if not isinstance(part, str):
                 raise TypeError('give addresses or networks as text, such as "10.0.0.0/8"')
             ip_network(part, strict=False)
+    return value
+
+
+def header_names(value: object) -> object:
+    value = parts(value)
+    if isinstance(value, list | tuple):
+        for part in value:
+            if not isinstance(part, str) or not _HEADER.fullmatch(part):
+                raise ValueError('give names of headers as text, such as "CF-Connecting-IP"')
     return value
 
 

@@ -25,6 +25,7 @@ from analytics.settings.section import (
     Bytes,
     Section,
     absent,
+    header_names,
     networks,
     origin,
     parts,
@@ -79,7 +80,14 @@ class IngestSettings(Section):
     )
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(networks)] = setting(
         ("127.0.0.0/8", "::1/128"),
-        "Addresses and networks whose X-Forwarded-For is believed.",
+        "Addresses and networks of proxies that are believed: in address_headers, else in "
+        "X-Forwarded-For, else in Forwarded.",
+    )
+    address_headers: Annotated[tuple[str, ...], BeforeValidator(header_names)] = setting(
+        (),
+        "Further headers in which these proxies give the visitor's address, the first that is "
+        'there wins: "CF-Connecting-IP" behind Cloudflare, "X-Plausible-IP". Name one only if the '
+        "proxy removes what a visitor sends under that name, or anybody can give any address.",
     )
     mmdb: Annotated[Path | None, BeforeValidator(absent)] = setting(
         None,

@@ -99,8 +99,8 @@ async def test_many_events_at_the_endpoint_of_one_are_told_where_to_go(world: In
         answer = await world.ask("POST", "/api/event", body.encode())
         assert answer.status == 400
         assert "send several events to /api/events" in answer.json["error"]
-    assert (await posted(world, event(n=5))).json["results"][0]["error"] == (
-        "n: must be text, not a number"
+    assert (await posted(world, event(u=5))).json["results"][0]["error"] == (
+        "u: must be text, not a number"
     )
 
 

@@ -130,6 +130,34 @@ def test_a_name_has_at_most_120_characters() -> None:
     assert refused(name="x" * 121).field == "name"
 
 
+@pytest.mark.parametrize("member", ["name", "n"])
+def test_a_name_may_be_a_number(member: str) -> None:
+    assert decoded(**{"name": "-", member: 404}).name == "404"
+    assert decoded(**{"name": "-", member: 0}).name == "0"
+    for not_whole in (4.5, True):
+        assert refused(**{"name": "-", member: not_whole}).field == member
+
+
+@pytest.mark.parametrize(
+    ("url", "completed"),
+    [
+        ("example.com/x", "https://example.com/x"),
+        (" www.Example.com?utm_source=a", "https://www.Example.com?utm_source=a"),
+        ("shop.example.com:8443/x", "https://shop.example.com:8443/x"),
+        ("example.com", "https://example.com"),
+        ("notexample.com/x", "notexample.com/x"),
+        ("blog.html", "blog.html"),
+        ("/example.com/x", "/example.com/x"),
+        ("//example.com/x", "//example.com/x"),
+        ("example.community/x", "example.community/x"),
+    ],
+)
+def test_the_sites_own_host_needs_no_scheme(url: str, completed: str) -> None:
+    assert decoded(url=url).url == completed
+    assert decoded(url=url, domain="intranet").url == url
+    assert decoded(url=url, domain="other.example,www.example.com").url == completed
+
+
 def test_several_domains_are_several_sites_each_once() -> None:
     assert decoded(domain=" a.example, b.example,,a.example ").domains == ("a.example", "b.example")
     for nothing in (" ", ",", " , "):
@@ -155,6 +183,11 @@ def test_properties_are_kept_as_text() -> None:
 def test_lists_objects_null_and_emptiness_are_no_properties() -> None:
     props = {"list": [1], "object": {"a": 1}, "null": None, "": "x", "empty": "", "bare": "\x00"}
     assert decoded(props={**props, "\x00": "x"}).props == {}
+
+
+def test_a_blank_name_or_text_is_no_property() -> None:
+    props = {"      ": "    ", "\t": "value", "key": "    ", "\u3000": 1, " good ": " yes "}
+    assert decoded(props=props).props == {" good ": " yes "}
 
 
 def test_the_first_thirty_properties_are_kept() -> None:
@@ -200,6 +233,7 @@ def test_numbers_beyond_every_measure_are_refused_and_not_our_fault() -> None:
     [
         ({"currency": "EUR", "amount": 12.5}, ("12.500", "EUR")),
         ({"currency": "eur", "amount": "12.50"}, ("12.500", "EUR")),
+        ({"currency": " usd ", "amount": " 12.5\n"}, ("12.500", "USD")),
         ({"currency": "USD", "amount": -3}, ("-3.000", "USD")),
         ({"currency": "USD", "amount": "0.0005"}, ("0.001", "USD")),
         ('{"currency": "USD", "amount": 1}', ("1.000", "USD")),
@@ -328,7 +362,7 @@ def test_a_measurement_may_be_text_and_one_that_is_none_costs_no_event(
 
 
 def test_what_is_no_interaction_may_say_so_in_text() -> None:
-    for text, interactive in (("false", False), ("true", True), ("", True)):
+    for text, interactive in (("false", False), ("0", False), ("true", True), ("", True)):
         assert decoded(name="signup", interactive=text).interactive is interactive
         assert decoded(name="signup", i=text).interactive is interactive
 

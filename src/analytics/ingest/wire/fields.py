@@ -103,8 +103,8 @@ def _screen(text: str) -> str:
 def props(value: object) -> dict[str, str]:
     """Return an event's properties, from a JSON object or from the text of one.
 
-    Names and values are cut to their longest form; lists, objects and empty texts are left out,
-    and so is everything after the first 30 properties.
+    Names and values are cut to their longest form; lists, objects and blank names and texts are
+    left out, and so is everything after the first 30 properties.
     """
     members = value if isinstance(value, dict) else _members(value)
     if members is None:
@@ -112,7 +112,7 @@ def props(value: object) -> dict[str, str]:
     kept: dict[str, str] = {}
     for key, member in members.items():
         label, text = clean(key, _KEY_LIMIT), clean(scalar(member), _VALUE_LIMIT)
-        if label and text and len(kept) < _PROPS_LIMIT:
+        if label.strip() and text.strip() and len(kept) < _PROPS_LIMIT:
             kept[label] = text
     return kept
 
@@ -127,7 +127,7 @@ def revenue(value: object) -> tuple[str | None, str]:
     if members is None:
         return None, ""
     amount, currency = members.get("amount"), members.get("currency")
-    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
+    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency := currency.strip()):
         return None, ""
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return None, ""
@@ -166,6 +166,11 @@ def scalar(value: object) -> str:
 def flag(value: object) -> bool:
     """Return whether *value* is true, 1, or the text of either."""
     return value is not None and value in (1, True, "1", "true")
+
+
+def denial(value: object) -> bool:
+    """Return whether *value* is false, 0, or the text of either."""
+    return value is not None and value in (0, False, "0", "false")
 
 
 def number(value: object) -> float | None:

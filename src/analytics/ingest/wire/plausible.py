@@ -34,8 +34,8 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     Optional members accept any JSON value; one that makes no sense is left out of the event.
     """
 
-    name: str | None = None
-    n: str | None = None
+    name: str | int | None = None
+    n: str | int | None = None
     url: str | None = None
     u: str | None = None
     domain: str | None = None
@@ -110,13 +110,15 @@ def decode(body: bytes) -> RawEvent:
 
 def raw_event(body: Body) -> RawEvent:
     """Return the event that *body* describes. Raises `Malformed`, which names the wrong member."""
-    name = fields.name((body.name if body.name is not None else body.n) or "")
+    sent = body.name if body.name is not None else body.n
+    name = fields.name("" if sent is None else str(sent))  # a page "not found" sends 404
     url = body.url if body.url is not None else body.u
     if not url:
         raise Malformed("url", "it is missing; send the page's full address")
     domain = body.domain if body.domain is not None else body.d
     if not domain:
         raise Malformed("domain", "it is missing; send the site's domain")
+    domains = fields.domains(domain)
     price = body.revenue if body.revenue is not None else body.revenue_short
     revenue, currency = (None, "") if price is None else fields.revenue(price)
     interactive = body.interactive if body.interactive is not None else body.i
@@ -134,14 +136,14 @@ def raw_event(body: Body) -> RawEvent:
         query = fields.flag(body.linkQuery) or fields.flag(body.q)
         props = {key: page_url.link(value, query=query) for key, value in props.items()}
     return RawEvent(
-        domains=fields.domains(domain),
-        url=fields.url(url),
+        domains=domains,
+        url=page_url.with_scheme(fields.url(url), domains),
         name=name,
         referrer="" if referrer is None else fields.referrer(referrer),
         props=props,
         revenue=revenue,
         currency=currency,
-        interactive=interactive not in (False, "false"),
+        interactive=not fields.denial(interactive),
         hash_mode=fields.flag(body.hashMode) or fields.flag(body.h),
         honours_opt_out=fields.flag(body.dnt),
         scroll_depth=_scroll_depth(body.sd) if engagement else None,
