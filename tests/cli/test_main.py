@@ -147,16 +147,6 @@ def test_a_doctor_tells_of_variables_that_are_not_read(tmp_path: Path) -> None:
     assert "not read, and not ours to judge: ANALYTICS_PORT" in outcome.out
 
 
-def test_help_needs_no_driver_and_no_server(tmp_path: Path) -> None:
-    code = (
-        "import sys; from analytics.cli import main; main(['--help']);"
-        "sys.stderr.write(str({'duckdb', 'uvicorn', 'starlette', 'rich'} & {*sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Usage: analytics" in done.stdout
-    assert done.stderr == "set()"
-
-
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     called("site", "add", "example.com", "--data", tmp_path)
     arguments = [sys.executable, "-m", "analytics", "site", "list", "--data", tmp_path]

@@ -12,7 +12,10 @@ from analytics.cli.main import analytics
 
 
 def options(group: click.Group, path: str) -> Iterator[tuple[str, str]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from options(command, f"{path} {name}")
             continue

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from analytics.cli.main import analytics
+from analytics.cli.command_list import COMMANDS
 from analytics.settings import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -70,7 +70,7 @@ def test_every_command_exists_with_its_options(name: str) -> None:
     found = set()
     for _, about in ours(name):
         command, *arguments = about.get("command", ["serve"])
-        options = {option for param in analytics.commands[command].params for option in param.opts}
+        options = {option for param in COMMANDS[command].load().params for option in param.opts}
         assert {each for each in arguments if each.startswith("--")} <= options
         found.add(command)
     assert found == {"serve", "spark-job", "discover"}

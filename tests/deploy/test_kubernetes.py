@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from analytics.cli.main import analytics
+from analytics.cli.command_list import COMMANDS
 from analytics.settings import Settings, load
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -73,7 +73,7 @@ def test_every_command_exists_with_its_options() -> None:
     found = 0
     for workload, container in containers("analytics"):
         name, *arguments = container["args"]
-        command = analytics.commands[name]
+        command = COMMANDS[name].load()
         command.make_context(name, [*arguments[:-2]], resilient_parsing=False)
         assert isinstance(command, click.Command), label(workload)
         found += 1

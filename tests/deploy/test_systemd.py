@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.cli.main import analytics
+from analytics.cli.command_list import COMMANDS
 
 UNITS = sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.service"))
 PROGRAM = "/opt/analytics/bin/analytics"
@@ -47,5 +47,5 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
 def test_the_command_exists_with_its_options(unit: Path) -> None:
     program, name, *arguments = started(unit)
     assert program == PROGRAM
-    options = {option for param in analytics.commands[name].params for option in param.opts}
+    options = {option for param in COMMANDS[name].load().params for option in param.opts}
     assert {each for each in arguments if each.startswith("--")} <= options

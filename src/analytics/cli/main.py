@@ -11,19 +11,10 @@ from typing import Final
 import click
 
 from analytics import __version__
-from analytics.cli.audit_log import audit_log
-from analytics.cli.cluster import cluster
+from analytics.cli.command_list import COMMANDS
 from analytics.cli.consent import Declined
-from analytics.cli.data import backup, erase, export, import_, restore
-from analytics.cli.discover import discover
-from analytics.cli.health import audit, doctor
-from analytics.cli.keys import key
 from analytics.cli.options import common
 from analytics.cli.output import echo
-from analytics.cli.serve import serve
-from analytics.cli.sites import site
-from analytics.cli.spark_job import spark_job
-from analytics.cli.users import user
 from analytics.errors import AnalyticsError, Invalid, Misconfigured, Unavailable
 
 DONE: Final = 0
@@ -34,17 +25,28 @@ INTERRUPTED: Final = 130
 
 
 class Commands(click.Group):
-    """A group that lists its commands in the order of use, and names the nearest one."""
+    """All commands in the order of use, each imported when it is run; names the nearest one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command *cmd_name*; None when there is none."""
+        listed = COMMANDS.get(cmd_name)
+        return listed.load() if listed else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, listed.summary) for name, listed in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in self.commands and not name.startswith("-"):
-            near = get_close_matches(name, self.commands, n=1, cutoff=0.4)
+        if name not in COMMANDS and not name.startswith("-"):
+            near = get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]}?" if near else "analytics --help lists all"
             ctx.fail(f"{name} is not a command; {hint}")
         return super().resolve_command(ctx, args)
@@ -66,13 +68,6 @@ def analytics() -> None:
     analytics import access-log FILE --site example.com
                                          bring in the visitors of before
     """
-
-
-for command in (
-    serve, site, user, key, import_, export, erase, backup, restore, audit, audit_log, doctor,
-    cluster, discover, spark_job,
-):  # fmt: skip
-    analytics.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from analytics.settings import Settings, load
+if TYPE_CHECKING:
+    from analytics.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NAMES: Final = ("data", "config")
@@ -46,6 +47,9 @@ def common(function: F) -> F:
 
 def settings(**flags: object) -> Settings:
     """The settings in force for this command; *flags* by dotted name with `__` for the dot."""
+    # Here, because building the model of all settings takes longer than printing help.
+    from analytics.settings import load
+
     given: dict[str, Any] = click.get_current_context().find_root().meta
     overrides = {name.replace("__", "."): value for name, value in flags.items()}
     return load(given.get("analytics.config"), {"data": given.get("analytics.data"), **overrides})
