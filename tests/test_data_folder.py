@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.server import Server
 
 from analytics.data_folder import DataFolder
 from analytics.errors import FolderInUse, Misconfigured
@@ -84,3 +86,36 @@ def test_a_stamp_that_cannot_be_understood_is_named(folder: DataFolder) -> None:
     folder.stamp_file.write_text("{")
     with pytest.raises(Misconfigured, match=r"folder\.json: cannot be understood"), folder.held():
         pass
+
+
+def test_a_folder_says_who_else_gets_at_it_and_the_way_out(folder: DataFolder) -> None:
+    with folder.held():
+        pass
+    user = folder.path.stat().st_uid
+    assert folder.user() == user
+    assert folder.exposure(user) is None
+    for mode in (0o701, 0o710, 0o750, 0o755, 0o777, 0o2770):
+        folder.path.chmod(mode)
+        assert f"mode is {mode:04o}" in str(folder.exposure(user))
+        assert f"chmod -R go= {folder.path}" in str(folder.exposure(user))
+        with folder.held():  # closes it, as it is its user's own
+            assert folder.exposure(user) is None
+
+
+async def test_a_folder_of_another_user_is_warned_of_and_no_fault(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("giving a folder to another user needs root")
+    server = Server(tmp_path / "data")
+    await server.command("site", "add", "example.com")
+    assert "warn" not in (await server.run("doctor"))[1]
+    os.chown(server.data, 12_345, -1)
+    server.data.chmod(0o755)
+    await server.start()
+    code, doctor, _ = await server.run("doctor")
+    await server.stop()
+    assert "folder_open_to_others" in server.log()
+    for text in (server.log(), doctor):
+        assert "belongs to 12345" in text
+        assert f"chown -R root {server.data}" in text
+    assert code == 0
+    assert server.data.stat().st_mode & 0o777 == 0o755

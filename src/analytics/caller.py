@@ -10,7 +10,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, NamedTuple
+
+
+class Party(NamedTuple):
+    """Whose requests take turns as one."""
+
+    name: Hashable
+    known: bool = False
+    """Whether it is a person who is logged in, or a key, and not just an address."""
 
 
 class Caller:
@@ -19,7 +27,11 @@ class Caller:
     *left* returns when the reader has gone away, and no longer waits for the answer.
     """
 
-    def __init__(self, party: Hashable, left: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self,
+        party: Party,
+        left: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.party = party
         self.let_in = False
         """Whether one of its questions has begun; from then on none of the others is refused."""
@@ -48,10 +60,10 @@ def current() -> Caller | None:
     return _asking.get()
 
 
-def set_party(party: Hashable) -> None:
-    """Let the guest on whose behalf this code runs take its turns with others of *party*."""
+def set_person(person: Hashable) -> None:
+    """Let the guest on whose behalf this code runs take the turns of somebody who is logged in."""
     if (guest := _asking.get()) is not None:
-        guest.party = party
+        guest.party = Party(("person", person), known=True)
 
 
 @contextmanager

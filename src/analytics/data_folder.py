@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ VERSION: Final = 1
 """Of the layout; raised when an older program would misread what a newer one wrote."""
 _NOT_OURS: Final = frozenset({"lost+found", "cluster"})
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_ROOT: Final = 0
 _UNFETCHED_S: Final = 24 * 60 * 60
 
 
@@ -108,23 +110,40 @@ class DataFolder:
             raise Misconfigured(f"{self.path}: this user may not write there")
         self._close_to_others()
 
+    def exposure(self, user: int) -> str | None:
+        """Return how others than *user* and root get at the folder, and the way out; None if they
+        do not."""
+        status = self.path.stat()
+        if status.st_uid not in (user, _ROOT):
+            return (
+                f"{self.path} belongs to {_user(status.st_uid)}, who can replace and delete what is"
+                f" in it; run `chown -R {_user(user)} {self.path}`"
+            )
+        if status.st_mode & _OTHERS:
+            return (
+                f"{self.path} is open to other users of this machine (its mode is"
+                f" {stat.S_IMODE(status.st_mode):04o}), and files of older versions in it may be"
+                f" readable; run `chmod -R go= {self.path}`"
+            )
+        return None
+
+    def user(self) -> int:
+        """Return the id of the user that serves the folder, as far as it says so."""
+        try:
+            return self.stamp_file.stat().st_uid
+        except OSError:
+            return os.geteuid()
+
     def _close_to_others(self) -> None:
         """Let nobody else into the folder: files that an older version made may be readable.
 
         A folder of somebody else, such as a volume of a container, keeps its permissions; what is
-        made in it is readable for its owner alone (the command's umask).
+        made in it is readable for its owner alone (the command's umask). A server warns of it.
         """
         status = self.path.stat()
-        if status.st_uid != os.geteuid() or not status.st_mode & _OTHERS:
-            return
-        try:
-            self.path.chmod(status.st_mode & 0o7777 & ~_OTHERS)
-        except OSError as exc:
-            import structlog  # here, because it brings in colours that `--help` does not need
-
-            structlog.get_logger().warning(
-                "folder_open_to_others", folder=str(self.path), error=str(exc)
-            )
+        if status.st_uid == os.geteuid() and status.st_mode & _OTHERS:
+            with suppress(OSError):
+                self.path.chmod(status.st_mode & 0o7777 & ~_OTHERS)
 
     def _check_version(self) -> None:
         stamp = self.stamp()
@@ -148,3 +167,11 @@ def check_version(stamp: Stamp, what: str) -> None:
             f"{what} is of version {stamp.version}, made by analytics {stamp.program}; this is "
             f"analytics {__version__}, which knows version {VERSION}: upgrade it"
         )
+
+
+def _user(number: int) -> str:
+    """Return the name of the user with that id; the id where it has no name, as in a container."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import gc
+import os
 import resource
 import secrets
 import signal
@@ -75,6 +76,8 @@ def _listening_fault(error: OSError) -> str:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with startup.open_resources(settings) as parts, socket_server.serving(parts):
+        if (exposure := parts.folder.exposure(os.geteuid())) is not None:
+            log.warning("folder_open_to_others", advice=exposure)
         # What the first hit, or the first page, would hold up all others for.
         await asyncio.to_thread(user_agents.warm)
         if "dashboard" in settings.serve.modules:

@@ -231,7 +231,8 @@ BOUNDED_BY = {
     ("store/replica/erasure_requests.py", "self._retained"): "sites of the catalog",
     ("store/replica/follower.py", "self.next_offsets"): "partitions of the log",
     ("store/replica/remote_query_client.py", "self._connections"): "one for each thread",
-    ("store/query_queue.py", "self._lines"): "questions that wait, for as long as patience lasts",
+    ("store/query_queue.py", "self._known"): "questions that wait, for as long as patience lasts",
+    ("store/query_queue.py", "self._anonymous"): "as `_known`",
     ("store/query_queue.py", "self.waiting"): "questions that wait, for as long as patience lasts",
 }
 """Containers that outlive a call, and what ends their growth."""

@@ -76,7 +76,7 @@ class LedgerApi:
             return None if key.site is None else frozenset({key.site})
         person = await self._reader(request)
         if person is not None:
-            caller.set_party(("person", person.id))
+            caller.set_person(person.id)
         if person is None:
             raise Unauthenticated("send a key with the scope stats:read, or log in")
         if person.must_change:

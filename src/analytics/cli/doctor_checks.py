@@ -28,6 +28,8 @@ class Check(msgspec.Struct, frozen=True):
     name: str
     ok: bool
     detail: str
+    warning: bool = False
+    """Whether it works, and should be mended nevertheless."""
 
 
 class InForce(msgspec.Struct, frozen=True):
@@ -68,6 +70,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield _room(settings)
     if folder.stamp_file.is_file():
         yield from _contents(settings)
+        yield from _exposure(folder)
     yield _tried("places", lambda: _places(settings.ingest.mmdb))
     yield _tried("spam referrers", lambda: _spam(settings.ingest.spam_referrers))
     yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
@@ -95,6 +98,12 @@ def _folder(folder: DataFolder) -> str:
         return f"{folder.path} is not there yet; the first command that adds something makes it"
     check_version(stamp, str(folder.path))
     return f"{folder.path} is of version {stamp.version}, made by analytics {stamp.program}"
+
+
+def _exposure(folder: DataFolder) -> Iterator[Check]:
+    """Warn of a folder that others get at, after the look at its contents, which closes it."""
+    if (exposure := folder.exposure(folder.user())) is not None:
+        yield Check("data folder", True, exposure, warning=True)
 
 
 def _room(settings: Settings) -> Check:

@@ -40,7 +40,7 @@ def audit(site: str | None, *, as_json: bool) -> int:
 def doctor(*, as_json: bool) -> int:
     """Show what is set, from where, and what is wrong.
 
-    Exits with 0 when nothing is wrong, with 1 when something is.
+    Exits with 0 when nothing is wrong, with 1 when something is; a warning is not.
     """
     found = doctor_checks.run(settings)
     if as_json:
@@ -79,7 +79,8 @@ def _show(found: auditing.Audited) -> None:
 
 def _show_checkup(found: doctor_checks.Checkup) -> None:
     for check in found.checks:
-        echo(f"{'ok   ' if check.ok else 'FAULT'}  {check.name}: {check.detail}")
+        sign = ("warn " if check.warning else "ok   ") if check.ok else "FAULT"
+        echo(f"{sign}  {check.name}: {check.detail}")
     if found.settings:
         echo()
         table.show(

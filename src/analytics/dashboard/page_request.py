@@ -192,7 +192,7 @@ def endpoint(deps: DashboardContext, handler: Handler) -> Endpoint:
                 check_same_origin(request)
             person = await sessions.person(deps.catalog.people, request, deps.public_url)
             if person is not None:
-                caller.set_party(("person", person.id))
+                caller.set_person(person.id)
             if person is not None and person.must_change and request.url.path not in _OPEN:
                 return redirect(ACCOUNT)
             with actor.acting_as(actor.STRANGER if person is None else person.email):

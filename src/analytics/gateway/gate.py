@@ -10,7 +10,7 @@ decided where the answer is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -25,7 +25,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from analytics import caller, problem, request_id
-from analytics.caller import Caller
+from analytics.caller import Caller, Party
 from analytics.errors import AnalyticsError, Invalid, MethodNotAllowed, NotFound
 from analytics.gateway import middleware
 from analytics.gateway.disconnect import DisconnectWatch
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 ErrorPage = Callable[[Request, Exception], Response]
 Check = Callable[[Scope], None]
 """Raises what a request is to be told instead of an answer."""
-Party = Callable[[Scope], Hashable]
+Whose = Callable[[Scope], Party]
 """Whose request it is: what the same sender asks at once takes turns with what others ask."""
 _PROGRAMS: Final = re.compile(
     r"/(api|health|metrics)(/.*)?|.*\.(json|ya?ml)", re.DOTALL | re.IGNORECASE
@@ -55,9 +55,9 @@ def anything(_: Scope) -> None:
     """No request is refused."""
 
 
-def everybody(_: Scope) -> Hashable:
+def everybody(_: Scope) -> Party:
     """All requests are of one party."""
-    return None
+    return Party(None)
 
 
 class Gate:
@@ -73,7 +73,7 @@ class Gate:
         serving: Collection[str],
         *,
         check: Check = anything,
-        party: Party = everybody,
+        party: Whose = everybody,
         max_body_bytes: int = 1 << 20,
         cors_origins: Sequence[str] = (),
         https_only: bool = False,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from starlette.types import Scope
 
 from analytics import access
+from analytics.caller import Party
 from analytics.catalog.base import Keys
 from analytics.ingest.client import TrustedProxies
 from analytics.limiter import Limits, sender
@@ -31,7 +30,7 @@ class Rates:
         if token is not None and (key := self._keys.find(token)) is not None:
             self._limits.check_key(key, client)
 
-    def party(self, scope: Scope) -> Hashable:
+    def party(self, scope: Scope) -> Party:
         """Whose request it is: those of one key, or else of one address, take turns as one.
 
         Nothing that only the sender says: who made up a name for each request would have a turn
@@ -40,5 +39,5 @@ class Rates:
         client = self._trust.client(scope)
         token = access.bearer(client.authorization)
         if token is not None and (key := self._keys.find(token)) is not None:
-            return "key", key.id
-        return "address", sender(client.address)
+            return Party(("key", key.id), known=True)
+        return Party(("address", sender(client.address)))

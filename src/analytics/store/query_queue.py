@@ -4,26 +4,32 @@ Parties are served round-robin. A turn lasts until a party has no query left, or
 threads for half a second; then the next party has its turn. So an ordinary page is answered in one
 turn, and a party with many queries does not delay the others for long. A query is refused only if
 its request has waited for its bounded time and none of its queries has started.
+
+Parties that are known (a person who is logged in, a key, the server itself) come before anonymous
+ones: however many strangers look at a public report, the site's people see theirs. While both wait,
+every fifth turn is an anonymous party's, so that none of them waits for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
 from analytics import caller
-from analytics.caller import Caller
+from analytics.caller import Caller, Party
 from analytics.cpu_thread import lower_priority
 from analytics.errors import Busy, ReaderLeft, StoreUnavailable
 
 T = TypeVar("T")
 
 _TURN_S: Final = 0.5
+_KNOWN_AHEAD: Final = 4
+"""Turns of known parties between two of anonymous ones, while both wait."""
 
 
 def nothing() -> None:
@@ -39,6 +45,12 @@ class _PartyQueue:
         """How long its queries have taken in this turn."""
 
 
+_Lane = OrderedDict[Party, _PartyQueue]
+"""Parties that take turns, the next one first."""
+_SERVER: Final = Party(None, known=True)
+"""Asks what the server needs for itself."""
+
+
 class QueryQueue:
     """Runs functions in a number of threads, on behalf of the current `Caller`."""
 
@@ -47,7 +59,12 @@ class QueryQueue:
         self._free = threads
         self._patience_s = patience_s
         self._turn_s = turn_s
-        self._lines: OrderedDict[Hashable, _PartyQueue] = OrderedDict()
+        self._known: _Lane = OrderedDict()
+        self._anonymous: _Lane = OrderedDict()
+        self._turn_of: Party | None = None
+        """The party whose turn it is."""
+        self._ahead = 0
+        """Turns that known parties had while anonymous ones waited."""
 
     async def run(self, step: Callable[[], T], *, stop: Callable[[], None] = nothing) -> T:
         """Run *step* in its caller's turn; call *stop* if the client disconnects in the meantime.
@@ -56,15 +73,15 @@ class QueryQueue:
         before the start, `StoreUnavailable` if the queue is closed.
         """
         loop = asyncio.get_running_loop()
-        client = caller.current() or Caller(None)
+        client = caller.current() or Caller(_SERVER)
         await self._turn(client)
         began = loop.time()
         try:
             work = self._pool.submit(step)
         except RuntimeError as exc:  # the pool was shut down
-            self._leave(client.party, began)
+            self._leave(client, began)
             raise StoreUnavailable("The store is closed.") from exc
-        leave = partial(self._leave, client.party, began)
+        leave = partial(self._leave, client, began)
 
         def ended(_: object) -> None:
             with suppress(RuntimeError):  # the loop is closed, so nothing waits for the thread
@@ -94,7 +111,7 @@ class QueryQueue:
         loop = asyncio.get_running_loop()
         if client.asked_at is None:
             client.asked_at = loop.time()
-        line = self._lines.setdefault(client.party, _PartyQueue())
+        line = self._lane(client).setdefault(client.party, _PartyQueue())
         turn = loop.create_future()
         line.waiting.append(turn)
         self._dispatch()
@@ -102,7 +119,7 @@ class QueryQueue:
             await self._wait(client, turn)
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self._leave(client.party, loop.time())
+                self._leave(client, loop.time())
             else:
                 turn.cancel()  # `_dispatch` skips it
             raise
@@ -131,24 +148,46 @@ class QueryQueue:
                     retry_after=max(1.0, self._patience_s / 2),
                 )
 
-    def _leave(self, party: Hashable, began: float) -> None:
-        """Release a thread that *party* has used since *began*."""
+    def _lane(self, client: Caller) -> _Lane:
+        return self._known if client.party.known else self._anonymous
+
+    def _leave(self, client: Caller, began: float) -> None:
+        """Release a thread that *client* has used since *began*."""
         self._free += 1
-        if (line := self._lines.get(party)) is not None:
+        if (line := self._lane(client).get(client.party)) is not None:
             line.used_s += asyncio.get_running_loop().time() - began
         self._dispatch()
 
     def _dispatch(self) -> None:
         """Give free threads to the parties whose turn it is."""
-        while self._free and self._lines:
-            party, line = next(iter(self._lines.items()))
+        while self._free and (lane := self._next_lane()):
+            party, line = next(iter(lane.items()))
             while line.waiting and line.waiting[0].done():
                 line.waiting.popleft()  # given up
             if not line.waiting:
-                del self._lines[party]
-            elif line.used_s > self._turn_s and len(self._lines) > 1:
+                del lane[party]
+                self._turn_of = None
+            elif line.used_s > self._turn_s and len(self._known) + len(self._anonymous) > 1:
                 line.used_s = 0.0
-                self._lines.move_to_end(party)
+                lane.move_to_end(party)
+                self._turn_of = None
             else:
+                self._begin_turn(lane, party)
                 line.waiting.popleft().set_result(None)
                 self._free -= 1
+
+    def _next_lane(self) -> _Lane:
+        """Return the lane whose first party is next; an empty one if nobody waits."""
+        if not (self._known and self._anonymous):
+            return self._known or self._anonymous
+        for lane in (self._known, self._anonymous):
+            if next(iter(lane)) == self._turn_of:
+                return lane
+        return self._known if self._ahead < _KNOWN_AHEAD else self._anonymous
+
+    def _begin_turn(self, lane: _Lane, party: Party) -> None:
+        """Count a turn of *party*, unless it is in the middle of one."""
+        if party == self._turn_of:
+            return
+        self._turn_of = party
+        self._ahead = self._ahead + 1 if lane is self._known and self._anonymous else 0

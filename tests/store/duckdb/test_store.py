@@ -14,7 +14,7 @@ from msgspec import structs
 from tests.store.rows import DAY, HOUR, NOON, SITE, Log, hit
 
 from analytics import caller
-from analytics.caller import Caller
+from analytics.caller import Caller, Party
 from analytics.errors import Conflict, Corrupt, Malformed, Misconfigured, StoreUnavailable
 from analytics.event import LogRecord, Row
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
@@ -232,7 +232,7 @@ async def test_a_question_asked_again_waits_for_no_reader(tmp_path: Path) -> Non
     async with DuckDBStore(tmp_path / "store.duckdb", readers=2) as store:
         await store.write(sample.batch([hit(NOON)]))
         answered = await store.query(asked)
-        with caller.on_behalf_of(Caller("a reader")):
+        with caller.on_behalf_of(Caller(Party("a reader"))):
             readers = [
                 asyncio.create_task(store._threads.read(lambda _: crowd.wait())) for _ in range(2)
             ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from analytics import caller
-from analytics.caller import Caller
+from analytics.caller import Caller, Party
 from analytics.errors import QueryTooLong, ReaderLeft, StoreUnavailable
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb.engine import Engine
@@ -73,7 +73,7 @@ async def test_a_question_ends_with_its_reader(
         await gone.wait()
 
     async def ask() -> None:
-        with caller.on_behalf_of(Caller("reader", left)):
+        with caller.on_behalf_of(Caller(Party("reader"), left)):
             await threads.read(asked, at_most_s=at_most_s)
 
     readers = [asyncio.create_task(ask()) for _ in range(2)]  # as many as there are threads
@@ -81,7 +81,7 @@ async def test_a_question_ends_with_its_reader(
     gone.set()
     for outcome in await asyncio.gather(*readers, return_exceptions=True):
         assert isinstance(outcome, ReaderLeft)
-    with caller.on_behalf_of(Caller("another")):
+    with caller.on_behalf_of(Caller(Party("another"))):
         assert await threads.read(lambda c: c.rows("SELECT 1"), at_most_s=600) == [(1,)]
 
 
@@ -93,7 +93,7 @@ async def test_a_question_whose_request_is_cancelled_ends(threads: StoreThreads)
         endless(connection)
 
     async def ask() -> None:
-        with caller.on_behalf_of(Caller("reader")):
+        with caller.on_behalf_of(Caller(Party("reader"))):
             await threads.read(asked)
 
     readers = [asyncio.create_task(ask()) for _ in range(2)]
@@ -101,7 +101,7 @@ async def test_a_question_whose_request_is_cancelled_ends(threads: StoreThreads)
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
-    with caller.on_behalf_of(Caller("another")):
+    with caller.on_behalf_of(Caller(Party("another"))):
         assert await threads.read(lambda c: c.rows("SELECT 1")) == [(1,)]
 
 
@@ -167,7 +167,7 @@ async def test_a_broken_engine_is_opened_anew_with_what_was_written(threads: Sto
 
 async def test_what_the_server_asks_for_itself_waits_for_no_reader(threads: StoreThreads) -> None:
     crowd = threading.Event()
-    with caller.on_behalf_of(Caller("a reader")):
+    with caller.on_behalf_of(Caller(Party("a reader"))):
         readers = [asyncio.create_task(threads.read(lambda _: crowd.wait())) for _ in range(50)]
         await asyncio.sleep(0)
     assert await threads.read(lambda c: c.rows("SELECT 1")) == [(1,)]
