@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,18 @@ def family(machine: LocalCluster, name: str) -> list[ManagedProcess]:
         )
         for pid in process._session(leader)
     ]
+
+
+async def once_settled(run: Callable[[], Awaitable[tuple[int, str, str]]]) -> tuple[int, str, str]:
+    """Return how a command that waits for all figures ends, asking again as long as it says so.
+
+    On a busy machine the Spark job's first batches take longer than the command waits.
+    """
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            code, out, err = await run()
+            if code == 0 or "and stand still" not in err:
+                return code, out, err
 
 
 def pids(machine: LocalCluster) -> Mapping[str, int | None]:

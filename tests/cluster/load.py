@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.real import PATIENCE_S, pids
+from tests.real import PATIENCE_S, once_settled, pids
 
 from analytics.localcluster.launcher import ClusterStatus, LocalCluster
 
@@ -184,7 +184,7 @@ async def stored(status: ClusterStatus, replica: int, site: str) -> Counter[str]
 
 async def command(status: ClusterStatus, replica: int, *arguments: str) -> str:
     """What `analytics …` prints, as it runs at a replica."""
-    code, out, err = await tried(status, replica, *arguments)
+    code, out, err = await once_settled(lambda: tried(status, replica, *arguments))
     assert code == 0 or "already" in err, err
     return out
 

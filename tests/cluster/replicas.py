@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.real import PATIENCE_S
+from tests.real import PATIENCE_S, once_settled
 from tests.server import Folder
 
 from analytics.localcluster.launcher import ClusterStatus
@@ -23,6 +23,12 @@ class Replica(Folder):
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
+
+    async def command(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Return what `analytics …` prints."""
+        code, out, err = await once_settled(lambda: self.run(*arguments, stdin=stdin))
+        assert code == 0, err
+        return out
 
     async def settled(self, stored: int) -> None:
         """Return when so many events are in its figures."""

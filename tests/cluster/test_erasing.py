@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from cassandra.cluster import Cluster
-from tests.real import PATIENCE_S, kill, machine_in, settings_of
+from tests.real import PATIENCE_S, kill, machine_in, once_settled, settings_of
 
 from analytics.admin.sites import ChangeSite, SiteShown
 from analytics.cli.run import run
@@ -63,7 +63,7 @@ class Replica:
         return process.returncode or 0, out.decode(), err.decode()
 
     async def done(self, *arguments: str) -> str:
-        code, out, err = await self.command(*arguments)
+        code, out, err = await once_settled(lambda: self.command(*arguments))
         assert code == 0, out + err
         return out
 
