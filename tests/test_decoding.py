@@ -53,3 +53,14 @@ def test_what_is_wrong_is_said_in_plain_words(body: bytes, refusal: str) -> None
     fault = decoding.malformed(failure.value)
     assert str(fault) == refusal
     assert "`" not in str(fault)
+
+
+@pytest.mark.parametrize("rest", ["", "x", "\\n", "\\ud83d"])
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDC00"])
+def test_half_of_a_surrogate_pair_is_called_that(half: str, rest: str) -> None:
+    body = f'{{"name": "\\\\{half}{rest}"}}'.encode()
+    with pytest.raises(UNDECODABLE) as failure:
+        msgspec.json.decode(body, type=Outer)
+    assert "half of a surrogate pair at byte 12" in str(
+        decoding.malformed(failure.value, body=body)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Final
 
 _USUAL: Final = 2
@@ -17,6 +18,18 @@ _DECIMALS: Final[dict[str, int]] = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }  # fmt: skip
+
+
+@cache
+def _codes() -> frozenset[str]:
+    from babel import Locale  # here, because only events with revenue need its data
+
+    return frozenset(Locale.parse("en").currencies)
+
+
+def is_code(text: str) -> bool:
+    """Return whether *text* is the code of a currency that ISO 4217 knows, or knew once."""
+    return text in _codes()
 
 
 def decimals(currency: str) -> int:

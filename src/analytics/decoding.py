@@ -9,6 +9,11 @@ import msgspec
 
 from analytics.errors import Malformed
 
+ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+)
+"""One escape, or both of a surrogate pair."""
+HALF_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]..", re.DOTALL)
 _AT: Final = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<field>.*)`)?", re.DOTALL)
 _TYPES: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
 _MEMBER: Final = re.compile(r"Object (?P<fault>missing required|contains unknown) field `(.*)`")
@@ -25,20 +30,36 @@ _NAMES: Final = {
 }
 
 
-def malformed(error: Exception, what: str = "the body") -> Malformed:
-    """Return the refusal of *what*, for one of `errors.UNDECODABLE`."""
+def malformed(error: Exception, what: str = "the body", body: bytes = b"") -> Malformed:
+    """Return the refusal of *what*, for one of `errors.UNDECODABLE`.
+
+    The *body* tells half of a surrogate pair, which is JSON and no Unicode, from a text that was
+    cut off.
+    """
     if isinstance(error, msgspec.ValidationError):
         return _of_member(str(error), what)
     if isinstance(error, RecursionError):
         return Malformed("", f"{what} is nested too deeply")
     if isinstance(error, UnicodeDecodeError):
         return Malformed("", f"{what} is not UTF-8 text")
+    if (half := _half_surrogate(body)) is not None:
+        return Malformed(
+            "",
+            f"{what} holds half of a surrogate pair at byte {half}, as of an emoji that was cut in"
+            " two: it is not Unicode text",
+        )
     place = _PLACE.fullmatch(str(error))
     if place is None:
         return Malformed("", f"{what} is not JSON, or was cut off: it ends too early")
     if place["what"] == "trailing characters":
         return Malformed("", f"{what} goes on after its end, at byte {place['byte']}")
     return Malformed("", f"{what} is not JSON: {place['what']} at byte {place['byte']}")
+
+
+def _half_surrogate(body: bytes) -> int | None:
+    """Return where the first half of a surrogate pair stands alone in *body*; None if none does."""
+    escapes = ESCAPE.finditer(body)
+    return next((each.start() for each in escapes if HALF_SURROGATE.fullmatch(each[0])), None)
 
 
 def _of_member(text: str, what: str) -> Malformed:

@@ -35,6 +35,7 @@ class DropReason(StrEnum):
     SPAM_REFERRER = "spam-referrer"
     REVENUE_CEILING = "revenue-ceiling"
     BEFORE_RETENTION = "before-retention"
+    PRERENDERED = "prerendered"
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ SOURCES = sorted(
 # ---- caches
 
 OWN_KEYS = {
+    ("currency.py", "_codes"): "asked for nothing",
     ("dashboard/display_names.py", "countries"): "asked for nothing",
     ("dashboard/page_routes.py", "_compressed"): "asked for files of the package",
     ("dashboard/templates.py", "environment"): "asked for nothing",

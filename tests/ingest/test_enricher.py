@@ -67,7 +67,8 @@ async def test_nothing_of_address_and_agent_is_in_the_record(world: Ingesting) -
 
 async def test_a_site_goes_by_its_domain_its_id_and_its_number(world: Ingesting) -> None:
     site = world.catalog.sites.all()[0]
-    for name in (SITE, "WWW.Example.com", site.id, str(site.number)):
+    spelt = [f"{SITE}.", f"https://{SITE}", f"http://www.{SITE}/", f"{SITE}/", f"{SITE}:443"]
+    for name in (SITE, "WWW.Example.com", site.id, str(site.number), *spelt):
         assert world.hit(sent(domains=(name,))).site == SITE
 
 

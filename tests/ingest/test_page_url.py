@@ -84,6 +84,36 @@ def test_a_query_behind_the_hash_is_read_for_its_tags_and_forgotten(
     assert "s3cret" not in "".join(parts)
 
 
+@pytest.mark.parametrize(
+    ("url", "hostname", "path"),
+    [
+        ("https:\\\\evil.example\\x", "evil.example", "/x"),
+        ("HTTP:\\\\evil.example\\x\\y?a=\\b", "evil.example", "/x/y"),
+        ("https:/\\evil.example/x", "evil.example", "/x"),
+        ("https:\\evil.example/x", "evil.example", "/x"),
+        ("https:/evil.example/x", "evil.example", "/x"),
+        ("https:evil.example/x", "evil.example", "/x"),
+        ("\\\\evil.example\\x", "evil.example", "/x"),
+        ("https://good.example\\@evil.example/", "good.example", "/@evil.example/"),
+        ("/\\evil.example/x", "evil.example", "/x"),
+        ("/a\\b", "(none)", "/a/b"),
+        ("app://com.example/a\\b", "com.example", "/a/b"),
+    ],
+)
+def test_slashes_are_what_browsers_take_for_them(url: str, hostname: str, path: str) -> None:
+    parts = page_url.parse(url)
+    assert (parts.hostname, parts.path) == (hostname, path)
+
+
+def test_a_referrer_with_backslashes_has_a_host() -> None:
+    assert page_url.referrer("https:\\\\www.other.com\\x", "a.com", "a.com") == "other.com/x"
+
+
+@pytest.mark.parametrize("domain", ["https://www.Example.com/", "example.com.", "example.com:443"])
+def test_a_page_begins_with_the_sites_host_however_that_is_spelt(domain: str) -> None:
+    assert page_url.with_scheme("example.com/a", [domain]) == "https://example.com/a"
+
+
 def test_tags_in_front_of_the_hash_come_first() -> None:
     url = "https://h.example/?utm_source=a#/x?utm_source=b&utm_medium=c&gclid=s3cret"
     parts = page_url.parse(url, hash_mode=True)

@@ -109,7 +109,7 @@ def parse(body: bytes) -> QueryBody:
     try:
         sent = msgspec.json.decode(body)
     except UNDECODABLE as exc:
-        raise decoding.malformed(exc) from exc
+        raise decoding.malformed(exc, body=body) from exc
     members = _members(sent, "", _FIELDS)
     include = _members(members.get("include", {}), "include", _INCLUDE)
     pagination = _members(members.get("pagination", {}), "pagination", _PAGINATION)

@@ -25,7 +25,10 @@ class Sites(Protocol):
     """The tracked sites."""
 
     def get(self, name: str) -> Site | None:
-        """The site whose domain, id (UUID) or number (as text) is *name*; from memory."""
+        """The site whose domain, id (UUID) or number (as text) is *name*; from memory.
+
+        A domain may be spelt as people copy it: `https://www.Example.com./`, `example.com:443`.
+        """
 
     def all(self) -> Sequence[Site]:
         """Every site, by domain; from memory."""

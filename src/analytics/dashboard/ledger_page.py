@@ -39,6 +39,7 @@ MEANINGS: Final[Mapping[DropReason, str]] = {
     "made-up visits, so that owners of sites look at it.",
     DropReason.REVENUE_CEILING: "The event's revenue is above the site's ceiling.",
     DropReason.BEFORE_RETENTION: "The event happened longer ago than the site keeps events.",
+    DropReason.PRERENDERED: "The browser fetched the page ahead, and nobody looked at it yet.",
 }
 """What the page says of each reason."""
 

@@ -29,6 +29,8 @@ class Client(NamedTuple):
     opted_out: bool
     """Whether DNT or Sec-GPC is set."""
     authorization: str
+    ahead: bool = False
+    """Whether the browser fetches the page ahead, in case the visitor opens it."""
     here: bool = False
     """Whether the sender is a program on this machine that asks for itself."""
 
@@ -57,7 +59,7 @@ class TrustedProxies:
     def client(self, scope: Scope) -> Client:
         """Return the sender of the request *scope*."""
         user_agent = spoken = authorization = ""
-        opted_out = False
+        opted_out = ahead = False
         added: dict[bytes, str] = {}
         for name, value in scope["headers"]:
             if name == b"user-agent":
@@ -68,6 +70,8 @@ class TrustedProxies:
                 authorization = value[: bounds.AUTHORIZATION_BYTES].decode("latin-1")
             elif name in (b"dnt", b"sec-gpc"):
                 opted_out = opted_out or value == b"1"
+            elif name in (b"sec-purpose", b"purpose"):
+                ahead = ahead or value.startswith((b"prefetch", b"prerender", b"preview"))
             elif name in self._of_addresses:
                 text = value.decode("latin-1")
                 added[name] = f"{added[name]},{text}" if name in added else text
@@ -75,7 +79,7 @@ class TrustedProxies:
         if added and self._trusted(address):
             address = self._visitor_of(added, address)
         here = local(address) and not added and is_direct(scope)
-        return Client(address, user_agent, spoken, opted_out, authorization, here)
+        return Client(address, user_agent, spoken, opted_out, authorization, ahead, here)
 
     def contains(self, peer: str) -> bool:
         """Return whether *peer* is trusted to say who the visitor is."""

@@ -30,6 +30,7 @@ STEPS: Final[tuple[Callable[[Draft], DropReason | None], ...]] = (
     steps.locate,
     steps.clean_referrer,
     steps.honour_opt_out,
+    steps.leave_out_fetched_ahead,
     steps.apply_shields,
     steps.check_retention,
     steps.check_hostname,

@@ -9,9 +9,10 @@ from analytics.bounded_cache import bounded_cache
 from analytics.ingest.text import clean
 
 _LIMIT: Final = 35
-# BCP 47: a language has two or three letters. The locales "C" and "POSIX", which browsers report
-# as their language, and the wildcard "*" are therefore left out.
-_TAG: Final = re.compile(r"(?!und\b)[a-z]{2,3}(?:[-_].*)?")
+# BCP 47: a language has two or three letters, and more letters and digits behind each hyphen. The
+# locales "C", "POSIX" and "en_US.UTF-8", which browsers report as their language, and the wildcard
+# "*" are therefore left out.
+_TAG: Final = re.compile(r"(?!und\b)[a-z]{2,3}(?:[-_][a-z0-9_-]*)?")
 
 
 @bounded_cache(1024, longest=64)

@@ -33,6 +33,8 @@ _LINK: Final = re.compile(
     r"([^?#]*)(\?[^#]*)?",
     re.IGNORECASE,
 )
+_PLACE: Final = re.compile("[^?#]*")
+_FEW_SLASHES: Final = re.compile("(https?:)/?(?!/)", re.IGNORECASE)
 _BEGIN: Final = re.compile("[/?#:]")
 """Where the host ends that stands at the beginning."""
 _USUAL_PORT: Final = re.compile(":(?:80|443)$")
@@ -156,7 +158,9 @@ def with_scheme(url: str, domains: Iterable[str]) -> str:
     bare = _bare(url)
     host = _BEGIN.split(bare, maxsplit=1)[0].lower().removeprefix("www.")
     for domain in domains:
-        own = domain.lower().removeprefix("www.").partition(":")[0]
+        named = domain.lower()
+        own = _BEGIN.split(named.partition("://")[2] or named, maxsplit=1)[0]
+        own = own.removeprefix("www.").rstrip(".")
         if "." in own and (host == own or host.endswith(f".{own}")):
             return f"https://{bare}"
     return url
@@ -179,8 +183,14 @@ def _routed(fragment: str) -> tuple[str, str]:
 
 
 def _bare(url: str) -> str:
-    """*url* without what browsers leave out too: control characters, and space around it."""
-    return clean(url, len(url)).strip()
+    """*url* without what browsers leave out too: control characters, and space around it.
+
+    With the slashes that they read in it: `https:\\\\h.example\\a` is a page of `h.example`.
+    """
+    bare = clean(url, len(url)).strip()
+    if "\\" in bare:
+        bare = _PLACE.sub(lambda place: place[0].replace("\\", "/"), bare, count=1)
+    return _FEW_SLASHES.sub(r"\1//", bare, count=1) if _FEW_SLASHES.match(bare) else bare
 
 
 def _host(scheme: str, authority: str) -> str | None:

@@ -103,6 +103,11 @@ def honour_opt_out(draft: Draft) -> DropReason | None:
     return None
 
 
+def leave_out_fetched_ahead(draft: Draft) -> DropReason | None:
+    """Drop what a page sends that nobody looks at yet: its script waits, a picture does not."""
+    return DropReason.PRERENDERED if draft.client.ahead else None
+
+
 def apply_shields(draft: Draft) -> DropReason | None:
     """Drop what the site's own rules exclude: addresses, countries, hostnames, paths."""
     if draft.site.shields == _NO_SHIELDS:

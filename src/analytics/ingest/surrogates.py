@@ -6,17 +6,13 @@ section 8.2), but msgspec refuses it because it is not valid Unicode.
 
 from __future__ import annotations
 
-import re
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from analytics.decoding import ESCAPE, HALF_SURROGATE
+
 T = TypeVar("T")
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
-)
-"""One escape, or both of a surrogate pair."""
-_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]..", re.DOTALL)
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -26,8 +22,8 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        whole = _ESCAPE.sub(
-            lambda escape: rb"\ufffd" if _HALF.fullmatch(escape[0]) else escape[0], body
+        whole = ESCAPE.sub(
+            lambda escape: rb"\ufffd" if HALF_SURROGATE.fullmatch(escape[0]) else escape[0], body
         )
         if whole == body:
             raise

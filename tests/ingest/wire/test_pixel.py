@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -155,3 +156,24 @@ async def test_only_get_and_the_rate_limit_hold(tmp_path: Path) -> None:
         query = f"d={SITE}&u=/"
         assert (await fetched(world, query, x_forwarded_for="8.8.8.8")).status == 200
         assert (await fetched(world, query, x_forwarded_for="8.8.8.8")).status == 429
+
+
+@pytest.mark.parametrize(
+    ("header", "left_out"),
+    [
+        ("prefetch;prerender", True),
+        ("prefetch", True),
+        ("prefetch;anonymous-client-ip", True),
+        ("", False),
+        ("somethingelse", False),
+    ],
+)
+async def test_a_page_that_a_browser_fetches_ahead_is_not_counted(
+    world: Ingesting, header: str, *, left_out: bool
+) -> None:
+    answer = await fetched(world, {"d": SITE, "u": f"https://{SITE}/"}, sec_purpose=header)
+    body = json.dumps({"n": "pageview", "u": f"https://{SITE}/", "d": SITE}).encode()
+    sent = await world.ask("POST", "/api/event", body, sec_purpose=header)
+    assert (answer.status, sent.status) == (200, 202)
+    for each in (answer, sent):
+        assert each.headers.get("x-analytics-dropped") == ("prerendered" if left_out else None)

@@ -39,14 +39,16 @@ class SqliteSites:
 
     def get(self, name: str) -> Site | None:
         site = self._by_name.get(name)
+        if site is None and name.isascii():
+            site = self._by_name.get(name.lower().removeprefix("www."))
         if site is not None:
             return site
-        if name.isascii():
-            return self._by_name.get(name.lower().removeprefix("www."))
         try:
-            return self._by_name.get(domains.normal(name))
+            domain = domains.normal(name)
         except Malformed:
             return None
+        # A browser leaves out the port 443, and people who write it mean the site without it.
+        return self._by_name.get(domain) or self._by_name.get(domain.removesuffix(":443"))
 
     def all(self) -> Sequence[Site]:
         return self._all

@@ -16,6 +16,7 @@ import msgspec
 
 from analytics import bounds
 from analytics.bounded_cache import bounded_cache
+from analytics.currency import is_code
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.ingest import language as languages
 from analytics.ingest import surrogates
@@ -30,7 +31,6 @@ _ENGAGED_LIMIT_MS: Final = 86_400_000
 _MAX_TS: Final = 1 << 47
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _VID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?")
 _SCREEN: Final = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
@@ -120,14 +120,14 @@ def props(value: object) -> dict[str, str]:
 def revenue(value: object) -> tuple[str | None, str]:
     """Return amount and currency from a JSON object with these members, or from the text of one.
 
-    The amount is a decimal number with three places, the currency three capital letters. Without
+    The amount is a decimal number with three places, the currency a code of ISO 4217. Without
     both, return (None, ""): the event is kept.
     """
     members = _members(value)
     if members is None:
         return None, ""
     amount, currency = members.get("amount"), members.get("currency")
-    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency := currency.strip()):
+    if not isinstance(currency, str) or not is_code(currency := currency.strip().upper()):
         return None, ""
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return None, ""
@@ -139,7 +139,7 @@ def revenue(value: object) -> tuple[str | None, str]:
         return None, ""
     if not exact.is_finite() or abs(exact) >= Decimal(10) ** 14:
         return None, ""
-    return str(exact), currency.upper()
+    return str(exact), currency
 
 
 def _members(value: object) -> dict[str, object] | None:

@@ -19,8 +19,10 @@ from analytics.ingest.addresses import parse_address
 
 _AROUND: Final = str.maketrans('"()', "   ")
 _SEPARATOR: Final = re.compile(" ?[,;] ?")
-_ABSENT: Final = frozenset({"-", "_", "unknown"})
-"""What stands for nothing; the second is how nginx's configurations name a server for any host."""
+_ANY_HOST: Final = frozenset({"_", "default", "default_server", "_default_"})
+"""How configurations of servers name the one that answers for any host."""
+_ABSENT: Final = frozenset({"-", "unknown", *_ANY_HOST})
+"""What stands for nothing."""
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST: Final = re.compile(
     rf"(?:{_LABEL}\.)*(?=[0-9_-]*[a-z]){_LABEL}\.?(?::\d{{1,5}})?", re.IGNORECASE | re.ASCII
