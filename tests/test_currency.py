@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.api.figure_json import shown
+from analytics.api.query_json import figure
 from analytics.query import Metric
 
 
@@ -28,7 +28,7 @@ from analytics.query import Metric
 def test_an_amount_has_the_decimals_of_its_currency(figure: str, short: str, long: str) -> None:
     amount, _, currency = figure.partition(" ")
     for metric in (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE):
-        assert shown(metric, figure) == {
+        assert figure(metric, figure) == {
             "value": float(amount),
             "currency": currency,
             "short": short,
@@ -37,4 +37,4 @@ def test_an_amount_has_the_decimals_of_its_currency(figure: str, short: str, lon
 
 
 def test_what_is_not_money_stays_as_it_is() -> None:
-    assert (shown(Metric.VISITORS, 3), shown(Metric.TOTAL_REVENUE, None)) == (3, None)
+    assert (figure(Metric.VISITORS, 3), figure(Metric.TOTAL_REVENUE, None)) == (3, None)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from analytics import localtime, zones
-from analytics.catalog import timezone
+from analytics.catalog import rules
 from analytics.errors import Malformed
 from analytics.units import HOUR_MS
 
@@ -74,7 +74,7 @@ def test_the_systems_table_is_never_asked(tmp_path: Path, variable: str | None) 
 @pytest.mark.parametrize("name", ["../zones", "America", "", "posix/Europe/Berlin", "Factory"])
 def test_what_is_not_in_the_table_is_no_zone(name: str) -> None:
     with pytest.raises(Malformed, match="is not a time zone"):
-        timezone.checked(name)
+        rules.checked_timezone(name)
 
 
 def test_every_zone_of_the_table_can_be_read() -> None:

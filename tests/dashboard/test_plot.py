@@ -1,10 +1,12 @@
-"""The plot's points: every bucket, empty ones too, and none of the future."""
+"""The plot has every bucket and none of the future; sparklines stay in their box."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.dashboard.world import SITE, berlin
 
 from analytics.dashboard import plot
@@ -77,3 +79,16 @@ def test_the_last_bucket_of_a_period_that_is_over_is_finished() -> None:
     points = plot.points(Metric.VISITORS, days, {}, [], {}, now, running=False)
     assert not any(point.unfinished for point in points)
     assert points[-1].before_text == "–"
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=48))
+def test_every_point_of_a_sparkline_lies_in_its_box(values: list[int]) -> None:
+    for place in plot.sparkline(values).line.split():
+        x, y = map(float, place.split(","))
+        assert 0 <= x <= plot.SPARKLINE_WIDTH
+        assert 0 <= y <= plot.SPARKLINE_HEIGHT
+
+
+def test_more_is_higher_in_a_sparkline() -> None:
+    low, high = (float(place.split(",")[1]) for place in plot.sparkline([1, 5]).line.split())
+    assert high < low

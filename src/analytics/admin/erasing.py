@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from analytics import visit_selection
-from analytics.admin import filter_text, visitor_reference
+from analytics.admin import visitor_reference
 from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
-from analytics.query import Query
+from analytics.query import Compare, Op, Query
 from analytics.site import Site
+
+_OPERATORS: Final = {
+    "is": Op.IS,
+    "is_not": Op.IS_NOT,
+    "contains": Op.CONTAINS,
+    "contains_not": Op.CONTAINS_NOT,
+}
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,7 +32,7 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cookie: str | None = None
     """The value of the visitor's cookie; without both, everybody's events go."""
     filters: Sequence[str] = ()
-    """Only the visits that have an event for which all of them hold; see `filter_text`."""
+    """Only the visits that have an event for which all of them hold; see `parse_filter`."""
     start: str | None = None
     """Only those with such an event in a span of time; see `span.of`."""
     end: str | None = None
@@ -80,5 +88,21 @@ def _visits(site: Site, asked: Erase) -> Query | None:
         return None
     if asked.visitor is not None or asked.cookie is not None:
         raise Malformed("filter", "name a visitor, or a filter and a time, not both")
-    filters = [filter_text.parse(text) for text in asked.filters]
+    filters = [parse_filter(text) for text in asked.filters]
     return visit_selection.chosen(site, filters, asked.start, asked.end)
+
+
+def parse_filter(text: str) -> Compare:
+    """Return the filter that `<dimension> <operator> <value>` describes: `event:page is /x`.
+
+    Raise `Malformed`.
+    """
+    dimension, _, rest = text.strip().partition(" ")
+    operator, _, value = rest.strip().partition(" ")
+    if operator not in _OPERATORS or not value:
+        raise Malformed(
+            "filter",
+            f"{text[:80]!r} is not <dimension> <operator> <value>, such as 'event:page is /x';"
+            f" operators are {', '.join(_OPERATORS)}",
+        )
+    return Compare(_OPERATORS[operator], dimension, (value.strip(),))

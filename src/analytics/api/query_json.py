@@ -1,16 +1,18 @@
-"""A question of the Stats API: the JSON that callers send, as a checked `Query`.
+"""The JSON of the Stats API: a question as a checked `Query`, and a figure of its answer.
 
-Everything unknown is refused by name; nothing is guessed.
+Unknown members, metrics and dimensions are refused by name; nothing is guessed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from analytics import bounds, date_range, decoding, localtime
+from analytics.currency import decimals, rounded
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.query import (
     PROPERTY_PREFIX,
@@ -18,6 +20,7 @@ from analytics.query import (
     Any,
     Compare,
     Dimension,
+    Figure,
     Filter,
     HasDone,
     Metric,
@@ -51,6 +54,7 @@ _PLAUSIBLE: Final = {
     "visit:city_name": "visit:city",
 }
 """Dimensions that Plausible has and we do not, and what comes nearest."""
+_MONEY: Final = (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE)
 _OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done")
 _INCLUDE: Final = ("time_labels", "total_rows", "imports")
 _PAGINATION: Final = ("limit", "offset")
@@ -263,3 +267,20 @@ def _whole(members: Mapping[str, object], name: str, usual: int, *, least: int, 
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise Malformed(f"pagination.{name}", f"must be a whole number from {least} to {most:,}")
     return value
+
+
+def figure(metric: Metric, value: Figure) -> object:
+    """Return a figure as JSON: a number, or an amount of money as a mapping.
+
+    The mapping has the keys `value` (a number), `currency`, and `short` and `long` (texts, rounded
+    to whole units and to the currency's decimals).
+    """
+    if metric not in _MONEY or not isinstance(value, str):
+        return value
+    amount, _, currency = value.partition(" ")
+    return {
+        "value": float(amount),
+        "currency": currency,
+        "short": f"{currency} {rounded(Decimal(amount), 0)}",
+        "long": f"{currency} {rounded(Decimal(amount), decimals(currency))}",
+    }

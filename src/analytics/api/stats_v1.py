@@ -15,7 +15,6 @@ from starlette.routing import BaseRoute, Route
 from analytics import bounds, date_range, dimension_facts, parsing
 from analytics.api import query_json
 from analytics.api.access import StatsAccess
-from analytics.api.figure_json import shown
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.errors import Malformed
 from analytics.parsing import whole_number
@@ -62,7 +61,7 @@ class StatsV1:
         if compare not in ("", "previous_period"):
             raise Malformed("compare", unknown("comparison", compare, ["previous_period"]))
         results: dict[str, dict[str, object]] = {
-            metric.value: {"value": shown(metric, value)}
+            metric.value: {"value": query_json.figure(metric, value)}
             for metric, value in zip(query.metrics, now.metrics, strict=True)
         }
         if compare:
@@ -203,7 +202,7 @@ _EMPTY: Final = frozenset(
 
 
 def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:
-    return {m.value: shown(m, v) for m, v in zip(query.metrics, values, strict=True)}
+    return {m.value: query_json.figure(m, v) for m, v in zip(query.metrics, values, strict=True)}
 
 
 def _with(query: Query, period: Period) -> Query:

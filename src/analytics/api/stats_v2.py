@@ -11,7 +11,6 @@ from starlette.routing import BaseRoute, Route
 from analytics import bounds
 from analytics.api import query_json, stats_v1
 from analytics.api.access import Clock, QueryableStore, StatsAccess, Wait
-from analytics.api.figure_json import shown
 from analytics.api.query_json import QueryBody
 from analytics.catalog.base import Catalog
 from analytics.cpu_thread import run_in_cpu_thread
@@ -89,7 +88,7 @@ def _reply(asked: QueryBody, query: Query, result: Result) -> Response:
                 {
                     "dimensions": row.dimensions,
                     "metrics": [
-                        shown(metric, value)
+                        query_json.figure(metric, value)
                         for metric, value in zip(query.metrics, row.metrics, strict=True)
                     ],
                 }

@@ -1,16 +1,16 @@
-"""What the settings of a site may say, and how each is spelled: for pages and commands alike."""
+"""The values that the settings of a site may have, and how each is spelled."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Final, NamedTuple
 
 import msgspec
 
 from analytics import zones
-from analytics.catalog import timezone as timezones
 from analytics.errors import Malformed
 from analytics.site import Site
 
@@ -18,25 +18,28 @@ MAX_RULES: Final = 500
 """The most that one list may hold."""
 MAX_RETENTION_DAYS: Final = 36_500
 MAX_REVENUE: Final = 10**14
+_NO_PLACE: Final = "Factory"
+"""The name in the tz database for a machine whose zone was never set."""
 _HOSTNAME: Final = re.compile(r"[a-z0-9.*_-]{1,253}|\[[0-9a-f:]+\]")
 
 
 class ListRule(NamedTuple):
-    """What one of a site's lists may hold."""
+    """The entries that one of a site's lists may hold."""
 
     allows: Callable[[str], bool]
+    """Returns whether an entry, in its usual spelling, is valid."""
     fault: str
-    """What to say of an entry that it does not allow."""
+    """The message about an entry that is not valid: what to give instead."""
     normal: Callable[[str], str] = str
-    """How an entry is spelled."""
+    """Returns the usual spelling of an entry."""
 
     def spelled(self, entries: Sequence[str]) -> tuple[str, ...]:
-        """Return *entries* as they are kept: each once, without blanks around it."""
+        """Return *entries* as stored: stripped, in the usual spelling, without repetitions."""
         normal = (self.normal(entry.strip()) for entry in entries)
         return tuple(dict.fromkeys(entry for entry in normal if entry))
 
     def wrong(self, entries: Sequence[str]) -> list[str]:
-        """Return those of the spelled *entries* that it does not allow."""
+        """Return the *entries*, in their usual spelling, that are not valid."""
         return [entry for entry in entries if not self.allows(entry)]
 
 
@@ -66,8 +69,8 @@ SHIELDS: Final[Mapping[str, ListRule]] = {
 
 
 def checked(site: Site) -> Site:
-    """Return *site* with its settings as they are kept. Raise `Malformed`, naming a wrong one."""
-    timezones.checked(site.timezone)
+    """Return *site* with its settings as stored. Raise `Malformed`, naming the invalid one."""
+    checked_timezone(site.timezone)
     _check_range("retention_days", site.retention_days, 1, MAX_RETENTION_DAYS)
     _check_range("revenue_ceiling", site.revenue_ceiling, 0, MAX_REVENUE)
     shields = {
@@ -79,6 +82,16 @@ def checked(site: Site) -> Site:
         shields=msgspec.structs.replace(site.shields, **shields),
         other_hostnames=_checked_list("other_hostnames", HOSTNAMES, site.other_hostnames),
     )
+
+
+def checked_timezone(name: str) -> str:
+    """Return *name* if it is an IANA time zone. Raise `Malformed`, suggesting the nearest name."""
+    if name in zones.names() and name != _NO_PLACE:
+        return name
+    known = {zone.lower(): zone for zone in zones.names() - {_NO_PLACE}}
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    hint = f"; the nearest is {known[near[0]]}" if near else "; give one such as Europe/Berlin"
+    raise Malformed("timezone", f"{name!r} is not a time zone{hint}")
 
 
 def _check_range(field: str, value: int | None, least: int, most: int) -> None:

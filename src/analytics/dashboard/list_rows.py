@@ -1,4 +1,4 @@
-"""The rows of one list of a report, each with its name, its bar and where it leads."""
+"""The query for one list of a report, and its rows as the page shows them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from analytics import dimension_facts
 from analytics.dashboard import display_names, figure_format, filters
 from analytics.dashboard.panels import Tab
 from analytics.dashboard.report_url import ReportUrl
-from analytics.event import ENGAGEMENT, PAGEVIEW
-from analytics.query import Compare, Dimension, Filter, Metric, Op, Order, Period, Query, Result
+from analytics.query import Compare, Filter, Metric, Op, Order, Period, Query, Result
 
 
 class ListRow(NamedTuple):
@@ -19,19 +18,21 @@ class ListRow(NamedTuple):
 
     text: str
     kind: str
-    """`country`, `region` or `language` for what the browser has names of, else ""."""
+    """As `Tab.kind`: browsers translate these codes into the reader's language."""
     url: str
     """The report filtered by this value."""
     width: float
-    """The bar, in percent of the longest."""
+    """The length of the bar, in percent of the longest."""
     share: str
+    """The row's part of all visitors, such as `12%`."""
     figures: tuple[str, ...]
+    """One figure for each column."""
     exact: str
+    """The first figure, unrounded."""
     chosen: bool
-    """Whether the report is filtered by this value already."""
-
+    """Whether the report is already filtered by this value."""
     few: bool
-    """Whether it has so few visitors that it comes last."""
+    """Whether it has so few visitors that it is sorted last."""
 
 
 RATES: Final = frozenset(
@@ -43,16 +44,14 @@ RATES: Final = frozenset(
         Metric.SCROLL_DEPTH,
     }
 )
-"""Figures that one visitor alone can take to either end of a list."""
+"""Metrics by which a single visitor could put a row first or last."""
 _FEWEST: Final = range(5, 101)
-
-_KINDS: Final = {"country": "country", "region": "region", "language": "language"}
 
 
 def fewest_visitors(order: Metric, visitors: float) -> int:
-    """Return how many visitors a row needs to stand among the first where *order* sorts the list.
+    """Return how many visitors a row needs so as not to be sorted last when *order* sorts the list.
 
-    One in a hundred of all *visitors*, within bounds; 0 where it is no rate that sorts.
+    That is one in a hundred of all *visitors*, but 5 to 100; 0 unless *order* is one of `RATES`.
     """
     if order not in RATES:
         return 0
@@ -60,8 +59,8 @@ def fewest_visitors(order: Metric, visitors: float) -> int:
 
 
 def name_of(tab: Tab, address: ReportUrl) -> str:
-    """The filter's name that the rows of *tab* use; "" when no property is chosen yet."""
-    if tab.name != "props":
+    """Return the dimension of *tab* by its name in filters; "" while no property is chosen."""
+    if not tab.by_property:
         return tab.name
     return f"props:{address.prop}" if address.prop else ""
 
@@ -80,12 +79,12 @@ def query(
     fewest: int = 0,
     total_rows: bool = False,
 ) -> Query:
-    """What to ask for the rows of *tab*."""
+    """Return the query for the rows of *tab*."""
     dimension = filters.dimension(name_of(tab, address))
     conditions: tuple[Filter, ...] = filters.compile_filters(address.conditions)
-    if tab.key == "event":
-        conditions += (Compare(Op.IS_NOT, Dimension.NAME, (PAGEVIEW, ENGAGEMENT)),)
-    if tab.key == "props":
+    if tab.excluded:
+        conditions += (Compare(Op.IS_NOT, dimension, tab.excluded),)
+    if tab.by_property:
         conditions += (Compare(Op.IS_NOT, dimension, (dimension_facts.blank(dimension),)),)
     if search:
         conditions += (_search(tab, dimension, search),)
@@ -107,10 +106,10 @@ def query(
 
 
 def _search(tab: Tab, dimension: str, text: str) -> Filter:
-    """The rows whose text has *text* in it; countries and languages go by their names, too."""
-    if tab.name == "country" and (codes := display_names.countries_like(text)):
+    """Return the filter for values that contain *text*, or whose English name does."""
+    if tab.kind == "country" and (codes := display_names.countries_like(text)):
         return Compare(Op.IS, dimension, codes)
-    if tab.name == "language" and (codes := display_names.languages_like(text)):
+    if tab.kind == "language" and (codes := display_names.languages_like(text)):
         alike = "|".join(map(re.escape, codes))
         pattern = f"(?i)^({alike})([-_].*)?$"
         return Compare(Op.MATCHES, dimension, (pattern,))
@@ -126,9 +125,10 @@ def rows(
     *,
     fewest: int = 0,
 ) -> list[ListRow]:
-    """The answer as the page shows it; *visitors* is the whole that shares are of.
+    """Return the rows of *result* as the page shows them.
 
-    Rows of less than *fewest* visitors are marked.
+    *visitors* is the total of which shares are a part. Rows of less than *fewest* visitors are
+    marked as `few`.
     """
     name = name_of(tab, address)
     chosen = {
@@ -140,7 +140,7 @@ def rows(
     longest = (
         max([figure_format.number(row.metrics[0]) or 0 for row in result.rows], default=0) or 1
     )
-    made: list[ListRow] = []
+    shown: list[ListRow] = []
     for row in result.rows:
         value = row.dimensions[0]
         amount = figure_format.number(row.metrics[0]) or 0
@@ -148,10 +148,10 @@ def rows(
         filtered = (
             value not in chosen and len(filters.texts(address.conditions)) < filters.MAX_FILTERS
         )
-        made.append(
+        shown.append(
             ListRow(
                 text=value,
-                kind=_KINDS.get(tab.name, ""),
+                kind=tab.kind,
                 url=_filtered(address, name, value) if filtered else address.url(),
                 width=round(amount / longest * 100, 2),
                 share=f"{part:.0f}%" if part >= 1 else "<1%",
@@ -164,7 +164,7 @@ def rows(
                 few=amount < fewest,
             )
         )
-    return made
+    return shown
 
 
 def _filtered(address: ReportUrl, name: str, value: str) -> str:

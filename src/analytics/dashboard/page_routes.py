@@ -1,4 +1,4 @@
-"""The routes of the dashboard."""
+"""The routes of the dashboard: its pages, and the Stats API for the figures on them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from analytics.api import stats_v2
+from analytics.api.access import Wait
 from analytics.catalog.domain import FILE_TYPES, TAKEN
 from analytics.dashboard import (
     ledger_page,
@@ -32,6 +34,7 @@ from analytics.dashboard.login_guard import LoginGuard
 from analytics.dashboard.page_request import ACCOUNT, Handler, endpoint
 from analytics.dashboard.setup import Setup
 from analytics.dashboard.throttle import Throttle
+from analytics.module import Module
 from analytics.precompressed import CompressedFile
 
 _TAKEN: Final = "|".join(map(re.escape, sorted(TAKEN)))
@@ -39,7 +42,7 @@ _TYPES: Final = "|".join(sorted(FILE_TYPES))
 
 
 class _SiteName(Convertor[str]):
-    """The first part of the path of a site's pages: whatever can be the name of a site."""
+    """The first part of the path of a site's pages: any text that can be a site's name."""
 
     regex = rf"(?i:(?!(?:{_TAKEN}|[^/]*\.(?:{_TYPES}))(?:/|$)))[^/]+"
 
@@ -52,11 +55,11 @@ class _SiteName(Convertor[str]):
 
 register_url_convertor("site", _SiteName())
 
-FOR_EVER: Final = "public, max-age=31536000, immutable"
+CACHED_FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 
 
 class Static(StaticFiles):
-    """Static files, compressed once, whose addresses change with their content."""
+    """Static files, compressed once; their addresses change with their content."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -67,24 +70,27 @@ class Static(StaticFiles):
             response = Response(content, headers=validators, media_type=response.media_type)
             if coding is not None:
                 response.headers["Content-Encoding"] = coding.decode()
-        response.headers["Cache-Control"] = FOR_EVER
+        response.headers["Cache-Control"] = CACHED_FOR_A_YEAR
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
 
 @cache
 def _compressed(path: Path) -> CompressedFile:
-    """Return a file of the package; there are some twenty, so all of them stay in memory."""
+    """Return a file of the package. There are about twenty, so all of them stay in memory."""
     return CompressedFile.read(path)
 
 
 async def favicon(_request: Request) -> Response:
-    """The icon, for browsers that ask without being told where it is."""
+    """Redirect browsers that request the icon at its customary address."""
     return RedirectResponse(templates.static("logo.svg"), 307)
 
 
 def routes(deps: DashboardContext) -> list[BaseRoute]:
-    """Every page. A site's pages lie right below `/`, so these routes come last in an app."""
+    """Return the routes of all pages.
+
+    A site's pages lie directly below `/`, so these routes must come last in an app.
+    """
     throttle = Throttle(deps.clock)
     entry = Login(LoginGuard(throttle, deps.clock))
     first_run, own = Setup(throttle), Account(throttle)
@@ -118,3 +124,9 @@ def routes(deps: DashboardContext) -> list[BaseRoute]:
         get("/{domain:site}/settings", site_settings.show),
         post("/{domain:site}/settings", site_settings.change),
     ]
+
+
+def module(deps: DashboardContext, wait: Wait) -> Module:
+    """Return the module; *wait* returns once the events of a receipt are in the figures."""
+    api = stats_v2.routes(deps.store, deps.catalog, deps.clock, wait)
+    return Module(name="dashboard", routes=[*api, *routes(deps)])

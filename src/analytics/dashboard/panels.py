@@ -1,9 +1,10 @@
-"""The lists of a report page: which panels there are, and what each of their tabs splits by."""
+"""The panels of a report page and their tabs, each a list of figures by one dimension."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from analytics.event import ENGAGEMENT, PAGEVIEW
 from analytics.query import Metric
 
 _VISIT_METRICS: Final = (
@@ -16,15 +17,25 @@ _EVENT_METRICS: Final = (Metric.VISITORS, Metric.EVENTS)
 
 
 class Tab(NamedTuple):
-    """One list: *name* is the filter's name of the dimension that it splits by."""
+    """One list of a panel."""
 
     key: str
+    """The tab's name in addresses."""
     title: str
     name: str
+    """The dimension that the list groups by, under its name in filters; "" with `by_property`."""
     column: str
+    """The heading above the values."""
     metrics: tuple[Metric, ...] = _VISIT_METRICS
-    """The columns of the full list; the panel shows the first."""
+    """The columns of the full list."""
     shown: tuple[Metric, ...] = (Metric.VISITORS,)
+    """The columns that the panel itself shows."""
+    kind: Literal["", "country", "region", "language"] = ""
+    """The kind of code that the values are and that people know by a name."""
+    excluded: tuple[str, ...] = ()
+    """Values that the list leaves out."""
+    by_property: bool = False
+    """Whether the list groups by a custom property that the reader names."""
 
 
 class Panel(NamedTuple):
@@ -34,9 +45,12 @@ class Panel(NamedTuple):
     title: str
     tabs: tuple[Tab, ...]
     empty: str
+    """The text in place of an empty list."""
+    full_width: bool = False
+    """Whether the box spans both columns of panels."""
 
     def tab(self, key: str) -> Tab:
-        """The tab of that key, which exists."""
+        """Return the tab of that key, which must exist."""
         return next(tab for tab in self.tabs if tab.key == key)
 
 
@@ -80,10 +94,10 @@ _ALL: Final = (
         "locations",
         "Locations",
         (
-            Tab("country", "Countries", "country", "Country"),
-            Tab("region", "Regions", "region", "Region"),
+            Tab("country", "Countries", "country", "Country", kind="country"),
+            Tab("region", "Regions", "region", "Region", kind="region"),
             Tab("city", "Cities", "city", "City"),
-            Tab("language", "Languages", "language", "Language"),
+            Tab("language", "Languages", "language", "Language", kind="language"),
         ),
         "No visitors with a known place.",
     ),
@@ -104,10 +118,27 @@ _ALL: Final = (
         "events",
         "Events",
         (
-            Tab("event", "Events", "event", "Event", _EVENT_METRICS, _EVENT_METRICS),
-            Tab("props", "Properties", "props", "Value", _EVENT_METRICS, _EVENT_METRICS),
+            Tab(
+                "event",
+                "Events",
+                "event",
+                "Event",
+                _EVENT_METRICS,
+                _EVENT_METRICS,
+                excluded=(PAGEVIEW, ENGAGEMENT),
+            ),
+            Tab(
+                "props",
+                "Properties",
+                "",
+                "Value",
+                _EVENT_METRICS,
+                _EVENT_METRICS,
+                by_property=True,
+            ),
         ),
         "No custom events. Send one with analytics('signup').",
+        full_width=True,
     ),
 )
 

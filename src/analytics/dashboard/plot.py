@@ -1,4 +1,4 @@
-"""The points of the plot: every bucket of a period, with its figure and the one before it."""
+"""The points of a report's plot, and the small line of a site in the list of sites."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from analytics.store.sql.time_buckets import time_labels
 from analytics.units import DAY_MS
 
 MONTHS_WITHOUT_YEAR: Final = 24
+SPARKLINE_WIDTH: Final = 240
+SPARKLINE_HEIGHT: Final = 48
+_SPARKLINE_MARGIN: Final = 2
 
 DIMENSIONS: Final[dict[str, Dimension]] = {
     "hour": Dimension.HOUR,
@@ -28,15 +31,15 @@ class Bucket(NamedTuple):
     """One step of the time axis."""
 
     label: str
-    """As a query's time dimension names it."""
+    """The value of the query's time dimension."""
     name: str
     short: str
     start: datetime
-    """On the site's clocks, without a zone."""
+    """Local time of the site, without a zone."""
 
 
 class Point(NamedTuple):
-    """One place on the plot, and one row of the table that says the same."""
+    """One point of the plot, which is also one row of the table beside it."""
 
     name: str
     short: str
@@ -46,11 +49,19 @@ class Point(NamedTuple):
     before: float | None
     before_text: str
     unfinished: bool
-    """Whether the bucket still runs, so that its figure will grow."""
+    """Whether the bucket is not over yet, so that its figure can still grow."""
+
+
+class Sparkline(NamedTuple):
+    """Points of SVG polylines in a box of `SPARKLINE_WIDTH` by `SPARKLINE_HEIGHT`."""
+
+    line: str
+    area: str
+    """The line, closed along the bottom of the box."""
 
 
 def intervals(period: Period) -> tuple[str, ...]:
-    """The intervals that make a readable plot of *period*."""
+    """Return the intervals in which a plot of *period* is readable."""
     days = (period.end - period.start) / DAY_MS
     return tuple(
         name
@@ -60,7 +71,10 @@ def intervals(period: Period) -> tuple[str, ...]:
 
 
 def usual_interval(period: Period) -> str:
-    """Hours for a day, days to a quarter, weeks to half a year, then months."""
+    """Return the interval to begin with.
+
+    Hours for one day, days up to a quarter, weeks up to half a year, then months.
+    """
     days = round((period.end - period.start) / DAY_MS)
     if days <= 1:
         return "hour"
@@ -70,15 +84,15 @@ def usual_interval(period: Period) -> str:
 
 
 def buckets(site: str, period: Period, interval: str) -> list[Bucket]:
-    """Every bucket of *period*, the empty ones too, named as the store's answers name them."""
-    asked = Query(
+    """Return every bucket of *period*, including empty ones, with the store's labels."""
+    query = Query(
         site=site,
         metrics=(Metric.VISITORS,),
         period=period,
         dimensions=(DIMENSIONS[interval],),
     )
     several_days = period.end - period.start > DAY_MS * 1.5
-    labels = time_labels(asked)
+    labels = time_labels(query)
     years = len(labels) > MONTHS_WITHOUT_YEAR
     return [
         _bucket(each, interval, several_days, year=years or each == labels[0]) for each in labels
@@ -103,7 +117,7 @@ def _bucket(label: str, interval: str, several_days: bool, *, year: bool) -> Buc
 
 
 def values_of(result: Result) -> dict[str, Figure]:
-    """The figure of each bucket's label."""
+    """Return the first figure of each row of *result* by its bucket's label."""
     return {row.dimensions[0]: row.metrics[0] for row in result.rows}
 
 
@@ -117,10 +131,12 @@ def points(
     *,
     running: bool,
 ) -> list[Point]:
-    """Both periods side by side, bucket by bucket; what is still to come has no value.
+    """Return a point for each bucket of the period, beside the same bucket of the one before.
 
-    *running* says whether the period is not over yet."""
-    made: list[Point] = []
+    *values* and *before_values* map labels to figures. Buckets after *now* have no value. *running*
+    is True while the period is not over.
+    """
+    points: list[Point] = []
     for index, bucket in enumerate(current):
         to_come = bucket.start > now
         follows = current[index + 1].start if index + 1 < len(current) else None
@@ -129,7 +145,7 @@ def points(
         earlier_value: Figure = None
         if earlier is not None:
             earlier_value = before_values.get(earlier.label, 0) or 0
-        made.append(
+        points.append(
             Point(
                 name=bucket.name,
                 short=bucket.short,
@@ -141,4 +157,18 @@ def points(
                 unfinished=running and not to_come and (follows is None or follows > now),
             )
         )
-    return made
+    return points
+
+
+def sparkline(values: Sequence[float]) -> Sparkline:
+    """Return the line through *values*, scaled to the highest; flat at the bottom if all are 0."""
+    top = max([*values, 1])
+    step = SPARKLINE_WIDTH / max(len(values) - 1, 1)
+    height = SPARKLINE_HEIGHT - 2 * _SPARKLINE_MARGIN
+    places = [
+        f"{index * step:.1f},{SPARKLINE_HEIGHT - _SPARKLINE_MARGIN - value / top * height:.1f}"
+        for index, value in enumerate(values)
+    ]
+    line = " ".join(places)
+    area = f"0,{SPARKLINE_HEIGHT} {line} {SPARKLINE_WIDTH},{SPARKLINE_HEIGHT}"
+    return Sparkline(line, area)

@@ -11,8 +11,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from analytics.catalog import service
-from analytics.catalog import timezone as timezones
-from analytics.catalog.rules import MAX_RETENTION_DAYS
+from analytics.catalog.rules import MAX_RETENTION_DAYS, checked_timezone
 from analytics.dashboard import (
     confirmation,
     display_names,
@@ -126,7 +125,7 @@ def _versions(site: Site) -> dict[str, str]:
 
 
 async def _general(ask: PageRequest, site: Site, form: FormData) -> Response:
-    timezone = timezones.checked(display_names.timezone_of(str(form.get("timezone", ""))[:60]))
+    timezone = checked_timezone(display_names.timezone_of(str(form.get("timezone", ""))[:60]))
     await service.change_site(
         ask.deps.catalog, site.domain, timezone=timezone, public="public" in form
     )

@@ -11,7 +11,6 @@ import msgspec
 
 from analytics.catalog import domain as domains
 from analytics.catalog import rules
-from analytics.catalog import timezone as timezones
 from analytics.catalog.audit_log import AuditAction
 from analytics.catalog.base import unknown_site
 from analytics.catalog.sqlite.audit import NothingChanged, SqliteAuditLog
@@ -55,7 +54,7 @@ class SqliteSites:
 
     async def add(self, domain: str, *, timezone: str = "Etc/UTC") -> Site:
         domain = domains.normal(domain)
-        timezones.checked(timezone)
+        rules.checked_timezone(timezone)
         site_id = str(uuid4())
 
         def insert(
