@@ -1,4 +1,4 @@
-"""One's own account: what it may see, its password, and its sessions."""
+"""The page of one's own account: its password and its sessions."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Account:
         self._throttle = throttle
 
     async def show(self, ask: PageRequest) -> Response:
-        """The form for another password, and where else the person is logged in."""
+        """Show the form for a new password and the list of the account's sessions."""
         return await _page(ask)
 
     async def change(self, ask: PageRequest) -> Response:
-        """Do what one of the page's forms asks for."""
+        """Carry out the form that was posted; its field `form` names which one."""
         person = ask.someone()
         form = await ask.form(MAX_PASSWORD_FORM_BYTES)
         match form.get("form", "password"):

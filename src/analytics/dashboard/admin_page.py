@@ -1,4 +1,4 @@
-"""The page of the server itself: its people and keys, what it depends on, what it answers."""
+"""The page of the server itself: people, keys, audit log, backends and routes."""
 
 from __future__ import annotations
 
@@ -37,23 +37,27 @@ _NOT_MADE: Final = (CallOutcome.REFUSED, CallOutcome.CROWDED_OUT)
 
 @dataclass(frozen=True)
 class Backend:
-    """One breaker, in words."""
+    """The circuit breaker of one backend, as the page shows it."""
 
     name: str
     state: str
     good: bool
+    """Whether calls are made as usual."""
     for_s: float
-    """For how long it has been so."""
+    """Seconds since the state changed."""
     meanwhile: str
+    """What the server does without the backend."""
     fault: str
+    """The last error."""
     calls: int
     failed: int
     slow: int
     not_made: int
+    """Calls that the breaker refused, or that found too many under way."""
 
 
 def routes(deps: DashboardContext) -> list[BaseRoute]:
-    """The page, as routes of the admin module."""
+    """Return the page's routes, which belong to the admin module."""
     return [
         Route(server_access.PAGE, endpoint(deps, show), methods=["GET"]),
         Route(server_access.PAGE, endpoint(deps, change), methods=["POST"]),
@@ -62,13 +66,13 @@ def routes(deps: DashboardContext) -> list[BaseRoute]:
 
 
 async def show(ask: PageRequest) -> Response:
-    """For the owner only."""
+    """Show the page. Raise `Forbidden` for anybody but an owner."""
     ask.owner()
     return await _page(ask)
 
 
 async def change(ask: PageRequest) -> Response:
-    """Do what one of the page's forms asks for."""
+    """Carry out the form that was posted, and show what was wrong with it, if anything."""
     ask.owner()
     form = await ask.posted()
     try:
@@ -78,10 +82,10 @@ async def change(ask: PageRequest) -> Response:
 
 
 async def confirm(ask: PageRequest) -> Response:
-    """The question before one of the changes that cannot be undone."""
+    """Show the confirmation of a change that cannot be undone."""
     ask.owner()
-    asked = ask.request.query_params
-    question = await server_access.question(ask, {key: asked[key] for key in asked})
+    params = ask.request.query_params
+    question = await server_access.question(ask, {key: params[key] for key in params})
     return confirmation.show(ask, question)
 
 
@@ -101,10 +105,10 @@ async def _page(
         keys=await ask.deps.catalog.keys.all(),
         key_uses=await ask.deps.catalog.keys.last_used(),
         scopes=SCOPES,
-        audit=await audit_list.asked(ask),
+        audit=await audit_list.read(ask),
         unknown=await unknown_sites(ask.deps),
         version=__version__,
-        replicas=await replica_list.asked(ask.deps),
+        replicas=await replica_list.read(ask.deps),
         backends=[described(breaker) for breaker in ask.deps.breakers],
         failing=[loop for loop in ask.deps.loops if loop.error is not None],
         modules=by_module(lines),
@@ -112,7 +116,7 @@ async def _page(
 
 
 def described(breaker: Breaker) -> Backend:
-    """What *breaker* has seen, for people."""
+    """Return the state and the call counts of *breaker* in words."""
     count = breaker.outcomes
     return Backend(
         name=_NAMES.get(breaker.backend, breaker.backend),
@@ -129,8 +133,8 @@ def described(breaker: Breaker) -> Backend:
 
 
 def by_module(lines: Sequence[RouteDescription]) -> list[tuple[str, bool, list[RouteDescription]]]:
-    """Each module's name, whether this server answers for it, and its paths."""
-    found = []
-    for (name, served), group in groupby(lines, lambda line: (line.module, line.served)):
-        found.append((name, served, [*group]))
-    return found
+    """Return for each module its name, whether this server serves it, and its routes."""
+    return [
+        (name, served, [*group])
+        for (name, served), group in groupby(lines, lambda line: (line.module, line.served))
+    ]

@@ -34,7 +34,7 @@ _WORDS: Final = {
 
 
 class AuditLine(NamedTuple):
-    """One entry, for a person to read."""
+    """One entry of the log in words."""
 
     when: str
     who: str
@@ -44,17 +44,17 @@ class AuditLine(NamedTuple):
 
 
 class AuditList(NamedTuple):
-    """Some entries, the newest first, and where the next ones begin."""
+    """One page of entries, newest first."""
 
     lines: Sequence[AuditLine]
     newer: bool
-    """Whether there may be newer ones."""
+    """Whether there may be a page of newer entries."""
     older: int | None
-    """The number to ask for what came before; None when nothing did."""
+    """The id that the next page asks for as `before`; None on the last page."""
 
 
-async def asked(ask: PageRequest) -> AuditList:
-    """Return the entries that the address asks for: the newest, or those before `before`."""
+async def read(ask: PageRequest) -> AuditList:
+    """Return the newest entries, or those before the id in the parameter `before`."""
     before = digits(ask.request.query_params.get("before", ""))
     entries = await ask.deps.catalog.audit_log.recent(_ON_A_PAGE + 1, before=before)
     shown = entries[:_ON_A_PAGE]

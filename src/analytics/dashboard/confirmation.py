@@ -1,4 +1,4 @@
-"""A page between a button and something that cannot be undone: it says what will be destroyed."""
+"""The page that confirms a change which cannot be undone, and says what it destroys."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ FIELD: Final = "confirmed"
 
 
 class Confirmation(NamedTuple):
-    """One change that waits for a yes: what its page says, and where the answer goes."""
+    """One change that needs a confirmation."""
 
     page: str
-    """Its path."""
+    """The path of the page that asks."""
     action: str
-    """Where the answer is posted to."""
+    """The path to which the confirmation is posted."""
     back: str
+    """The address to return to without a change."""
     title: str
     says: tuple[str, ...]
-    """What will happen, a paragraph each."""
+    """The consequences, one paragraph each."""
     button: str
     fields: Mapping[str, str]
-    """What the answer must name again."""
+    """The form fields that identify the change; the confirmation repeats them."""
     state: str = ""
-    """What must not have changed meanwhile."""
+    """The state that the change starts from; the confirmation is void once it differs."""
 
 
 def first(ask: PageRequest, question: Confirmation, form: Mapping[str, object]) -> Response | None:
-    """Return the redirect to the page that asks; None once the form carries a yes.
+    """Return a redirect to the page that asks, or None once *form* confirms *question*.
 
-    Raises `Conflict` for a yes to another question, or to what has changed since.
+    Raise `Conflict` when *form* confirms another question, or a state that has changed since.
     """
-    answer = form.get(FIELD)
-    if answer is None:
+    token = form.get(FIELD)
+    if token is None:
         return redirect(f"{question.page}?{urlencode(question.fields)}")
-    if not hmac.compare_digest(str(answer).encode(), _token(ask, question).encode()):
+    if not hmac.compare_digest(str(token).encode(), _token(ask, question).encode()):
         raise Conflict("This has changed since it was asked. Look again, and confirm once more.")
     return None
 
@@ -54,5 +55,5 @@ def show(ask: PageRequest, question: Confirmation, *, site: Site | None = None) 
 
 
 def _token(ask: PageRequest, question: Confirmation) -> str:
-    said = json.dumps([question.action, sorted(question.fields.items()), question.state])
-    return hmac.digest(ask.session.encode(), b"confirm " + said.encode(), "sha256").hex()
+    subject = json.dumps([question.action, sorted(question.fields.items()), question.state])
+    return hmac.digest(ask.session.encode(), b"confirm " + subject.encode(), "sha256").hex()

@@ -1,4 +1,4 @@
-"""What the dashboard's pages need from the rest of the program."""
+"""The parts of the program that the dashboard's pages use."""
 
 from __future__ import annotations
 
@@ -52,67 +52,67 @@ class PageStore(Protocol):
 
 
 class ErasesRows(Erases, ErasesVisits, Protocol):
-    """What pages delete rows by."""
+    """The part of a store through which pages delete rows."""
 
 
 class RouteDescription(Protocol):
-    """One path of the table of routes."""
+    """One line of the table of routes."""
 
     @property
     def path(self) -> str:
-        """With names in braces for what varies."""
+        """The path, with variable parts in braces: `/{domain}/live`."""
 
     @property
     def methods(self) -> str:
-        """With commas."""
+        """The HTTP methods, separated by commas."""
 
     @property
     def module(self) -> str:
-        """The module that it belongs to."""
+        """The name of the module that the route belongs to."""
 
     @property
     def served(self) -> bool:
-        """Whether this server answers for it."""
+        """Whether this server serves the route."""
 
 
 def no_table() -> Sequence[RouteDescription]:
-    """No routes."""
+    """Return an empty table of routes."""
     return ()
 
 
 async def no_replicas() -> Sequence[Listed]:
-    """The list of a program that has none."""
+    """Return an empty list: the server runs without a registry."""
     return ()
 
 
 async def never_changed() -> AsyncIterator[None]:
-    """The signal of a program that stores nothing: live pages then only follow the clock."""
+    """Never yield: the signal of a server that stores nothing. Live pages follow the clock only."""
     await asyncio.Event().wait()
     yield
 
 
 async def settled() -> None:
-    """Nothing is on its way into the store."""
+    """Return at once: nothing waits to be stored."""
 
 
 def never() -> bool:
-    """No."""
+    """Return False."""
     return False
 
 
 def peer(request: Request) -> str:
-    """The address that the request came from, as the server sees it."""
+    """Return the address of the connection that *request* came in on."""
     return request.client.host if request.client else ""
 
 
 def unnamed(_: Request) -> str:
-    """No name."""
+    """Return "": the browser has no name."""
     return ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardContext:
-    """The pages' view of the program."""
+    """The parts of the program that pages use, with defaults for a program that lacks some."""
 
     catalog: Catalog
     store: PageStore
@@ -122,30 +122,30 @@ class DashboardContext:
     setup_token: str | None = None
     """Opens the first-run page while nobody has an account."""
     changed: Callable[[], AsyncIterator[None]] = never_changed
-    """Each call follows the store anew: a step returns when rows were stored since the last
-    step (many writes may count as one); the iteration ends when the program stops."""
+    """Each call returns a new iterator. A step returns once rows were stored since the step
+    before (many writes may count as one); the iteration ends when the program stops."""
     settle: Callable[[], Awaitable[None]] = settled
     """Returns when everything appended before the call is in the store."""
     lag: Callable[[], Lag | None] = lags.none
-    """What the figures lack, where it is worth a word."""
+    """Returns how far the figures are behind; None while the delay is not worth mentioning."""
     stopping: Callable[[], bool] = never
-    """Whether the server is on its way out: live pages then let go of it."""
+    """Whether the server is shutting down, so that streams of live pages must end."""
     breakers: Sequence[Breaker] = ()
-    """What watches the servers behind this one."""
+    """The circuit breakers of the servers behind this one."""
     loops: Sequence[LoopState] = ()
     """The state of each background loop of the server."""
     replicas: Callable[[], Awaitable[Sequence[Listed]]] = no_replicas
-    """Who is there, this server included; raises `RegistryUnavailable`."""
+    """Returns all running replicas, including this one; raises `RegistryUnavailable`."""
     table: Callable[[], Sequence[RouteDescription]] = no_table
-    """Every route, in the order of the modules."""
+    """Returns every route, ordered by module."""
     max_streams: int = bounds.STREAMS
-    """How many pages may be told live figures at a time."""
+    """The most streams of live figures that may be open at a time."""
     public_url: str = ""
-    """The address at which browsers reach this server; "" where requests tell it."""
+    """The address at which browsers reach this server; "" to take it from each request."""
     browser: Callable[[Request], str] = unnamed
-    """By which name the person will know the browser of a session."""
+    """Returns a name by which a person recognises the browser of a session."""
     client: Callable[[Request], str] = peer
-    """The visitor's address, for throttling; behind a trusted proxy not the proxy's."""
+    """Returns the client's address, for throttling; behind a trusted proxy, not the proxy's."""
 
     @cached_property
     def current(self) -> CurrentVisitors:
@@ -154,15 +154,15 @@ class DashboardContext:
 
     @cached_property
     def boards(self) -> LiveBroadcasts:
-        """What live pages are told, for each site once."""
+        """The messages to live pages, made once for each site."""
         return LiveBroadcasts()
 
     @cached_property
     def stream_places(self) -> StreamLimits:
-        """The places of the streams that are open."""
+        """The count of open streams."""
         return StreamLimits(self.max_streams)
 
     @cached_property
     def frames(self) -> LoopPacer:
-        """What everybody goes through who is sent the frame of a page ahead of its figures."""
+        """The pacer of page frames, so that sending many at once does not hold up events."""
         return LoopPacer()

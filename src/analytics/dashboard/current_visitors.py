@@ -1,4 +1,4 @@
-"""The number of visitors that each site has now, counted once for all open pages."""
+"""The number of current visitors of each site, counted once for all open pages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _EVERY_S: Final = 0.5
 
 
 class Counting(Protocol):
-    """The part of a store that counts them."""
+    """The part of a store that counts current visitors."""
 
     async def current(self, now: int) -> Mapping[str, int]:
         """As `Overviews.current`."""
 
 
 class CurrentVisitors:
-    """Asks for all sites at once, and at most every half second, however many pages are open."""
+    """Counts all sites in one query, at most every half second, however many pages are open."""
 
     def __init__(
         self, store: Counting, clock: Callable[[], int], *, every_s: float = _EVERY_S
@@ -31,11 +31,10 @@ class CurrentVisitors:
         self._next: asyncio.Task[Mapping[str, int]] | None = None
 
     async def of(self, site: str) -> int:
-        """Return how many there are on *site*, by a count that begins after this call."""
+        """Return the current visitors of *site*, by a count that begins after this call."""
         if self._next is None:
-            with caller.on_behalf_of(
-                None
-            ):  # the count is nobody's own, and no reader's turn is used
+            # The count serves all readers, so it must not use up the turn of one.
+            with caller.on_behalf_of(None):
                 self._next = asyncio.create_task(self._count(), name="current-visitors")
         return (await asyncio.shield(self._next)).get(site, 0)
 

@@ -1,6 +1,6 @@
-"""What people call the codes in the rows: countries, languages, time zones.
+"""English names of the codes in stored rows: countries, languages, time zones.
 
-Countries and time zones are those of the tz database that the program carries; names are CLDR's.
+Countries and time zones come from the tz database in the package, names from the Unicode CLDR.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ _ENGLISH: Final = Locale("en")
 
 @cache
 def countries() -> Mapping[str, str]:
-    """Each country's code with its name."""
+    """Return each country's ISO 3166-1 code with its name."""
     return {code: _ENGLISH.territories.get(code, code) for code in zones.countries()}
 
 
 def country(code: str) -> str:
-    """The name of the country *code*, which is its own name where nobody knows it."""
+    """Return the name of the country *code*, or *code* itself if it is unknown."""
     return countries().get(code, code)
 
 
 def countries_like(text: str) -> tuple[str, ...]:
-    """The codes of the countries whose name has *text* in it, or which *text* is the code of."""
-    wanted = text.strip().casefold()
+    """Return the codes of the countries whose code is *text* or whose name contains it."""
+    folded = text.strip().casefold()
     return tuple(
         code
         for code, name in countries().items()
-        if wanted == code.casefold() or (len(wanted) > 2 and wanted in name.casefold())
+        if folded == code.casefold() or (len(folded) > 2 and folded in name.casefold())
     )
 
 
 def languages_like(text: str) -> tuple[str, ...]:
-    """The codes of the languages whose name has *text* in it."""
-    wanted = text.strip().casefold()
-    if len(wanted) < 3:
+    """Return the codes of the languages whose name contains *text* (at least 3 characters)."""
+    folded = text.strip().casefold()
+    if len(folded) < 3:
         return ()
     return tuple(
-        code for code, name in _ENGLISH.languages.items() if wanted in str(name).casefold()
+        code for code, name in _ENGLISH.languages.items() if folded in str(name).casefold()
     )
 
 
 def country_code(text: str) -> str:
-    """The code of the country that *text* names, by its code or its name; else *text* itself."""
-    wanted = text.strip().casefold()
+    """Return the code of the country whose code or name is *text*; else *text* itself."""
+    folded = text.strip().casefold()
     for code, name in countries().items():
-        if wanted in (code.casefold(), name.casefold()):
+        if folded in (code.casefold(), name.casefold()):
             return code
     return text
 
 
 @bounded_cache(1024, longest=64)
 def language(code: str) -> str:
-    """The name of the language *code* (`pt-BR`: Brazilian Portuguese)."""
+    """Return the name of the language *code* (`pt-BR`: Brazilian Portuguese), or *code* itself."""
     try:
         return Locale.parse(code, sep="-").get_display_name(_ENGLISH) or code
     except (ValueError, UnknownLocaleError):
@@ -68,14 +68,14 @@ def language(code: str) -> str:
 
 
 def timezones() -> Sequence[str]:
-    """The time zones to choose from: UTC, then one name for each zone of each country."""
+    """Return the time zones to choose from: UTC, then one for each zone of each country."""
     return ("Etc/UTC", *zones.places())
 
 
 def timezone_of(text: str) -> str:
-    """The time zone that *text* means: its name in any case, or the city in it alone.
+    """Return the time zone that *text* names, in any case and in full or by its city alone.
 
-    What means none is given back as it is.
+    Return *text*, stripped, if it names none or several.
     """
     wanted = "_".join(text.split()).casefold()
     if wanted in ("utc", "etc/utc"):

@@ -1,4 +1,4 @@
-"""Visits of a site deleted by what was done in them and when: the form, the question, the deed."""
+"""The form that deletes certain visits of a site: those that match a filter, a period, or both."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FIELDS: Final = ("dimension", "operator", "value", "from", "to")
 
 
 async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
-    """Delete the visits, after the question."""
+    """Delete the visits that the form describes, once the change is confirmed."""
     question = await question_of(ask, site, {name: str(form[name]) for name in form})
     if answer := confirmation.first(ask, question, form):
         return answer
@@ -38,7 +38,11 @@ async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
 
 
 async def question_of(ask: PageRequest, site: Site, given: Mapping[str, str]) -> Confirmation:
-    """Return what would be deleted, counted."""
+    """Return the confirmation, with counts of what would be deleted.
+
+    Raise `Malformed` when the form is incomplete or no visit matches, `Conflict` when this server
+    cannot delete by filter.
+    """
     fields = {name: given.get(name, "").strip() for name in _FIELDS}
     query = _query(site, fields)
     await ask.deps.settle()

@@ -1,4 +1,4 @@
-"""How a figure reads: short, exact, and against the one before it."""
+"""Figures as text: short, exact, and compared with the previous period."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Tone = Literal["good", "bad", "flat"]
 
 
 class FigureChange(NamedTuple):
-    """A figure against the same one of the previous period."""
+    """The change of a figure from the previous period."""
 
     text: str
-    """`12%`, `3 pts`; without a sign, which the arrow gives."""
+    """The size of the change without a sign: `12%`, `3 pts`."""
     direction: Literal["up", "down", "flat"]
     tone: Tone
 
 
 def number(value: Figure) -> float | None:
-    """The figure as a number, if it is one."""
+    """Return the figure as a number; None for a text (an amount of money) or None."""
     return float(value) if isinstance(value, int | float) else None
 
 
 def short(value: float) -> str:
-    """A count in at most four characters and a unit: 9,999 · 12.3k · 4.5M."""
+    """Return a count in at most four digits and a unit: 9,999 · 12.3k · 4.5M."""
     if abs(value) < 10_000:
         return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
     for limit, unit in ((1e6, "k"), (1e9, "M"), (1e12, "B")):
@@ -43,7 +43,7 @@ def short(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`45s`, `3m 05s`, `2h 10m`."""
+    """Return *seconds* as `45s`, `3m 05s` or `2h 10m`."""
     whole = int(seconds + 0.5)
     if whole < 60:
         return f"{whole}s"
@@ -53,7 +53,7 @@ def duration(seconds: float) -> str:
 
 
 def read(metric: Metric, value: Figure) -> str:
-    """The figure as a card or a cell shows it."""
+    """Return the figure as a card or a table cell shows it."""
     amount = number(value)
     if amount is None:
         return NOTHING if value is None else str(value)
@@ -67,7 +67,7 @@ def read(metric: Metric, value: Figure) -> str:
 
 
 def exact(metric: Metric, value: Figure) -> str:
-    """The figure in full, for a tooltip and for the table beside the plot."""
+    """Return the figure unrounded, for a tooltip or the table beside the plot."""
     amount = number(value)
     plain = METRICS[metric].unit not in (Unit.PERCENT, Unit.SECONDS)
     if amount is not None and plain and amount == int(amount):
@@ -76,7 +76,7 @@ def exact(metric: Metric, value: Figure) -> str:
 
 
 def change(metric: Metric, now: Figure, before: Figure) -> FigureChange | None:
-    """How *now* compares with *before*; None when there is nothing to compare."""
+    """Return the change from *before* to *now*; None when they cannot be compared."""
     current, previous = number(now), number(before)
     if current is None or previous is None:
         return None
@@ -85,7 +85,7 @@ def change(metric: Metric, now: Figure, before: Figure) -> FigureChange | None:
     difference = current - previous
     points = METRICS[metric].unit is Unit.PERCENT
     if previous == 0 and not points:
-        return None  # no percentage of nothing says anything
+        return None  # a percentage of zero is undefined
     size = abs(difference) if points else abs(difference) / previous * 100
     rounded = int(size + 0.5)
     if rounded == 0:

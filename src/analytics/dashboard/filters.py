@@ -1,7 +1,7 @@
-"""The filters of a report, as the address bar and the chips show them.
+"""The filters of a report: in the query string, as chips on the page, and in queries.
 
-In the query string each value is one `f=<operator>,<name>,<value>`; several values of the same
-operator and name mean any of them. Names are the dimensions' without `event:` and `visit:`.
+In the query string each value is one `f=<operator>,<name>,<value>`. Several values with the same
+operator and name match any of them. Names are those of dimensions without `event:` and `visit:`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ MAX_FILTERS: Final = 20
 MAX_VALUE_CHARS: Final = 2000
 _PROPERTY: Final = "props:"
 DIMENSIONS: Final = {facts.name: each for each, facts in dimension_facts.DIMENSIONS.items()}
-"""Each name in the query string with its dimension."""
+"""The dimension of each name in the query string."""
 
 LABELS: Final = {facts.name: facts.label for facts in dimension_facts.DIMENSIONS.values()}
-"""Each name in the query string with what people call it, in the order of the menus."""
+"""The label of each name in the query string, in the order of the menus."""
 
 OPERATORS: Final[dict[Op, str]] = {
     Op.IS: "is",
@@ -32,7 +32,7 @@ OPERATORS: Final[dict[Op, str]] = {
 
 
 class Condition(NamedTuple):
-    """One chip: a dimension compared with one value, or with any of several."""
+    """One chip: a dimension compared with one value, or any of several."""
 
     op: Op
     name: str
@@ -40,28 +40,31 @@ class Condition(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The dimension's name for people."""
+        """The dimension's label."""
         return label(self.name)
 
     @property
     def verb(self) -> str:
-        """The operator's name for people."""
+        """The operator in words."""
         return OPERATORS[self.op]
 
 
 def is_about_events(conditions: Iterable[Condition]) -> bool:
-    """Return whether *conditions* choose events by what a plain pageview lacks: name, property."""
+    """Return True if *conditions* compare the name or a property of events.
+
+    A plain page view has neither, so such conditions may exclude all page views.
+    """
     by_name = dimension_facts.DIMENSIONS[Dimension.NAME].name
     return any(each.name == by_name or each.name.startswith(_PROPERTY) for each in conditions)
 
 
 def label(name: str) -> str:
-    """What people call the dimension *name*."""
+    """Return the label of the dimension *name*."""
     return LABELS.get(name, name.removeprefix(_PROPERTY))
 
 
 def dimension(name: str) -> str:
-    """The dimension that *name* stands for; raises `Malformed` when there is none."""
+    """Return the dimension that *name* stands for. Raise `Malformed` for an unknown name."""
     if name.startswith(_PROPERTY) and len(name) > len(_PROPERTY):
         return PROPERTY_PREFIX + name.removeprefix(_PROPERTY)
     if name not in DIMENSIONS:
@@ -70,7 +73,7 @@ def dimension(name: str) -> str:
 
 
 def parse(texts: Sequence[str]) -> tuple[Condition, ...]:
-    """The conditions that the query string's `f` values make, in their order."""
+    """Return the conditions of the `f` values *texts*, in their order. Raise `Malformed`."""
     if len(texts) > MAX_FILTERS:
         raise Malformed("f", f"at most {MAX_FILTERS} filters, got {len(texts)}")
     merged: dict[tuple[Op, str], list[str]] = {}
@@ -83,7 +86,7 @@ def parse(texts: Sequence[str]) -> tuple[Condition, ...]:
 
 
 def text(op: Op, name: str, value: str) -> str:
-    """The `f` value of one comparison; a comma in the *name* of a property is escaped."""
+    """Return the `f` value of one comparison; a comma in a property's *name* is escaped."""
     escaped = name.replace("%", "%25").replace(",", "%2C")
     return f"{op.value},{escaped},{value}"
 
@@ -94,22 +97,22 @@ def _split(text: str) -> tuple[Op, str, str]:
         raise Malformed("f", f"the filter {text[:80]!r} is not of the form operator,name,value")
     operator, escaped, value = parts
     name = escaped.replace("%2C", ",").replace("%25", "%")
-    known = [op for op in OPERATORS if op.value == operator]
-    if not known:
+    matching = [op for op in OPERATORS if op.value == operator]
+    if not matching:
         raise Malformed("f", unknown("operator", operator, OPERATORS))
     if len(value) > MAX_VALUE_CHARS:
         raise Malformed("f", f"a value is longer than {MAX_VALUE_CHARS} characters")
     dimension(name)
-    return known[0], name, value
+    return matching[0], name, value
 
 
 def texts(conditions: Iterable[Condition]) -> list[str]:
-    """The `f` values of *conditions*."""
+    """Return the `f` values of *conditions*."""
     return [text(each.op, each.name, value) for each in conditions for value in each.values]
 
 
 def compile_filters(conditions: Iterable[Condition]) -> tuple[Compare, ...]:
-    """The conditions as a query's filters; `contains` looks past upper and lower case."""
+    """Return *conditions* as filters of a query; `contains` ignores case."""
     return tuple(
         Compare(
             each.op,

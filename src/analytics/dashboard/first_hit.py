@@ -1,4 +1,4 @@
-"""The first page view of a site: none yet, one that does not count, or one that counts."""
+"""Whether a site has received its first hit yet, and if it was left out, why."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from analytics.site import Site
 
 
 class FirstHit(NamedTuple):
-    """What has come so far."""
+    """The hits that a site has received so far."""
 
     seen: bool
-    """Whether somebody came whom the figures count."""
+    """Whether there is an event that the figures count."""
     machine: str = ""
-    """What came instead, by the name that it gives itself; "" when nothing did."""
+    """The bot with most events, by the name in its user agent; "" without any."""
     elsewhere: bool = False
-    """Whether people's hits were left out, for a hostname that is not the site's."""
+    """Whether hits were left out because their hostname is not the site's."""
 
 
 async def first_hit_of(deps: DashboardContext, site: Site) -> FirstHit:
-    """Return what has come to *site* so far."""
+    """Return which hits *site* has received so far."""
     first = await deps.store.first_event(site.domain)
     if first is not None and await _counted(deps, site, first):
         return FirstHit(seen=True)
-    # A machine that was stored must not hide that everybody else is left out.
+    # A bot whose events are stored must not hide that people's hits are left out.
     elsewhere = bool(await foreign_hosts.foreign_hosts(deps, site))
     machine = "" if first is None else await _machine(deps, site, first)
     return FirstHit(seen=False, machine=machine, elsewhere=elsewhere)
 
 
 async def _counted(deps: DashboardContext, site: Site, first: int) -> int:
-    """Count the events since the *first* that the figures count."""
+    """Return the number of events since *first* (UTC milliseconds) that the figures count."""
     period = Period(first, deps.clock() + 1, site.timezone)
     counted = await deps.store.query(
         Query(site=site.domain, metrics=(Metric.EVENTS,), period=period)
@@ -43,7 +43,7 @@ async def _counted(deps: DashboardContext, site: Site, first: int) -> int:
 
 
 async def _machine(deps: DashboardContext, site: Site, first: int) -> str:
-    """Return the name of the machine with most events since the *first*; "" without any."""
+    """Return the name of the bot with most events since *first*; "" if there are none."""
     period = Period(first, deps.clock() + 1, site.timezone)
     machines = await deps.store.query(
         Query(

@@ -1,9 +1,9 @@
-"""What the next page says once: that a change was made, or the secret of a new key.
+"""A message that the next page shows once: that a change was made, or the secret of a new key.
 
-A change is answered by a redirect, so that to load the page again repeats nothing. What the page
-behind it is to say travels in a cookie for that page alone: scripts cannot read it, it is signed
-with the session's token, and it is deleted when it is shown. So any replica can show it, and no
-secret lies in an address or in a store.
+A change is answered by a redirect, so that reloading the page repeats nothing. The message for the
+page behind the redirect travels in a cookie for that page alone: scripts cannot read it, it is
+signed with the session's token, and it is deleted once shown. So any replica can show it, and no
+secret appears in an address or in a store.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Flash(msgspec.Struct, frozen=True, kw_only=True):
     """The page that shows it."""
     text: str
     where: str = ""
-    """The part of the page that it belongs to; "" for its top."""
+    """The id of the part of the page that shows it; "" for the top of the page."""
     secret: str = ""
 
 
 def attach(response: Response, flash: Flash, *, session: str, secure: bool) -> None:
-    """Let the page behind *response* show *flash*."""
+    """Set the cookie that lets the page behind the redirect *response* show *flash*."""
     body = msgspec.json.encode(flash)
     response.set_cookie(
         COOKIE,
@@ -49,7 +49,7 @@ def attach(response: Response, flash: Flash, *, session: str, secure: bool) -> N
 
 
 def read(request: Request, *, session: str) -> Flash | None:
-    """The message that this page is to show, if there is one."""
+    """Return the message for the page of *request*; None without a valid one."""
     try:
         content = base64.urlsafe_b64decode(request.cookies.get(COOKIE, ""))
         signature, body = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
@@ -62,7 +62,7 @@ def read(request: Request, *, session: str) -> Flash | None:
 
 
 def forget(response: Response, flash: Flash) -> None:
-    """Let the browser delete what was shown."""
+    """Delete the cookie of *flash*, which has been shown."""
     response.delete_cookie(COOKIE, path=flash.path)
 
 

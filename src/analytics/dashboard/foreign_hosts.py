@@ -1,4 +1,4 @@
-"""Hits that look made up: what a site left out for that, and what its owner counts all the same."""
+"""Hits that look made up: the hostnames left out, and the exceptions that an owner makes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ SHOWN: Final = 10
 
 
 async def foreign_hosts(deps: DashboardContext, site: Site) -> Sequence[tuple[str, int]]:
-    """The hostnames of the last 30 days that are not the site's and do not count, with their hits.
+    """Return the hostnames whose hits of the last 30 days were left out, with their counts.
 
-    Most hits first, and not many: anybody can send any name.
+    Most hits first, and at most `SHOWN`, because anybody can send any hostname.
     """
     hosts = await deps.store.foreign_hosts(site.domain, deps.clock() - SINCE_MS, _MOST)
     return [host for host in hosts if not admits(site.other_hostnames, host[0])][:SHOWN]
 
 
 async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
-    """Save what counts although it looks made up."""
+    """Save the exceptions: what counts although it looks made up."""
     typed = {key: str(value) for key, value in form.items()}
     rules = read_rules(typed, {"other_hostnames": HOSTNAMES})
     ceiling = typed.get("revenue_ceiling", "").strip()
@@ -51,7 +51,7 @@ async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
 
 
 async def accept_host(ask: PageRequest, site: Site, form: FormData) -> Response:
-    """Count the hits of one more hostname."""
+    """Add a hostname to those that count besides the site's own."""
     hostname = str(form.get("hostname", "")).strip().lower()[:253]
     if not HOSTNAMES.allows(hostname):
         raise Malformed("hostname", f"{hostname[:60]!r}: {HOSTNAMES.fault}")

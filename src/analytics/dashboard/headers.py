@@ -1,4 +1,4 @@
-"""The headers that keep a page from running or leaking what it should not."""
+"""Security headers of pages, and the check that a form was sent from this server's own pages."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ PAGE_HEADERS: Final[dict[str, str]] = {
 
 
 def check_same_origin(request: Request) -> None:
-    """Raise `Forbidden` for a change that another site's page asks a browser to make.
+    """Raise `Forbidden` for a POST that a page of another site has made a browser send.
 
-    A browser says where a POST comes from in `Sec-Fetch-Site`, or at least in `Origin`. A
-    client that sends neither is no browser, so nobody's cookies can be abused through it.
+    Browsers name the origin of a POST in `Sec-Fetch-Site`, or at least in `Origin`. A client that
+    sends neither is not a browser, so another site cannot abuse somebody's cookies through it.
     """
-    fetched = request.headers.get("sec-fetch-site")
+    fetch_site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if fetched is not None:
-        allowed = fetched in ("same-origin", "none")
+    if fetch_site is not None:
+        allowed = fetch_site in ("same-origin", "none")
     elif origin is not None:
-        # Not the scheme: a proxy may have ended TLS before us.
+        # The scheme is not compared: a proxy may terminate TLS in front of this server.
         allowed = urlsplit(origin).netloc == request.headers.get("host")
     else:
         allowed = True

@@ -1,4 +1,4 @@
-"""The ledger as a page: what became of every hit, by day or by hour."""
+"""The ledger page of a site: received, stored and dropped hits by day or by hour."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MEANINGS: Final[Mapping[DropReason, str]] = {
     DropReason.BEFORE_RETENTION: "The event happened longer ago than the site keeps events.",
     DropReason.PRERENDERED: "The browser fetched the page ahead, and nobody looked at it yet.",
 }
-"""What the page says of each reason."""
+"""The explanation of each reason on the page."""
 
 
 class LedgerRow(NamedTuple):
@@ -60,22 +60,22 @@ class LedgerRow(NamedTuple):
 
     @property
     def dropped_sum(self) -> int:
-        """Every hit left out on purpose."""
+        """The number of hits left out on purpose."""
         return sum(self.dropped.values())
 
     @property
     def accounted(self) -> int:
-        """What became of the hits, added up."""
+        """The sum of stored, duplicate, dropped and unreadable hits."""
         return self.stored + self.duplicate + self.dropped_sum + self.dead
 
     @property
     def balanced(self) -> bool:
-        """Whether every hit received is accounted for."""
+        """Whether every received hit is accounted for."""
         return self.received == self.accounted
 
 
 async def show(ask: PageRequest) -> Response:
-    """By day, newest first; or one day's hours."""
+    """Show the days, newest first, or the hours of the day in the parameter `day`."""
     site = ask.site()
     ask.someone()
     text = ask.request.query_params.get("day", "")
@@ -95,7 +95,7 @@ def _page(
     lag: Lag | None,
     foreign: Sequence[tuple[str, int]],
 ) -> Response:
-    """The page; years of hours, added up, are not for the event loop."""
+    """Return the page. Adding up years of hours takes too long for the event loop."""
     days, hours = by_day(ledger, site.timezone), by_hour(ledger, site.timezone, text) if day else []
     return ask.page(
         "ledger.html",
@@ -114,16 +114,16 @@ def _page(
 
 
 def _beside(day: date, days: int) -> str:
-    """Return the date that many *days* after *day*, "" for one that cannot be asked for."""
+    """Return the ISO date *days* after *day*; "" outside the range that the page accepts."""
     other = day + timedelta(days)
     return other.isoformat() if parsing.FIRST_DAY <= other <= parsing.LAST_DAY else ""
 
 
 def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[LedgerRow]:
-    """The days of the site's time zone, newest first.
+    """Return a row for each day in the site's time zone, newest first.
 
-    The ledger counts whole UTC hours; one that a half-hour zone's midnight cuts belongs to
-    the day in which it begins.
+    The ledger counts whole UTC hours. Where midnight falls within one, as in half-hour zones, the
+    hour belongs to the day in which it begins.
     """
     days: dict[date, list[LedgerLine]] = {}
     for key, line in ledger.items():
@@ -135,7 +135,7 @@ def by_day(ledger: Mapping[LedgerKey, LedgerLine], timezone: str) -> list[Ledger
 
 
 def by_hour(ledger: Mapping[LedgerKey, LedgerLine], timezone: str, day: str) -> list[LedgerRow]:
-    """The hours of *day* that received anything, in their order."""
+    """Return a row for each hour of *day* (an ISO date) that received hits, oldest first."""
     return [
         add(f"{local(key.hour, timezone):%H:%M}", [line])
         for key, line in sorted(ledger.items())
@@ -144,7 +144,7 @@ def by_hour(ledger: Mapping[LedgerKey, LedgerLine], timezone: str, day: str) -> 
 
 
 def add(name: str, lines: Iterable[LedgerLine], *, weekday: str = "", key: str = "") -> LedgerRow:
-    """The sum of *lines* under one name."""
+    """Return the sum of *lines* as one row."""
     received = stored = duplicate = dead = erased = 0
     dropped: Counter[str] = Counter()
     for line in lines:

@@ -1,6 +1,7 @@
-"""The stream of a site's current visitors, for as long as a page listens and may.
+"""The stream of server-sent events with a site's current visitors.
 
-A stream ends by itself after a while: the page asks for another, and is told anew whether it may.
+A stream ends by itself after a while; the page then requests a new one, for which its rights are
+checked again.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from analytics.limiter import sender
 from analytics.site import Site
 
 RETRY_MS: Final = (2000, 5000)
-"""When a browser whose stream has ended asks for it again."""
+"""The range of pauses, in milliseconds, before a browser requests an ended stream again."""
 MaySee = Callable[[], Awaitable[bool]]
-"""Return whether the reader may still see the site."""
+"""Returns whether the reader may still see the site."""
 
 
 class LiveStream(StreamingResponse):
-    """Server-sent events that hold a place until they have ended."""
+    """A response of server-sent events that occupies a place in `StreamLimits` until it ends."""
 
     def __init__(self, content: AsyncIterator[str], give_back: Callable[[], None]) -> None:
-        # A proxy that buffers would hold the messages back.
+        # Keep nginx from buffering the messages.
         headers = {**PAGE_HEADERS, "X-Accel-Buffering": "no"}
         super().__init__(content, media_type="text/event-stream", headers=headers)
         self._give_back = give_back
@@ -47,9 +48,9 @@ class LiveStream(StreamingResponse):
 
 
 async def show(ask: PageRequest) -> Response:
-    """Server-sent events: `now` with the count, and whether rows were stored.
+    """Send an event `now` with the current visitors and whether rows were stored, repeatedly.
 
-    Raises `TooMany` when this reader, the site or the server has as many as may be.
+    Raise `TooMany` when the reader, the site or the server has the most open streams allowed.
     """
     site = ask.site()
     if ask.person is not None:
@@ -61,26 +62,30 @@ async def show(ask: PageRequest) -> Response:
 
 
 class LiveFigures:
-    """What a site's pages are told: how many are there, and whether anybody came yet."""
+    """Reads the figures of a site's live pages: current visitors, and the first hit.
+
+    The result has the keys `visitors` (a count) and `seen` (whether a hit has counted), and where
+    they apply `machine` and `elsewhere`, as in `FirstHit`.
+    """
 
     def __init__(self, deps: DashboardContext, site: Site) -> None:
         self._deps = deps
         self._site = site
-        self._came = FirstHit(seen=False)
+        self._first_hit = FirstHit(seen=False)
 
     async def __call__(self) -> Mapping[str, object]:
-        """Find it out now."""
+        """Return the figures of now. Raise `Unavailable` while the store cannot answer."""
         visitors = await self._deps.current.of(self._site.domain)
-        if not self._came.seen:
-            self._came = await first_hit_of(self._deps, self._site)
-        came = self._came
-        machine = {"machine": came.machine} if came.machine and not came.seen else {}
-        elsewhere = {"elsewhere": True} if came.elsewhere else {}
-        return {"visitors": visitors, "seen": came.seen, **machine, **elsewhere}
+        if not self._first_hit.seen:
+            self._first_hit = await first_hit_of(self._deps, self._site)
+        first = self._first_hit
+        machine = {"machine": first.machine} if first.machine and not first.seen else {}
+        elsewhere = {"elsewhere": True} if first.elsewhere else {}
+        return {"visitors": visitors, "seen": first.seen, **machine, **elsewhere}
 
 
 async def always() -> bool:
-    """Return that nothing has changed."""
+    """Return True."""
     return True
 
 
@@ -93,32 +98,32 @@ async def messages(
     pause_s: float = PAUSE_S,
     most_s: float = bounds.STREAM_S,
 ) -> AsyncIterator[str]:
-    """One message at once, then one after each change and at least each *beat_s*.
+    """Yield a message at once, then after each change and at least every *beat_s* seconds.
 
-    It ends after *most_s*, and with the reader's right, which is asked for at each beat.
+    End after *most_s* seconds, or when *may_see*, checked every *beat_s*, returns False.
     """
     now = asyncio.get_running_loop().time
-    began = asked = now()
-    # Not all at the same moment, when the server has come back.
+    began = checked_at = now()
+    # At random, so that browsers do not all return at once after a restart.
     yield f"retry: {random.randint(*RETRY_MS)}\n\n"  # noqa: S311
     stored: int | None = None
 
-    def made() -> LiveBroadcast:
+    def new_broadcast() -> LiveBroadcast:
         return LiveBroadcast(
             LiveFigures(deps, site), deps.changed, deps.stopping, beat_s=beat_s, pause_s=pause_s
         )
 
-    async with deps.boards.of(site.domain, made) as board:
-        async for told in board.read():
+    async with deps.boards.of(site.domain, new_broadcast) as board:
+        async for message in board.read():
             if now() - began >= most_s:
                 return
-            if now() - asked >= beat_s:
-                asked = now()
+            if now() - checked_at >= beat_s:
+                checked_at = now()
                 if not await may_see():
                     return
-            if told.data is None:
+            if message.data is None:
                 yield ": the store cannot answer now\n\n"
                 continue
-            news = stored is not None and told.stored > stored
-            stored = told.stored
-            yield f"event: now\ndata: {json.dumps({**told.data, 'stored': news})}\n\n"
+            news = stored is not None and message.stored > stored
+            stored = message.stored
+            yield f"event: now\ndata: {json.dumps({**message.data, 'stored': news})}\n\n"

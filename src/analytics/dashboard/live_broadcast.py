@@ -1,4 +1,4 @@
-"""What the open pages of a site tell: found out once, however many of them there are."""
+"""Live messages to the open pages of a site, read from the store once for all of them."""
 
 from __future__ import annotations
 
@@ -14,73 +14,74 @@ from analytics.errors import Unavailable
 
 log = structlog.get_logger()
 
-FindOut = Callable[[], Awaitable[Mapping[str, object]]]
-"""Return what there is to tell now. Raises `Unavailable` while the store cannot answer."""
+ReadFigures = Callable[[], Awaitable[Mapping[str, object]]]
+"""Returns the figures of now. Raises `Unavailable` while the store cannot answer."""
 LOOK_UP_S: Final = 0.5
+"""The seconds between two checks whether the server is shutting down."""
 BEAT_S: Final = 10.0
-"""Visitors stop being current without any event, so a board is also written by the clock."""
+"""The most seconds between two messages: visitors stop being current without any event."""
 PAUSE_S: Final = 1.0
-"""The least time between two looks, however much is stored."""
+"""The least seconds between two reads of the store, however often rows are stored."""
 
 
 class LiveMessage(NamedTuple):
-    """What there was to tell at one moment."""
+    """The figures of one moment."""
 
     data: Mapping[str, object] | None
     """None while the store cannot answer."""
     stored: int
-    """How often rows had been stored since the board was put up."""
+    """How many times rows had been stored since the broadcast began."""
 
 
 class LiveBroadcast:
-    """One site's board. It is written while somebody reads it.
+    """The messages of one site, made as long as there is a reader.
 
-    *changed* follows the store, and *stopping* tells whether the server is on its way out.
+    *changed* is `DashboardContext.changed`, *stopping* is `DashboardContext.stopping`.
     """
 
     def __init__(
         self,
-        find_out: FindOut,
+        read_figures: ReadFigures,
         changed: Callable[[], AsyncIterator[None]],
         stopping: Callable[[], bool],
         *,
         beat_s: float = BEAT_S,
         pause_s: float = PAUSE_S,
     ) -> None:
-        self._find_out = find_out
+        self._read_figures = read_figures
         self._follow = changed
         self._stopping = stopping
         self._beat_s = beat_s
         self._pause_s = pause_s
         self._readers = 0
         self._writing: asyncio.Task[None] | None = None
-        self._told: LiveMessage | None = None
+        self._message: LiveMessage | None = None
         self._number = 0
         self._ended = False
         self._changed = asyncio.Event()
 
     def enter(self) -> None:
-        """One more reads it."""
+        """Add a reader; the first one starts the broadcast."""
         self._readers += 1
         if self._writing is None:
-            with caller.on_behalf_of(None):  # a page that lies open has no turn among readers
+            with caller.on_behalf_of(None):  # an open page takes no turn of its reader
                 self._writing = asyncio.create_task(self._write(), name="board")
 
     def leave(self) -> bool:
-        """One less reads it; return whether nobody does, and it was taken down."""
+        """Remove a reader. Return True if it was the last one, so that the broadcast has ended."""
         self._readers -= 1
         if self._readers == 0 and self._writing is not None:
             self._writing.cancel()
         return self._readers == 0
 
     async def read(self) -> AsyncIterator[LiveMessage]:
-        """Yield what it says, now and whenever that was found out anew, until it is taken down."""
-        read = 0
+        """Yield the newest message, and each newer one, until the broadcast ends."""
+        last = 0
         while True:
             changed = self._changed
-            if self._told is not None and self._number > read:
-                read = self._number
-                yield self._told
+            if self._message is not None and self._number > last:
+                last = self._number
+                yield self._message
             elif self._ended:
                 return
             else:
@@ -93,9 +94,9 @@ class LiveBroadcast:
         try:
             while True:
                 try:
-                    self._tell(LiveMessage(await self._find_out(), stored))
+                    self._publish(LiveMessage(await self._read_figures(), stored))
                 except Unavailable:
-                    self._tell(LiveMessage(None, stored))
+                    self._publish(LiveMessage(None, stored))
                 await asyncio.sleep(self._pause_s)
                 await _wait(step, self._beat_s, self._stopping)
                 if self._stopping():
@@ -106,14 +107,14 @@ class LiveBroadcast:
                     stored += 1
                     step = asyncio.ensure_future(_step(changes))
         except Exception:
-            log.exception("board_failed")  # the pages ask again, for a new one
+            log.exception("board_failed")  # the pages reconnect, and begin a new one
         finally:
             step.cancel()
             self._ended = True
             self._wake()
 
-    def _tell(self, told: LiveMessage) -> None:
-        self._told = told
+    def _publish(self, message: LiveMessage) -> None:
+        self._message = message
         self._number += 1
         self._wake()
 
@@ -123,7 +124,7 @@ class LiveBroadcast:
 
 
 class LiveBroadcasts:
-    """The boards of all sites that somebody looks at."""
+    """The broadcasts of all sites with open pages."""
 
     def __init__(self) -> None:
         self._boards: dict[str, LiveBroadcast] = {}
@@ -132,7 +133,7 @@ class LiveBroadcasts:
     async def of(
         self, site: str, make: Callable[[], LiveBroadcast]
     ) -> AsyncIterator[LiveBroadcast]:
-        """The board of *site*, which is there at least as long as the block runs."""
+        """Yield the broadcast of *site*, which goes on at least as long as the block runs."""
         board = self._boards.get(site)
         if board is None:
             board = self._boards[site] = make()
@@ -145,17 +146,17 @@ class LiveBroadcasts:
 
 
 async def _wait(step: asyncio.Future[bool], most_s: float, stopping: Callable[[], bool]) -> None:
-    """Wait for *step*, at most *most_s*, looking up now and then whether the server stops."""
-    left = most_s
-    while left > 0 and not stopping():
-        done, _ = await asyncio.wait({step}, timeout=min(left, LOOK_UP_S))
+    """Wait for *step*, at most *most_s* seconds, and return early when the server stops."""
+    remaining = most_s
+    while remaining > 0 and not stopping():
+        done, _ = await asyncio.wait({step}, timeout=min(remaining, LOOK_UP_S))
         if done:
             return
-        left -= LOOK_UP_S
+        remaining -= LOOK_UP_S
 
 
 async def _step(changes: AsyncIterator[None]) -> bool:
-    """Wait for the next change; False when there will be none."""
+    """Wait for the next change; return False when there are no more."""
     try:
         await anext(changes)
     except StopAsyncIteration:

@@ -21,11 +21,11 @@ _MAX_NEXT_BYTES: Final = 2048
 class Login:
     """The pages /login and /logout."""
 
-    def __init__(self, entrance: LoginGuard) -> None:
-        self._entrance = entrance
+    def __init__(self, guard: LoginGuard) -> None:
+        self._guard = guard
 
     async def show(self, ask: PageRequest) -> Response:
-        """The form; or on to the sites for somebody who is logged in already."""
+        """Show the form; redirect somebody who is logged in already."""
         after = local_path(ask.request.query_params.get("next", "/"))
         if ask.person is not None:
             return redirect(after)
@@ -34,7 +34,7 @@ class Login:
         return ask.page("login.html", after=after, email="", problem="")
 
     async def enter(self, ask: PageRequest) -> Response:
-        """Check the password; the reply to a wrong one does not say which part was wrong."""
+        """Log in; the answer to a failure does not tell a wrong email from a wrong password."""
         form = await ask.form(MAX_PASSWORD_FORM_BYTES)
         email = form.get("email", "").strip().lower()
         after = local_path(form.get("next", "/"))
@@ -62,14 +62,14 @@ class Login:
         address = ask.deps.client(ask.request)
         key = await people.device_key(email)
         used = _device(ask)
-        known = used.name.hex() if key is not None and used.belongs_to(key) else None
-        async with self._entrance.attempt(email, address, known) as at_home:
+        device = used.name.hex() if key is not None and used.belongs_to(key) else None
+        async with self._guard.attempt(email, address, device) as at_home:
             browser = ask.deps.browser(ask.request)
             return await people.log_in(email, password, at_home=at_home, browser=browser)
 
 
 async def leave(ask: PageRequest) -> Response:
-    """End the session, here and in the catalog."""
+    """Log out: end the session and delete its cookie."""
     if ask.session:
         await ask.deps.catalog.people.log_out(ask.session)
     response = redirect("/login")
@@ -79,7 +79,7 @@ async def leave(ask: PageRequest) -> Response:
 
 
 async def remember_device(ask: PageRequest, response: Response, email: str) -> None:
-    """Let the browser keep that somebody has logged in to the account of *email* on it."""
+    """Set the cookie that marks the browser as one used for the account of *email*."""
     key = await ask.deps.catalog.people.device_key(email)
     if key is None:
         return
@@ -99,7 +99,7 @@ def _device(ask: PageRequest) -> device_cookie.Device:
 
 
 def remember(ask: PageRequest, response: Response, token: str) -> None:
-    """Let the browser keep the session."""
+    """Set the cookie of the session with *token*."""
     response.set_cookie(
         session.cookie_name(ask.request, ask.deps.public_url),
         token,
@@ -112,9 +112,9 @@ def remember(ask: PageRequest, response: Response, token: str) -> None:
 
 
 def local_path(text: str) -> str:
-    """*text* if it is a path of this server, else `/`: a link must not lead elsewhere.
+    """Return *text* if it is a path on this server that fits into the login form, else `/`.
 
-    One that would not fit into the form of somebody who logs in leads to `/`, too.
+    Without this check, a link to the login page could send its reader on to another site.
     """
     too_long = len(quote_plus(text, errors="replace")) > _MAX_NEXT_BYTES
     elsewhere = not text.startswith("/") or text.startswith("//") or "\\" in text

@@ -1,9 +1,9 @@
-"""Who may try a password now: who guesses waits, and the people of an account are not held up.
+"""Limits on attempts to log in: guessing is slowed down, and account holders are not locked out.
 
-A device that has logged in to an account, and the network from which somebody did, have their own
-attempts, which nobody else can use up. Everybody else is a stranger to the account. Strangers have
-few attempts for each network, and one after another of them wait longer, however many networks they
-come from; nobody is refused for what others did, as long as there is room to wait.
+A device that has logged in to an account, and a network from which somebody has, get attempts of
+their own, which nobody else can use up. Everybody else is a stranger to the account. Strangers get
+few attempts per network, and each further attempt on the same account waits longer, however many
+networks they come from. Nobody is refused because of others unless too many are waiting.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from analytics.errors import TooMany
 from analytics.limiter import sender
 
 _FREE: Final = 10
-"""Attempts of strangers on one account that do not wait."""
+"""Attempts by strangers on one account that do not have to wait."""
 _REFILL_S: Final = 15.0
 _STEP_S: Final = 1.0
-"""By how much each further attempt of strangers waits longer."""
+"""Seconds that each further attempt by strangers waits longer than the one before."""
 _LONGEST_WAIT_S: Final = 10.0
 _WAITING: Final = 500
-"""Strangers that may wait at a time."""
+"""The most strangers that may wait at a time."""
 _AT_ONCE: Final = 4
-"""Attempts of one device, or of one network's strangers, that may be under way at a time."""
+"""The most attempts of one device or network that may be under way at a time."""
 _ACCOUNTS: Final = 10_000
 _NETWORKS: Final = 8
-"""Networks that are remembered of one account: in memory alone, as addresses are not kept."""
+"""Networks remembered for each account, in memory only: addresses are never stored."""
 _SOON_S: Final = 2.0
 _LOGIN: Final = "login"
 
@@ -38,7 +38,7 @@ Sleep = Callable[[float], Awaitable[object]]
 
 
 class LoginGuard:
-    """Lets attempts to log in through, at a pace that depends on who makes them."""
+    """Admits attempts to log in, at a pace that depends on where they come from."""
 
     def __init__(
         self, throttle: Throttle, clock: Callable[[], int], sleep: Sleep = asyncio.sleep
@@ -52,10 +52,12 @@ class LoginGuard:
 
     @asynccontextmanager
     async def attempt(self, email: str, address: str, device: str | None) -> AsyncIterator[bool]:
-        """Let the block try a password for *email*; it gets whether it is at home there.
+        """Run the block, which tries a password for *email*, once the attempt may be made.
 
-        *device* is the name of a device that has logged in to the account before. A block that
-        ends without an error was right. Raises `TooMany` before the block begins.
+        Yield True for a device or network that the account has been used from, else False.
+        *device* is the name of a device that has logged in to the account before, if it is one. A
+        block that ends without an exception counts as a successful login. Raise `TooMany` before
+        the block begins.
         """
         network = sender(address)
         at_home = device is not None or self._familiar.knows(email, network)
@@ -78,7 +80,8 @@ class LoginGuard:
             self._under_way[name] -= 1
             if not self._under_way[name]:
                 del self._under_way[name]
-        # Who knows one password must not buy guesses at another with it: one attempt is returned.
+        # Only this attempt is returned: otherwise whoever knows one password could use it to
+        # gain attempts at another.
         if at_home:
             self._throttle.give_back(name)
         else:
@@ -100,19 +103,19 @@ class LoginGuard:
 
 
 class AttemptPace:
-    """How long the next attempt of a stranger on an account has to wait; it never refuses one."""
+    """Computes how long attempts by strangers on an account must wait; it never refuses one."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self._due: OrderedDict[str, float] = OrderedDict()
 
     def wait(self, email: str) -> float:
-        """Count one more attempt on *email*, and return the seconds before it may be made."""
+        """Count an attempt on *email* and return how many seconds it must wait."""
         now = self._clock() / 1000
         due = max(self._due.get(email, 0.0), now) + _REFILL_S
         beyond = (due - now) / _REFILL_S - _FREE
         most = _LONGEST_WAIT_S / _STEP_S
-        # What is beyond the longest wait would only make the wait last when the attack is over.
+        # Capped: any more would only prolong the waits after an attack has ended.
         self._due[email] = min(due, now + _REFILL_S * (_FREE + most))
         self._due.move_to_end(email)
         if len(self._due) > _ACCOUNTS:
@@ -125,17 +128,17 @@ class AttemptPace:
 
 
 class FamiliarNetworks:
-    """The networks from which somebody logged in to an account last."""
+    """The networks from which each account was last used."""
 
     def __init__(self) -> None:
         self._of: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
 
     def knows(self, email: str, network: str) -> bool:
-        """Return whether somebody has logged in to *email* from *network* of late."""
+        """Return True if *network* is one of the last from which *email* has logged in."""
         return network in self._of.get(email, ())
 
     def remember(self, email: str, network: str) -> None:
-        """Note that somebody has logged in to *email* from *network*."""
+        """Record a login to *email* from *network*."""
         networks = self._of.setdefault(email, OrderedDict())
         networks[network] = None
         networks.move_to_end(network)

@@ -1,4 +1,4 @@
-"""One request for a page: who asks, for which site, and how the reply is dressed."""
+"""A request for a page: its person and site, its form, and the response around a template."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ from analytics.site import Site
 
 ACCOUNT: Final = "/account"
 _OPEN: Final = (ACCOUNT, "/logout")
-"""What somebody can do whose password was chosen by somebody else."""
+"""The only pages open to somebody whose password was chosen by somebody else."""
 _PARAMETERS: Final = {"f": "filter", "f_op": "comparison", "f_value": "value", "prop": "property"}
-"""What people call the parameters of an address whose own names say nothing."""
+"""Names for parameters of addresses, in messages about them."""
 MAX_FORM_BYTES: Final = 200_000
 MAX_PASSWORD_FORM_BYTES: Final = 4096
-"""Of the forms with a password, which strangers can send."""
+"""The limit of forms with a password, which anybody can send."""
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A request, the program it is put to, and the person behind it, if known."""
+    """A request, the parts of the program that answer it, and the person who is logged in."""
 
     deps: DashboardContext
     request: Request
     person: Person | None
 
     def site(self) -> Site:
-        """The site of the address, if this person (or everybody) may see it."""
+        """Return the site in the address. Raise `NotFound` unless this person may see it."""
         site = self.deps.catalog.sites.get(self.request.path_params["domain"])
         if site is not None and site.public:
             return site
         person = self.someone()
         if site is None or not person.sees(site.domain):
-            # One answer, so that nobody learns which other sites there are.
+            # The same answer in both cases, so as not to reveal which sites exist.
             raise NotFound(
                 "There is no site of this name here."
                 if person.owner
@@ -67,7 +67,7 @@ class PageRequest:
         return site
 
     async def may_still_see(self) -> bool:
-        """Return whether the request, made again now, would be shown the site of its address."""
+        """Return True if the same request, made now, would still be allowed to see the site."""
         person = await self.deps.catalog.people.logged_in(self.session) if self.session else None
         if person is not None and person.must_change:
             return False
@@ -78,38 +78,38 @@ class PageRequest:
         return True
 
     def owned_site(self) -> Site:
-        """The site of the address, for somebody who may change it."""
+        """Return the site in the address. Raise `Forbidden` unless this person may change it."""
         self.owner()
         return self.site()
 
     def someone(self) -> Person:
-        """Who is logged in; raises `Unauthenticated`."""
+        """Return who is logged in. Raise `Unauthenticated`."""
         if self.person is None:
             raise Unauthenticated("Log in to see this page.")
         return self.person
 
     def owner(self) -> Person:
-        """The logged-in owner; raises `Forbidden` for everybody else."""
+        """Return the owner who is logged in. Raise `Unauthenticated` or `Forbidden`."""
         person = self.someone()
         if not person.owner:
             raise Forbidden("Only the owner can open this page.")
         return person
 
     def sites(self) -> Sequence[Site]:
-        """The sites that this person sees, by domain."""
+        """Return the sites that this person may see, ordered by domain."""
         if self.person is None:
             return ()
         return [s for s in self.deps.catalog.sites.all() if self.person.sees(s.domain)]
 
     async def form(self, most: int = MAX_FORM_BYTES) -> dict[str, str]:
-        """The posted fields, of a repeated one the last. Raises `TooLarge` as `posted`."""
+        """Return the posted fields, the last value of repeated ones. Raise as `posted`."""
         fields = await self.posted(most)
         return {key: value for key, value in fields.items() if isinstance(value, str)}
 
     async def posted(self, most: int = MAX_FORM_BYTES) -> FormData:
-        """The posted form of at most *most* bytes, without files.
+        """Return the posted form, which may have at most *most* bytes and no files.
 
-        Raises `TooLarge`, before it reads anything.
+        Raise `TooLarge` before reading anything.
         """
         length = digits(self.request.headers.get("content-length", ""))
         if length is None or length > most:
@@ -117,39 +117,39 @@ class PageRequest:
         return await self.request.form(max_files=0, max_fields=100)
 
     def origin(self) -> str:
-        """The address of this server as the reader's browser knows it."""
+        """Return the address of this server as the browser knows it, without a path."""
         if self.deps.public_url:
             return self.deps.public_url
         return str(self.request.base_url.replace(scheme=self.scheme())).rstrip("/")
 
     def scheme(self) -> str:
-        """`https` where the browser speaks it, if only to a proxy in front of us."""
+        """Return `https` if the browser uses it, even if only to a proxy in front of the server."""
         return sessions.scheme(self.request, self.deps.public_url)
 
     def page(self, name: str, *, status: int = 200, **values: object) -> HTMLResponse:
-        """The template *name* as a reply, with what the change before it has to say."""
-        said = flash.read(self.request, session=self.session)
+        """Return the template *name* as a response, with the message of the last change, if any."""
+        message = flash.read(self.request, session=self.session)
         response = page(
-            self.request, name, self.person, self.sites(), status=status, flash=said, **values
+            self.request, name, self.person, self.sites(), status=status, flash=message, **values
         )
-        if said is not None:
-            flash.forget(response, said)
+        if message is not None:
+            flash.forget(response, message)
         return response
 
     @property
     def session(self) -> str:
-        """The token of the session; "" without one."""
+        """Return the token of the session; "" without one."""
         return sessions.token(self.request, self.deps.public_url)
 
     def done(self, path: str, text: str, *, where: str = "", secret: str = "") -> Response:
-        """Go on to the page at *path*, which says once that a change was made."""
+        """Redirect to the page at *path*, which shows *text* and *secret* once."""
         response = redirect(f"{path}#{where}" if where else path)
-        said = flash.Flash(path=path, text=text, where=where, secret=secret)
-        flash.attach(response, said, session=self.session, secure=self.scheme() == "https")
+        message = flash.Flash(path=path, text=text, where=where, secret=secret)
+        flash.attach(response, message, session=self.session, secure=self.scheme() == "https")
         return response
 
     async def long_page(self, name: str, **values: Any) -> HTMLResponse:
-        """The template *name* as a reply, made off the event loop: for pages of many rows."""
+        """Return the template *name* as a response, rendered in a thread: it has many rows."""
         return await run_in_cpu_thread(lambda: self.page(name, **values))
 
 
@@ -166,7 +166,7 @@ def page(
     status: int = 200,
     **values: object,
 ) -> HTMLResponse:
-    """The template *name* as a reply, with what the frame around every page needs."""
+    """Return the template *name* as a response, with the values that every page's frame needs."""
     body = templates.render(
         name,
         person=person,
@@ -178,12 +178,12 @@ def page(
 
 
 def redirect(url: str) -> RedirectResponse:
-    """Send the browser on to *url* by GET."""
+    """Redirect the browser to *url*, which it requests by GET."""
     return RedirectResponse(url, 303, PAGE_HEADERS)
 
 
 def endpoint(deps: DashboardContext, handler: Handler) -> Endpoint:
-    """The route's function: find out who asks, and turn our errors into pages."""
+    """Return the function of a route: it identifies the person, and turns errors into pages."""
 
     async def answer(request: Request) -> Response:
         person: Person | None = None
@@ -207,9 +207,9 @@ def endpoint(deps: DashboardContext, handler: Handler) -> Endpoint:
 
 
 def error_page(request: Request, error: Exception, person: Person | None = None) -> Response:
-    """The page for *error*: ours in its own words, any other without its details."""
+    """Return the page for *error*, with its message only if that is meant for readers."""
     status = error.status_code if isinstance(error, HTTPException) else problem.status(error)
-    # What went wrong inside is for the log: a reader can do nothing with it, but ask for less.
+    # Internal failures go to the log. A query that takes too long is one that readers can change.
     message = str(error) if isinstance(error, Invalid | QueryTooLong) else ""
     if isinstance(error, Malformed):
         name = _PARAMETERS.get(error.field, error.field)

@@ -1,4 +1,4 @@
-"""The replicas as people see them: where each is, what it does, how it is."""
+"""The list of running replicas on the server's page: address, modules, health."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class ReplicaRow(NamedTuple):
     modules: Sequence[str]
     version: str
     fault: str
-    """Why it can't do its work; "" when it can."""
+    """The reason why it is not ready; "" when it is."""
     up: str
-    """For how long."""
+    """The time since its start, such as `3m 05s`."""
     seen_s: float
-    """How long ago it last said that it is there."""
+    """Seconds since its last heartbeat."""
 
 
 class Replicas(NamedTuple):
-    """All of them, or why they can't be told."""
+    """All replicas, or the reason why the list cannot be read."""
 
     rows: Sequence[ReplicaRow]
     fault: str
 
 
-async def asked(deps: DashboardContext) -> Replicas:
-    """Those on the list now."""
+async def read(deps: DashboardContext) -> Replicas:
+    """Return the replicas that are on the list now."""
     try:
         listed = await deps.replicas()
     except RegistryUnavailable as exc:
@@ -44,7 +44,10 @@ async def asked(deps: DashboardContext) -> Replicas:
 
 
 def described(listed: Listed, now: int) -> ReplicaRow:
-    """*listed* as it is at *now*. Clocks of other machines may be ahead of ours."""
+    """Return *listed* in words at *now* (UTC milliseconds).
+
+    Clocks of other machines may be ahead, so no age is negative.
+    """
     replica = listed.replica
     return ReplicaRow(
         address=replica.address,

@@ -1,4 +1,4 @@
-"""What a site's report page shows: the answers to its questions, all asked at once."""
+"""The contents of a site's report page, from queries that run at the same time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from analytics.units import DAY_MS
 
 PANEL_ROWS: Final = 9
 LIVE_MS: Final = 5 * 60_000
-"""Who was active in the last five minutes is a current visitor."""
+"""Visitors active within this time are current visitors."""
 
 
 _COUNTS: Final = (Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.EVENTS)
@@ -52,15 +52,17 @@ class PanelView(NamedTuple):
     columns: tuple[Metric, ...]
     rows: Sequence[ListRow]
     more: bool
+    """Whether the full list has more rows."""
 
 
 class Blank(NamedTuple):
-    """Why a report has nothing to show."""
+    """The reason why a report is empty."""
 
     reason: Literal["filters", "never", "running", "over"]
-    """Nothing matches the filters; nothing was ever counted; nothing yet; nothing in the past."""
+    """`filters`: nothing matches them; `never`: the site has no events at all; `running`: none yet
+    in a period that is not over; `over`: none in a period that is."""
     machines: int
-    """Events of machines, which are left out."""
+    """Events of bots in the period, which the report leaves out."""
 
 
 class Report(NamedTuple):
@@ -68,9 +70,9 @@ class Report(NamedTuple):
 
     address: ReportUrl
     compare: bool
-    """Whether the period before is shown."""
+    """Whether the previous period is shown."""
     nothing_before: bool
-    """Whether a comparison was asked for with a period that has no visits."""
+    """Whether a comparison was requested, but the previous period has no visits."""
     span: ReportPeriod
     interval: str
     intervals: tuple[str, ...]
@@ -79,29 +81,31 @@ class Report(NamedTuple):
     boxes: Sequence[PanelView]
     current_visitors: int
     blank: Blank | None
-    """Why the report is empty; None when it is not."""
+    """The reason why the report is empty; None if it is not."""
     visitor_days: bool
+    """Whether some visitors are counted once a day, as `Result.visitor_days`."""
     as_of: int | None
+    """The moment up to which the figures are complete, if they lag behind; UTC milliseconds."""
     waiting: int
-    """How many hits of all sites are still being counted, where that is known."""
+    """Hits of all sites that are received but not counted yet, as far as known."""
 
 
 async def report(deps: DashboardContext, site: Site, address: ReportUrl) -> Report:
-    """Ask and answer.
+    """Return the report at *address*.
 
-    Without a chosen period: the last 28 days; where those are empty, today for a site that is new
-    or was counted today, and the last days that have any for one whose events are all older. While
-    hits wait to be counted, the period stays as it is.
+    If the address has no period, it covers the last 28 days. If those are empty, it covers today
+    for a site that is new or has events today, and the last days with events for other sites. The
+    period is not changed while hits are waiting to be counted.
     """
-    found = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
-    if address.period or address.conditions or found.blank is None:
-        return found
-    start = found.span.period.start
+    chosen_report = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
+    if address.period or address.conditions or chosen_report.blank is None:
+        return chosen_report
+    start = chosen_report.span.period.start
     first = await deps.store.first_event(site.domain)
     if first is None or first >= start:
         chosen = address.but(period="day")
     else:
-        chosen = await _last_days(deps, site, address, first, found.span.period)
+        chosen = await _last_days(deps, site, address, first, chosen_report.span.period)
     return await _report(deps, site, chosen, chosen.period)
 
 
@@ -124,19 +128,19 @@ async def _report(deps: DashboardContext, site: Site, address: ReportUrl, period
         ask(current_visitors(site.domain, now)),
         *(_list(deps, address, tab, covered.period) for tab in tabs),
     )
-    # Nothing before is nothing to compare with: no arrows, no flat line.
+    # Without figures for the previous period, show neither arrows nor its line.
     unlike = compare and not any(figure_format.number(value) for value in _first(before))
     compare = compare and not unlike
     visitors = figure_format.number(_first(totals)[0]) or 0
     some = visitors or figure_format.number(_first(totals)[2])
-    # It may be empty only because its hits are still being counted.
+    # With `as_of` it may be empty only because hits are still waiting to be counted.
     blank = (
         None
         if some or totals.as_of is not None
         else await _blank(deps, address, covered.period, now)
     )
 
-    def assembled() -> Report:
+    def assemble() -> Report:
         current = plot.buckets(site.domain, covered.period, interval)
         earlier = plot.buckets(site.domain, covered.before, interval) if compare else []
         known = [r.as_of for r in (totals, line, *lists) if r.as_of is not None]
@@ -168,8 +172,8 @@ async def _report(deps: DashboardContext, site: Site, address: ReportUrl, period
             waiting=max(r.waiting for r in (totals, line, *lists)),
         )
 
-    # Hundreds of buckets by name, twice, take a while, and events have to be answered meanwhile.
-    return await run_in_cpu_thread(assembled)
+    # In a thread: naming hundreds of buckets twice would hold up the answers to events.
+    return await run_in_cpu_thread(assemble)
 
 
 async def _blank(deps: DashboardContext, address: ReportUrl, period: Period, now: int) -> Blank:
@@ -188,12 +192,12 @@ async def _blank(deps: DashboardContext, address: ReportUrl, period: Period, now
 async def _last_days(
     deps: DashboardContext, site: Site, address: ReportUrl, first_event: int, empty: Period
 ) -> ReportUrl:
-    """The page for today if it has an event, else for the four weeks up to the last day with one.
+    """Return *address* for today if it has events, else for the 28 days up to the last that has.
 
-    *empty* is a period that has none.
+    *empty* is a period without events.
     """
     now = deps.clock()
-    # No series is longer; a single event of a clock that was never set is decades older.
+    # Limited to the longest series: one event from a clock that was never set may be decades old.
     since = max(first_event, now - (time_buckets.MAX_BUCKETS - 1) * DAY_MS)
     result = await deps.store.query(
         Query(
@@ -223,7 +227,7 @@ def _first(result: Result) -> Sequence[Figure]:
 
 
 def count_of(result: Result) -> int:
-    """The only figure of a query for one count."""
+    """Return the only figure of *result*, the answer to a query for one count."""
     return int(figure_format.number(_first(result)[0]) or 0)
 
 
@@ -249,7 +253,10 @@ def _series(address: ReportUrl, interval: str, period: Period) -> Query:
 
 
 def current_visitors(site: str, now: int) -> Query:
-    """Who is on the site now, to a second: whoever asks within the same one asks the same."""
+    """Return the query for current visitors.
+
+    It ends at a whole second, so that requests within the same second share one cached answer.
+    """
     end = now - now % 1000 + 1000
     period = Period(end - LIVE_MS, end, "Etc/UTC")
     return Query(site=site, metrics=(Metric.VISITORS,), period=period)
@@ -258,8 +265,8 @@ def current_visitors(site: str, now: int) -> Query:
 async def _list(deps: DashboardContext, address: ReportUrl, tab: Tab, period: Period) -> Result:
     if not list_rows.name_of(tab, address):
         return Result(rows=())
-    asked = list_rows.query(address, tab, period, tab.shown, limit=PANEL_ROWS + 1)
-    return await deps.store.query(asked)
+    query = list_rows.query(address, tab, period, tab.shown, limit=PANEL_ROWS + 1)
+    return await deps.store.query(query)
 
 
 def _box(address: ReportUrl, panel: Panel, tab: Tab, result: Result, visitors: float) -> PanelView:

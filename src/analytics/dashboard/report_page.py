@@ -1,4 +1,4 @@
-"""The pages of one site's figures: the report, and the full list behind each of its panels."""
+"""The pages with a site's figures: the report, and the full list behind each of its panels."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _MAX_PAGE: Final = 100_000
 
 
 async def show(ask: PageRequest) -> Response:
-    """The report; the filter form leads here too, and is sent on to the address it means."""
+    """Show the report; redirect a submitted filter form to the address with that filter."""
     site = ask.site()
-    asked = ask.request.query_params
-    address = addresses.parse(site.domain, asked)
-    if "f_value" in asked:
+    params = ask.request.query_params
+    address = addresses.parse(site.domain, params)
+    if "f_value" in params:
         return redirect(
-            _filtered(address, asked.get("f_name", ""), asked.get("f_op", ""), asked["f_value"])
+            _filtered(address, params.get("f_name", ""), params.get("f_op", ""), params["f_value"])
         )
     return await streamed_page.page(
         ask,
         "report.html",
-        _found(ask, site, address),
+        _values(ask, site, address),
         site=site,
         periods=PERIODS,
         panels=PANELS,
@@ -52,11 +52,11 @@ async def show(ask: PageRequest) -> Response:
     )
 
 
-async def _found(ask: PageRequest, site: Site, address: ReportUrl) -> dict[str, object]:
-    found = await report(ask.deps, site, address)
+async def _values(ask: PageRequest, site: Site, address: ReportUrl) -> dict[str, object]:
+    figures = await report(ask.deps, site, address)
     owner = ask.person is not None and ask.person.owner
     foreign = await foreign_hosts.foreign_hosts(ask.deps, site) if owner else ()
-    return {"report": found, "address": found.address, "foreign": foreign}
+    return {"report": figures, "address": figures.address, "foreign": foreign}
 
 
 def _filtered(address: ReportUrl, name: str, op: str, value: str) -> str:
@@ -71,18 +71,18 @@ def _filtered(address: ReportUrl, name: str, op: str, value: str) -> str:
 
 
 async def full_list(ask: PageRequest) -> Response:
-    """Every row of one tab, a hundred to a page."""
+    """Show all rows of one tab, `LIST_ROWS` to a page."""
     site = ask.site()
-    asked = ask.request.query_params
-    address = addresses.parse(site.domain, asked)
+    params = ask.request.query_params
+    address = addresses.parse(site.domain, params)
     panel, tab = _tab(ask.request.path_params["tab"])
     tab = tab._replace(metrics=address.counted(tab.metrics))
     if not list_rows.name_of(tab, address):
         raise Malformed("prop", "name the property whose values you want to see")
-    search = asked.get("search", "")[: filters.MAX_VALUE_CHARS]
-    number = whole_number(asked.get("page", "1"), "page", least=1, most=_MAX_PAGE)
-    order = _order(tab, asked.get("sort", tab.metrics[0].value))
-    ascending = asked.get("dir") == "asc"
+    search = params.get("search", "")[: filters.MAX_VALUE_CHARS]
+    number = whole_number(params.get("page", "1"), "page", least=1, most=_MAX_PAGE)
+    order = _order(tab, params.get("sort", tab.metrics[0].value))
+    ascending = params.get("dir") == "asc"
     covered = await report_period.resolve(
         ask.deps, address, address.period or DEFAULT_PERIOD, site.timezone
     )
@@ -116,7 +116,7 @@ async def full_list(ask: PageRequest) -> Response:
     result = await ask.deps.store.query(of_page(number))
     total = result.total_rows if result.total_rows is not None else len(result.rows)
     pages = max(1, -(-total // LIST_ROWS))
-    if number > pages:  # rows have gone, or somebody typed the address
+    if number > pages:  # rows have been deleted, or the address was typed
         number = pages
         result = await ask.deps.store.query(of_page(number))
     rows = list_rows.rows(address, tab, tab.metrics, result, visitors, fewest=fewest)
@@ -148,7 +148,7 @@ def _tab(key: str) -> tuple[Panel, Tab]:
 
 
 def _has_unmeasured(tab: Tab, result: Result) -> bool:
-    """Return whether a row lacks a figure that only the tracker measures."""
+    """Return True if a row lacks a figure that only the tracker measures."""
     measured = [i for i, metric in enumerate(tab.metrics) if metric in _MEASURED]
     return any(row.metrics[i] is None for row in result.rows for i in measured)
 

@@ -1,4 +1,4 @@
-"""Which span of time a report page covers, and which one it is compared with."""
+"""The period that a report page covers, and the previous period it is compared with."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from analytics.date_range import local
 from analytics.query import Period
 
 _RANGES: Final = {"yesterday": "1d", "last_month": "1mo"}
-"""What `date_range` calls the periods that have a name of their own here."""
+"""Periods that have another name in `date_range`."""
 
 
 class ReportPeriod(NamedTuple):
-    """The period asked for, with the names that people read."""
+    """The period of a report, with its names for people."""
 
     period: Period
     before: Period
-    """The period before it, whole: what the plot's second line shows."""
+    """The whole previous period, which the plot's second line shows."""
     before_so_far: Period
-    """As much of `before` as has passed of `period`: what the figures are compared with."""
+    """The part of `before` that corresponds to the part of `period` that has passed.
+
+    Figures are compared with this part.
+    """
     title: str
     dates: str
 
@@ -30,34 +33,40 @@ class ReportPeriod(NamedTuple):
 async def resolve(
     deps: DashboardContext, address: ReportUrl, period: str, timezone: str
 ) -> ReportPeriod:
-    """What *address* means, with *period* for its period."""
+    """Return the period named *period* for a report at *address*, in *timezone*.
+
+    Raise `Malformed` for a period that does not exist or is too long.
+    """
     now = deps.clock()
     first_ms = await deps.store.first_event(address.site) if period == "all" else None
-    asked = (address.start, address.end) if period == "custom" else _RANGES.get(period, period)
-    found = date_range.resolve(asked, timezone, now, first_ms)
-    before = date_range.previous(found)
-    dates = dates_of(found, now)
+    name = (address.start, address.end) if period == "custom" else _RANGES.get(period, period)
+    current = date_range.resolve(name, timezone, now, first_ms)
+    before = date_range.previous(current)
+    dates = dates_of(current, now)
     return ReportPeriod(
-        found, before, _so_far(found, before, now), PERIODS.get(period, dates), dates
+        current, before, _so_far(current, before, now), PERIODS.get(period, dates), dates
     )
 
 
 def _so_far(period: Period, before: Period, now: int) -> Period:
-    """As much of *before* as has passed of *period*, whole days both, by the site's clocks."""
+    """Return the part of *before* that corresponds to the part of *period* before *now*.
+
+    Both periods consist of whole days in the site's time zone.
+    """
     if period.end <= now:
         return before
     zone = period.timezone
     days = localtime.day_of(zone, period.start) - localtime.day_of(zone, before.start)
-    # The same time of the day, so that a clock change on one side alone shifts nothing.
+    # By the time of day, so that a clock change in only one of the periods shifts nothing.
     then = local(now, zone).replace(tzinfo=None) - timedelta(days)
     end = round(then.replace(tzinfo=zones.zone(zone)).timestamp() * 1000)
     return Period(before.start, min(max(end, before.start + 1), before.end), zone)
 
 
 def dates_of(period: Period, now: int) -> str:
-    """`24 Nov 2026`, or `18 – 24 Nov 2026`, with no more months and years than needed."""
+    """Return the dates of *period*: `24 Nov 2026`, or `18 – 24 Nov 2026`."""
     first = local(period.start, period.timezone).date()
-    # What still runs is named up to today; what has not begun by all of its days.
+    # A period that is not over ends today, unless it has not begun.
     end = period.end if period.start > now else min(period.end, now + 1)
     last = local(max(period.start, end - 1), period.timezone).date()
     if first == last:
@@ -70,5 +79,5 @@ def dates_of(period: Period, now: int) -> str:
 
 
 def day_name(day: date, *, with_year: bool = False) -> str:
-    """`24 Nov`, or `24 Nov 2026`."""
+    """Return *day* as `24 Nov` or `24 Nov 2026`."""
     return f"{day.day} {day:%b %Y}" if with_year else f"{day.day} {day:%b}"

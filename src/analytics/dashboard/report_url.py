@@ -1,4 +1,4 @@
-"""The state of a report page, all of it in the query string."""
+"""The address of a report page: everything that its reader has chosen, as a query string."""
 
 from __future__ import annotations
 
@@ -43,33 +43,36 @@ PLOTTED: Final = (
 
 
 class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a report page is: its site and everything that its reader chose."""
+    """The address of a report page: its site and everything that its reader has chosen."""
 
     site: str
     period: str = ""
-    """A key of `PERIODS`, `custom`, or "" for what suits the site best."""
+    """A key of `PERIODS`, `custom`, or "" to let the page choose one."""
     start: str = ""
     end: str = ""
-    """ISO dates, both inside a custom range."""
+    """ISO dates, both included; only with a `custom` period."""
     compare: bool = True
     metric: Metric = Metric.VISITORS
     interval: str = ""
     conditions: tuple[Condition, ...] = ()
     bots: bool = False
     tabs: Mapping[str, str] = {}
-    """The open tab of each panel whose first one is not."""
+    """The open tab of each panel, unless it is the first."""
     prop: str = ""
     """The custom property whose values the events panel lists."""
 
     def counted(self, metrics: Iterable[Metric]) -> tuple[Metric, ...]:
-        """*metrics*, with events for pageviews where the filters choose events: none of those
-        may be a pageview, and 0 of them would say nothing of what was chosen."""
+        """Return *metrics*, with events in place of page views if the filters choose events.
+
+        A filter on the name or a property of events may exclude all page views, and their count
+        would then be 0 whatever was chosen.
+        """
         if not filters.is_about_events(self.conditions):
             return tuple(metrics)
         return tuple(Metric.EVENTS if m is Metric.PAGEVIEWS else m for m in metrics)
 
     def fields(self) -> list[tuple[str, str]]:
-        """The query string's pairs; what is as usual is left out."""
+        """Return the pairs of the query string, without those that have their default value."""
         pairs: list[tuple[str, str]] = []
         if self.period:
             pairs.append(("period", self.period))
@@ -90,17 +93,17 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
         return pairs
 
     def url(self, below: str = "", **more: str | int) -> str:
-        """The path and query string of the page, or of a page *below* it."""
+        """Return the path and query string of the page, or of the page *below* it."""
         pairs = [*self.fields(), *((key, str(value)) for key, value in more.items())]
         path = "/" + quote(self.site, safe="") + (f"/{below}" if below else "")
         return f"{path}?{urlencode(pairs)}" if pairs else path
 
     def but(self, **changes: object) -> ReportUrl:
-        """The same page with *changes*."""
+        """Return the address with *changes*."""
         return msgspec.structs.replace(self, **changes)
 
     def with_tab(self, panel: str, tab: str) -> ReportUrl:
-        """The same page with another tab of *panel* open."""
+        """Return the address with *tab* of *panel* open."""
         usual = PANELS[panel].tabs[0].key
         tabs = {**self.tabs, panel: tab}
         return self.but(
@@ -108,21 +111,21 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_condition(self, name: str, value: str, op: Op = Op.IS) -> ReportUrl:
-        """The same page, filtered further."""
+        """Return the address with one more condition. Raise `Malformed`."""
         added = filters.parse([*filters.texts(self.conditions), filters.text(op, name, value)])
         return self.but(conditions=added)
 
     def without(self, condition: Condition) -> ReportUrl:
-        """The same page without one of its chips."""
+        """Return the address without *condition*."""
         return self.but(conditions=tuple(each for each in self.conditions if each != condition))
 
     def tab_of(self, panel: str) -> str:
-        """The key of the open tab of *panel*."""
+        """Return the key of the open tab of *panel*."""
         return self.tabs.get(panel, PANELS[panel].tabs[0].key)
 
 
 def parse(site: str, query: QueryParams) -> ReportUrl:
-    """Read the query string; raises `Malformed` naming the parameter that makes no sense."""
+    """Return the address that *query* describes. Raise `Malformed`, naming a wrong parameter."""
     period = query.get("period", "")
     start, end = query.get("from", ""), query.get("to", "")
     if period == "custom" or (start and end and not period):
@@ -152,7 +155,7 @@ def parse(site: str, query: QueryParams) -> ReportUrl:
 
 def _metric(text: str) -> Metric:
     if text == Metric.EVENTS:
-        return Metric.PAGEVIEWS  # what it stands for, without the filter that chose events
+        return Metric.PAGEVIEWS  # which events replace only under a filter that chooses events
     for metric in PLOTTED:
         if metric.value == text:
             return metric

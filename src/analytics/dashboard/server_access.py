@@ -1,4 +1,4 @@
-"""Access to the whole server, as an owner changes it on the server's page: people and keys."""
+"""Changes to people and to keys of all sites, made by an owner on the server's page."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Change = Callable[[PageRequest, FormData], Awaitable[Response]]
 
 
 async def change(ask: PageRequest, form: FormData) -> Response:
-    """Do what the posted form asks for; `form` names which of the page's forms it is."""
+    """Carry out the posted form; its field `form` names which one. Raise `Malformed`."""
     name = str(form.get("form", ""))
     if name not in _CHANGES:
         raise Malformed("form", f"there is no form {name[:40]!r}")
     return await _CHANGES[name](ask, form)
 
 
-async def question(ask: PageRequest, given: Mapping[str, str]) -> Confirmation:
-    """The question before one of the changes that cannot be undone."""
-    name = given.get("form", "")
+async def question(ask: PageRequest, fields: Mapping[str, str]) -> Confirmation:
+    """Return the confirmation of a change that cannot be undone. Raise `NotFound`."""
+    name = fields.get("form", "")
     if name not in _QUESTIONS:
         raise NotFound("There is nothing to confirm here.")
-    return await _QUESTIONS[name](ask, given)
+    return await _QUESTIONS[name](ask, fields)
 
 
 async def _add_key(ask: PageRequest, form: FormData) -> Response:
@@ -48,15 +48,15 @@ async def _add_key(ask: PageRequest, form: FormData) -> Response:
 
 
 async def _revoke(ask: PageRequest, form: FormData) -> Response:
-    asked = await _revoke_question(ask, form)
-    if answer := confirmation.first(ask, asked, form):
+    question = await _revoke_question(ask, form)
+    if answer := confirmation.first(ask, question, form):
         return answer
-    key = await service.revoke_key(ask.deps.catalog, asked.fields["key"])
+    key = await service.revoke_key(ask.deps.catalog, question.fields["key"])
     return ask.done(PAGE, f"{key.label or 'The key'} is revoked.", where="keys")
 
 
-async def _revoke_question(ask: PageRequest, given: Mapping[str, object]) -> Confirmation:
-    key = await service.find_key(ask.deps.catalog, str(given.get("key", "")))
+async def _revoke_question(ask: PageRequest, fields: Mapping[str, object]) -> Confirmation:
+    key = await service.find_key(ask.deps.catalog, str(fields.get("key", "")))
     return revocation(key, page=PAGE, part="keys")
 
 
@@ -98,15 +98,15 @@ async def _end_all_sessions(ask: PageRequest, _: FormData) -> Response:
 async def _remove_person(ask: PageRequest, form: FormData) -> Response:
     if str(form.get("email", "")) == ask.owner().email:
         raise Malformed("email", "You cannot remove your own account.")
-    asked = await _remove_person_question(ask, form)
-    if answer := confirmation.first(ask, asked, form):
+    question = await _remove_person_question(ask, form)
+    if answer := confirmation.first(ask, question, form):
         return answer
-    person = await service.remove_person(ask.deps.catalog, asked.fields["email"])
+    person = await service.remove_person(ask.deps.catalog, question.fields["email"])
     return ask.done(PAGE, f"{person.email} can no longer log in.", where="people")
 
 
-async def _remove_person_question(ask: PageRequest, given: Mapping[str, object]) -> Confirmation:
-    person = await service.person(ask.deps.catalog, str(given.get("email", "")))
+async def _remove_person_question(ask: PageRequest, fields: Mapping[str, object]) -> Confirmation:
+    person = await service.person(ask.deps.catalog, str(fields.get("email", "")))
     sees = "everything, as an owner" if person.owner else ", ".join(person.sites) or "no site"
     return Confirmation(
         page=f"{PAGE}/confirm",

@@ -1,4 +1,4 @@
-"""The cookie of a session: its name, and whose it is."""
+"""The cookie of a session, and the person whose session it is."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from analytics.person import Person
 
 COOKIE: Final = "analytics_session"
 SECURE_COOKIE: Final = f"__Host-{COOKIE}"
-"""Over https: browsers take a cookie of this name from this very host alone, so that no other
-host of the domain can set one."""
+"""The name over https. Browsers accept cookies with this prefix from this very host only, so that
+no other host of the domain can set one."""
 
 
 def scheme(request: Request, public_url: str) -> str:
-    """`https` where the browser speaks it, if only to a proxy in front of us.
+    """Return `https` if the browser uses it, even if only to a proxy in front of the server.
 
-    As *public_url* says; without it, as the proxy does. The header needs no trust: it changes
-    nothing but the reply to whoever sent it.
+    The scheme is that of *public_url*, or else what the proxy reports. The header need not be
+    trusted: it affects only the response to its sender.
     """
     if public_url:
         return public_url.partition(":")[0]
-    told = request.headers.get("x-forwarded-proto", "")
-    return told if told in ("http", "https") else str(request.scope.get("scheme", "http"))
+    forwarded = request.headers.get("x-forwarded-proto", "")
+    return forwarded if forwarded in ("http", "https") else str(request.scope.get("scheme", "http"))
 
 
 def cookie_name(request: Request, public_url: str) -> str:
-    """Return under which name the browser that sends *request* keeps its session."""
+    """Return the name of the session cookie for *request*."""
     return SECURE_COOKIE if scheme(request, public_url) == "https" else COOKIE
 
 
@@ -40,15 +40,15 @@ def token(request: Request, public_url: str) -> str:
 
 
 async def person(people: People, request: Request, public_url: str) -> Person | None:
-    """Return who is logged in and sends *request*."""
-    known = token(request, public_url)
-    return await people.logged_in(known) if known else None
+    """Return the person whose session *request* carries; None without a valid one."""
+    session = token(request, public_url)
+    return await people.logged_in(session) if session else None
 
 
 async def is_owners(people: People, scope: Scope, public_url: str) -> bool:
-    """Return whether an owner sends this request; not, while the catalog cannot be asked."""
+    """Return True if the request carries an owner's session, and the catalog can tell."""
     try:
-        known = await person(people, Request(scope), public_url)
+        sender = await person(people, Request(scope), public_url)
     except AnalyticsError:
         return False
-    return known is not None and known.owner and not known.must_change
+    return sender is not None and sender.owner and not sender.must_change

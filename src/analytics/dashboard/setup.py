@@ -1,7 +1,7 @@
-"""The first run: the owner's account, made by whoever holds the link that the server printed.
+"""The first run: creating the owner's account with the link that the server has printed.
 
-The link's token is printed where the server runs, and never sent to anybody: no request tells for
-certain that its sender sits at this machine, as any proxy on it looks the same.
+The token in the link is only printed where the server runs. The sender's address could not replace
+it: a request from this machine may have come through a proxy from anywhere.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from analytics.errors import Invalid, Malformed
 
 
 class Setup:
-    """The page /setup, which exists until somebody has an account."""
+    """The page /setup, which exists until there is an account."""
 
     def __init__(self, throttle: Throttle) -> None:
         self._throttle = throttle
         self._one_at_a_time = asyncio.Lock()
 
     async def show(self, ask: PageRequest) -> Response:
-        """The form for the owner's account; without the token, where to find it."""
+        """Show the form for the owner's account; without the token, say where to find it."""
         if await ask.deps.catalog.people.all():
             return redirect("/login")
         token = ask.request.query_params.get("token")
@@ -38,7 +38,7 @@ class Setup:
         return ask.page("setup.html", token=token, email="", problem="")
 
     async def create(self, ask: PageRequest) -> Response:
-        """Create the owner, log in, and go on to the first site."""
+        """Create the owner's account, log in, and redirect to the form for the first site."""
         form = await ask.form(MAX_PASSWORD_FORM_BYTES)
         token, email = form.get("token", ""), form.get("email", "").strip()
         password = form.get("password", "")
@@ -73,7 +73,7 @@ class Setup:
         return response
 
     def _opens(self, ask: PageRequest, token: str) -> bool:
-        """Return whether *token* is the printed one. Raise `TooMany` for too many wrong ones."""
+        """Return True if *token* is the printed one. Raise `TooMany` after too many wrong ones."""
         expected = ask.deps.setup_token or ""
         if expected and hmac.compare_digest(token.encode(), expected.encode()):
             return True
@@ -82,7 +82,7 @@ class Setup:
 
 
 def check_typed(password: str, again: str, *, before: str | None = None) -> None:
-    """Raise `Malformed` for a password that was typed differently, or is the same as *before*."""
+    """Raise `Malformed` if *password* differs from *again* or equals *before*."""
     if password == before:
         raise Malformed("password", "Choose a password other than the current one.")
     if password != again:
@@ -90,5 +90,5 @@ def check_typed(password: str, again: str, *, before: str | None = None) -> None
 
 
 def welcome(ask: PageRequest, *, wrong_link: bool = False) -> Response:
-    """The page before anybody has an account, which says where to find the link to begin with."""
+    """Return the page of a server without accounts, which says where to find the link."""
     return ask.page("welcome.html", status=403 if wrong_link else 200, wrong_link=wrong_link)

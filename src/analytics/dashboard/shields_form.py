@@ -1,4 +1,4 @@
-"""Lists of a site's settings as their owner types them: one entry a line."""
+"""Lists of rules as an owner types them into a form: one entry per line."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from analytics.errors import Malformed
 from analytics.site import Shields
 
 MAX_NAMED: Final = 10
-"""The most wrong lines of a box that a message names; it only counts the others."""
+"""The most invalid lines of a box that a message quotes; it counts the others."""
 
 
 class BadRules(Malformed):
-    """Lines that are no rules, by the box in which they stand."""
+    """Invalid lines in one or more boxes of a form."""
 
     def __init__(self, lines: Mapping[str, str]) -> None:
         super().__init__(next(iter(lines)), " ".join(lines.values()))
         self.lines = lines
-        """For each box with a fault, what is wrong in it."""
+        """The message for each box with invalid lines."""
 
 
 def read_rules(
     form: Mapping[str, str], boxes: Mapping[str, ListRule]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the rules of each of *boxes*. Raise `BadRules`, naming every line that is wrong."""
+    """Return the rules in each of *boxes*. Raise `BadRules`, naming every invalid line."""
     rules: dict[str, tuple[str, ...]] = {}
     wrong: dict[str, str] = {}
     for field, rule in boxes.items():

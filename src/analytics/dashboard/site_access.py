@@ -1,4 +1,4 @@
-"""Access to one site, and its removal, as an owner changes them: keys and people."""
+"""Changes to the keys and viewers of one site, and its removal, made by an owner."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ SCOPES: Final[dict[Scope, str]] = {
     Scope.STATS_READ: "Read figures",
     Scope.EVENTS_WRITE: "Send events from a server",
 }
-"""The scopes that a form offers: nothing asks for the others yet."""
+"""The scopes that a form offers; nothing needs the others yet."""
 
 NEW_KEY: Final = "Copy the key now. It is stored as a hash and cannot be shown again."
 
 
 def scopes_of(form: FormData) -> list[Scope]:
-    """The scopes that are ticked. Raises `Malformed` when none is."""
-    wanted = {str(value) for value in form.getlist("scope")}
-    scopes = [scope for scope in SCOPES if scope.value in wanted]
+    """Return the scopes that are ticked. Raise `Malformed` if there are none."""
+    ticked = {str(value) for value in form.getlist("scope")}
+    scopes = [scope for scope in SCOPES if scope.value in ticked]
     if not scopes:
         raise Malformed("scope", "Choose at least one thing that the key may do.")
     return scopes
 
 
 async def add_key(ask: PageRequest, site: Site, form: FormData) -> Response:
-    """Create a key for this site alone, and show its secret once."""
+    """Create a key limited to this site, and show its secret once."""
     _, secret = await service.create_key(
         ask.deps.catalog,
         scopes=scopes_of(form),
@@ -51,12 +51,12 @@ async def add_key(ask: PageRequest, site: Site, form: FormData) -> Response:
 
 
 def label_of(form: FormData) -> str:
-    """Return the text by which the owner will know the key."""
+    """Return the label by which the owner will recognise the key."""
     return str(form.get("label", "")).strip()[:100]
 
 
 def days_of(form: FormData) -> int | None:
-    """Return for how many days the key is to work; None for ever. Raise `Malformed`."""
+    """Return after how many days the key expires; None for never. Raise `Malformed`."""
     text = str(form.get("expires", "")).strip()
     if not text:
         return None
@@ -64,7 +64,7 @@ def days_of(form: FormData) -> int | None:
 
 
 async def revoke_key(ask: PageRequest, site: Site, form: FormData) -> Response:
-    """Revoke a key of this site, after the question."""
+    """Revoke a key of this site, once the change is confirmed."""
     question = await revoke_question(ask, site, form)
     if answer := confirmation.first(ask, question, form):
         return answer
@@ -73,15 +73,15 @@ async def revoke_key(ask: PageRequest, site: Site, form: FormData) -> Response:
 
 
 async def revoke_question(
-    ask: PageRequest, site: Site, given: Mapping[str, object]
+    ask: PageRequest, site: Site, fields: Mapping[str, object]
 ) -> Confirmation:
-    """Return what stops when the key is revoked."""
-    key = await service.find_key(ask.deps.catalog, str(given.get("key", "")), of=site.domain)
+    """Return the confirmation of revoking a key of this site. Raise `NotFound`, `Forbidden`."""
+    key = await service.find_key(ask.deps.catalog, str(fields.get("key", "")), of=site.domain)
     return revocation(key, page=_settings(site), part="key")
 
 
 def revocation(key: Key, *, page: str, part: str) -> Confirmation:
-    """Return the confirmation that revoking *key* needs, asked for in a *part* of *page*."""
+    """Return the confirmation of revoking *key*, which the *part* of *page* leads to."""
     return Confirmation(
         page=f"{page}/confirm",
         action=page,
@@ -129,7 +129,7 @@ async def add_person(ask: PageRequest, site: Site, form: FormData) -> Response:
 
 
 async def remove_person(ask: PageRequest, site: Site, form: FormData) -> Response:
-    """Take this site away from somebody, after the question."""
+    """Take this site away from somebody, once the change is confirmed."""
     if str(form.get("email", "")) == ask.owner().email:
         raise Malformed("email", "You cannot remove your own account.")
     question = await remove_person_question(ask, site, form)
@@ -142,10 +142,10 @@ async def remove_person(ask: PageRequest, site: Site, form: FormData) -> Respons
 
 
 async def remove_person_question(
-    ask: PageRequest, site: Site, given: Mapping[str, object]
+    ask: PageRequest, site: Site, fields: Mapping[str, object]
 ) -> Confirmation:
-    """Return what somebody loses without this site."""
-    person = await service.person(ask.deps.catalog, str(given.get("email", "")))
+    """Return the confirmation of taking this site away from somebody. Raise `NotFound`."""
+    person = await service.person(ask.deps.catalog, str(fields.get("email", "")))
     if person.owner:
         raise Malformed("email", f"{person.email} is an owner: see People on the Server page.")
     others = [name for name in person.sites if name != site.domain]
@@ -168,14 +168,14 @@ async def remove_person_question(
 async def show_removal(
     ask: PageRequest, site: Site, *, problem: str = "", status: int = 200
 ) -> Response:
-    """Show what goes with the site, and the form that removes it."""
+    """Show what is removed together with the site, and the form that removes it."""
     await ask.deps.settle()
-    going = await service.attached(ask.deps.catalog, ask.deps.erases, site.domain)
-    return ask.page("remove_site.html", status=status, site=site, going=going, problem=problem)
+    attached = await service.attached(ask.deps.catalog, ask.deps.erases, site.domain)
+    return ask.page("remove_site.html", status=status, site=site, going=attached, problem=problem)
 
 
 async def remove_site(ask: PageRequest, site: Site, form: FormData) -> Response:
-    """Remove the site whose name was typed, with or without its events."""
+    """Remove the site, with or without its events, if its name was typed correctly."""
     typed = str(form.get("domain", "")).strip().lower()
     if typed not in (site.domain, domains.shown(site.domain)):
         message = f"Type {site.domain} to remove the site."

@@ -1,4 +1,4 @@
-"""The settings of one site, as its owner sees and changes them."""
+"""The settings page of one site: shows them, and carries out its forms."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "made-up": ("other_hostnames", "count_spam_referrers", "revenue_ceiling"),
     "retention": ("retention_days",),
 }
-"""What each form that saves a whole group of settings writes."""
+"""The fields of `Site` that each form saves."""
 
 Change = Callable[[PageRequest, Site, FormData], Awaitable[Response]]
 
 
 async def show(ask: PageRequest) -> Response:
-    """The page with all its forms."""
+    """Show the page with all its forms. Raise `Forbidden` for anybody but an owner."""
     return await _page(ask, ask.owned_site())
 
 
 async def change(ask: PageRequest) -> Response:
-    """Do what the posted form asks for; `form` names which of the page's forms it is."""
+    """Carry out the posted form; its field `form` names which one."""
     site = ask.owned_site()
     form = await ask.posted()
     name = str(form.get("form", ""))
@@ -64,19 +64,19 @@ async def change(ask: PageRequest) -> Response:
     try:
         return await _CHANGES[name](ask, site, form)
     except (Malformed, Conflict) as error:
-        return await _page(ask, site, error=error, form=name, given=form)
+        return await _page(ask, site, error=error, form=name, typed=form)
 
 
 async def confirm(ask: PageRequest) -> Response:
-    """The question before one of the changes that cannot be undone."""
+    """Show the confirmation of a change that cannot be undone."""
     site = ask.owned_site()
-    asked = ask.request.query_params
-    name = asked.get("form", "")
+    params = ask.request.query_params
+    name = params.get("form", "")
     if name == "remove-site":
         return await site_access.show_removal(ask, site)
     if name not in _QUESTIONS:
         raise NotFound("There is nothing to confirm here.")
-    question = await _QUESTIONS[name](ask, site, {key: asked[key] for key in asked})
+    question = await _QUESTIONS[name](ask, site, {key: params[key] for key in params})
     return confirmation.show(ask, question, site=site)
 
 
@@ -86,7 +86,7 @@ async def _page(
     *,
     error: Malformed | Conflict | None = None,
     form: str = "",
-    given: FormData | None = None,
+    typed: FormData | None = None,
 ) -> Response:
     people, keys = await ask.deps.catalog.people.all(), await ask.deps.catalog.keys.all()
     problem = ""
@@ -111,12 +111,12 @@ async def _page(
         wrong=error.lines if isinstance(error, BadRules) else {},
         versions=_versions(site),
         form_name=form,
-        given={k: v for k, v in given.items() if isinstance(v, str)} if given else {},
+        given={k: v for k, v in typed.items() if isinstance(v, str)} if typed else {},
     )
 
 
 def _versions(site: Site) -> dict[str, str]:
-    """Return for each form a digest of the settings that it was filled with."""
+    """Return for each form a digest of the settings that it shows."""
     values = {
         form: msgspec.json.encode([getattr(site, field) for field in fields])
         for form, fields in _FIELDS.items()
@@ -160,9 +160,9 @@ async def _retention(ask: PageRequest, site: Site, form: FormData) -> Response:
     return ask.done(_path(site), f"Saved: events are kept {kept}.", where="retention")
 
 
-async def _retention_question(ask: PageRequest, site: Site, given: dict[str, str]) -> Confirmation:
-    """Return what a shorter retention deletes."""
-    days = _days(given.get("days", ""))
+async def _retention_question(ask: PageRequest, site: Site, fields: dict[str, str]) -> Confirmation:
+    """Return the confirmation of a shorter retention, with a count of what it deletes."""
+    days = _days(fields.get("days", ""))
     if days is None:
         raise Malformed("days", "Give a number of days.")
     expired = await _expired(ask, site, days)

@@ -1,4 +1,4 @@
-"""The list of sites, a new site, and the snippet that starts it."""
+"""The list of sites, the form for a new site, and the page with its snippet."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from analytics.site import Site
 
 PAGE_SITES: Final = 48
 _FEW_SITES: Final = 10
-"""So many are found without a search."""
+"""The most sites for which the list has no search box."""
 _LONGEST_SEARCH: Final = 300
 _MAX_PAGE: Final = 100_000
 _QUIET: Final = Recent(visitors=0, before=0, current=0, hours=(0,) * 24)
 
 
 class SiteCard(NamedTuple):
-    """One site in the list, with its last 24 hours."""
+    """One site in the list, with its figures of the last 24 hours."""
 
     domain: str
     visitors: str
@@ -42,18 +42,18 @@ class SiteCard(NamedTuple):
 
 
 async def show(ask: PageRequest) -> Response:
-    """`/`: the sites that this person sees; the first run's page before there is anybody."""
+    """Show the sites that this person may see; before there are accounts, the welcome page."""
     if ask.person is None and not await ask.deps.catalog.people.all():
         return setup.welcome(ask)
     person = ask.someone()
     sites = [site.domain for site in ask.sites()]
     if person.owner and not sites:
         return redirect("/sites/new")
-    asked = ask.request.query_params
-    search = asked.get("search", "").strip()[:_LONGEST_SEARCH]
+    params = ask.request.query_params
+    search = params.get("search", "").strip()[:_LONGEST_SEARCH]
     matching = [domain for domain in sites if _is_like(domain, search)]
     pages = max(1, -(-len(matching) // PAGE_SITES))
-    number = min(whole_number(asked.get("page", "1"), "page", least=1, most=_MAX_PAGE), pages)
+    number = min(whole_number(params.get("page", "1"), "page", least=1, most=_MAX_PAGE), pages)
     domains = matching[(number - 1) * PAGE_SITES : number * PAGE_SITES]
     lag = ask.deps.lag()
     recent = await ask.deps.store.recent(domains, ask.deps.clock())
@@ -75,9 +75,9 @@ async def show(ask: PageRequest) -> Response:
 
 
 def _is_like(domain: str, search: str) -> bool:
-    """Return whether *search* is a part of the name, in either spelling, or an address there."""
-    wanted = search.casefold().partition("://")[2].partition("/")[0] or search.casefold()
-    return wanted in domain or wanted in shown(domain).casefold()
+    """Return True if *domain*, in either spelling, contains *search* or the host of its address."""
+    part = search.casefold().partition("://")[2].partition("/")[0] or search.casefold()
+    return part in domain or part in shown(domain).casefold()
 
 
 def _card(domain: str, recent: Recent) -> SiteCard:
@@ -91,14 +91,14 @@ def _card(domain: str, recent: Recent) -> SiteCard:
 
 
 async def new(ask: PageRequest) -> Response:
-    """The form for a new site."""
+    """Show the form for a new site."""
     ask.owner()
     domain = ask.request.query_params.get("domain", "")[:300]
     return _form(ask, domain=domain, timezone="", problem="")
 
 
 async def add(ask: PageRequest) -> Response:
-    """Create the site and go on to its snippet."""
+    """Create the site and redirect to the page with its snippet."""
     ask.owner()
     form = await ask.form()
     domain, timezone = form.get("domain", "").strip(), form.get("timezone", "Etc/UTC")
@@ -134,11 +134,11 @@ def _form(
 
 
 async def start(ask: PageRequest) -> Response:
-    """The snippet to paste, and whether the first pageview has come."""
+    """Show the snippet to paste, and whether the first page view has arrived."""
     site = ask.site()
     person = ask.someone()
-    came = await first_hit_of(ask.deps, site)
-    unknown = await unknown_sites(ask.deps) if person.owner and not came.seen else ()
+    first_hit = await first_hit_of(ask.deps, site)
+    unknown = await unknown_sites(ask.deps) if person.owner and not first_hit.seen else ()
     foreign = await foreign_hosts.foreign_hosts(ask.deps, site) if person.owner else ()
     return ask.page(
         "start.html",
@@ -147,21 +147,21 @@ async def start(ask: PageRequest) -> Response:
         local=snippet(ask, site, on_this_machine=True),
         server_is_local=_is_local(ask.request.url.hostname or "") and not _is_local(site.domain),
         server=ask.origin().partition("://")[2],
-        came=came,
-        first_run=person.owner and not came.seen,
+        came=first_hit,
+        first_run=person.owner and not first_hit.seen,
         foreign=foreign,
         unknown=unknown,
     )
 
 
 def snippet(ask: PageRequest, site: Site, *, on_this_machine: bool = False) -> str:
-    """The line of HTML that a page needs to be counted; *on_this_machine* on localhost, too."""
+    """Return the line of HTML that loads the tracker; *on_this_machine* counts localhost, too."""
     local = " data-allow-local" if on_this_machine or _is_local(site.domain) else ""
     source = f"{ask.origin()}/tracker.js"
     return f'<script defer data-domain="{site.domain}"{local} src="{source}"></script>'
 
 
 def _is_local(host: str) -> bool:
-    """Return whether the tracker ignores *host* without `data-allow-local`."""
+    """Return True if the tracker ignores *host* unless it has `data-allow-local`."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
     return name == "localhost" or name.endswith(".localhost") or name.startswith("127.")

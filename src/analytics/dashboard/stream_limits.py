@@ -1,4 +1,4 @@
-"""How many streams may be open: altogether, of one site, and to one reader."""
+"""Limits on the number of open streams: in total, of one site, and of one reader."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class StreamLimits:
         self._open: Counter[Hashable] = Counter()
 
     def take(self, site: str, reader: Hashable) -> Callable[[], None]:
-        """Take a place for *reader*, on *site*; return what gives it back, once.
+        """Take a place for *reader* on *site* and return a function that gives it back.
 
-        Raises `TooMany` when there is none.
+        Raise `TooMany` if there is no place left.
         """
         places = {
             ("all",): self._altogether,
@@ -55,7 +55,7 @@ class StreamLimits:
         return give_back
 
     def _forget(self, places: dict[tuple[Hashable, ...], int]) -> None:
-        """Keep no name of whom nothing is open."""
+        """Drop the counters of *places* that are zero."""
         for place in places:
             if self._open[place] <= 0:
                 del self._open[place]

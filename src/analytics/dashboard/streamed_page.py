@@ -1,4 +1,4 @@
-"""A page whose frame is sent at once when its figures take longer than a moment."""
+"""A page whose frame is sent ahead of its figures if these take longer than a moment."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from analytics.dashboard.page_request import PageRequest, error_page
 from analytics.errors import AnalyticsError
 
 PATIENCE_S: Final = 0.15
-"""A reply within it is whole, with the right status; nobody sees the difference."""
+"""Seconds to wait for the figures before the frame is sent alone.
+
+A page that is complete by then is sent as a whole, with the right status.
+"""
 MAIN: Final = '<main id="main" class="wrap">'
-"""What the frame ends with. No value can forge it, because values are escaped."""
+"""The end of the frame. It cannot occur in a value, because values are escaped."""
 
 Values = dict[str, Any]
 
@@ -29,7 +32,7 @@ async def page(
     patience_s: float = PATIENCE_S,
     **known: Any,
 ) -> Response:
-    """The template *name* with what is *known* and what *work* finds out."""
+    """Return the template *name* with the values *known* and the values that *work* returns."""
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=patience_s)
@@ -38,7 +41,7 @@ async def page(
         raise
     if done:
         return await ask.long_page(name, **known, **task.result())
-    # Those who opened a page at the same moment have waited for as long at the same moment, too.
+    # Pages opened at the same moment get here at the same moment, too.
     await ask.deps.frames.enter()
     frame = _text(ask.page("frame.html", page=name, **known))
     return StreamingResponse(
@@ -53,7 +56,7 @@ async def _parts(
     try:
         whole: Response = await ask.long_page(name, **known, **await task)
     except AnalyticsError as error:
-        # The status is sent already: the page itself must say that it failed.
+        # The status has been sent already, so the page itself must say that it failed.
         whole = error_page(ask.request, error, ask.person)
     finally:
         task.cancel()

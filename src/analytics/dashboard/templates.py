@@ -1,4 +1,4 @@
-"""Turns a template and its values into a page; every value is escaped."""
+"""Renders templates to pages; every value is escaped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIRST_LETTER: Final = 0x1F1E6
 
 @cache
 def static_version() -> str:
-    """A hash of every static file. It is part of their addresses, so caches may keep them."""
+    """Return a hash of all static files. It is part of their addresses, so caches may keep them."""
     digest = hashlib.blake2b(digest_size=6)
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():
@@ -33,35 +33,38 @@ def static_version() -> str:
 
 
 def static(path: str) -> str:
-    """The address of a static file."""
+    """Return the address of the static file at *path*."""
     return f"/static/{static_version()}/{path}"
 
 
 def flag(country: str) -> str:
-    """The flag of an ISO 3166-1 alpha-2 code, or nothing for what is no such code."""
+    """Return the flag of an ISO 3166-1 alpha-2 code; "" for any other text."""
     if len(country) != 2 or not (country.isascii() and country.isalpha()):
         return ""
     return "".join(chr(FIRST_LETTER + ord(letter) - ord("A")) for letter in country.upper())
 
 
 def path_of(domain: str) -> str:
-    """The path of a site's pages."""
+    """Return the path of a site's pages."""
     return "/" + quote(domain, safe="")
 
 
 def clock(at_ms: int, timezone: str) -> str:
-    """A moment on a site's clocks, as `17:05 on 25 November`."""
+    """Return a time in UTC milliseconds as local time: `17:05 on 25 November`."""
     at = local(at_ms, timezone)
     return f"{at:%H:%M} on {at.day} {at:%B}"
 
 
 def day(at_ms: int) -> str:
-    """A day in UTC, as `25 Nov 2026`."""
+    """Return the UTC day of a time in milliseconds, as `25 Nov 2026`."""
     return day_name(local(at_ms, "Etc/UTC").date(), with_year=True)
 
 
 def sentence(text: str) -> str:
-    """*text* with a capital and a full stop; an address, a name in quotes stay as they are."""
+    """Return *text* with a capital letter and a full stop.
+
+    An address or a quoted name at the beginning keeps its first letter.
+    """
     first = text.split(maxsplit=1)[0].rstrip(":") if text.strip() else ""
     if first and not any(mark in first for mark in "@.'/:"):
         text = text[0].upper() + text[1:]
@@ -70,7 +73,7 @@ def sentence(text: str) -> str:
 
 @cache
 def environment() -> Environment:
-    """The one Jinja environment: autoescape on, and an unknown name is an error."""
+    """Return the Jinja environment: values are escaped, and an unknown name is an error."""
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -96,11 +99,11 @@ def environment() -> Environment:
 
 
 def warm() -> None:
-    """Compile every template now, so that no event waits while the first page does it."""
+    """Compile all templates now, so that the first page does not hold up events."""
     for name in environment().list_templates():
         environment().get_template(name)
 
 
 def render(name: str, **values: object) -> str:
-    """The page *name* with *values*."""
+    """Return the template *name* rendered with *values*."""
     return environment().get_template(name).render(**values)

@@ -1,4 +1,4 @@
-"""Hits for what is not a site here: mostly a misspelt `data-domain`."""
+"""Hits for sites that are not tracked here: mostly a misspelt `data-domain`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _ALIKE: Final = 0.75
 
 
 class UnknownSite(NamedTuple):
-    """One name."""
+    """A name that hits gave and no site has."""
 
     name: str
     hits: int
     add: str
-    """The page that adds it."""
+    """The address of the form that adds it as a site."""
     like: str
-    """The site here whose name is nearly the same; "" when there is none."""
+    """The site with the most similar name; "" if none is similar."""
 
 
 async def unknown_sites(deps: DashboardContext) -> list[UnknownSite]:
-    """The names that the hits of the last week gave, most hits first.
+    """Return names without a site that the hits of the last week gave, most hits first.
 
-    Anybody can send any name: only what can be the name of a site is shown, and not much of it.
+    Anybody can send any name, so only valid names are returned, and at most `SHOWN`.
     """
     sites = deps.catalog.sites
     known = [site.domain for site in sites.all()]
