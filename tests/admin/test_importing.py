@@ -9,7 +9,13 @@ import pytest
 
 from analytics.admin import auditing, importing
 from analytics.admin.auditing import Audit
-from analytics.admin.importing import OTHER_REASONS, SHOWN_REASONS, Imported, ImportPast
+from analytics.admin.importing import (
+    OTHER_REASONS,
+    SHOWN_REASONS,
+    Imported,
+    ImportPast,
+    UnreadableLine,
+)
 from analytics.admin.operation_context import OperationContext, Progress
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed, NotFound
@@ -24,6 +30,7 @@ def log_line(path: str, *, second: int = 0, status: int = 200, agent: str = FIRE
     )
 
 
+NO_TIME = "it has no time in brackets, such as [17/May/2015:10:05:03 +0000]"
 PAGES = [log_line(f"/page/{n}", second=n) for n in range(5)]
 
 
@@ -59,7 +66,8 @@ async def test_every_line_is_accounted_for(workspace: Workspace) -> None:
         dropped={"not-a-page": 1, "not-ok": 1},
         unreadable=1,
         unreadable_lines=[8],
-        unreadable_because={"it is not of the combined log format": 1},
+        unreadable_because={NO_TIME: 1},
+        unreadable_examples=[UnreadableLine(because=NO_TIME, number=8, text="no log line")],
         first_unreadable="no log line",
     )
 
@@ -81,9 +89,10 @@ async def test_the_first_unreadable_line_is_shown_without_control_characters(
     assert done.first_unreadable == ("\ufffd[31m" + "é" * 147 + "\ufffd")
     assert (done.unreadable, done.unreadable_lines) == (3, [2, 3, 4])
     assert done.unreadable_because == {
-        "it is not of the combined log format": 2,
+        NO_TIME: 2,
         "no address of a visitor stands in front of the time": 1,
     }
+    assert [each.number for each in done.unreadable_examples] == [2, 4]
 
 
 async def test_reasons_that_quote_their_lines_are_as_few_as_others(workspace: Workspace) -> None:

@@ -169,6 +169,7 @@ CONTAINERS = frozenset(
 )  # fmt: skip
 BOUNDED_BY = {
     ("admin/importing.py", "self.dropped"): "reasons, of which there are a few",
+    ("admin/importing.py", "self.examples"): "one for each reason",
     ("admin/importing.py", "self.unreadable"): "a few lines are shown",
     ("admin/importing.py", "self.unreadable_because"): "reasons, of which there are a few",
     ("admin/status.py", "warnings"): "written by the program, for one answer",

@@ -217,8 +217,9 @@ def test_an_import_counts_and_the_same_again_adds_nothing(command: Command, tmp_
     assert "31 lines read for example.com" in told.out
     assert "30 stored, 0 were there already" in told.out
     assert "1 unreadable: line 31" in told.out
-    assert "1 of them: it is not of the combined log format" in told.out
-    assert "The first unreadable line: nonsense" in told.out
+    assert "1 of them: it has no time in brackets, such as [17/May/2015:10:05:03 +0000]" in told.out
+    assert "the first is line 31: nonsense" in told.out
+    assert "What can be read is the combined format, such as 203.0.113.9 - - [" in told.out
     assert "Warning" not in told.out
     again = command(
         "import", "access-log", "-", "--site", "example.com", "--json", stdin=access_log(30)

@@ -33,6 +33,15 @@ class ImportPast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The size of the input, for the progress; 0 when nobody knows."""
 
 
+class UnreadableLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line that could not be read for one reason."""
+
+    because: str
+    number: int
+    text: str
+    """At most `SHOWN_CHARACTERS` of it, and without control characters."""
+
+
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the file: lines = pageviews + sum(dropped) + unreadable."""
 
@@ -52,8 +61,10 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     unreadable_lines: list[int]
     """The numbers of the first of them."""
     unreadable_because: dict[str, int]
+    unreadable_examples: list[UnreadableLine]
+    """The first of them for each reason, in the order of the file."""
     first_unreadable: str
-    """The first of them, at most `SHOWN_CHARACTERS` of it and without control characters."""
+    """The first of them all, as in `unreadable_examples`."""
 
 
 class _Count:
@@ -68,7 +79,7 @@ class _Count:
         self.dropped: Counter[str] = Counter()
         self.unreadable: list[int] = []
         self.unreadable_because: Counter[str] = Counter()
-        self.first_unreadable = ""
+        self.examples: list[UnreadableLine] = []
 
     def add(self, record: LogRecord) -> None:
         match record:
@@ -80,16 +91,15 @@ class _Count:
                 self.dropped[record.reason] += 1
 
     def add_unreadable(self, line: bytes, why: str) -> None:
-        if not self.unreadable:
-            text = line[:SHOWN_CHARACTERS].decode("utf-8", "replace")
-            self.first_unreadable = "".join(
-                character if character.isprintable() else "\ufffd" for character in text
-            )
         if len(self.unreadable) < SHOWN_LINES:
             self.unreadable.append(self.lines)
         # Some reasons quote the line, so there may be as many of them as lines.
         is_shown = why in self.unreadable_because or len(self.unreadable_because) < SHOWN_REASONS
-        self.unreadable_because[why if is_shown else OTHER_REASONS] += 1
+        reason = why if is_shown else OTHER_REASONS
+        if reason not in self.unreadable_because:
+            example = UnreadableLine(because=reason, number=self.lines, text=_shown(line))
+            self.examples.append(example)
+        self.unreadable_because[reason] += 1
 
 
 async def run(workspace: Workspace, asked: ImportPast, job: OperationContext) -> Imported:
@@ -140,8 +150,14 @@ async def run(workspace: Workspace, asked: ImportPast, job: OperationContext) ->
         unreadable=count.unreadable_because.total(),
         unreadable_lines=count.unreadable,
         unreadable_because=dict(count.unreadable_because.most_common()),
-        first_unreadable=count.first_unreadable,
+        unreadable_examples=count.examples,
+        first_unreadable=count.examples[0].text if count.examples else "",
     )
+
+
+def _shown(line: bytes) -> str:
+    text = line[:SHOWN_CHARACTERS].decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 async def _counted(pieces: AsyncIterator[bytes], count: _Count) -> AsyncIterator[bytes]:

@@ -19,6 +19,7 @@ from analytics.cli.run import run
 from analytics.control import unix_socket
 from analytics.data_folder import DataFolder
 from analytics.errors import Conflict
+from analytics.ingest.wire import log_diagnosis
 from analytics.store.base import ExportFormat
 from analytics.wording import counted
 
@@ -36,9 +37,8 @@ def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
     """Bring in past visitors from FILE (- for standard input).
 
     FORMAT is access-log: the combined log format of Apache, nginx, lighttpd and Jetty, plain or
-    gzipped. GETs of
-    pages answered with 200 or 304 become page views; everything else is dropped, and counted by
-    reason. Importing the same lines again stores nothing twice.
+    gzipped. GETs of pages answered with 200 or 304 become page views; everything else is dropped,
+    and counted by reason. Importing the same lines again stores nothing twice.
     """
     with ExitStack() as stack:
         source = _opened(file, stack)
@@ -242,8 +242,11 @@ def _told(done: importing.Imported) -> str:
         numbers = ", ".join(map(str, done.unreadable_lines))
         more = ", …" if done.unreadable > len(done.unreadable_lines) else ""
         lines.append(f"  {done.unreadable:>9,} unreadable: line {numbers}{more}")
-        lines += [f"{count:>13,} of them: {why}" for why, count in done.unreadable_because.items()]
-        lines.append(f"The first unreadable line: {done.first_unreadable}")
+        for example in done.unreadable_examples:
+            count = done.unreadable_because[example.because]
+            lines.append(f"{count:>13,} of them: {example.because}")
+            lines.append(f"{'':>13} the first is line {example.number}: {example.text}")
+        lines.append(f"What can be read is the combined format, such as {log_diagnosis.EXAMPLE}")
     if done.without_user_agent > done.pageviews * _MOST_WITHOUT_USER_AGENT:
         share = 100 * done.without_user_agent // done.pageviews
         lines.append(

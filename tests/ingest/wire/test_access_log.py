@@ -78,19 +78,20 @@ def test_ipv6_is_an_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("date", "time"),
     [
-        b"",
-        b"hello",
-        PLAIN[:-1],
-        PLAIN.replace(b"17/May", b"32/May"),
-        PLAIN.replace(b"May", b"Mai"),
-        PLAIN.replace(b"10:05:03", b"25:05:03"),
-        PLAIN.rpartition(b' "http')[0],
+        ("32/May/2015", "10:05:03 +0000"),
+        ("30/Feb/2016", "10:05:03 +0000"),
+        ("17/Mai/2015", "10:05:03 +0000"),
+        ("17/May/0000", "10:05:03 +0000"),
+        ("17/May/2015", "25:05:03 +0000"),
+        ("17/May/2015", "10:61:03 +0000"),
+        ("17/May/2015", "10:05:03 +9900"),
     ],
 )
-def test_what_is_not_of_the_format_is_nothing(text: bytes) -> None:
-    with pytest.raises(Malformed, match="not of the combined log format"):
+def test_a_time_that_does_not_exist_is_named(date: str, time: str) -> None:
+    text = PLAIN.replace(b"17/May/2015:10:05:03 +0000", f"{date}:{time}".encode())
+    with pytest.raises(Malformed, match="its time does not exist"):
         parse(text)
 
 
@@ -219,6 +220,34 @@ def test_a_list_of_addresses_is_one_however_it_is_written(columns: str, host: st
     parsed = parse((host + columns + BEHIND).encode())
     assert parsed.senders == ("203.0.113.9", "10.183.250.139")
     assert parsed.host == host.strip()
+
+
+@pytest.mark.parametrize(
+    "collector",
+    [
+        "Nov 27 21:23:29 web1 nginx: ",
+        "<190>Nov  7 21:23:29 web1 nginx[12]: ",
+        "Nov 27 21:23:29 nginx: ",
+        "<190>1 2026-11-27T21:23:29Z web1 nginx - - - ",
+        '<190>1 2026-11-27T21:23:29.003+01:00 web1 nginx 12 ID [a@1 b="c"] ',
+        "2026-11-27T21:23:29.123456Z stdout F ",
+        "2026-11-27T21:23:29+00:00 web1 nginx[12]: ",
+        "web-1  | ",
+    ],
+)
+@pytest.mark.parametrize("columns", ["203.0.113.9", "shop.example 203.0.113.9"])
+def test_what_a_collector_puts_in_front_is_passed_over(collector: str, columns: str) -> None:
+    parsed = parse((collector + columns + " - -" + BEHIND).encode())
+    assert parsed.senders == ("203.0.113.9",)
+    assert parsed.host == columns.removesuffix("203.0.113.9").strip()
+
+
+@pytest.mark.parametrize(
+    "front", ["web1 nginx: ", "web1 | nginx | ", "2015 May 17 ", "app web1 17/May "]
+)
+def test_no_word_in_front_of_an_address_stands_for_all_visitors(front: str) -> None:
+    with pytest.raises(Malformed, match=r"in front of the (visitor's address|time)"):
+        parse((front + "203.0.113.9 - -" + BEHIND).encode())
 
 
 @pytest.mark.parametrize(

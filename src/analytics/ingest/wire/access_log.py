@@ -20,7 +20,7 @@ from uuid import UUID
 from analytics.errors import Malformed
 from analytics.event import DropReason
 from analytics.ingest import page_url
-from analytics.ingest.wire import log_columns
+from analytics.ingest.wire import log_columns, log_diagnosis
 
 _QUOTED: Final = rb'"((?:[^"\\]|\\.)*)"'
 _LINE: Final = re.compile(
@@ -91,12 +91,13 @@ class LogLine(NamedTuple):
 
 
 def parse(line: bytes) -> LogLine:
-    """Parse *line*. Raises `Malformed` when it is not in the combined log format."""
+    """Parse *line*. Raises `Malformed`, which says what is wrong with it, when it cannot."""
     match = _LINE.fullmatch(line)
-    midnight = _midnight(match["date"], match["zone"]) if match else None
-    seconds = _seconds(match["clock"]) if match else None
-    if match is None or midnight is None or seconds is None:
-        raise Malformed("", "it is not of the combined log format")
+    if match is None:
+        raise Malformed("", log_diagnosis.explain(line))
+    midnight, seconds = _midnight(match["date"], match["zone"]), _seconds(match["clock"])
+    if midnight is None or seconds is None:
+        raise Malformed("", "its time does not exist: no such day, hour, minute or time zone")
     ts = midnight + seconds * 1000
     if ts < 0:
         raise Malformed("", "its time is before 1970; was the clock set?")

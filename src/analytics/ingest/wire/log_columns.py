@@ -5,6 +5,7 @@
     example.com:443 203.0.113.9 - -           a virtual host in front (Apache's `vhost_combined`)
     203.0.113.9 example.com -                 a virtual host behind the address (lighttpd)
 
+What collectors of logs put in front of a line (syslog, Kubernetes, Docker Compose) is passed over.
 An address is told by its form, wherever it stands and however a list of them is written, so that
 none can be taken for a host. Identity and user are not read.
 """
@@ -17,6 +18,18 @@ from typing import Final, NamedTuple
 from analytics.errors import Malformed
 from analytics.ingest.addresses import parse_address
 
+_PROGRAM: Final = r"[\w./-]+(?:\[\d+\])?: "
+_COLLECTOR: Final = re.compile(
+    r"\s*(?:"
+    # syslog as in RFC 3164, and as in RFC 5424
+    rf"(?:<\d{{1,3}}>)?[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d (?:\S+ )?{_PROGRAM}"
+    r"|<\d{1,3}>1 (?:\S+ ){5}(?:-|\[.*\]) "
+    # files of containers, and of rsyslog
+    rf"|\d{{4}}-\d\d-\d\dT\S+ (?:std(?:out|err) [FP] |\S+ {_PROGRAM})"
+    # `docker compose logs`
+    r"|[a-zA-Z][\w-]* +\| "
+    r")"
+)
 _AROUND: Final = str.maketrans('"()', "   ")
 _SEPARATOR: Final = re.compile(" ?[,;] ?")
 _ANY_HOST: Final = frozenset({"_", "default", "default_server", "_default_"})
@@ -35,6 +48,7 @@ _NAMED_AFTER_ADDRESS: Final = re.compile(
 """As providers name their customers' connections: `c-203-0-113-77.example.net`."""
 
 _NO_SENDER: Final = "no address of a visitor stands in front of the time"
+_UNKNOWN_FRONT: Final = "something unknown stands in front of the visitor's address: cut that off"
 
 
 class Columns(NamedTuple):
@@ -48,6 +62,8 @@ class Columns(NamedTuple):
 
 def parse(text: str) -> Columns:
     """Understand *text*. Raises `Malformed` when it names no sender."""
+    collected = _COLLECTOR.match(text)
+    text = text[collected.end() :] if collected else text
     words = _SEPARATOR.sub(",", " ".join(text.translate(_AROUND).split())).split(" ")
     lists = [_addresses(word) for word in words]
     begin = next((index for index, addresses in enumerate(lists) if addresses), len(words))
@@ -60,6 +76,8 @@ def parse(text: str) -> Columns:
             # Names only, as with Apache's HostnameLookups: the host's in front, if there are two.
             if len(words) > 3 and words[2] == "-" and _HOST.fullmatch(words[1]):
                 return Columns(host, (words[1],))
+            if begin < len(words):
+                raise Malformed("", _UNKNOWN_FRONT)
             return Columns("", (before[0],))
     elif {*before} <= _ABSENT:
         host = ""
