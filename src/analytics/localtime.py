@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 from analytics import zones
@@ -74,18 +73,6 @@ def _first_change(timezone: str, low: int, high: int) -> OffsetChange:
         else:
             high = middle
     return OffsetChange(high, offset_ms(timezone, high))
-
-
-def local_ms_sql(column: str, timezone: str, start: int, end: int) -> str:
-    """Return the SQL of a UTC *column* of [start, end) as local ms; it contains only integers."""
-    spans = changes(timezone, start, end)
-    if len(spans) == 1:
-        return f"({column} + {spans[0].offset_ms})"
-    cases = " ".join(
-        f"WHEN {column} < {later.since} THEN {earlier.offset_ms}"
-        for earlier, later in pairwise(spans)
-    )
-    return f"({column} + CASE {cases} ELSE {spans[-1].offset_ms} END)"
 
 
 def day_of(timezone: str, at_ms: int) -> int:

@@ -27,10 +27,12 @@ from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
 from analytics.query import Dimension, Metric, Query, Result
 from analytics.store.chunks.ignite import IgniteChunks
-from analytics.store.duckdb import DuckDBStore
+from analytics.store.connection import Connection
+from analytics.store.duckdb import DuckDBStore, site_state
 from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
-from analytics.store.sql import cells
+from analytics.store.sql import query_plan
+from analytics.store.sql.query_plan import QueryPlan
 from analytics.store.sql.query_shape import QueryShape
 from analytics.stream.kafka.log import KafkaLog
 
@@ -75,13 +77,13 @@ async def folded(store: DuckDBStore, records: Sequence[LogRecord]) -> None:
 
 async def by_cells(store: DuckDBStore, questions: Sequence[Query]) -> int:
     """How many of *questions* cells answer, at least in part."""
-    return len(
-        [
-            q
-            for q in questions
-            if await store._threads.read(partial(cells.clean_days, shape=QueryShape.of(q)))
-        ]
-    )
+
+    def planned(connection: Connection, query: Query) -> QueryPlan:
+        cells = site_state.cells(connection, query.site)
+        return query_plan.from_cells(QueryShape.of(query), cells, kept_since=0, evicted=False)
+
+    plans = [await store._threads.read(partial(planned, query=each)) for each in questions]
+    return sum(plan.clean is not None for plan in plans)
 
 
 def is_plain(query: Query) -> bool:

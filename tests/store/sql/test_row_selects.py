@@ -6,6 +6,7 @@ distinct without a group it does not: of 60 million visitors, a gigabyte was not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import pytest
 from analytics.query import Metric, Period, Query
 from analytics.store.connection import Connection
 from analytics.store.duckdb.engine import Engine
-from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql import compiler, query_plan
+from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.query_shape import QueryShape
-from analytics.store.sql.row_selects import RowSelects
 
 SITE = "a.example"
 
@@ -31,14 +32,16 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 @pytest.mark.parametrize("metric", list(Metric))
 def test_what_is_counted_distinct_is_grouped(connection: Connection, metric: Metric) -> None:
     query = Query(site=SITE, metrics=(metric,), period=Period(0, 30, "Etc/UTC"))
-    bound = BoundValues()
-    parts = RowSelects(QueryShape.of(query), bound)
-    for sql in (*parts.needed(), *parts.everyone()):
+    compiled = compiler.compile_partial(query_plan.from_rows(QueryShape.of(query)))
+    assert compiled.everyone is None or "count(DISTINCT" not in compiled.everyone.sql
+    (select,) = re.findall(r"FROM \((.+)\)$", compiled.sums.sql, re.DOTALL)
+    for sql in select.split(" UNION ALL BY NAME "):
         assert "count(DISTINCT" not in sql or "GROUP BY" in sql, sql
 
 
 def test_a_part_of_no_rows_adds_nothing(connection: Connection) -> None:
     query = Query(site=SITE, metrics=(Metric.VISITORS,), period=Period(0, 30, "Etc/UTC"))
-    bound = BoundValues()
-    (part,) = RowSelects(QueryShape.of(query), bound).needed()
-    assert connection.rows(part, {**bound.values, "site": SITE}) == []
+    plan = query_plan.from_rows(QueryShape.of(query))
+    bound = BoundValues(SITE)
+    _, rows = compiler.measured_rows(plan, bound)
+    assert connection.rows(*bound.statement(f"SELECT * FROM {rows}")) == []

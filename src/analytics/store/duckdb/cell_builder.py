@@ -10,11 +10,11 @@ from uuid import uuid4
 from analytics import localtime
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.store.connection import Connection, transaction
-from analytics.store.duckdb import hot_window
-from analytics.store.sql import cells, compiler
-from analytics.store.sql.conditions import BoundValues
+from analytics.store.duckdb import hot_window, site_state
+from analytics.store.sql import cells, compiler, query_plan
+from analytics.store.sql.active_days import active_days
+from analytics.store.sql.bound_values import BoundValues, Statement
 from analytics.store.sql.query_shape import QueryShape
-from analytics.store.sql.row_selects import RowSelects
 
 SETTLES_AFTER_MS: Final = 35 * 60_000
 """How long after midnight a day may be built: most visits across midnight have ended by then."""
@@ -31,7 +31,7 @@ class CellPlan(NamedTuple):
     end: int
     since_ms: int
     """The time of the site's earliest stored event."""
-    gone: bool = False
+    evicted: bool = False
     """Whether rows of earlier days are evicted; `last_seen` has their visitors."""
 
 
@@ -71,26 +71,26 @@ class CellBuilder:
         if now < self._rests_until.get(site, now):
             return None
         end = localtime.day_of(timezone, now - SETTLES_AFTER_MS)
-        state = connection.rows(
-            "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
-            [site, localtime.edition(timezone)],
-        )
-        if state and localtime.day_of(timezone, state[0][0]) >= end:
+        state = site_state.read(connection, site)
+        until = state.cells.until if state.cells else None
+        if state.cells and state.cells.edition != localtime.edition(timezone):
+            until = None
+        if until is not None and localtime.day_of(timezone, until) >= end:
             return None
         ((earliest,),) = connection.rows(
             "SELECT min(least(ts, session_start)) FROM rows WHERE site = ?", [site]
         )
         if earliest is None:
             return None
-        first = localtime.day_of(timezone, state[0][0] if state else earliest)
+        first = localtime.day_of(timezone, earliest if until is None else until)
         if first >= end:
             return None
-        hot = hot_window.of(connection, site)
-        if hot is not None and not hot_window.can_build(hot, timezone, first):
-            return None  # whoever has all rows answers about those days
+        window = state.window
+        if window is not None and not hot_window.can_build(window, timezone, first):
+            return None  # the Spark job, which has all rows, answers about those days
         self._touched[site] = _UNTOUCHED
         self._rests_until[site] = now + self._at_most_every_ms
-        return CellPlan(site, timezone, first, end, earliest, gone=hot is not None)
+        return CellPlan(site, timezone, first, end, earliest, evicted=window is not None)
 
     def swap(self, connection: Connection, built: BuiltCells) -> None:
         """Replace the cells by *built*, up to the first change made since the plan."""
@@ -146,56 +146,54 @@ def build(connection: Connection, plan: CellPlan, folder: Path) -> BuiltCells:
     return built
 
 
-def _write(connection: Connection, statement: compiler.Statement, path: Path) -> None:
+def _write(connection: Connection, statement: Statement, path: Path) -> None:
     target = str(path).replace("'", "''")
     connection.run(f"COPY ({statement.sql}) TO '{target}' (FORMAT parquet)", statement.values)
 
 
-def _visitors(plan: CellPlan, dimension: str) -> compiler.Statement:
+def _visitors(plan: CellPlan, dimension: str) -> Statement:
     """Return the statement of the rows of `cell_visitors`: visitors by value, day and gap."""
-    bound = BoundValues()
-    shape = _shape(plan, dimension, frozenset({Metric.VISITORS}))
-    active = RowSelects(shape, bound, seen_since=plan.since_ms, gone=plan.gone).active_days()
-    value = "''" if dimension == cells.TOTAL else "k0"
+    bound = BoundValues(plan.site)
+    active = active_days(
+        _period(plan), dimension, bound, seen_since=plan.since_ms, evicted=plan.evicted
+    )
     sql = f"""
         SELECT $site AS site, {bound(dimension)} AS dimension, value, CAST(day AS INTEGER) AS day,
             CAST(coalesce(gap, {cells.NEVER}) AS INTEGER) AS gap, count(*) AS visitors
         FROM (SELECT value, day, day - lag(day) OVER (PARTITION BY value, visitor ORDER BY day)
                 AS gap
-            FROM (SELECT {value} AS value, day, visitor FROM ({active})))
+            FROM ({active}))
         WHERE day >= {bound(plan.first)}
         GROUP BY ALL ORDER BY value, day"""
-    return compiler.Statement(sql, {**bound.values, "site": plan.site})
+    return bound.statement(sql)
 
 
-def _sums(plan: CellPlan, dimension: str) -> compiler.Statement:
+def _sums(plan: CellPlan, dimension: str) -> Statement:
     """Return the statement of the rows of `cell_sums`: the measures by value and day."""
-    bound = BoundValues()
-    shape = _shape(
-        plan, dimension, cells.metrics_of(dimension) - {Metric.VISITORS, Metric.PERCENTAGE}
+    bound = BoundValues(plan.site)
+    metrics = cells.metrics_of(dimension) - {Metric.VISITORS, Metric.PERCENTAGE}
+    keys = (Dimension.DAY,) if dimension == cells.TOTAL else (dimension, Dimension.DAY)
+    query = Query(
+        site=plan.site, metrics=tuple(sorted(metrics)), period=_period(plan), dimensions=keys
     )
-    selects = RowSelects(shape, bound)
+    shape = QueryShape.of(query)
+    tables, rows = compiler.measured_rows(query_plan.from_rows(shape), bound)
     sums = ", ".join(
         f"CAST({f'coalesce(sum({m}), 0)' if m in shape.measures else '0'} AS BIGINT) AS {m}"
         for m in cells.SUMS
     )
-    value = "''" if dimension == cells.TOTAL else "k0"
-    day = "k0" if dimension == cells.TOTAL else "k1"
-    sql = f"""{compiler.with_sql(selects.tables())}
+    value, day = ("''", "k0") if dimension == cells.TOTAL else ("k0", "k1")
+    sql = f"""{tables}
         SELECT $site AS site, {bound(dimension)} AS dimension, {value} AS value,
             CAST({day} AS INTEGER) AS day, {sums}
-        FROM ({compiler.union(selects.needed())})
+        FROM {rows}
         GROUP BY ALL ORDER BY value, day"""
-    return compiler.Statement(sql, {**bound.values, "site": plan.site})
+    return bound.statement(sql)
 
 
-def _shape(plan: CellPlan, dimension: str, metrics: frozenset[Metric]) -> QueryShape:
-    period = Period(
+def _period(plan: CellPlan) -> Period:
+    return Period(
         localtime.day_start(plan.timezone, plan.first),
         localtime.day_start(plan.timezone, plan.end),
         plan.timezone,
-    )
-    keys = (Dimension.DAY,) if dimension == cells.TOTAL else (dimension, Dimension.DAY)
-    return QueryShape.of(
-        Query(site=plan.site, metrics=tuple(sorted(metrics)), period=period, dimensions=keys)
     )

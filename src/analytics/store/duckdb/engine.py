@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from analytics.errors import AnalyticsError, Corrupt, Misconfigured, StoreUnavailable
+from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured, StoreUnavailable
 from analytics.store.connection import Connection, Parameters, Record, UnreadableValue, transaction
 
 SCHEMA_VERSION: Final = 3
@@ -126,6 +126,20 @@ class _Session:
         finally:
             self._busy.release()
         self._engine.forget(self)
+
+
+def check_patterns(connection: Connection, patterns: Sequence[str]) -> None:
+    """Raise `Malformed` for a regular expression that the engine cannot parse.
+
+    The engine parses a pattern only when there is a text to match, so it gets an empty one.
+    """
+    for pattern in patterns:
+        try:
+            connection.rows("SELECT regexp_matches('', ?)", [pattern])
+        except UnreadableValue as exc:
+            raise Malformed(
+                "filters", f"{pattern!r} is not a regular expression that RE2 can read"
+            ) from exc
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from analytics.errors import StoreUnavailable
 from analytics.event import Row
 from analytics.store.base import ExportFormat
 from analytics.store.connection import Connection
-from analytics.store.duckdb import hot_window
+from analytics.store.duckdb import site_state
 
 _NAMES: Final = [field.name for field in fields(Row)]
 COLUMNS: Final = tuple(_NAMES[: _NAMES.index("bot") + 1])
@@ -51,7 +51,7 @@ def export(
     visitor: int | None = None,
 ) -> int:
     """Write the rows of [from_ms, to_ms), or one *visitor*'s, to *path*; return their number."""
-    hot = hot_window.of(connection, site)
+    hot = site_state.window(connection, site)
     if hot is not None and from_ms < hot.since:
         day = localtime.date_of(localtime.day_of(hot.timezone, hot.since))
         raise StoreUnavailable(

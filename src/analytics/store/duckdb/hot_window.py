@@ -8,19 +8,19 @@ day raises `RowsEvicted`: the Spark job, which has all rows, must answer it.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from analytics import localtime
 from analytics.errors import StoreUnavailable
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
-from analytics.query import Dimension, Metric, Period, Query
+from analytics.query import Period, Query
 from analytics.store.connection import Connection, transaction
-from analytics.store.duckdb import writing
+from analytics.store.duckdb import site_state, writing
+from analytics.store.duckdb.site_state import HotWindow, SiteState
 from analytics.store.sql import cells
-from analytics.store.sql.cells import CleanDays
-from analytics.store.sql.conditions import BoundValues
-from analytics.store.sql.query_shape import QueryShape
-from analytics.store.sql.row_selects import RowSelects
+from analytics.store.sql.active_days import active_days
+from analytics.store.sql.bound_values import BoundValues
+from analytics.store.sql.query_plan import QueryPlan
 from analytics.units import HOUR_MS
 from analytics.visitor_id import COOKIELESS
 
@@ -31,14 +31,6 @@ _SALT_DAYS: Final = 2
 
 _BEFORE: Final = "site = $site AND ts < $before AND (session = 0 OR session_start < $before)"
 _MOMENT: Final = "CASE WHEN session = 0 THEN ts ELSE greatest(ts, session_start) END"
-
-
-class HotWindow(NamedTuple):
-    """The rows of a site's days that ended by *since* (ms) are evicted."""
-
-    since: int
-    timezone: str
-    first_event: int
 
 
 class RowsEvicted(StoreUnavailable):
@@ -52,24 +44,17 @@ class RowsEvicted(StoreUnavailable):
         self.kept_since = kept_since
 
 
-def of(connection: Connection, site: str) -> HotWindow | None:
-    """Return the window of *site*, or None if none of its rows were evicted."""
-    windows = connection.rows(
-        "SELECT since, timezone, first_event FROM windows WHERE site = ?", [site]
-    )
-    return HotWindow(*windows[0]) if windows else None
-
-
-def holds(
-    connection: Connection, window: HotWindow | None, shape: QueryShape, clean: CleanDays | None
-) -> bool:
-    """Return whether this replica can answer a query, from its *clean* days and from rows."""
+def check(connection: Connection, state: SiteState, plan: QueryPlan) -> None:
+    """Raise `RowsEvicted` unless this replica has the cells and the rows that *plan* needs."""
+    window, query = state.window, plan.shape.query
     if window is None:
-        return True
-    query = shape.query
+        return
     if query.period.start >= window.since:
-        return not (shape.follows_visits and _began_before(connection, window, query))
-    return clean is not None and clean.end_ms >= min(window.since, query.period.end)
+        held = not (plan.shape.follows_visits and _began_before(connection, window, query))
+    else:
+        held = plan.clean is not None and plan.clean.end_ms >= min(window.since, query.period.end)
+    if not held:
+        raise RowsEvicted(query, window.since, state.kept_since)
 
 
 def can_build(window: HotWindow, timezone: str, first: int) -> bool:
@@ -92,29 +77,15 @@ def _began_before(connection: Connection, window: HotWindow, query: Query) -> bo
     return bool(count)
 
 
-def cookieless(connection: Connection, shape: QueryShape) -> bool:
-    """Return whether the evicted days of the period had visitors without a cookie.
-
-    The ids of such visitors last one day.
-    """
-    days = [shape.query.site, shape.first_day, shape.last_day]
-    return bool(
-        connection.rows(
-            "SELECT 1 FROM cookieless_days WHERE site = ? AND day >= ? AND day <= ? LIMIT 1", days
-        )
-    )
-
-
 def trim(connection: Connection, site: str, timezone: str, before_ms: int) -> int:
     """Evict rows of days that ended by *before_ms* and have valid cells; return how many."""
-    state = connection.rows(
-        "SELECT until FROM cell_state WHERE site = ? AND timezone = ?",
-        [site, localtime.edition(timezone)],
-    )
-    if not state:
+    state = site_state.read(connection, site)
+    if state.cells is None or state.cells.edition != localtime.edition(timezone):
         return 0
-    before = localtime.day_start(timezone, localtime.day_of(timezone, min(before_ms, state[0][0])))
-    window = of(connection, site)
+    before = localtime.day_start(
+        timezone, localtime.day_of(timezone, min(before_ms, state.cells.until))
+    )
+    window = state.window
     if window is not None and before <= window.since:
         return 0
     values: dict[str, object] = {"site": site, "before": before}
@@ -148,31 +119,28 @@ def _remember(connection: Connection, site: str, timezone: str, first: int, befo
     period = Period(first, before, timezone)
     day = localtime.day_of(timezone, before)
     for dimension in (cells.TOTAL, *cells.DIMENSIONS):
-        bound = BoundValues()
-        keys = (Dimension.DAY,) if dimension == cells.TOTAL else (dimension, Dimension.DAY)
-        query = Query(site=site, metrics=(Metric.VISITORS,), period=period, dimensions=keys)
-        value = "''" if dimension == cells.TOTAL else "k0"
-        active = RowSelects(QueryShape.of(query), bound).active_days()
+        bound = BoundValues(site)
+        active = active_days(period, dimension, bound)
         named = bound(dimension)
         # A visitor id without a cookie cannot recur once its salt is deleted.
         fresh = f"(visitor < {COOKIELESS} OR day >= {bound(day - _SALT_DAYS)})"
-        connection.run(
+        seen = bound.statement(
             f"CREATE OR REPLACE TEMP TABLE seen AS SELECT site, dimension, value, visitor,"
             f" max(day) AS day FROM (SELECT site, dimension, value, visitor, day FROM last_seen"
             f" WHERE site = $site AND dimension = {named} UNION ALL SELECT $site, {named},"
-            f" {value}, visitor, CAST(day AS INTEGER) FROM ({active})) WHERE {fresh} GROUP BY ALL",
-            {**bound.values, "site": site},
+            f" value, visitor, CAST(day AS INTEGER) FROM ({active})) WHERE {fresh} GROUP BY ALL"
         )
+        connection.run(*seen)
         connection.run("DELETE FROM last_seen WHERE site = ? AND dimension = ?", [site, dimension])
         connection.run("INSERT INTO last_seen SELECT * FROM seen")
     connection.run("DROP TABLE seen")
-    bound = BoundValues()
-    query = Query(site=site, metrics=(Metric.VISITORS,), period=period, dimensions=(Dimension.DAY,))
-    connection.run(
-        "INSERT INTO cookieless_days SELECT DISTINCT $site, CAST(day AS INTEGER) FROM"
-        f" ({RowSelects(QueryShape.of(query), bound).active_days()}) WHERE visitor >= {COOKIELESS}",
-        {**bound.values, "site": site},
+    bound = BoundValues(site)
+    active = active_days(period, cells.TOTAL, bound)
+    days = bound.statement(
+        "INSERT INTO cookieless_days SELECT DISTINCT $site, CAST(day AS INTEGER)"
+        f" FROM ({active}) WHERE visitor >= {COOKIELESS}"
     )
+    connection.run(*days)
 
 
 def retained(connection: Connection, site: str, before_ms: int) -> int:
@@ -188,7 +156,7 @@ def retained(connection: Connection, site: str, before_ms: int) -> int:
     erased = {LedgerKey(site, hour): LedgerLine(0, 0, 0, {}, 0, int(n)) for hour, n in gone}
     writing.add_to_ledger(connection, erased)
     connection.run("DELETE FROM gone_rows WHERE site = $site AND moment < $before", values)
-    hot = of(connection, site)
+    hot = site_state.window(connection, site)
     if hot is not None:
         day = localtime.day_of(hot.timezone, before_ms)
         for table in ("last_seen", "cookieless_days"):
@@ -202,7 +170,7 @@ def erased(connection: Connection, site: str, visitor: object) -> int | None:
     Runs in the caller's transaction. It is not known which evicted rows were the visitor's.
     """
     connection.run("DELETE FROM last_seen WHERE site = ? AND visitor = ?", [site, visitor])
-    hot = of(connection, site)
+    hot = site_state.window(connection, site)
     return None if hot is None else hot.first_event
 
 

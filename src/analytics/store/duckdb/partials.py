@@ -16,8 +16,8 @@ from msgspec import structs
 
 from analytics.query import Query, Result
 from analytics.store.connection import Connection, transaction
-from analytics.store.duckdb import executor
-from analytics.store.sql import compiler
+from analytics.store.duckdb import results
+from analytics.store.sql import compiler, query_plan
 from analytics.store.sql.query_shape import QueryShape
 
 _SUFFIX: Final = "partial.parquet"
@@ -39,8 +39,8 @@ def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
 
     It is written to a file in the folder *scratch* first.
     """
-    shape = QueryShape.of(query)
-    compiled = compiler.compile_partial(shape)
+    plan = query_plan.from_rows(QueryShape.of(query))
+    compiled = compiler.compile_partial(plan)
     path = scratch / f"{uuid4().hex}.{_SUFFIX}"
     target = str(path).replace("'", "''")
     try:
@@ -50,7 +50,7 @@ def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
             everyone = 0
             if compiled.everyone is not None:
                 ((everyone,),) = connection.rows(*compiled.everyone)
-            visitor_days = executor.counts_visitor_days(connection, shape)
+            visitor_days = results.counts_visitor_days(connection, plan)
         return PartialAnswer(path.read_bytes(), int(everyone), visitor_days)
     finally:
         path.unlink(missing_ok=True)
@@ -71,7 +71,7 @@ def merge(
         files = str(scratch / f"{run}-*.{_SUFFIX}")
         everyone = sum(partial.everyone for partial in partials)
         compiled = compiler.compile_merged(QueryShape.of(query), files, everyone)
-        result = executor.answered(connection, query, compiled)
+        result = results.fetch(connection, query, compiled)
     finally:
         for path in paths:
             path.unlink(missing_ok=True)

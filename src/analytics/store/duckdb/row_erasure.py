@@ -16,10 +16,8 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb import hot_window, writing
-from analytics.store.sql.compiler import with_sql
-from analytics.store.sql.conditions import BoundValues
+from analytics.store.sql import compiler, query_plan
 from analytics.store.sql.query_shape import QueryShape
-from analytics.store.sql.row_selects import RowSelects
 from analytics.units import DAY_MS, HOUR_MS
 
 OF_VISITOR: Final = "site = $site AND visitor = $visitor"
@@ -102,12 +100,8 @@ def erase_visits(connection: Connection, query: Query) -> tuple[MatchingVisits, 
 @contextmanager
 def _chosen(connection: Connection, query: Query) -> Iterator[frozenset[int]]:
     """Put the rows that *query* matches into the table `chosen`; yield their visits."""
-    bound = BoundValues()
-    selects = RowSelects(QueryShape.of(query), bound)
-    connection.run(
-        f"CREATE OR REPLACE TEMP TABLE chosen AS {with_sql(selects.tables())}{selects.matching()}",
-        {**bound.values, "site": query.site},
-    )
+    matching = compiler.compile_matching(query_plan.from_rows(QueryShape.of(query)))
+    connection.run(f"CREATE OR REPLACE TEMP TABLE chosen AS {matching.sql}", matching.values)
     yield frozenset(
         session
         for (session,) in connection.rows("SELECT DISTINCT session FROM chosen WHERE session <> 0")

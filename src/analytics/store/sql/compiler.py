@@ -2,27 +2,22 @@
 
 The statement adds up selects that yield the query's keys and some measures (`measures.py`): over
 rows by the time of the event, over rows by the time at which the visit began (`row_selects.py`),
-and over cells for whole days (`cells.py`). The outermost select computes the metrics of the sums.
+and over cells for whole days (`cell_selects.py`). The outermost select computes the metrics of the
+sums (`assembly.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from analytics import dimension_facts
-from analytics.query import TIME_DIMENSIONS, Metric, Order, Query
-from analytics.store.sql import measures
-from analytics.store.sql.conditions import BoundValues
+from analytics.query import Metric
+from analytics.store.sql import cell_selects, conditions, keys, row_selects
+from analytics.store.sql.assembly import CompiledQuery, assemble, union, with_sql
+from analytics.store.sql.bound_values import BoundValues, Statement
+from analytics.store.sql.metric_sql import partial_sql
+from analytics.store.sql.query_plan import QueryPlan
 from analytics.store.sql.query_shape import QueryShape
 from analytics.store.sql.row_selects import RowSelects
-
-
-class Statement(NamedTuple):
-    """SQL and the values bound in it."""
-
-    sql: str
-    values: dict[str, object]
 
 
 class PartialStatement(NamedTuple):
@@ -32,47 +27,57 @@ class PartialStatement(NamedTuple):
     everyone: Statement | None
 
 
-class CompiledQuery(NamedTuple):
-    """The statement of the rows of an answer, and the one that only counts them."""
+def compile_query(plan: QueryPlan) -> CompiledQuery:
+    """Return the statements that answer a query from the cells and rows of its *plan*."""
+    bound = BoundValues(plan.shape.query.site)
+    matching = conditions.on_rows(plan.shape.query.filters, plan.shape.filters, bound)
+    columns = keys.of(plan, bound)
+    selects: list[str] = []
+    everyone: list[str] = []
+    tables: list[str] = []
+    if plan.clean is not None:
+        cells = cell_selects.of(plan, plan.clean, columns, bound)
+        selects += cells.needed
+        everyone += cells.everyone
+    if plan.needs_rows:
+        rows = row_selects.of(plan, columns, matching, bound)
+        selects += rows.needed
+        everyone += rows.everyone
+        tables += rows.tables
+    return assemble(plan.shape, selects, everyone, tables, bound)
 
-    answer: Statement
-    counting: Statement
+
+def _rows(plan: QueryPlan, bound: BoundValues) -> RowSelects:
+    query = plan.shape.query
+    matching = conditions.on_rows(query.filters, plan.shape.filters, bound)
+    return row_selects.of(plan, keys.of(plan, bound), matching, bound)
 
 
-def compile_rows(shape: QueryShape) -> CompiledQuery:
-    """Return the statements that answer a query from rows alone."""
-    bound = BoundValues()
-    selects = RowSelects(shape, bound)
-    return assemble(shape, selects.needed(), selects.everyone(), selects.tables(), bound)
+def measured_rows(plan: QueryPlan, bound: BoundValues) -> tuple[str, str]:
+    """Return the `WITH` clause and the `FROM` item of rows with the keys and measures of a query.
+
+    They are not yet added up: a key may come several times, with other measures each time.
+    """
+    rows = _rows(plan, bound)
+    return with_sql(rows.tables), f"({union(rows.needed)})"
 
 
-def compile_partial(shape: QueryShape) -> PartialStatement:
+def compile_partial(plan: QueryPlan) -> PartialStatement:
     """Return the statements whose answers, for some of the visitors each, add up to the whole.
 
     `sums` yields `site`, the keys `k0`…, `present` and the measures; `everyone` one column,
     `visitors`.
     """
-    bound = BoundValues()
-    selects = RowSelects(shape, bound)
-    chosen = ["$site AS site", *shape.keys, "CAST(sum(present) AS BIGINT) AS present"]
-    chosen += [measures.partial_sql(m) for m in sorted(shape.measures)]
+    shape = plan.shape
+    bound = BoundValues(shape.query.site)
+    rows = _rows(plan, bound)
+    shown = ["$site AS site", *shape.keys, "CAST(sum(present) AS BIGINT) AS present"]
+    shown += [partial_sql(m) for m in sorted(shape.measures)]
     grouped = f" GROUP BY {', '.join(shape.keys)}" if shape.keys else ""
-    prefix = with_sql(selects.tables())
-    sql = f"{prefix}SELECT {', '.join(chosen)} FROM ({union(selects.needed())}){grouped}"
-    return PartialStatement(_statement(sql, bound, shape.query.site), _everyone(shape))
-
-
-def _everyone(shape: QueryShape) -> Statement | None:
-    bound = BoundValues()
-    selects = RowSelects(shape, bound)
-    everyone = selects.everyone()
-    if not everyone:
-        return None
-    return _statement(f"{with_sql(selects.tables())}{everyone[0]}", bound, shape.query.site)
-
-
-def _statement(sql: str, bound: BoundValues, site: str) -> Statement:
-    return Statement(sql, {**bound.values, "site": site})
+    prefix = with_sql(rows.tables)
+    sums = f"{prefix}SELECT {', '.join(shown)} FROM ({union(rows.needed)}){grouped}"
+    everyone = [bound.statement(f"{prefix}{select}") for select in rows.everyone]
+    return PartialStatement(bound.statement(sums), everyone[0] if everyone else None)
 
 
 def compile_merged(shape: QueryShape, files: str, everyone: int) -> CompiledQuery:
@@ -81,7 +86,7 @@ def compile_merged(shape: QueryShape, files: str, everyone: int) -> CompiledQuer
     *files* is a glob of Parquet files, each an answer to `PartialStatement.sums`; *everyone* is
     the sum of the answers to `PartialStatement.everyone`.
     """
-    bound = BoundValues()
+    bound = BoundValues(shape.query.site)
     selects = [f"SELECT * EXCLUDE site FROM read_parquet({bound(files)}) WHERE site = $site"]
     total = []
     if Metric.PERCENTAGE in shape.query.metrics:
@@ -89,68 +94,11 @@ def compile_merged(shape: QueryShape, files: str, everyone: int) -> CompiledQuer
     return assemble(shape, selects, total, (), bound)
 
 
-def assemble(
-    shape: QueryShape,
-    selects: Sequence[str],
-    everyone: Sequence[str],
-    tables: Sequence[str],
-    bound: BoundValues,
-) -> CompiledQuery:
-    """Return the statements that add up *selects* and compute the metrics of the sums.
+def compile_matching(plan: QueryPlan) -> Statement:
+    """Return the statement of the rows that a query's filters match, pings too.
 
-    Each select yields the keys, `present` and some measures; each of *everyone* yields `visitors`
-    of all keys together; *tables* are the common table expressions to which they refer. The answer
-    has the keys, the metrics by their names and, with revenue, `currency_first`.
+    It yields `session` and `event_id`.
     """
-    query, keys = shape.query, shape.keys
-    summed = ", ".join([*keys, *(measures.sum_sql(m) for m in sorted(shape.measures))])
-    grouped = f" GROUP BY {', '.join(keys)} HAVING sum(present) > 0" if keys else ""
-    tables = [*tables, f"summed AS (SELECT {summed} FROM ({union(selects)}){grouped})"]
-    source = "summed"
-    if Metric.PERCENTAGE in query.metrics:
-        tables.append(f"total AS (SELECT sum(visitors) AS everyone FROM ({union(everyone)}))")
-        source = "summed, total"
-    shown = [*(_label(d, k) for d, k in zip(query.dimensions, keys, strict=True))]
-    shown += [
-        f"{measures.metric_sql(m, by_page=shape.by_page)} AS {m.value}" for m in query.metrics
-    ]
-    if measures.REVENUE_METRICS & set(query.metrics):
-        shown.append("currency_first")
-    prefix = with_sql(tables)
-    counting = _statement(f"{prefix}SELECT count(*) FROM summed", bound, query.site)
-    answer = f"{prefix}SELECT {', '.join(shown)} FROM {source}{_order_sql(query, keys, bound)}"
-    answer += f" LIMIT {bound(query.limit)} OFFSET {bound(query.offset)}"
-    return CompiledQuery(_statement(answer, bound, query.site), counting)
-
-
-def union(selects: Sequence[str]) -> str:
-    """Return the select that yields the rows of all *selects*, columns matched by name."""
-    return " UNION ALL BY NAME ".join(f"({select})" for select in selects)
-
-
-def with_sql(tables: Sequence[str]) -> str:
-    """Return the clause that puts *tables* (`name AS (…)`) before a select; empty without any."""
-    return f"WITH {', '.join(tables)} " if tables else ""
-
-
-def _label(dimension: str, key: str) -> str:
-    if dimension in TIME_DIMENSIONS:
-        return f"{key} AS {key}"
-    return f"CASE WHEN {key} = '' THEN '{dimension_facts.blank(dimension)}' ELSE {key} END AS {key}"
-
-
-def _order_sql(query: Query, keys: Sequence[str], bound: BoundValues) -> str:
-    """Return the ORDER BY clause: a total order, since ties are broken by the keys.
-
-    The default is time ascending, else the first metric descending.
-    """
-    last = [f"visitors < {bound(query.fewest_visitors)}"] if query.fewest_visitors else []
-    orders = query.order_by
-    if not orders:
-        timed = [d for d in query.dimensions if d in TIME_DIMENSIONS]
-        orders = (*(Order(d, descending=False) for d in timed), Order(query.metrics[0].value))
-    names = dict(zip(query.dimensions, keys, strict=True))
-    terms = [
-        f"{names.get(o.key, o.key)} {'DESC' if o.descending else 'ASC'} NULLS LAST" for o in orders
-    ]
-    return " ORDER BY " + ", ".join([*last, *terms, *(f"{key} ASC" for key in keys)])
+    bound = BoundValues(plan.shape.query.site)
+    rows = _rows(plan, bound)
+    return bound.statement(f"{with_sql(rows.tables)}{rows.matching}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from analytics import dimension_facts
 from analytics.errors import Malformed
 from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op
 from analytics.store.sql import columns
+from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.filter_shape import REGEX_OPS, FilterShape, any_of
+from analytics.store.sql.keys import column_sql
 
 PARTLY: Final = "NULL::BOOLEAN"
 """The value of a condition that does not apply to a row: neither true nor false."""
@@ -18,39 +20,33 @@ PARTLY: Final = "NULL::BOOLEAN"
 _NEGATED: Final = frozenset({Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT})
 
 
-class BoundValues:
-    """The values bound in one statement, which refers to them as `$p1`, `$p2`…"""
+class RowConditions(NamedTuple):
+    """The filters of a query as SQL conditions on the row `r`."""
 
-    def __init__(self) -> None:
-        self.values: dict[str, object] = {}
+    event: str
+    """True where the filters match the event."""
+    page: str
+    """True where the conditions on pages and on the visit match.
 
-    def __call__(self, value: str | int) -> str:
-        """Bind *value* and return the parameter that refers to it."""
-        name = f"p{len(self.values) + 1}"
-        self.values[name] = value
-        return f"${name}"
+    A measurement of a page (an engagement ping) has no name or properties to compare.
+    """
 
 
-class Conditions:
-    """Compiles the filters of one statement, whose *shape* is known, binding their values."""
+def on_rows(filters: Sequence[Filter], shape: FilterShape, bound: BoundValues) -> RowConditions:
+    """Return the conditions of *filters*, whose *shape* is known, with their values bound."""
+    compiler = _FilterCompiler(shape, bound)
+    page = compiler.all(filters, "r", page_only=True)
+    return RowConditions(compiler.all(filters, "r", page_only=False), f"coalesce({page}, true)")
 
-    def __init__(self, filters: Sequence[Filter], shape: FilterShape, bound: BoundValues) -> None:
-        self._filters = filters
+
+class _FilterCompiler:
+    """Compiles filters to conditions on a row, given as a table alias."""
+
+    def __init__(self, shape: FilterShape, bound: BoundValues) -> None:
         self._shape = shape
         self._bound = bound
 
-    def of_event(self, row: str) -> str:
-        """Return the SQL of whether the filters match the event *row*, a table alias."""
-        return self._all(self._filters, row, page_only=False)
-
-    def of_page(self, row: str) -> str:
-        """Return the SQL of whether the conditions on pages and on the visit match *row*.
-
-        A measurement of a page (an engagement ping) has no name or properties to compare.
-        """
-        return f"coalesce({self._all(self._filters, row, page_only=True)}, true)"
-
-    def _all(self, filters: Sequence[Filter], row: str, *, page_only: bool) -> str:
+    def all(self, filters: Sequence[Filter], row: str, *, page_only: bool) -> str:
         return " AND ".join(self._one(f, row, page_only=page_only) for f in filters) or "true"
 
     def _one(self, condition: Filter, row: str, *, page_only: bool) -> str:
@@ -58,7 +54,7 @@ class Conditions:
             case Compare():
                 return self._compare(condition, row, page_only=page_only)
             case All(filters):
-                return f"({self._all(filters, row, page_only=page_only)})"
+                return f"({self.all(filters, row, page_only=page_only)})"
             case Any(filters):
                 parts = (self._one(f, row, page_only=page_only) for f in filters)
                 return f"({' OR '.join(parts) or 'false'})"
@@ -84,8 +80,7 @@ class Conditions:
             return PARTLY
         if not comparison.values:
             raise Malformed("filters", f"{dimension} {comparison.op} needs at least one value")
-        column = column_sql(dimension, row, self._bound)
-        positive = self._any_of(comparison, column)
+        positive = self._any_of(comparison, column_sql(dimension, row, self._bound))
         return f"(NOT {positive})" if comparison.op in _NEGATED else positive
 
     def _any_of(self, comparison: Compare, column: str) -> str:
@@ -108,14 +103,3 @@ class Conditions:
     def _text(self, value: str, comparison: Compare) -> str:
         bound = self._bound(value)
         return bound if comparison.case_sensitive else f"lower({bound})"
-
-
-def column_sql(dimension: str, row: str, bound: BoundValues) -> str:
-    """Return the SQL of *dimension* for the event *row*, or for the visit that contains it."""
-    if dimension in columns.VISIT_COLUMNS:
-        return f"{row}.{columns.VISIT_COLUMNS[dimension]}"
-    if dimension in columns.EXIT_COLUMNS:
-        return f"coalesce({row}x.{columns.EXIT_COLUMNS[dimension]}, '')"
-    if (key := dimension_facts.property_key(dimension)) is not None:
-        return f"coalesce({row}.props[{bound(key)}], '')"
-    return f"{row}.{columns.EVENT_COLUMNS[dimension]}"

@@ -1,19 +1,17 @@
-"""The measures that make up each metric, and the one formula that computes it from their sums.
+"""The measures that make up each metric.
 
 A *measure* is a column that the selects of a query (rows by time, rows by visit, cells) yield and
-that can be summed over them. A metric is computed, and rounded half up in integer arithmetic, from
-the sums alone. Definitions: docs/metrics.md.
+that can be summed over them. `metric_sql` computes the metrics from the sums.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Final
 
 from analytics import metric_facts
 from analytics.metric_facts import Counted, Unit
-from analytics.query import Figure, Metric
+from analytics.query import Metric
 
 # By the time of the event.
 EVENT_MEASURES: Final = ("visitors", "pageviews", "events")
@@ -45,102 +43,9 @@ PAGE_METRICS: Final = metric_facts.counted_over(Counted.PAGES)
 REVENUE_METRICS: Final = metric_facts.having(Unit.MONEY)
 
 
-def needed(metrics: Iterable[Metric], *, by_page: bool) -> frozenset[str]:
-    """Return the names of the measures of which *metrics* are made."""
+def needed(metrics: Iterable[Metric], visits: str) -> frozenset[str]:
+    """Return the names of the measures that make up *metrics*; *visits* is that of the visits."""
     measures: set[str] = set()
     for metric in metrics:
-        if metric is Metric.VISITS:
-            measures.add(_visits(by_page))
-        else:
-            measures.update(_NEEDS[metric])
+        measures.update((visits,) if metric is Metric.VISITS else _NEEDS[metric])
     return frozenset(measures)
-
-
-def sum_sql(measure: str) -> str:
-    """Return the aggregate that combines the values of *measure*, under its own name."""
-    if measure == "currency_first":
-        return "min(currency_first) AS currency_first"
-    if measure == "currency_last":
-        return "max(currency_last) AS currency_last"
-    return f"coalesce(sum({measure}), 0) AS {measure}"
-
-
-def partial_sql(measure: str) -> str:
-    """Return the same aggregate for a partial answer in Parquet, whose integers have 64 bits."""
-    if measure in ("currency_first", "currency_last"):
-        return sum_sql(measure)
-    kind = "DECIMAL(38, 3)" if measure == "revenue" else "BIGINT"
-    return f"CAST(coalesce(sum({measure}), 0) AS {kind}) AS {measure}"
-
-
-def metric_sql(metric: Metric, *, by_page: bool) -> str:
-    """Return the SQL of *metric*, rounded, from the summed measures.
-
-    Percentages and scroll depth are 0 to 100, durations seconds, money thousandths.
-    *by_page*: the query is split by page or hostname.
-    """
-    # A page where no visit began has no bounce rate; a site without visits has one of 0.
-    nothing = "NULL" if by_page else "0"
-    match metric:
-        case Metric.VISITS:
-            return _visits(by_page)
-        case Metric.VIEWS_PER_VISIT:
-            return _two_decimals("views", "begun", nothing)
-        case Metric.BOUNCE_RATE:
-            return _ratio("begun - engages", "begun", 100, nothing)
-        case Metric.VISIT_DURATION:
-            return _ratio("duration_ms", "1000 * begun", 1, "NULL")
-        case Metric.TIME_ON_PAGE:
-            # Where nobody measured a time (a log that was imported, the pixel), it is not 0.
-            measured = _ratio("engaged_ms", "1000 * viewed", 1, "NULL")
-            return f"CASE WHEN engaged_ms > 0 THEN {measured} END"
-        case Metric.SCROLL_DEPTH:
-            return _ratio("scroll_sum", "scroll_visits", 1, "NULL")
-        case Metric.PERCENTAGE:
-            return _two_decimals("100 * visitors", "everyone", "0")
-        case Metric.TOTAL_REVENUE:
-            return _TOTAL_REVENUE
-        case Metric.AVERAGE_REVENUE:
-            return _AVERAGE_REVENUE
-        case _:
-            return metric.value
-
-
-def _visits(by_page: bool) -> str:
-    """Return the measure of visits: those that began, or, by page, those that viewed the page."""
-    return "viewed" if by_page else "begun"
-
-
-def _half_up(numerator: str, denominator: str, scale: int) -> str:
-    """Return the SQL of scale x numerator / denominator, rounded half up to an integer."""
-    return f"((2 * {scale} * ({numerator}) + ({denominator})) // (2 * ({denominator})))"
-
-
-def _ratio(numerator: str, denominator: str, scale: int, nothing: str) -> str:
-    value = _half_up(numerator, denominator, scale)
-    return f"CASE WHEN ({denominator}) > 0 THEN {value} ELSE {nothing} END"
-
-
-def _two_decimals(numerator: str, denominator: str, nothing: str) -> str:
-    value = _half_up(numerator, denominator, 100)
-    return f"CASE WHEN ({denominator}) > 0 THEN {value} / 100 ELSE {nothing} END"
-
-
-_ONE_CURRENCY: Final = "revenue_events > 0 AND currency_first = currency_last"
-# Thousandths, which are whole numbers. `//` cuts towards zero, so what a negative mean (of
-# refunds) leaves over is taken off first.
-_DOUBLE: Final = "(2 * CAST(revenue * 1000 AS HUGEINT) + revenue_events)"
-_LEFT_OVER: Final = (
-    f"(({_DOUBLE} % (2 * revenue_events) + 2 * revenue_events) % (2 * revenue_events))"
-)
-_TOTAL_REVENUE: Final = f"CASE WHEN {_ONE_CURRENCY} THEN CAST(revenue * 1000 AS HUGEINT) END"
-_AVERAGE_REVENUE: Final = (
-    f"CASE WHEN {_ONE_CURRENCY} THEN ({_DOUBLE} - {_LEFT_OVER}) // (2 * revenue_events) END"
-)
-
-
-def figure(metric: Metric, value: int | float | None, currency: str | None) -> Figure:
-    """Return the value computed for *metric* as the answer shows it; money as `12.500 EUR`."""
-    if value is None or metric not in REVENUE_METRICS:
-        return value
-    return f"{Decimal(value).scaleb(-3):.3f} {currency}"

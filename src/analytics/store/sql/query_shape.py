@@ -3,18 +3,16 @@
 Which statements a query needs, which tables they join and which measures they yield depends on
 its metrics, dimensions and filters together. `check` validates a query and returns these
 properties; nothing after it looks at the filters or the metrics again to find them out.
+`query_plan` adds what depends on the time zone and on what is stored of the site.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from msgspec import structs
-
-from analytics import localtime
 from analytics.errors import Malformed
-from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Period, Query
-from analytics.store.sql import columns, measures, query_cost, time_buckets
+from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
+from analytics.store.sql import cells, columns, measures, query_cost, time_buckets
 from analytics.store.sql.filter_shape import FilterShape
 
 _EVENT_EVIDENCE: Final = frozenset({*measures.EVENT_MEASURES, *measures.REVENUE_MEASURES})
@@ -30,21 +28,21 @@ class QueryShape(NamedTuple):
     """The measures that the metrics are made of (`measures.py`)."""
     filters: FilterShape
     by_page: bool
-    """Whether it is split by page or hostname: "visits" are then those with a pageview there."""
+    """Whether it is split by page or hostname."""
+    visits: str
+    """The measure of visits: those that began or, by page, those with a pageview there."""
     of_visits: bool
     """Whether some metric counts visits, and not events."""
     counts_events: bool
     """Whether an event under a key is enough for the answer to have a row for it."""
     counts_visits: bool
     """Whether a visit under a key is enough. Not by page: there a visit's key is its entry page."""
+    has_cells: bool
+    """Whether there are cells of what it asks for, if not of every day."""
     joins_exits: bool
     """Whether each row must be joined with the last pageview of its visit."""
     needs_exits: bool
     """Whether the last pageviews of visits must be found at all."""
-    first_day: int
-    """The local day on which the period starts, in days since 1970-01-01."""
-    last_day: int
-    """The local day of the period's last millisecond."""
 
     @classmethod
     def of(cls, query: Query) -> QueryShape:
@@ -54,7 +52,8 @@ class QueryShape(NamedTuple):
         """
         by_page = any(each in columns.PAGE_COLUMNS for each in query.dimensions)
         filters = FilterShape.of(query.filters)
-        needed = measures.needed(query.metrics, by_page=by_page)
+        visits = "viewed" if by_page else "begun"
+        needed = measures.needed(query.metrics, visits)
         counts_visits = not by_page and not needed.isdisjoint(measures.VISIT_MEASURES)
         joins_exits = filters.by_exit or any(
             each in columns.EXIT_COLUMNS for each in query.dimensions
@@ -65,31 +64,19 @@ class QueryShape(NamedTuple):
             measures=needed,
             filters=filters,
             by_page=by_page,
+            visits=visits,
             of_visits=not measures.VISIT_METRICS.isdisjoint(query.metrics),
             counts_events=not counts_visits or not needed.isdisjoint(_EVENT_EVIDENCE),
             counts_visits=counts_visits,
+            has_cells=cells.cover(query),
             joins_exits=joins_exits,
             needs_exits=joins_exits or not needed.isdisjoint(measures.EXIT_MEASURES),
-            first_day=_first_day(query.period),
-            last_day=_last_day(query.period),
         )
 
     @property
     def follows_visits(self) -> bool:
         """Whether rows outside the period matter, of visits that have some inside."""
         return self.needs_exits or self.filters.has_done
-
-    def starting(self, earliest: int) -> QueryShape:
-        """Return the shape without the part of the period before *earliest*."""
-        period = self.query.period
-        if period.start >= earliest:
-            return self
-        period = structs.replace(period, start=earliest, end=max(period.end, earliest))
-        return self._replace(
-            query=structs.replace(self.query, period=period),
-            first_day=_first_day(period),
-            last_day=_last_day(period),
-        )
 
 
 def check(query: Query) -> QueryShape:
@@ -98,6 +85,7 @@ def check(query: Query) -> QueryShape:
     Raise `Malformed` if it makes no sense, or is larger than a query may be.
     """
     query_cost.check(query)
+    time_buckets.check(query)
     if not query.metrics:
         raise Malformed("metrics", "name at least one metric")
     if len(set(query.dimensions)) < len(query.dimensions):
@@ -114,19 +102,14 @@ def check(query: Query) -> QueryShape:
             )
     if query.fewest_visitors and Metric.VISITORS not in query.metrics:
         raise Malformed("metrics", "rows of few visitors cannot come last without visitors")
-    time_buckets.check(query)
     shape = QueryShape.of(query)
-    _check_metrics(shape)
-    return shape
-
-
-def _check_metrics(shape: QueryShape) -> None:
-    dimensions = shape.query.dimensions
     of_events = [
-        each for each in dimensions if columns.is_event(each) and each not in columns.PAGE_COLUMNS
+        each
+        for each in query.dimensions
+        if columns.is_event(each) and each not in columns.PAGE_COLUMNS
     ]
-    by_path = Dimension.PAGE in dimensions
-    for metric in shape.query.metrics:
+    by_path = Dimension.PAGE in query.dimensions
+    for metric in query.metrics:
         if metric in measures.VISIT_METRICS and of_events:
             raise Malformed(
                 "metrics", f"{metric} is of visits, and cannot be split by {of_events[0]}"
@@ -135,11 +118,4 @@ def _check_metrics(shape: QueryShape) -> None:
             raise Malformed("metrics", "exits needs the dimension event:page")
         if metric in measures.PAGE_METRICS and not (by_path or shape.filters.by_page):
             raise Malformed("metrics", f"{metric} needs a filter or the dimension event:page")
-
-
-def _first_day(period: Period) -> int:
-    return localtime.day_of(period.timezone, period.start)
-
-
-def _last_day(period: Period) -> int:
-    return localtime.day_of(period.timezone, period.end - 1)
+    return shape

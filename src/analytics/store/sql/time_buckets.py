@@ -35,15 +35,15 @@ def check(query: Query, field: str = "date_range") -> None:
     """Raise `Malformed`, naming *field*, if the series has more than `MAX_BUCKETS` buckets."""
     for dimension in query.dimensions:
         if dimension in TIME_DIMENSIONS:
-            zone, start, end = query.period.timezone, query.period.start, query.period.end
-            if (end - start) // _SHORTEST_MS[dimension] <= MAX_BUCKETS:
+            length_ms = query.period.end - query.period.start
+            if length_ms // _SHORTEST_MS[dimension] <= MAX_BUCKETS:
                 return
             days = MAX_BUCKETS * _SHORTEST_MS[dimension] // DAY_MS
-            first, last = (localtime.date_of(localtime.day_of(zone, at)) for at in (start, end - 1))
             name = dimension.removeprefix("time:")
             raise Malformed(
                 field,
-                f"{first} to {last} has more than {MAX_BUCKETS:,} {name}s, the most of one series:"
+                f"{length_ms // DAY_MS:,} days have more than {MAX_BUCKETS:,} {name}s, the most of"
+                " one series:"
                 f" ask for {days:,} days at most, or for a longer interval than {name}s",
             )
 
@@ -80,19 +80,3 @@ def _keys(dimension: str, period: Period) -> Iterator[int]:
         while (number := localtime.day_number(day)) <= last:
             yield number
             day = (day + timedelta(31)).replace(day=1)
-
-
-def bucket_sql(dimension: str, day: str, first_day: int) -> str:
-    """Return the SQL of the first day of the bucket in which *day* (SQL) lies.
-
-    Days are counted since 1970-01-01. The first week begins with *first_day*, the period's first.
-    """
-    match dimension:
-        case Dimension.WEEK:
-            # Day 0 was a Thursday.
-            return f"greatest({day} - ({day} + 3) % 7, {first_day})"
-        case Dimension.MONTH:
-            month = f"date_trunc('month', DATE '1970-01-01' + CAST({day} AS INTEGER))"
-            return f"CAST(CAST({month} AS DATE) - DATE '1970-01-01' AS BIGINT)"
-        case _:
-            return day

@@ -1,0 +1,71 @@
+"""Selects over cells for the whole days of a query (`cells.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from analytics.query import TIME_DIMENSIONS, Metric
+from analytics.store.sql import cells
+from analytics.store.sql.bound_values import BoundValues
+from analytics.store.sql.keys import QueryKeys, named
+from analytics.store.sql.query_plan import CleanDays, QueryPlan
+
+
+class CellSelects(NamedTuple):
+    """The selects of a query over the cells of its clean days."""
+
+    needed: Sequence[str]
+    """Selects that yield the keys, and `present` and sums, or `visitors`."""
+    everyone: Sequence[str]
+    """Selects of `visitors` of all keys together, if a metric needs them."""
+
+
+def of(plan: QueryPlan, clean: CleanDays, keys: QueryKeys, bound: BoundValues) -> CellSelects:
+    """Return the selects of the query of *plan* over the cells of its *clean* days."""
+    shape = plan.shape
+    dimensions = shape.query.dimensions
+    shown = "".join(f"{column}, " for column in named(keys.cell))
+    days = f"day >= {bound(clean.first)} AND day < {bound(clean.end)}"
+    whole_site = f"site = $site AND dimension = '{cells.TOTAL}' AND {days}"
+    where = whole_site
+    for dimension in dimensions:
+        if dimension not in TIME_DIMENSIONS:
+            where = f"site = $site AND dimension = {bound(dimension)} AND {days}"
+    needed = [_sums(plan, shown, where)]
+    if "visitors" in shape.measures:
+        needed.append(_visitors(shown, where, _first_days(plan, clean, keys, bound)))
+    everyone = []
+    if Metric.PERCENTAGE in shape.query.metrics:
+        everyone.append(_visitors("", whole_site, bound(clean.first)))
+    return CellSelects(needed, everyone)
+
+
+def _sums(plan: QueryPlan, shown: str, where: str) -> str:
+    shape = plan.shape
+    sums = "".join(f"sum({m}) AS {m}, " for m in cells.SUMS if m in shape.measures)
+    evidence = ["events"] * shape.counts_events + ["begun"] * shape.counts_visits
+    return (
+        f"SELECT {shown}{sums} CAST(sum({' + '.join(evidence)}) > 0 AS INTEGER) AS present"
+        f" FROM cell_sums WHERE {where} GROUP BY ALL"
+    )
+
+
+def _visitors(shown: str, where: str, first: str) -> str:
+    """Return a select of the keys and `visitors`, each once, on the first active day since *first*.
+
+    A gap leads from a visitor's active day back to the one before it.
+    """
+    return (
+        f"SELECT {shown}sum(visitors) AS visitors FROM cell_visitors"
+        f" WHERE {where} AND gap > day - {first} GROUP BY ALL"
+    )
+
+
+def _first_days(plan: QueryPlan, clean: CleanDays, keys: QueryKeys, bound: BoundValues) -> str:
+    """Return the SQL of the first day of the bucket of time in which a day lies, if any."""
+    first = bound(clean.first)
+    for dimension, key in zip(plan.shape.query.dimensions, keys.cell, strict=True):
+        if dimension in TIME_DIMENSIONS:
+            first = f"greatest({first}, {key})"
+    return first
