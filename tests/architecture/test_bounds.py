@@ -223,7 +223,7 @@ BOUNDED_BY = {
     ("store/duckdb/cell_builder.py", "self._touched"): "sites of the catalog",
     ("store/duckdb/deadlines.py", "self._running"): "questions under way, one for each thread",
     ("store/duckdb/engine.py", "self._sessions"): "one for each thread",
-    ("store/sql/conditions.py", "self.values"): "one question, whose size is bounded",
+    ("store/sql/bound_values.py", "self._values"): "one question, whose size is bounded",
     ("store/freshness.py", "self._noted"): "the last minutes",
     ("store/ignite/driver.py", "self._caches"): "caches that the program names",
     ("store/chunks/codec.py", "gone"): "one batch",
