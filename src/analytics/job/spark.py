@@ -20,6 +20,7 @@ from uuid import uuid4
 import pyarrow as pa
 import structlog
 from py4j.protocol import Py4JError, Py4JNetworkError
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -178,8 +179,7 @@ def scatter(
     except (PySparkException, Py4JError) as exc:
         fault = exc
     except AttributeError as exc:
-        # PySpark takes its connection to Java away when the job stops.
-        if getattr(context, "_jsc", None) is not None:
+        if _is_running(context):
             raise
         raise StoreUnavailable("The Spark job is stopping; ask again once it runs.") from exc
     finally:
@@ -192,6 +192,18 @@ def scatter(
     if fault is not None:
         raise StoreUnavailable(f"Spark has failed: {message_of(fault)}") from fault
     return results
+
+
+def _is_running(context: SparkContext) -> bool:
+    """Return whether *context* can still reach Spark.
+
+    A stopped context has no connection to Java, so whatever it forwards raises `AttributeError`;
+    PySpark has no property that says so.
+    """
+    try:
+        return bool(context.applicationId)
+    except (AttributeError, Py4JError):
+        return False
 
 
 def follow(

@@ -22,7 +22,8 @@ class BoundValues:
     """
 
     def __init__(self, site: str) -> None:
-        self._values: dict[str, object] = {"site": site}
+        self._values: dict[str, object] = {}
+        self._values["site"] = site
 
     def __call__(self, value: str | int) -> str:
         """Bind *value* and return the parameter that refers to it."""
