@@ -1,12 +1,11 @@
-"""The embedded projector: reads the log, folds it into rows, and hands them to the store.
+"""The embedded projector: reads the log, processes it into rows, and writes them to the store.
 
-One transaction of the store writes a batch's rows, its ledger and the place to go on from, so
-that an end of the process at any moment neither loses nor doubles an event.
+One transaction of the store writes a batch's rows, its ledger and the next offset, so a crash at
+any moment neither loses nor duplicates an event.
 
-Answering visitors comes first. The fold runs in a thread of the same interpreter, so while the
-event loop has more to do than it can, the projector takes one step every five seconds only: the
-log is durable and waits (`analytics_log_lag_records` says how much), and the figures catch up,
-faster than events can come in, as soon as there is time.
+Requests come before processing. The projector shares the GIL with the event loop; while the loop
+is saturated, it processes one batch every five seconds. The log is durable in
+the meantime (`analytics_log_lag_records` is the backlog), and the projector catches up later.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ _LINGER_S: Final = 0.3
 """How long to let events gather before a batch is folded: a transaction has its price."""
 _LOOK_S: Final = 0.05
 _SATURATED: Final = 0.8
-"""The loop is saturated when its thread is on a processor for more of the time than this."""
+"""The share of time on a processor above which the event loop's thread is saturated."""
 _GIVE_WAY_S: Final = 5.0
 """How long a saturated loop may hold up a step."""
 _LONGEST_PAUSE_S: Final = 5.0
@@ -60,32 +59,32 @@ _WAIT_S: Final = 10.0
 
 
 class Sink(Protocol):
-    """What the projector needs of a store."""
+    """The methods of a store that the projector calls."""
 
     async def write(self, batch: WriteBatch) -> None:
-        """As `SeriesStore.write`."""
+        """See `SeriesStore.write`."""
 
     async def offsets(self) -> Mapping[int, int]:
-        """As `SeriesStore.offsets`."""
+        """See `SeriesStore.offsets`."""
 
     async def newest(self) -> int | None:
-        """The latest `received_at` of all rows; None when there are none."""
+        """See `Lookups.newest`."""
 
     async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
-        """Which (site, event_id)s of *candidates* are stored."""
+        """See `Lookups.seen`."""
 
     async def visits(self, pairs: Collection[Visitor], *, touched_since: int) -> list[Visit]:
-        """The stored visits of these visitors with a row received since then."""
+        """See `Lookups.visits`."""
 
     async def recent_visits(self, touched_since: int) -> list[Visit]:
-        """The stored visits with a row received since then."""
+        """See `Lookups.recent_visits`."""
 
     def recent_ids(self, received_since: int) -> AsyncGenerator[list[tuple[str, str]], None]:
-        """(site, event_id) of every row received since then, in chunks."""
+        """See `Lookups.recent_ids`."""
 
 
 class Projector:
-    """Follows one partition of the log. It runs while its `async with` block does."""
+    """Processes one partition of the log while its `async with` block runs."""
 
     def __init__(
         self,
@@ -121,17 +120,17 @@ class Projector:
             meanwhile="The id of each hit is looked up in the store, which takes longer.",
         )
         self._state_is_stored = False
-        """Whether the state is what the store has: not so while a step is under way."""
+        """Whether the state equals the store's; False while a step is under way."""
         self._remembered: PipelineState | None = None
         """The state whose filter of ids has been filled."""
         self.next_offset = 0
-        """Everything before it is in the store."""
+        """Every record before this offset is in the store."""
         self.fault: AnalyticsError | None = None
-        """Why it does not go on, while it does not."""
+        """The error that holds the projector up; None while it works."""
 
     async def __aenter__(self) -> Self:
         await self._load()
-        # One that was killed may have stored all of a segment and not let go of it.
+        # A process that was killed may have stored a whole segment without releasing it.
         await self._log.release(Position(self._partition, self.next_offset))
         self._following.start()
         return self
@@ -205,13 +204,13 @@ class Projector:
         await self._give_way()
 
     async def _linger(self, seconds: float) -> None:
-        """Wait a moment for more events, unless somebody waits for those that are there."""
+        """Wait a moment for more events, unless `reached` waits for those already appended."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation
                 await self._hurry.wait()
 
     async def _give_way(self) -> None:
-        """Wait while the loop is saturated, unless somebody waits for the figures."""
+        """Wait while the event loop is saturated, unless `reached` waits for the figures."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _GIVE_WAY_S
         while not self._hurry.is_set() and (began := loop.time()) < until:
@@ -243,7 +242,10 @@ class Projector:
         await self._surely(lambda: self._sink.write(write))
 
     async def _surely(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of *call*, tried until the store is there."""
+        """Return the result of *call*, retried while the store is unavailable.
+
+        Raise `Unavailable` if the projector stops first.
+        """
         while True:
             try:
                 result = await call()
@@ -291,7 +293,7 @@ class Projector:
         async with self._moved:
             self._moved.notify_all()
 
-    # For those who wait for it
+    # Waiting for figures
 
     async def reached(self, offset: int) -> None:
         """Return when every record before *offset* is in the store."""
@@ -305,7 +307,7 @@ class Projector:
     async def visible(self, receipts: str) -> None:
         """Return when every record of *receipts* (by comma) is in the store.
 
-        Raises `Malformed` for what is no receipt of ours, `NotVisibleYet` after 10 s.
+        Raise `Malformed` for a receipt that this log did not issue, and `NotVisibleYet` after 10 s.
         """
         positions = [Position.parse(receipt) for receipt in receipts.split(",")]
         last = max(position.offset for position in positions)
@@ -327,20 +329,20 @@ class Projector:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """While the block runs, no step does."""
+        """Hold back processing while the block runs."""
         async with self._stepping:
             yield
 
     def drop_visits(self, site: str, sessions: Set[int]) -> None:
-        """Join nothing to these visits any more, whose rows are gone; for whoever pauses it."""
+        """Let no further event join these visits, whose rows are erased. Call it while `paused`."""
         self._state.sessions.drop(site, sessions)
 
     async def changes(self) -> AsyncIterator[None]:
-        """Steps whenever rows were stored since the last step; ends when the projector does."""
+        """Yield whenever rows have been stored since the last time; end with the projector."""
         seen = self.next_offset
         while not self._stopping.is_set():
             async with self._moved:
-                # Looks up once a second whether the program stops; wakes when rows come.
+                # Woken by new rows; looks once a second whether the program stops.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(1):
                         await self._moved.wait()

@@ -1,4 +1,4 @@
-"""What a replica of a cluster consists of: Kafka behind a spool, and a store that follows."""
+"""Open a replica of a cluster: Kafka behind a spool, and a store that follows the chunks."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Backends(NamedTuple):
     spark: Guard
 
     async def audit(self) -> Sequence[str]:
-        """What is wrong with the chunks in Ignite and in Cassandra."""
+        """Return the faults of the chunks in Ignite and in Cassandra, one sentence each."""
         extras.require("the audit of a cluster", "cassandra")
         from analytics.job.upkeep import audit
 
         return (await audit.run(self.settings, ignite=self.ignite, cassandra=self.cassandra)).faults
 
     def gauges(self) -> metrics.Sources:
-        """What of them can be measured."""
+        """Return the gauges of the backends: maps a metric to its help text and its reading."""
         follower = self.store.follower
         return {
             "analytics_spool_records": (
@@ -72,32 +72,36 @@ class Backends(NamedTuple):
         }
 
     def breakers(self) -> Sequence[Breaker]:
-        """What watches the servers behind this one."""
+        """Return the circuit breakers of Kafka, Ignite, Cassandra and Spark."""
         return (self.log.breaker, self.ignite.breaker, self.cassandra.breaker, self.spark.breaker)
 
     def loops(self) -> Sequence[LoopState]:
-        """The state of their background loops."""
+        """Return the state of the backends' background loops."""
         return (*self.kafka_loops, *self.log.loops, *self.store.loops)
 
     def checks(self) -> Mapping[str, Callable[[], str | None]]:
-        """What may be wrong so that no event can be taken; stale figures are answered as such."""
+        """Return the readiness checks: maps a name to a function that returns the fault, if any.
+
+        Only faults that keep events from being accepted count. Stale figures do not: answers say
+        how old they are.
+        """
         return {"log": lambda: self.log.fault}
 
 
 class SpooledErasures:
-    """What erases rows gives its orders here."""
+    """Appends erasure requests to the log, through the spool."""
 
     def __init__(self, log: Spool) -> None:
         self._log = log
 
     async def partitions(self) -> Sequence[int]:
-        """The topic's partitions. Raises `LogUnavailable` while Kafka is away."""
+        """Return the topic's partitions. Raise `LogUnavailable` while Kafka is away."""
         return [end.partition for _, end in await self._log.ends()]
 
     async def append(self, orders: Sequence[Erasure]) -> Mapping[int, int]:
-        """Return when *orders* lie in Kafka: for each partition, where they end.
+        """Append *orders*; return, once Kafka has them, the offset behind them in each partition.
 
-        Raises `LogUnavailable`, or `NotVisibleYet` for those that wait in the spool.
+        Raise `LogUnavailable`, or `NotVisibleYet` if they still wait in the spool after 10 s.
         """
         positions = await self._log.append(orders)
         try:
@@ -115,7 +119,7 @@ class SpooledErasures:
 
 
 class FollowedProjection:
-    """What waits for figures that other processes make."""
+    """Waits for figures that the Spark job computes and this replica follows."""
 
     def __init__(self, log: Spool, store: ReplicaStore) -> None:
         self._log = log
@@ -123,13 +127,13 @@ class FollowedProjection:
 
     @property
     def fault(self) -> str | None:
-        """Why the figures may lack what others have already."""
+        """The reason why this replica cannot follow the chunks; None while it can."""
         return self._follower.fault
 
     async def visible(self, receipts: str) -> None:
         """Return when every record of *receipts* (by comma) is in the figures.
 
-        Raises `Malformed` for what is no receipt of ours, `NotVisibleYet` after 10 s.
+        Raise `Malformed` for a receipt that this log did not issue, and `NotVisibleYet` after 10 s.
         """
         positions = [Position.parse(receipt) for receipt in receipts.split(",")]
         try:
@@ -146,7 +150,7 @@ class FollowedProjection:
     async def _refuse_unknown(self, positions: Sequence[Position]) -> None:
         """Raise `Malformed` for a position at which nothing was appended.
 
-        While Kafka is away nobody can tell, and whoever asks waits.
+        Return without a check while Kafka is away, so that the caller waits.
         """
         here = self._follower.next_offsets
         ahead = [each for each in positions if each.offset >= here.get(each.partition, 0)]
@@ -155,9 +159,9 @@ class FollowedProjection:
                 raise unknown_receipt()
 
     async def settle(self) -> None:
-        """Return when everything that is in the log by now is in the figures.
+        """Return when everything that the log holds at the call is in the figures.
 
-        Raises `LogUnavailable` while Kafka is away, `NotVisibleYet` when the figures stand still.
+        Raise `LogUnavailable` while Kafka is away, `NotVisibleYet` after a minute without progress.
         """
         try:
             ends = {end.partition: end.offset for _, end in await self._log.ends()}
@@ -178,12 +182,12 @@ class FollowedProjection:
         )
 
     def changes(self) -> AsyncIterator[None]:
-        """Steps whenever rows came since the last step."""
+        """Yield whenever rows have come since the last time."""
         return self._follower.changes()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """While the block runs, nothing is written to the store."""
+        """Hold back writes to the store while the block runs."""
         async with self._follower.stepping:
             yield
 
@@ -243,7 +247,7 @@ async def _backends(common: CommonResources, stack: AsyncExitStack, ignite: Guar
         settings.store, folder.store, timezones=common.timezones, hot_days=settings.store.hot_days
     )
     spark = guards.spark(settings.spark)
-    await stack.enter_async_context(log)  # the store asks it how far it goes
+    await stack.enter_async_context(log)  # the store reads its ends
     store = await stack.enter_async_context(
         ReplicaStore(
             TieredChunks(
@@ -274,7 +278,10 @@ async def _backends(common: CommonResources, stack: AsyncExitStack, ignite: Guar
 
 
 async def _ends(log: Spool) -> Mapping[int, int]:
-    """Where the log ends. Raises `LogUnavailable` while it can't say, or lacks what waits here."""
+    """Return the end of each partition.
+
+    Raise `LogUnavailable` while Kafka is away, and while hits still wait in the spool.
+    """
     if log.backlog:
         raise LogUnavailable("hits wait for Kafka in the spool")
     return {end.partition: end.offset for _, end in await log.ends()}

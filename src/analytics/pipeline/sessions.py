@@ -1,4 +1,4 @@
-"""The sessionizer: which visit an event belongs to, and what it adds to that visit.
+"""The sessionizer: assigns each event to a visit, and computes what it adds to that visit.
 
 A visitor's events are taken in log order, and each is placed by what that visitor sent before it:
 nothing depends on batches, on other visitors, or on what has left the memory.
@@ -41,7 +41,7 @@ REACH_MS: Final = 72 * 3_600_000 + INACTIVITY_MS
 KEEP_MS: Final = 3_600_000
 
 Visitor = tuple[str, int]
-"""A site, and a visitor of it."""
+"""A site, and the id of one of its visitors."""
 
 
 _Key = tuple[str, int, bool]
@@ -62,46 +62,46 @@ class Sessions:
         self.horizon = _BEFORE_ALL_TIME if newest is None else newest - keep_ms
         self._keep_ms = keep_ms
         self._turned_at = newest
-        # A visitor's list is in one of the two, his visits in the order of their last touch.
+        # Each visitor is in one of the two, with visits in the order of their last touch.
         self._young: dict[_Key, list[Visit]] = {}
         self._old: dict[_Key, list[Visit]] = {}
-        self._asked: set[Visitor] = set()
+        self._absent: set[Visitor] = set()
         self._whole: set[Visitor] = set()
         self.load(visits)
 
     def absent(self, hits: Iterable[Hit], is_new: Callable[[Hit], bool]) -> set[Visitor]:
-        """The visitors whose stored visits `load` needs before *hits* are placed.
+        """Return the visitors whose stored visits must be loaded before *hits* are placed.
 
-        The rows of every earlier `place` must be in the store by the time it is read. Visits
-        not touched for `REACH_MS` may be left out, and visits that we have do no harm. *is_new*
-        says whether a hit is surely no copy of an earlier one.
+        The rows of every earlier `place` must be in the store by the time it is read. Visits not
+        touched for `REACH_MS` may be left out, and visits already in memory may be included.
+        *is_new* returns whether a hit cannot be a copy of an earlier one.
         """
         limit = self.horizon + INACTIVITY_MS
-        asked: set[Visitor] = set()
+        absent: set[Visitor] = set()
         events: dict[_Key, Hit] = {}
         for hit in hits:
             key = (hit.site, hit.visitor, hit.bot is not None)
             if hit.name != ENGAGEMENT:
                 events[key] = hit
                 if hit.ts < limit:
-                    asked.add(key[:2])
+                    absent.add(key[:2])
             elif hit.ts - hit.engaged_ms < limit or not (
                 self._has_visit_of(hit, key) or _is_near(hit, events.get(key), is_new)
             ):
-                asked.add(key[:2])
-        self._asked = asked - self._whole
-        return self._asked
+                absent.add(key[:2])
+        self._absent = absent - self._whole
+        return self._absent
 
     def load(self, visits: Iterable[Visit]) -> None:
-        """Take in what the store knows of the visitors that `absent` named."""
+        """Add the stored visits of the visitors that `absent` returned."""
         for visit in visits:
             known = self._recall((visit.site, visit.visitor, visit.bot))
             # What is in memory is as new as the store, or newer.
             if all(visit.session != other.session for other in known):
                 known.append(visit)
                 known.sort(key=_log_order)
-        self._whole |= self._asked
-        self._asked = set()
+        self._whole |= self._absent
+        self._absent = set()
 
     def end(self, erasure: Erasure) -> None:
         """Forget the visits of which *erasure* leaves nothing: what follows opens others."""
@@ -119,13 +119,13 @@ class Sessions:
                     visits[:] = [visit for visit in visits if visit.session not in sessions]
 
     def all(self) -> Iterator[Visit]:
-        """Every visit in memory."""
+        """Yield every visit in memory."""
         for generation in (self._old, self._young):
             for visits in generation.values():
                 yield from visits
 
     def place(self, hit: Hit, offset: int, source: str, channel: str) -> tuple[Any, ...]:
-        """Let *hit* join or open a visit; its row's columns from `session` on, in their order."""
+        """Let *hit* join or open a visit; return its row's columns from `session` on, in order."""
         key = (hit.site, hit.visitor, hit.bot is not None)
         visits = self._young.get(key)
         if visits is None:
@@ -163,9 +163,9 @@ class Sessions:
         )
 
     def forget(self, latest: int) -> None:
-        """Drop visits out of use, now that *latest* is the latest `received_at` so far.
+        """Drop unused visits; *latest* is the latest `received_at` so far.
 
-        Cheap for any number of them: of two generations the older goes, all at once. A visit
+        This costs the same for any number: the older of two generations goes at once. A visit
         in it was last touched before the previous turn, so its `touched` is no later than that.
         """
         if self._turned_at is None:
@@ -187,12 +187,12 @@ class Sessions:
         return any(_meets(visit, reading) for visit in visits)
 
     def _recall(self, key: _Key) -> list[Visit]:
-        """The visitor's list, in the young generation from now on."""
+        """Return the visitor's visits, moved to the young generation."""
         visits = self._young.get(key)
         if visits is None:
             visits = self._old.pop(key, [])
             if visits and key[:2] not in self._whole:
-                # Else somebody who never leaves would collect visits for ever.
+                # Otherwise the visits of a visitor who never leaves would accumulate.
                 visits = [visit for visit in visits if visit.touched >= self.horizon]
             self._young[(intern(key[0]), key[1], key[2])] = visits
         return visits
@@ -203,7 +203,7 @@ def _log_order(visit: Visit) -> int:
 
 
 def _begin(hit: Hit) -> int:
-    """The beginning of the time that *hit* speaks of, which ends with its `ts`."""
+    """Return the start of the time that *hit* covers, which ends with its `ts`."""
     return hit.ts - hit.engaged_ms if hit.name == ENGAGEMENT else hit.ts
 
 
@@ -227,7 +227,7 @@ def _meets(visit: Visit, hit: Hit) -> bool:
 
 
 def _joinable(visits: list[Visit], hit: Hit) -> Visit | None:
-    """The visit that *hit* joins, moved to the end of *visits*."""
+    """Return the visit that *hit* joins, moved to the end of *visits*, or None."""
     for index in range(len(visits) - 1, -1, -1):
         if _meets(visits[index], hit):
             break
@@ -241,7 +241,7 @@ def _joinable(visits: list[Visit], hit: Hit) -> Visit | None:
 
 
 def _idle(visits: list[Visit], reading: Hit) -> int:
-    """The index of the visit touched last of those that began before *reading*; -1 if none did."""
+    """Return the index of the last touched visit that began before *reading*, or -1."""
     for index in range(len(visits) - 1, -1, -1):
         visit = visits[index]
         if visit.first <= reading.ts and reading.received_at <= visit.touched + REACH_MS:
@@ -250,7 +250,7 @@ def _idle(visits: list[Visit], reading: Hit) -> int:
 
 
 def _touch(visit: Visit, hit: Hit, offset: int) -> int:
-    """Stretch *visit* to *hit*, unless its page lay idle before it; by how much it grew."""
+    """Extend *visit* to *hit*, unless its page lay idle before it; return the growth in ms."""
     visit.offset = offset
     visit.touched = max(visit.touched, hit.received_at)
     ts = hit.ts

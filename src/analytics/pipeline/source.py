@@ -1,8 +1,8 @@
-"""Where a visit came from: the name of its source, found in tables of known referrers.
+"""Name the source of a visit, by tables of known referrers.
 
-A host inherits what its parent domain is only where that is the same place by another door
-(`m.`, `de.`): `docs.google.com` is no search engine, and `aws.amazon.com` no shop. Social networks
-and videos are where their users are, on any subdomain.
+A host inherits the category of its parent domain only where both lead to the same service (`m.`,
+`de.`): `docs.google.com` is not a search engine, and `aws.amazon.com` not a shop. Social networks
+and video sites count as themselves on any subdomain.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sources:
-    """The tables, and a bounded memory of what was found in them.
+    """The tables of known sources, and a bounded cache of what was resolved by them.
 
     Precedence: utm_source, then the referrer, then the kind of click id. A source is known by
     one name however its sender writes it; a tag that is in no table is kept as it was written, and
@@ -95,21 +95,21 @@ class Sources:
         written = utm_source.strip()
         tagged = written.lower()
         if tagged:
-            found = self._tagged(tagged, written)
+            source = self._tagged(tagged, written)
         elif referrer:
-            found = self._referring(referrer.lower())
+            source = self._referring(referrer.lower())
         else:
-            found = self._clicks.get(click, _NOBODY)
+            source = self._clicks.get(click, _NOBODY)
         channel = channel_of(
-            found.name.lower(),
-            category=found.category,
-            paid=found.paid,
+            source.name.lower(),
+            category=source.category,
+            paid=source.paid,
             tagged=tagged,
             medium=utm_medium.strip().lower(),
             campaign=utm_campaign.strip().lower(),
             click=click,
         )
-        return found.name, str(channel)
+        return source.name, str(channel)
 
     def _tagged(self, text: str, written: str) -> KnownSource:
         known = self._names.get(text)
@@ -124,21 +124,21 @@ class Sources:
         host, path = _host(address), address.removeprefix("www.").partition("/")[2]
         if host in self._with_path:
             for end in range(min(len(path), self._longest_path), 0, -1):
-                found = self._addresses.get(f"{host}/{path[:end]}")
-                if found is not None and path[end : end + 1] in ("", "/"):
-                    return found
+                source = self._addresses.get(f"{host}/{path[:end]}")
+                if source is not None and path[end : end + 1] in ("", "/"):
+                    return source
         for parent in _suffixes(host):
-            found = self._addresses.get(parent)
-            if found is not None:
-                return _within(found, host, parent)
+            source = self._addresses.get(parent)
+            if source is not None:
+                return _within(source, host, parent)
         registered = suffix.registered(host)
         if registered is None:
             return KnownSource(host) if host.count(".") > 1 and not host[-1].isdigit() else _NOBODY
         name, public = registered
-        found = self._national.get(name)
+        source = self._national.get(name)
         # Beside `com`, only the suffixes of countries: `google.dev` is a site of its own.
-        if found is not None and (public == "com" or len(public.rpartition(".")[2]) == 2):
-            return _within(found, host, f"{name}.{public}")
+        if source is not None and (public == "com" or len(public.rpartition(".")[2]) == 2):
+            return _within(source, host, f"{name}.{public}")
         return KnownSource(host)
 
     def _fill(self, table: dict[str, dict[str, str]], extra: _Extra) -> None:
@@ -152,9 +152,9 @@ class Sources:
             own = Category(medium) if medium in ("email", "social", "search") else None
             for name, addresses in table[medium].items():
                 general = listed.get(name, own)
-                found = KnownSource(name, own if medium == "email" else general)
+                source = KnownSource(name, own if medium == "email" else general)
                 for address in addresses.split():
-                    self._addresses[address] = found._replace(paid=medium == "paid")
+                    self._addresses[address] = source._replace(paid=medium == "paid")
                 # As a tag, "free" or "orange" is hardly the forgotten engine of that name.
                 certain = None if medium == "search" else own
                 self._names[name.lower()] = KnownSource(name, listed.get(name, certain))
@@ -163,28 +163,31 @@ class Sources:
             for address in addresses.split():
                 self._addresses[address] = KnownSource(name, listed[name])
         for name, shorthands in extra.names.items():
-            found = self._names.setdefault(name.lower(), KnownSource(name, listed.get(name)))
+            source = self._names.setdefault(name.lower(), KnownSource(name, listed.get(name)))
             for shorthand in shorthands.split():
-                self._names[shorthand] = found
+                self._names[shorthand] = source
         for shorthand in extra.paid.split():
             self._names[shorthand] = self._names[shorthand]._replace(paid=True)
         # One spelling for each: the table and our additions differ in a few ("Youtube").
-        for address, found in self._addresses.items():
-            spelled = self._names[found.name.lower()].name
-            self._addresses[address] = found._replace(name=spelled)
+        for address, source in self._addresses.items():
+            spelled = self._names[source.name.lower()].name
+            self._addresses[address] = source._replace(name=spelled)
 
 
-def _within(found: KnownSource, host: str, parent: str) -> KnownSource:
-    """What *host* is, where *found* is its *parent* domain."""
+def _within(source: KnownSource, host: str, parent: str) -> KnownSource:
+    """Return the source of *host*, whose *parent* domain is that of *source*."""
     below = host.removesuffix(parent)
-    door = None if found.category is None else _DOORS.get(found.category)
+    door = None if source.category is None else _DOORS.get(source.category)
     if not below or door is None or _is_door(door, below):
-        return found
+        return source
     return KnownSource(host, Category.EMAIL if _MAIL.fullmatch(below) else None)
 
 
 def _is_door(door: re.Pattern[str], below: str) -> bool:
-    """Whether each label of *below* is a *door*; label by label, as senders choose how many."""
+    """Return whether each label of *below* matches *door*.
+
+    Labels are matched one by one, since senders choose how many there are.
+    """
     labels = below.removesuffix(".").split(".")
     while _SEARCH in labels:
         labels = labels[labels.index(_SEARCH) + 1 :]
@@ -192,7 +195,7 @@ def _is_door(door: re.Pattern[str], below: str) -> bool:
 
 
 def host_of(tag: str) -> str:
-    """Return the host that *tag* is, or begins with when somebody wrote a whole address there."""
+    """Return the host in *tag*, which is a host or a whole address."""
     return _host(_without_scheme(tag))
 
 

@@ -1,4 +1,4 @@
-"""What the store's SQL runs on: one thread's connection to the engine."""
+"""The connection of one thread to the engine, as the store's SQL uses it."""
 
 from __future__ import annotations
 
@@ -18,35 +18,41 @@ class UnreadableValue(StoreUnavailable):
 
 
 class Connection(Protocol):
-    """Runs statements, with every value bound. Raises only our own errors."""
+    """Runs statements, with every value bound. Raises only `AnalyticsError`s."""
 
     def run(self, sql: str, parameters: Parameters = ()) -> None:
-        """Run it for its effect."""
+        """Run a statement for its effect."""
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Record]:
-        """The whole answer."""
+        """Run a statement and return all its rows."""
 
     def chunks(
         self, sql: str, parameters: Parameters = (), *, size: int = 10_000
     ) -> Iterator[list[Record]]:
-        """The answer, *size* rows at a time; nothing else may run on the connection meanwhile."""
+        """Run a statement and yield its rows, *size* at a time.
+
+        Nothing else may run on the connection until the last chunk.
+        """
 
     def rollback(self) -> None:
-        """End the transaction, if one is open, as if it had not been."""
+        """Roll back the open transaction, if there is one."""
 
     def progress(self) -> float:
-        """How much of the statement that runs now is done, from 0 to 1; from any thread."""
+        """Return the share of the running statement that is done, from 0 to 1.
+
+        May be called from any thread.
+        """
 
     def interrupt(self) -> None:
-        """Make the statement that runs now fail, if one does; from any thread."""
+        """Make the running statement fail, if there is one. May be called from any thread."""
 
     def close(self) -> None:
-        """Give it back; what runs on it fails, and whatever comes. From any thread."""
+        """Close the connection, from any thread; running and later statements fail."""
 
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """All of the statements inside, or none."""
+    """Run the statements of the block in one transaction, rolled back if the block raises."""
     try:
         connection.run("BEGIN TRANSACTION")  # interrupted, it may have begun nevertheless
         yield

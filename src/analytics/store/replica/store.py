@@ -90,7 +90,7 @@ class ReplicaStore:
         return (self.follower.loop, *freshness)
 
     async def query(self, query: Query) -> Result:
-        """Answer *query* from what is here, and say as of when if that may be too little."""
+        """Answer *query* from this replica's rows; set `as_of` if these may lack events."""
         lag = self.lag()
         try:
             result = await self._engine.query(query)
@@ -103,7 +103,7 @@ class ReplicaStore:
 
     @property
     def complete_at(self) -> int:
-        """The last moment (milliseconds) known of which nothing is missing here; 0 without one."""
+        """The latest instant (ms) up to which nothing is missing here; 0 if unknown."""
         moments = [self._clock()]
         if self.follower.fault is not None:
             moments.append(self.follower.complete_at)
@@ -112,20 +112,23 @@ class ReplicaStore:
         return min(moments)
 
     def lag(self) -> Lag | None:
-        """Return what the figures here lack, None when nothing is known to be missing for long."""
+        """Return what the figures lack, or None unless something has been missing for long."""
         complete_at, now = self.complete_at, self._clock()
-        # The log is first asked after the start.
+        # The ends of the log are first read after the start.
         known_at = complete_at if self.follower.fault else max(complete_at, self._opened_at)
         if now - known_at <= STALE_MS:
             return None
         return Lag(0 if self._freshness is None else self._freshness.missing, complete_at)
 
     async def _from_history(self, gone: RowsEvicted) -> Result:
-        """The answer of somebody who has the rows that were let go here."""
+        """Return the Spark job's answer, which has the rows that this replica evicted.
+
+        Raise `StoreUnavailable` if the job does not answer, and `QueryTooLong`.
+        """
         ends = dict(await self._engine.offsets())
-        asked = RemoteQuery(query=gone.query, ends=ends, kept_since=gone.kept_since)
+        remote = RemoteQuery(query=gone.query, ends=ends, kept_since=gone.kept_since)
         try:
-            return await self._history.ask(asked)
+            return await self._history.ask(remote)
         except QueryTooLong:
             raise
         except StoreUnavailable as exc:
@@ -136,11 +139,11 @@ class ReplicaStore:
             ) from exc
 
     async def write(self, batch: WriteBatch) -> None:
-        """Not here: a replica's rows come from the stream job."""
+        """Raise `Misconfigured`: a replica's rows come from the Spark job."""
         raise Misconfigured("a replica of a cluster writes no rows; the stream job does")
 
     async def offsets(self) -> Mapping[int, int]:
-        """For each partition of the log, the offset behind what is here."""
+        """Return the next offset to read of each partition of the log."""
         return await self._engine.offsets()
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
@@ -160,15 +163,15 @@ class ReplicaStore:
         return await self._engine.foreign_hosts(site, since, most)
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
-        """The ledger of one site, or of all."""
+        """See `SeriesStore.ledger`."""
         return await self._engine.ledger(site)
 
     async def first_event(self, site: str) -> int | None:
-        """The earliest `ts` of a site's rows; None when it has none."""
+        """See `Lookups.first_event`."""
         return await self._engine.first_event(site)
 
     async def newest(self) -> int | None:
-        """The latest `received_at` of the rows; None when there are none."""
+        """See `Lookups.newest`."""
         return await self._engine.newest()
 
     async def build_cells(self, now: int) -> int:
@@ -186,7 +189,7 @@ class ReplicaStore:
         *,
         visitor: int | None = None,
     ) -> int:
-        """Write the rows with `ts` in [from_ms, to_ms) to *path*; how many there are."""
+        """Write the rows with `ts` in [from_ms, to_ms) to *path*; return their number."""
         return await self._engine.export(
             site, from_ms, to_ms, kind, path, progress, visitor=visitor
         )
@@ -196,36 +199,36 @@ class ReplicaStore:
         return await self._engine.count_rows(site, visitor)
 
     async def retain(self, site: str, before_ms: int) -> int:
-        """Order that the days that ended by then be deleted everywhere; none are as yet."""
+        """Request that the days that ended by then be deleted everywhere; return 0."""
         await self._erasing().retain(site, before_ms)
         return 0
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
-        """Erase a visitor everywhere; how many rows there were here, which are gone."""
+        """Erase a visitor everywhere; return the number of rows deleted here."""
         return await self._erasing().erase(site, visitor)
 
     async def delete_site(self, site: str) -> int:
-        """Erase a site's rows everywhere; how many there were here, which are gone."""
+        """Erase a site's rows everywhere; return the number of rows deleted here."""
         return await self._erasing().erase(site, None)
 
     async def count_visits(self, query: Query) -> tuple[int, int]:
-        """Not in a cluster."""
+        """Raise `Misconfigured`: a cluster cannot erase by filter."""
         raise Misconfigured(_BY_FILTER)
 
     async def erase_visits(self, query: Query) -> tuple[int, int]:
-        """Not in a cluster."""
+        """Raise `Misconfigured`: a cluster cannot erase by filter."""
         raise Misconfigured(_BY_FILTER)
 
     async def compaction_due(self) -> bool:
-        """Whether this replica's file still holds the bytes of rows that were deleted."""
+        """Return whether this replica's file still holds the bytes of deleted rows."""
         return await self._engine.compaction_due()
 
     async def compact(self, progress: Progress = lambda _: None) -> None:
-        """Return when it does not. What the cluster's servers keep goes as they can."""
+        """Return when it does not. The cluster's servers compact their own files."""
         await self._engine.compact(progress)
 
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
-        """The rows that are here under each key of the ledger, counted."""
+        """Return the number of rows here under each key of the ledger."""
         return await self._engine.recount(site)
 
     async def snapshot(self, path: Path) -> None:
