@@ -39,7 +39,7 @@ OWN_KEYS = {
     ("visitor_id.py", "_site_digest"): "asked for names of sites, which are in the catalog",
     ("ingest/user_agents.py", "_parser"): "asked for nothing",
     ("ingest/bots.py", "_listed"): "asked for nothing",
-    ("ingest/geolocation.py", "self._found"): "asked for addresses that were parsed",
+    ("ingest/geolocation.py", "self._cached_place"): "asked for addresses that were parsed",
     ("ingest/shields.py", "rules"): "asked for rules that an owner set",
     ("ingest/wire/access_log.py", "_midnight"): "asked for dates, of the length that one has",
     (
@@ -122,7 +122,7 @@ def test_a_cache_that_keeps_what_it_is_asked_is_bounded_in_bytes_or_has_keys_of_
         if path.name != "bounded_cache.py"
         for each in caches(ast.parse(path.read_text()))
     }
-    assert ("ingest/geolocation.py", "self._found") in found
+    assert ("ingest/geolocation.py", "self._cached_place") in found
     assert found - {*OWN_KEYS} == set(), "use bounded_cache, or say whose keys it has"
     assert {*OWN_KEYS} - found == set(), "there is no such cache any more"
 
@@ -202,7 +202,7 @@ BOUNDED_BY = {
     ("pipeline/dedupe.py", "self._old"): "filters of a fixed size, of a day or two",
     ("pipeline/ledger.py", "self._lines"): "one batch",
     ("pipeline/ledger.py", "self.dropped"): "reasons, of which there are a few",
-    ("pipeline/sessions.py", "self._asked"): "the visitors of one batch",
+    ("pipeline/sessions.py", "self._absent"): "the visitors of one batch",
     (
         "pipeline/sessions.py",
         "self._old",

@@ -1,4 +1,4 @@
-"""Where an address is, as far as a table knows: country, and region and city if it has them.
+"""Look up the location of an address: its country, and region and city if the table has them.
 
 The table that comes with the package knows countries; the operator may name a better one. Either is
 a guess: docs/reference-data.md says how often it is wrong.
@@ -24,9 +24,9 @@ from analytics.ingest.text import clean
 BUILT_IN: Final = Path(str(files("analytics.ingest") / "data" / "countries.mmdb"))
 _CACHED: Final = 8192
 _LOOK_EVERY_S: Final = 10.0
-"""How often the file's identity is checked."""
+"""The interval, in seconds, at which the file's identity is checked."""
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
-"""Where RFC 6052 puts IPv4 addresses."""
+"""The IPv6 prefix that embeds IPv4 addresses (RFC 6052)."""
 
 
 class Place(NamedTuple):
@@ -63,11 +63,11 @@ class CountryPlaces:
 
     def __init__(self) -> None:
         self._reader = opened(BUILT_IN)
-        self._found = lru_cache(_CACHED)(self._look_up)
+        self._cached_place = lru_cache(_CACHED)(self._look_up)
 
     def of(self, address: str) -> Place:
         """See `Places.of`."""
-        return self._found(address)
+        return self._cached_place(address)
 
     def _look_up(self, address: str) -> Place:
         try:
@@ -81,7 +81,8 @@ class CountryPlaces:
 class DatabasePlaces:
     """A file in MaxMind's format, reopened when it has been replaced.
 
-    While it can't be read, every address is `NOWHERE`: no event is worth less than its place.
+    While it cannot be read, every address is `NOWHERE`: an event without a location is better than
+    none.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class DatabasePlaces:
         self._look_at = clock() + _LOOK_EVERY_S
         self._identity = _identity(path)
         self._reader: maxminddb.Reader | None = None
-        self._found = lru_cache(_CACHED)(self._look_up)
+        self._cached_place = lru_cache(_CACHED)(self._look_up)
         try:
             self._reader = opened(path)
         except Misconfigured as exc:
@@ -106,7 +107,7 @@ class DatabasePlaces:
             return NOWHERE
         try:
             self._refresh()
-            place = self._found(address)
+            place = self._cached_place(address)
         except (Misconfigured, OSError, maxminddb.InvalidDatabaseError) as exc:
             # A valid file may have replaced it by the next check.
             self._reader = None
@@ -130,7 +131,7 @@ class DatabasePlaces:
                 raise
             return  # it may be half written; keep the open one
         self._identity = identity
-        self._found.cache_clear()
+        self._cached_place.cache_clear()
 
     def _look_up(self, address: str) -> Place:
         if self._reader is None:

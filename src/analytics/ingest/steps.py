@@ -29,7 +29,7 @@ _NO_SHIELDS: Final = Shields()
 
 
 class Services(NamedTuple):
-    """What steps look things up in."""
+    """The tables and stores in which steps look things up."""
 
     places: Places
     salts: Salts
@@ -104,7 +104,10 @@ def honour_opt_out(draft: Draft) -> DropReason | None:
 
 
 def leave_out_fetched_ahead(draft: Draft) -> DropReason | None:
-    """Drop what a page sends that nobody looks at yet: its script waits, a picture does not."""
+    """Drop events of a page that the browser fetched ahead and has not shown.
+
+    The tracker waits until a page is shown; the pixel cannot.
+    """
     return DropReason.PRERENDERED if draft.client.ahead else None
 
 
@@ -179,7 +182,7 @@ def identify_visitor(draft: Draft) -> None:
     if event.vid is not None and not site.cookieless:
         draft.visitor = visitor_id.from_cookie(site.domain, event.vid)
         return
-    # An engagement belongs to whoever viewed the page, even when midnight has passed since.
+    # An engagement has the id of the page view, even when midnight has passed since.
     day = max(0, draft.ts - event.engaged_ms) // DAY_MS
     salt = _salt(draft.services.salts, day, draft.now // DAY_MS)
     draft.visitor = visitor_id.hashed(salt, site.domain, client.address, client.user_agent)

@@ -48,7 +48,7 @@ _OURS: Final = re.compile(r"^analytics\.errors\.\w+: (.+)$", re.MULTILINE)
 
 
 class StreamPlan(NamedTuple):
-    """How the streaming query runs."""
+    """The options of the streaming query."""
 
     master: str
     checkpoint: Path
@@ -126,7 +126,7 @@ def session(plan: StreamPlan) -> SparkSession:
         "spark.log.level": "WARN",
         **(_LOCAL if is_local(plan.master) else {}),
     }
-    # Without this, executors run whatever `python3` is on their PATH.
+    # Without this, executors run the first `python3` on their PATH.
     if is_local(plan.master):
         os.environ["PYSPARK_PYTHON"] = sys.executable
     else:
@@ -197,8 +197,8 @@ def scatter(
 def _is_running(context: SparkContext) -> bool:
     """Return whether *context* can still reach Spark.
 
-    A stopped context has no connection to Java, so whatever it forwards raises `AttributeError`;
-    PySpark has no property that says so.
+    A stopped context has no connection to Java, so each call that it forwards raises
+    `AttributeError`; PySpark has no property that says so.
     """
     try:
         return bool(context.applicationId)

@@ -1,7 +1,7 @@
-"""A compact memory of event ids, which can say of a hit that it is surely new.
+"""A compact filter of event ids, which recognizes most new hits without a look-up.
 
-Deduplication is exact, because this filter is only asked to save work: what it calls new is
-new, and of everything else the caller looks up the exact id in the store. The ids lie in two
+Deduplication is exact: a hit that the filter calls new is new, and for every other hit the caller
+looks up the id in the store. The ids lie in two
 generations of Bloom filters, each of at least a day, so that a day is always remembered.
 
 What `surely_new` rests on. Let an id come first at R1 and again at R2 (`received_at` both).
@@ -34,7 +34,7 @@ _SPREAD: Final = 0x9E37_79B1
 
 
 def _masks() -> tuple[int, ...]:
-    """Words with four bits set each, to be picked by twelve bits of a hash."""
+    """Return words with four bits set each, to be picked by twelve bits of a hash."""
     shuffled = Random(4)  # noqa: S311 (a fixed table, no secret)
     return tuple(
         sum(1 << bit for bit in shuffled.sample(range(_WORD_BITS), 4)) for _ in range(_MASK_COUNT)
@@ -58,24 +58,24 @@ class Unsure(NamedTuple):
 
 
 class Seen(Protocol):
-    """What the fold needs of a memory of ids."""
+    """The methods of a memory of ids that `fold` calls."""
 
     def surely_new(self, site: str, event_id: str, ts: int, received_at: int) -> bool:
-        """Whether this hit cannot be a copy of an earlier one; False means "look it up"."""
+        """Return whether this hit cannot be a copy of an earlier one; False means "look it up"."""
 
     def remember(self, site: str, event_id: str, received_at: int) -> None:
-        """Note an id that is stored, or about to be."""
+        """Record an id that is stored, or about to be."""
 
 
 class SeenNothing:
     """The memory of a caller who looks up every id."""
 
     def surely_new(self, site: str, event_id: str, ts: int, received_at: int) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
     def remember(self, site: str, event_id: str, received_at: int) -> None:
-        """Not needed."""
+        """Do nothing."""
 
 
 class SeenFilter:
@@ -96,16 +96,16 @@ class SeenFilter:
         self._old: list[array[int]] = []
         self._layers = self._young + self._old
         self._count = 0
-        """Ids in the young generation."""
+        """The number of ids in the young generation."""
         self._room = _FIRST_LAYER_IDS
-        """How many more fit into its last layer."""
+        """The number of ids that still fit into its last layer."""
         self._young_since: int | None = None
         self._kept_since = ALWAYS
         self._now = ALWAYS
         """The latest `received_at` so far."""
 
     def surely_new(self, site: str, event_id: str, ts: int, received_at: int) -> bool:
-        """Whether this hit cannot be a copy of an earlier one; False means "look it up"."""
+        """Return whether this hit cannot be a copy of an earlier one; False means "look it up"."""
         a_day_ago = received_at - DAY_MS
         if ts < a_day_ago or self.complete_since > a_day_ago:
             return False
@@ -120,7 +120,7 @@ class SeenFilter:
         return True
 
     def remember(self, site: str, event_id: str, received_at: int) -> None:
-        """Note an id that is stored, or about to be."""
+        """Record an id that is stored, or about to be."""
         if received_at > self._now:
             self._advance(received_at)
         if not self._room:
@@ -134,12 +134,12 @@ class SeenFilter:
         self._room -= 1
 
     def vouch(self, since: int) -> None:
-        """The caller has fed every stored id whose `received_at` is *since* or later."""
+        """Declare that every stored id with `received_at` from *since* on has been remembered."""
         self.complete_since = max(since, self._kept_since)
 
     @property
     def size_bytes(self) -> int:
-        """How much memory the ids take."""
+        """The memory that the ids take, in bytes."""
         return sum(words.itemsize * len(words) for words in self._layers)
 
     def _grow(self) -> None:

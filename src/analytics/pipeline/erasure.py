@@ -1,4 +1,4 @@
-"""Orders to erase: which of several still matter, and which hits they concern."""
+"""Erasure requests: which of several still matter, and which hits they concern."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from analytics.pipeline.visit import Visit
 
 
 class Ordered(NamedTuple):
-    """An order to erase, and where it lies in the log."""
+    """An erasure request, and its offset in the log."""
 
     offset: int
     erasure: Erasure
 
 
 def merged(erasures: Iterable[Erasure]) -> list[Erasure]:
-    """*erasures* without those that others contain."""
-    found: list[Erasure] = []
+    """Return *erasures* without those that others contain."""
+    kept: list[Erasure] = []
     for each in erasures:
-        if not any(contains(other, each) for other in found):
-            found = [other for other in found if not contains(each, other)]
-            found.append(each)
-    return found
+        if not any(contains(other, each) for other in kept):
+            kept = [other for other in kept if not contains(each, other)]
+            kept.append(each)
+    return kept
 
 
 def contains(one: Erasure, other: Erasure) -> bool:
-    """Whether *one* erases, for the same reason, all that *other* does."""
+    """Return whether *one* erases, for the same reason, everything that *other* erases."""
     return (
         (one.site, one.visitor, one.before is None)
         == (other.site, other.visitor, other.before is None)
@@ -37,7 +37,7 @@ def contains(one: Erasure, other: Erasure) -> bool:
 
 
 def ends(erasure: Erasure, visit: Visit) -> bool:
-    """Whether *erasure* leaves nothing of *visit*, so that what follows opens another."""
+    """Return whether *erasure* deletes all of *visit*, so that the next event opens another."""
     return (
         visit.site == erasure.site
         and erasure.visitor in (None, visit.visitor)
@@ -47,9 +47,11 @@ def ends(erasure: Erasure, visit: Visit) -> bool:
 
 
 def came_too_late(hit: Hit, erasures: Sequence[Erasure]) -> bool:
-    """Whether *hit*, folded only now, was received before its visitor or its site was erased.
+    """Return whether *hit*, processed only now, was received before its visitor was erased.
 
-    Retention is left out: it concerns rows, by the days of their visits.
+    The erasure of the whole site counts, too.
+
+    Retention does not count: it applies to rows, by the days of their visits.
     """
     return any(
         hit.received_at <= each.until

@@ -1,4 +1,4 @@
-"""What the pipeline remembers between batches: open visits, and which ids it has seen."""
+"""The state of the pipeline between batches: open visits, and the ids it has seen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Records = Sequence[tuple[int, LogRecord]]
 
 
 class Memory(Protocol):
-    """What `fold` needs."""
+    """The state that `fold` reads and updates."""
 
     @property
     def sources(self) -> Sources:
@@ -28,7 +28,7 @@ class Memory(Protocol):
 
     @property
     def seen(self) -> Seen:
-        """Who is told of every id that is new."""
+        """The filter in which every new id is recorded."""
 
 
 class Recalled:
@@ -72,7 +72,7 @@ class PipelineState:
         self.seen = SeenFilter(complete_since=ALWAYS if newest is None else newest + 1)
 
     def unsure(self, records: Records) -> list[Unsure]:
-        """The hits that may be copies of stored ones: look them up exactly."""
+        """Return the hits that may be copies of stored ones, to be looked up exactly."""
         surely_new = self.seen.surely_new
         return [
             Unsure(hit.site, hit.event_id, hit.ts, hit.received_at)
@@ -81,7 +81,7 @@ class PipelineState:
         ]
 
     def absent(self, records: Records) -> set[Visitor]:
-        """The (site, visitor) pairs whose stored visits `load` needs before the fold."""
+        """Return the (site, visitor) pairs whose stored visits must be loaded before the fold."""
         surely_new = self.seen.surely_new
         return self.sessions.absent(
             (hit for _, hit in records if type(hit) is Hit),
@@ -89,7 +89,7 @@ class PipelineState:
         )
 
     def load(self, visits: Iterable[Visit]) -> None:
-        """Take in the stored visits of the visitors that `absent` named."""
+        """Add the stored visits of the visitors that `absent` returned."""
         self.sessions.load(visits)
 
 

@@ -1,7 +1,7 @@
 """The embedded event log: append-only segments on the local disk, synced in groups.
 
-What arrives while a group is being synced forms the next one, so that many requests share one
-write and one sync. What `append` acked survives the end of the process and of the machine. When
+Records that arrive while a group is being synced form the next one, so that many requests share
+one write and one sync. Acknowledged records survive a crash of the process and of the machine. If
 the disk refuses a write, the whole group fails with `LogUnavailable` and the next one tries again.
 
 A disk that syncs within half a millisecond is waited for on the event loop: to hand the group to
@@ -71,12 +71,12 @@ class PendingGroup:
         return self.first + len(self.payloads)
 
     def synced(self) -> None:
-        """Tell everybody who waits that it is durable."""
+        """End every waiting append: the group is durable."""
         for appending in self.waiting:
             appending.end()
 
     def failed(self, fault: str) -> None:
-        """Tell everybody who waits that nothing of it was kept."""
+        """End every waiting append with `LogUnavailable`: nothing of the group was kept."""
         for appending in self.waiting:
             appending.end(LogUnavailable(fault, retry_after=5))
 
@@ -142,7 +142,7 @@ class Journal:
         return appending
 
     def _flush(self) -> None:
-        """Send the waiting group to the disk, by the way that is quicker now."""
+        """Send the waiting group to the disk, by the faster way at the moment."""
         if self._sealing is not None:
             sealing, self._sealing = self._sealing, None
             self._loop.run_in_executor(
@@ -175,7 +175,7 @@ class Journal:
             return f"the journal met a fault of its own: {exc!r}"
 
     def _write(self, group: PendingGroup) -> str | None:
-        """Put the group on the disk; what went wrong, or None."""
+        """Write the group to the disk; return the fault, or None."""
         try:
             self._segments.write(group.first, group.payloads, group.size)
         except OSError as exc:
@@ -191,7 +191,7 @@ class Journal:
         return None
 
     def _done(self, group: PendingGroup, fault: str | None) -> None:
-        """Tell those who wait, and send the next group on its way."""
+        """End the waiting appends, and start writing the next group."""
         if fault is None:
             self._synced = group.end
             self._grew.set()
@@ -206,10 +206,10 @@ class Journal:
         self._loop.call_soon(self._flush)
 
     async def seal(self) -> None:
-        """Return when what is durable by now lies in segments that take no further record.
+        """Return when everything durable lies in segments that receive no further record.
 
-        So that `release` can delete them, however little came. Raises `LogUnavailable` when
-        there is no room for another segment.
+        Then `release` can delete them, however small they are. Raise `LogUnavailable` if there is
+        no room for another segment.
         """
         if self._closed:
             raise LogUnavailable("the journal is closed; try again in a moment")
@@ -222,7 +222,7 @@ class Journal:
         await asyncio.shield(sealing)
 
     def _sealed(self, sealing: asyncio.Future[None], sealed: asyncio.Future[None]) -> None:
-        """Tell who waits for the seal, and go on with what was appended meanwhile."""
+        """End the wait for the seal, and write what was appended in the meantime."""
         fault = sealed.exception()
         if fault is None:
             sealing.set_result(None)
@@ -264,9 +264,9 @@ class Journal:
 
     @property
     def fault(self) -> str | None:
-        """Why the last group was refused; None when it was not, or when there is room again.
+        """The reason why the last group was refused; None if there is none, or room again.
 
-        A balancer that was told of the fault sends no event that could prove it gone.
+        Free space is checked here, because a balancer that sees the fault sends no further event.
         """
         if self._cramped and self._fault is not None and self._segments.has_room():
             return None

@@ -1,12 +1,12 @@
-"""The bytes of a journal segment: a header, then groups of records that were synced together.
+"""The byte format of a journal segment: a header, then groups of records synced together.
 
     header  "anaJ" version:u32 base:u64                     base = offset of the first record
     group   "anaG" size:u32 crc:u32 count:u32, then size bytes: count × (length:u32 payload)
 
 All integers are little-endian. The checksum covers count and the body. A group is written only
 after the one before it was synced, so a damaged group with an intact one behind it was once
-durable: that is corruption. A damaged group with nothing behind it is a torn tail: nobody was
-told that it is safe, and it is cut.
+durable: that is corruption. A damaged group with nothing behind it is a torn tail: it was never
+acknowledged, and it is cut off.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def header(base: int) -> bytes:
 
 
 def pack(records: Sequence[bytes]) -> bytes:
-    """One group as bytes."""
+    """Return *records* as the bytes of one group."""
     pieces = []
     for record in records:
         pieces.append(_U32.pack(len(record)))
@@ -69,9 +69,9 @@ def base_of(data: bytes | memoryview, name: str) -> int:
 
 
 def groups(data: bytes | memoryview, name: str, *, start: int, first: int) -> Iterator[SyncedGroup]:
-    """The intact groups of *data* from byte *start* on, the first record there being *first*.
+    """Yield the intact groups of *data* from byte *start* on, where record *first* begins.
 
-    Ends quietly at a torn tail. Raises `Corrupt` where a damaged group has an intact one behind.
+    Stop at a torn tail. Raise `Corrupt` for a damaged group with an intact one behind it.
     """
     view = memoryview(data)
     at, offset = start, first

@@ -1,4 +1,4 @@
-"""The journal's folder: its segments, the newest of which is written, and the room that is left."""
+"""The journal's folder: its segments, the newest of which is written, and the free space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from analytics.stream.segment_reader import SegmentReader
 log = structlog.get_logger()
 
 _NO_ROOM: Final = (0, errno.ENOSPC, errno.EDQUOT)
-"""0 is what we say ourselves, of our own limits."""
+"""0 stands for our own limits."""
 _LOOK_AGAIN_BYTES: Final = 16 << 20
 
 
@@ -47,7 +47,10 @@ class JournalLimits(NamedTuple):
 
 
 class Segments:
-    """The files of a folder, in order. One thread writes at a time; others may read meanwhile."""
+    """The segment files of a folder, in order.
+
+    One thread writes at a time; others may read at the same time.
+    """
 
     def __init__(self, folder: Path, limits: JournalLimits, spare_maker: Executor) -> None:
         self._folder = folder
@@ -58,14 +61,14 @@ class Segments:
         self._room = 0  # bytes to write before the disk's free room is looked at again
         self._spare: Future[None] | None = None  # the next segment, being laid out
         self.sync_s = 0.0
-        """How long a sync takes, of late."""
+        """The recent duration of a sync, in seconds."""
 
     def open(self) -> int:
-        """Find the segments, and open the newest one for writing; the next record's offset."""
+        """Find the segments and open the newest one for writing; return the next offset."""
         self._folder.mkdir(parents=True, exist_ok=True)
         paths = sorted(self._folder.glob("*.seg"))
         while paths and paths[-1].stat().st_size < segment.HEADER_BYTES:
-            paths.pop().unlink()  # the process ended while it began this one: it holds nothing
+            paths.pop().unlink()  # the process ended while creating this one: it is empty
         self._bases = [int(path.stem) for path in paths]
         self._sealed = {int(path.stem): path.stat().st_size for path in paths[:-1]}
         if paths:
@@ -92,7 +95,7 @@ class Segments:
     # Writing
 
     def fills(self, count: int, size: int) -> bool:
-        """Whether the newest segment has no room left for *count* records of *size* bytes."""
+        """Return whether the newest segment lacks room for *count* records of *size* bytes."""
         packed = segment.packed_size(count, size)
         return self._file.size + packed > self._limits.segment_bytes
 
@@ -154,16 +157,16 @@ class Segments:
     # Reading
 
     def reader(self, offset: int) -> SegmentReader | None:
-        """One that begins at *offset*; None when no segment reaches back so far."""
+        """Return a reader from *offset* on, or None if no segment reaches back so far."""
         holding = [base for base in self._bases if base <= offset]
         return SegmentReader(self._folder, holding[-1], offset) if holding else None
 
     def read(self, reader: SegmentReader, limit: int) -> Sequence[bytes]:
-        """About *limit* records that the reader has not seen; none when it has seen all."""
+        """Return about *limit* further records; none at the end."""
         while True:
             following = [base for base in list(self._bases) if base > reader.base]
-            # A segment with one behind it is complete, and its size final; when it was read and
-            # released meanwhile, there is nothing left of it to read.
+            # A segment with one behind it is complete, and its size final; if it was read and
+            # released in between, there is nothing left of it to read.
             size = self._sealed.get(reader.base, 0) if following else self._file.size
             records = reader.read(size, limit)
             if records or not following:
@@ -171,7 +174,10 @@ class Segments:
             reader.enter(following[0])
 
     def drop_first(self, before: int) -> Path | None:
-        """Forget the oldest segment if all of it lies before that offset; its file, to delete."""
+        """Drop the oldest segment if all of it lies *before* an offset.
+
+        Return its file, which the caller deletes, or None.
+        """
         if len(self._bases) < 2 or self._bases[1] > before:
             return None
         base = self._bases.pop(0)
@@ -180,5 +186,5 @@ class Segments:
 
 
 def is_cramped(fault: OSError) -> bool:
-    """Whether room was all that lacked."""
+    """Return whether *fault* only reports a lack of space."""
     return fault.errno in _NO_ROOM

@@ -1,9 +1,9 @@
 """A log behind a breaker, with the journal as its spool: hits are taken while the log is away.
 
-What the log does not confirm goes to the journal, which is durable too, so that its sender gets
-the same 2xx. When the log is back, what was spooled is sent to it in order; until the last of it
-is there, whatever comes is spooled behind it. So a visitor's events keep their order. Meanwhile
-senders are let in half as fast as the spool empties, so that it does empty, however fast they are.
+Records that the log does not confirm go to the journal, which is durable too, so their senders get
+the same 2xx. When the log is back, the spooled records are sent to it in order; until the last one
+is there, new records are spooled behind them. So a visitor's events keep their order. While the
+spool drains, senders are admitted at half its rate, so that it becomes empty at any load.
 What the log got without saying so is sent once more, under the same event id: deduplication undoes
 that.
 """
@@ -36,11 +36,11 @@ log = structlog.get_logger()
 
 _CHUNK: Final = 1000
 _NEAR: Final = 2000
-"""With so few records left, what comes is held up until the last of them is sent."""
+"""The backlog, in records, below which new appends are held until the last of it is sent."""
 _MOST_HELD: Final = 10_000
-"""So many appends are held up; more of them are spooled after all."""
+"""The most appends to hold; further ones are spooled."""
 _PATIENCE: Final = 5
-"""So many times as long as an append may take, a chunk of the spool may."""
+"""The time limit of a chunk of the spool, as a multiple of that of an append."""
 _PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
 _DEGRADED: Final = (
@@ -49,14 +49,14 @@ _DEGRADED: Final = (
 
 
 class Mode(Enum):
-    """Where appends go."""
+    """The destination of appends."""
 
     DIRECT = auto()
     """To the log."""
     SPOOLING = auto()
     """To the journal."""
     HOLDING = auto()
-    """It waits a moment: the journal's records are on their way to the log."""
+    """Appends wait a moment: the last records of the journal are on their way to the log."""
 
 
 class Pending(NamedTuple):
@@ -68,7 +68,7 @@ class Pending(NamedTuple):
 
 
 class SpoolLimits(NamedTuple):
-    """When the journal takes over."""
+    """The times after which the journal takes over, and the log is tried again."""
 
     after_s: float = 2.0
     """Seconds that an append may take before it is spooled."""
@@ -164,7 +164,7 @@ class Spool:
 
     @property
     def backlog(self) -> int:
-        """Records in the journal that the log has not got."""
+        """The number of records in the journal that are not in the log."""
         return self._backlog.records
 
     @property
@@ -188,7 +188,7 @@ class Spool:
         return ack.appending
 
     def _append_directly(self, records: Sequence[LogRecord], ack: Ack) -> bool:
-        """Whether the log took it; if not, we spool from now on."""
+        """Return whether the log accepted *records*; if not, start spooling."""
         call = self.breaker.begin()
         if call is not None:
             try:
@@ -206,7 +206,7 @@ class Spool:
         return False
 
     def _confirmed(self, appended: Appending) -> None:
-        """The log has said what became of an append."""
+        """Handle the log's confirmation, or refusal, of an append."""
         error = appended.error
         pending = self._pending[appended]
         if error is not None:
@@ -222,7 +222,7 @@ class Spool:
             pending.ack.failed(error)
 
     def _take_over(self, fault: str) -> None:
-        """Spool from now on, beginning with all that the log has not confirmed."""
+        """Start spooling, beginning with everything that the log has not confirmed."""
         if self._mode is not Mode.DIRECT:
             return
         log.warning("spooling_began", reason=fault, unconfirmed=len(self._pending))
@@ -288,7 +288,7 @@ class Spool:
                 self._spool_held(_CHUNK // 2)
 
     async def _send(self, records: Sequence[LogRecord]) -> bool:
-        """Whether the log has got *records*."""
+        """Return whether the log confirmed *records*."""
         call = self.breaker.begin()
         if call is None:
             return False
@@ -304,7 +304,7 @@ class Spool:
         return True
 
     def _stop_holding(self) -> None:
-        """The log is away again: what was held goes behind what is spooled."""
+        """Spool the appends that were held, since the log is unavailable again."""
         if self._mode is Mode.HOLDING:
             self._mode = Mode.SPOOLING
             self._spool_held()

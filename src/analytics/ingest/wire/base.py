@@ -1,4 +1,4 @@
-"""What every wire format decodes to, and what a format's module must define."""
+"""The interface of a wire format, and the event to which every format decodes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RequestLimits(NamedTuple):
-    """How much one request may hold, in bytes of body without its coding, and in events."""
+    """The most that one request may hold: bytes of body after decompression, and events."""
 
     event_bytes: int
     body_bytes: int
@@ -94,7 +94,7 @@ class DecodedEvents(Protocol):
 
 
 class WireFormat(Protocol):
-    """How one path describes events, and how it answers. See `wire/formats.py`."""
+    """The encoding of events and answers on one path. See `wire/formats.py`."""
 
     methods: ClassVar[tuple[str, ...]]
     """The methods that carry an event, the main one first. A format of GET has no body: `decode`

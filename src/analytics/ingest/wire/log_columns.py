@@ -1,4 +1,4 @@
-"""The columns of an access log's line in front of its time: who asked whom.
+"""Parse the columns of an access log's line in front of its time: client and virtual host.
 
     203.0.113.9 - frank                       the combined format: address, identity, user
     203.0.113.9, 10.0.0.7 - -                 X-Forwarded-For in place of the address
@@ -6,8 +6,8 @@
     203.0.113.9 example.com -                 a virtual host behind the address (lighttpd)
 
 What collectors of logs put in front of a line (syslog, Kubernetes, Docker Compose) is passed over.
-An address is told by its form, wherever it stands and however a list of them is written, so that
-none can be taken for a host. Identity and user are not read.
+An address is recognized by its form, wherever it stands and however a list of them is written, so
+that none is taken for a host. Identity and user are not read.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _COLLECTOR: Final = re.compile(
 _AROUND: Final = str.maketrans('"()', "   ")
 _SEPARATOR: Final = re.compile(" ?[,;] ?")
 _ANY_HOST: Final = frozenset({"_", "default", "default_server", "_default_"})
-"""How configurations of servers name the one that answers for any host."""
+"""Names that servers' configurations give to the virtual host that answers for any name."""
 _ABSENT: Final = frozenset({"-", "unknown", *_ANY_HOST})
-"""What stands for nothing."""
+"""Placeholders of an absent value."""
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST: Final = re.compile(
     rf"(?:{_LABEL}\.)*(?=[0-9_-]*[a-z]){_LABEL}\.?(?::\d{{1,5}})?", re.IGNORECASE | re.ASCII
@@ -92,14 +92,14 @@ def parse(text: str) -> Columns:
 
 
 def forwarded(text: str) -> tuple[str, ...]:
-    """The addresses of an X-Forwarded-For that stands elsewhere in a line; none if it is none."""
+    """Return the addresses of an X-Forwarded-For field; none if it is not a list of addresses."""
     parts = [part for part in re.split("[, ]+", text) if part not in _ABSENT]
     addresses = tuple(address for part in parts if (address := parse_address(part)))
     return addresses if len(addresses) == len(parts) else ()
 
 
 def _addresses(word: str) -> tuple[str, ...]:
-    """The addresses in *word*, one or a list; what else is in a list was never verified."""
+    """Return the addresses in *word*, one or a list; other entries of a list are ignored."""
     return tuple(address for part in word.split(",") if (address := parse_address(part)))
 
 

@@ -42,10 +42,10 @@ UNION ALL SELECT site, event_id::VARCHAR FROM erased_ids WHERE received_at >= $s
 
 def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
     """Return those of *candidates* stored within a day of their `ts` or their `received_at`."""
-    found: set[tuple[str, str]] = set()
+    stored: set[tuple[str, str]] = set()
     for window in _windows(sorted(candidates, key=lambda each: each.ts)):
         wanted = [{"site": each.site, "event_id": each.event_id} for each in window]
-        found.update(
+        stored.update(
             (site, event_id)
             for site, event_id in connection.rows(
                 _SEEN,
@@ -57,7 +57,7 @@ def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str,
                 },
             )
         )
-    return found
+    return stored
 
 
 def _windows(ordered: Sequence[Unsure]) -> Iterator[Sequence[Unsure]]:
@@ -85,9 +85,9 @@ def visits(
     """Return the visits of these (site, visitor)s with a row received since then."""
     if not pairs:
         return []
-    asked = [{"site": site, "visitor": visitor} for site, visitor in pairs]
+    visitors = [{"site": site, "visitor": visitor} for site, visitor in pairs]
     return _touched_visits(
-        connection, touched_since, _OF_PAIRS, {"pairs": msgspec.json.encode(asked).decode()}
+        connection, touched_since, _OF_PAIRS, {"pairs": msgspec.json.encode(visitors).decode()}
     )
 
 
@@ -119,13 +119,13 @@ def _touched_visits(
     ((began,),) = connection.rows(_EARLIEST.format(condition=condition), {**values, "since": since})
     if began is None:
         return []
-    # All rows of a visit were received after it began, give or take what the clocks of several
-    # receivers differ by; so the older rows of the table need not be read.
-    found = connection.rows(
+    # All rows of a visit were received after it began, up to the difference between the clocks of
+    # several receivers; so the older rows of the table need not be read.
+    records = connection.rows(
         _visits_sql().format(condition=condition),
         {**values, "since": since, "began": began - HOUR_MS},
     )
-    return [_visit(record) for record in found]
+    return [_visit(record) for record in records]
 
 
 @cache

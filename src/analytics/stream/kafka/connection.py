@@ -1,4 +1,4 @@
-"""How to connect to Kafka, and what is wrong when that fails: addresses, TLS, login."""
+"""Connection options of Kafka (addresses, TLS, login), and reasons why connecting fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ASK_MS: Final = 5_000
 
 
 class Options(TypedDict):
-    """What every client of the driver takes."""
+    """The options that every client of the driver takes."""
 
     bootstrap_servers: list[str]
     client_id: str
@@ -38,7 +38,10 @@ class Options(TypedDict):
 
 
 def options(settings: KafkaSettings, *, client: str) -> Options:
-    """The options of a connection; *client* is how the broker's logs call us."""
+    """Return the options of a connection; *client* is its name in the broker's logs.
+
+    Raise `Misconfigured` for an incomplete login.
+    """
     login = bool(settings.sasl_mechanism)
     if login and not settings.username:
         raise Misconfigured("kafka.sasl_mechanism is set and kafka.username is not")
@@ -59,9 +62,9 @@ def options(settings: KafkaSettings, *, client: str) -> Options:
 async def failure(
     settings: KafkaSettings, what: str, exc: BaseException
 ) -> LogUnavailable | Misconfigured:
-    """Our error for the driver's *exc*, which itself says little about a wrong login or channel.
+    """Return our error for the driver's *exc*, which says little about a wrong login or TLS.
 
-    It is `Misconfigured` when a broker is there, and our settings do not suit it.
+    It is `Misconfigured` if a broker answers, but our settings do not suit it.
     """
     if isinstance(exc, TopicAuthorizationFailedError | ClusterAuthorizationFailedError):
         return Misconfigured(
@@ -78,7 +81,7 @@ async def failure(
 
 
 async def _check_login(settings: KafkaSettings, address: str) -> None:
-    """Raise `Misconfigured` when the broker at *address* wants another login than ours."""
+    """Raise `Misconfigured` if the broker at *address* requires another kind of login."""
     host, port = host_and_port(address)
     ours = settings.sasl_mechanism
     offered = await _offered(settings, host, port)
@@ -107,7 +110,7 @@ async def _check_login(settings: KafkaSettings, address: str) -> None:
 
 
 async def _offered(settings: KafkaSettings, host: str, port: int) -> set[str] | None:
-    """The mechanisms by which one may log in there; none when one need not; None: unknown."""
+    """Return the broker's SASL mechanisms: empty if it needs no login, None if unknown."""
     try:
         connection = await _connected(settings, host, port, login=False)
     except (KafkaError, OSError, TimeoutError):

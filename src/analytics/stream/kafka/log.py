@@ -61,22 +61,22 @@ class KafkaLog:
 
     @property
     def fault(self) -> str | None:
-        """Why an append would be refused now; None when it would not."""
+        """The reason why an append would be refused now; None if it would not."""
         return self._down or next((lane.stalled for lane in self._lanes if lane.stalled), None)
 
     @property
     def in_flight_bytes(self) -> int:
-        """What was appended and is not confirmed."""
+        """The bytes that were appended and are not confirmed."""
         return self._in_flight
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._connecting.start()
-        # Hits can be taken without Kafka, so a start does not wait for it for ever.
+        # Hits are accepted without Kafka, so a start waits for it only for a while.
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_S):
                 await self._tried.wait()
-        if self._refused is not None:  # there is still time to say so
+        if self._refused is not None:  # refuse to start
             await self._connecting.stop()
             raise self._refused
         return self
@@ -97,7 +97,7 @@ class KafkaLog:
         return (self._connecting.state,)
 
     async def _connect(self) -> None:
-        """Get a producer. Raises `LogUnavailable`, or `Misconfigured` for an unusable topic."""
+        """Connect a producer. Raise `LogUnavailable`, or `Misconfigured` for an unusable topic."""
         if self._closing:
             # What the old producer still has may arrive, and nothing may overtake it.
             await asyncio.wait(self._closing)
@@ -109,7 +109,7 @@ class KafkaLog:
             self._down = str(exc)
             raise LogUnavailable(f"Kafka cannot be reached: {exc}") from exc
         except Misconfigured as exc:
-            # It may have worked before: whoever changed a password or a topic will mend it.
+            # It may have worked before: changing a password or a topic back makes it work again.
             self._down = str(exc)
             self._refused = exc
             self._tried.set()
@@ -171,11 +171,11 @@ class KafkaLog:
             self._connecting.start()
 
     async def _retire(self, producer: AIOKafkaProducer) -> None:
-        """Close *producer*; what no broker takes within some seconds is given up."""
+        """Close *producer*; drop what no broker accepts within `_CLOSE_S`."""
         stopping = asyncio.ensure_future(producer.stop())
         await asyncio.wait([stopping], timeout=_CLOSE_S)
         if not stopping.done():
-            # The driver's own way out waits for a broker, for ever; it has no other for this case.
+            # The driver's own `stop` waits for a broker indefinitely, and it offers nothing else.
             sender = producer._sender.sender_task  # noqa: SLF001
             if sender is not None:
                 sender.cancel()

@@ -71,16 +71,16 @@ class PartitionSender:
         self._partition = partition
         self._linger_s = linger_s
         self._timeout_s = timeout_s
-        self._left = left  # is told how many bytes are no longer under way
-        self._broken = broken  # is told when the producer can't be used any more
+        self._left = left  # called with the number of bytes that are no longer in flight
+        self._broken = broken  # called with the reason when the producer becomes unusable
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Item] = []
         self._sending: asyncio.Task[None] | None = None
         self.stalled: str | None = None
-        """Why nothing may be added now: what was sent is not answered."""
+        """The reason why nothing may be added now: Kafka has not confirmed what was sent."""
 
     def add(self, item: Item) -> None:
-        """Let *item* go with the next group."""
+        """Send *item* with the next group."""
         self._waiting.append(item)
         if self._sending is None:
             self._sending = self._loop.create_task(self._send())
@@ -96,8 +96,8 @@ class PartitionSender:
             self._sending = None
 
     async def _send_group(self, group: Sequence[Item]) -> None:
-        # The driver sends an idempotent batch again and again until it is confirmed. Who waits is
-        # told sooner; the lane stays shut, so that nothing can overtake what may still arrive.
+        # The driver retries an idempotent batch until it is confirmed. Callers get an error sooner,
+        # but the lane stays shut, so that nothing can overtake records that may still arrive.
         overdue = self._loop.call_later(self._timeout_s, self._overdue, group)
         sent: list[tuple[Sequence[Item], asyncio.Future[RecordMetadata]]] = []
         try:
