@@ -11,6 +11,7 @@ from analytics.query import PROPERTY_PREFIX, Dimension
 NOT_SET: Final = "(not set)"
 NONE: Final = "(none)"
 DIRECT: Final = "Direct / None"
+PEOPLE: Final = "People"
 
 
 class Level(Enum):
@@ -35,7 +36,8 @@ class DimensionFacts(NamedTuple):
     """Its name for people."""
     level: Level
     column: str
-    """The column of `rows` that holds it: for `EXIT`, of the visit's last pageview."""
+    """The column of `rows` that holds it: for `EXIT`, of the visit's last pageview. What is said of
+    machines is derived from theirs (`store/sql/machine_columns.py`)."""
     cells: bool = False
     """Whether its figures are kept by day in cells (`store/sql/cells.py`)."""
     blank: str = NOT_SET
@@ -82,6 +84,13 @@ DIMENSIONS: Final[Mapping[str, DimensionFacts]] = {
     Dimension.OS_VERSION: DimensionFacts("os_version", "System version", _V, "entry_os_version"),
     Dimension.SCREEN: DimensionFacts("screen", "Screen", _V, "entry_screen", cells=True),
     Dimension.LANGUAGE: DimensionFacts("language", "Language", _V, "entry_language", cells=True),
+    Dimension.BOT_NAME: DimensionFacts("bot_name", "Machine", _V, "entry_browser", blank=PEOPLE),
+    Dimension.BOT_OPERATOR: DimensionFacts(
+        "bot_operator", "Machine's operator", _V, "entry_browser", blank=PEOPLE
+    ),
+    Dimension.BOT_PURPOSE: DimensionFacts(
+        "bot_purpose", "Machine's purpose", _V, "entry_browser", blank=PEOPLE
+    ),
     Dimension.NAME: DimensionFacts("event", "Event", _E, "name"),
     Dimension.ENTRY_HOSTNAME: DimensionFacts(
         "entry_page_hostname", "Entry hostname", _V, "entry_hostname"

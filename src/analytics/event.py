@@ -17,6 +17,8 @@ PAGEVIEW: Final = "pageview"
 ENGAGEMENT: Final = "engagement"
 NO_USER_AGENT: Final = "no-user-agent"
 """What `bot` says of who did not say what they are."""
+UNVERIFIED: Final = "unverified"
+"""What `bot` says of a machine that came from none of the addresses its operator publishes."""
 
 
 class DropReason(StrEnum):

@@ -61,6 +61,9 @@ class Dimension(StrEnum):
     OS_VERSION = "visit:os_version"
     LANGUAGE = "visit:language"
     SCREEN = "visit:screen"
+    BOT_NAME = "visit:bot_name"
+    BOT_OPERATOR = "visit:bot_operator"
+    BOT_PURPOSE = "visit:bot_purpose"
     HOUR = "time:hour"
     DAY = "time:day"
     WEEK = "time:week"
@@ -68,6 +71,10 @@ class Dimension(StrEnum):
 
 
 PROPERTY_PREFIX: Final = "event:props:"
+MACHINE_DIMENSIONS: Final = frozenset(
+    {Dimension.BOT_NAME, Dimension.BOT_OPERATOR, Dimension.BOT_PURPOSE}
+)
+"""Dimensions of machines, which say nothing where only people count."""
 TIME_DIMENSIONS: Final = frozenset({Dimension.HOUR, Dimension.DAY, Dimension.WEEK, Dimension.MONTH})
 
 

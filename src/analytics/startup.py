@@ -14,6 +14,7 @@ from analytics.guard import Guard
 from analytics.ingest import geolocation
 from analytics.ingest.enricher import Enricher
 from analytics.ingest.geolocation import open_places
+from analytics.ingest.machine_ranges import MachineRanges
 from analytics.ingest.spam import SpamReferrers
 from analytics.registry import guarded, registry
 from analytics.resources import CommonResources, Resources, clock
@@ -41,6 +42,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             places=open_places(settings.ingest.mmdb, geo),
             clock=clock,
             spam=SpamReferrers(settings.ingest.spam_referrers),
+            ranges=MachineRanges(settings.ingest.machine_ranges),
         )
         listing = guarded.guard(retry_after_s=settings.registry.heartbeat_s)
         replicas = await stack.enter_async_context(registry(settings, clock=clock, guard=listing))

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.api.test_stats_v2 import api, visited, waiting  # noqa: F401 (fixtures)
-from tests.dashboard.world import SITE
+from tests.dashboard.world import SITE, berlin, hit
 
 from analytics import bounds
 from analytics.api.stats_v1 import _filters
@@ -16,6 +16,7 @@ from analytics.errors import Malformed
 from analytics.query import Compare, Metric, Op
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.lag import Lag
+from analytics.testing.sample import batch
 
 PAGE_ONLY = (Metric.EXITS, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH)
 """Metrics that are asked for by page."""
@@ -55,6 +56,21 @@ async def test_a_metric_that_is_asked_for_twice_is_answered_once(
 ) -> None:
     reply = await ask(api, "aggregate", period="7d", metrics="visitors, visitors,visitors")
     assert reply.json() == {"results": {"visitors": {"value": 2}}}
+
+
+async def test_machines_count_where_they_are_asked_for(
+    api: httpx2.AsyncClient,  # noqa: F811
+    store: DuckDBStore,
+) -> None:
+    at = berlin("2026-11-22 10:00")
+    await store.write(batch([hit(at, visitor=9, bot="crawler", browser="GPTBot")]))
+    asked = {"property": "visit:bot_name", "period": "7d"}
+    reply = await ask(api, "breakdown", **asked, bots="true")
+    assert reply.json()["results"] == [
+        {"bot_name": "People", "visitors": 2},
+        {"bot_name": "GPTBot", "visitors": 1},
+    ]
+    assert (await ask(api, "breakdown", **asked)).json()["field"] == "bots"
 
 
 async def test_a_day_has_hours(api: httpx2.AsyncClient) -> None:  # noqa: F811

@@ -136,6 +136,49 @@ async def test_figures_come_in_the_order_asked(api: httpx2.AsyncClient) -> None:
     }
 
 
+async def test_machines_count_where_they_are_asked_for(
+    api: httpx2.AsyncClient, store: DuckDBStore
+) -> None:
+    at = berlin("2026-11-23 10:00")
+    await store.write(
+        batch(
+            [
+                hit(at, visitor=1),
+                hit(at, visitor=2, bot="crawler", browser="GPTBot"),
+                hit(at, visitor=3, bot="crawler", browser="ChatGPT-User"),
+            ]
+        )
+    )
+    by_purpose = {"metrics": ["pageviews"], "dimensions": ["visit:bot_purpose"]}
+    reply = await ask(api, {**by_purpose, "include": {"bots": True}})
+    assert reply.json()["query"]["include"]["bots"] is True
+    assert [(row["dimensions"][0], row["metrics"][0]) for row in reply.json()["results"]] == [
+        ("People", 1),
+        ("Person's question", 1),
+        ("Training", 1),
+    ]
+    openai = ["is", "visit:bot_operator", ["OpenAI"]]
+    reply = await ask(api, {"filters": [openai], "include": {"bots": True}})
+    assert reply.json()["results"] == [{"dimensions": [], "metrics": [2, 2]}]
+    assert (await ask(api, {})).json()["results"] == [{"dimensions": [], "metrics": [1, 1]}]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"dimensions": ["visit:bot_name"]},
+        {"filters": [["is", "visit:bot_operator", ["OpenAI"]]]},
+        {"filters": [["not", ["has_done", ["is", "visit:bot_purpose", ["Tool"]]]]]},
+        {"dimensions": ["visit:bot_name"], "include": {"bots": False}},
+    ],
+)
+async def test_what_is_asked_of_machines_needs_them_to_count(
+    api: httpx2.AsyncClient, asked: Mapping[str, object]
+) -> None:
+    reply = await ask(api, asked)
+    assert (reply.status_code, reply.json()["field"]) == (400, "include.bots")
+
+
 @pytest.mark.usefixtures("visited")
 async def test_filters_lie_in_each_other(api: httpx2.AsyncClient) -> None:
     nested = [

@@ -37,7 +37,8 @@ def _troubled(hit: Hit, dice: random.Random) -> Iterator[Hit]:
         amount = f"{dice.randrange(1, 40_000) / 100:.2f}"
         hit = structs.replace(hit, revenue=amount, currency="EUR")
     if hit.visitor % 31 == 0:
-        hit = structs.replace(hit, bot="agent")
+        machine = ("GPTBot", "curl", "Googlebot (unverified)", "", "Chrome")[hit.visitor % 5]
+        hit = structs.replace(hit, bot="agent", browser=machine)
     if dice.random() < 0.04:
         hit = structs.replace(hit, received_at=hit.received_at + dice.randrange(MINUTE, 20 * HOUR))
     yield hit

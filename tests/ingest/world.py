@@ -18,6 +18,7 @@ from analytics.event import Drop, Hit, LogRecord
 from analytics.ingest.client import Client, TrustedProxies
 from analytics.ingest.enricher import Enricher
 from analytics.ingest.geolocation import CountryPlaces
+from analytics.ingest.machine_ranges import MachineRanges
 from analytics.ingest.module import IngestModule, ingest
 from analytics.ingest.salted_days import salts_needed
 from analytics.ingest.wire.base import RawEvent
@@ -59,6 +60,7 @@ class Ingesting:
     key_limiter: Limiter = field(default_factory=lambda: Limiter(0, 1))
     max_event_bytes: int = 10_000
     max_open_batch_bytes: int = 200_000
+    ranges: MachineRanges = field(default_factory=MachineRanges)
 
     def __post_init__(self) -> None:
         places = CountryPlaces()
@@ -68,6 +70,7 @@ class Ingesting:
             salts=self.catalog.salts,
             places=places,
             clock=lambda: self.now,
+            ranges=self.ranges,
         )
         self.module: IngestModule = ingest(
             log=self.journal,

@@ -15,6 +15,7 @@ from analytics import bounds, date_range, decoding, localtime
 from analytics.currency import decimals, rounded
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.query import (
+    MACHINE_DIMENSIONS,
     PROPERTY_PREFIX,
     All,
     Any,
@@ -30,6 +31,7 @@ from analytics.query import (
     Period,
     Query,
 )
+from analytics.store.sql.filter_shape import walk
 from analytics.suggestions import unknown
 
 MAX_LIMIT: Final = 10_000
@@ -56,7 +58,7 @@ _PLAUSIBLE: Final = {
 """Dimensions that Plausible has and we do not, and what comes nearest."""
 _MONEY: Final = (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE)
 _OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done")
-_INCLUDE: Final = ("time_labels", "total_rows", "imports")
+_INCLUDE: Final = ("time_labels", "total_rows", "imports", "bots")
 _PAGINATION: Final = ("limit", "offset")
 _ELSEWHERE: Final = {
     **{name: f"include.{name}" for name in _INCLUDE},
@@ -83,6 +85,8 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
     time_labels: bool
     total_rows: bool
     imports: bool
+    bots: bool
+    """Whether machines count, too."""
     limit: int
     offset: int
 
@@ -93,7 +97,7 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
     def query(self, site: str, period: Period) -> Query:
         """The question; `time` becomes hours for a day, and days for more."""
         usual = Dimension.DAY if _days(period) > 1 else Dimension.HOUR
-        return Query(
+        query = Query(
             site=site,
             metrics=self.metrics,
             period=period,
@@ -105,7 +109,10 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
             limit=self.limit,
             offset=self.offset,
             total_rows=self.total_rows,
+            bots=self.bots,
         )
+        check_machines(query, "include.bots")
+        return query
 
 
 def parse(body: bytes) -> QueryBody:
@@ -132,9 +139,23 @@ def parse(body: bytes) -> QueryBody:
         time_labels=_flag(include, "time_labels"),
         total_rows=_flag(include, "total_rows"),
         imports=_flag(include, "imports"),
+        bots=_flag(include, "bots"),
         limit=_whole(pagination, "limit", MAX_LIMIT, least=1, most=MAX_LIMIT),
         offset=_whole(pagination, "offset", 0, least=0, most=1_000_000_000),
     )
+
+
+def check_machines(query: Query, switch: str) -> None:
+    """Raise `Malformed` where *query* asks about machines and leaves them out.
+
+    *switch* is the parameter by which they count.
+    """
+    if query.bots:
+        return
+    compared = (each.dimension for each, _ in walk(query.filters) if isinstance(each, Compare))
+    for name in (*query.dimensions, *compared):
+        if name in MACHINE_DIMENSIONS:
+            raise Malformed(switch, f"{name} tells machines apart: set {switch} to true")
 
 
 def _days(period: Period) -> int:

@@ -125,7 +125,9 @@ class StatsV1:
             filters=tuple(_filters(params.get("filters", ""))),
             limit=limit,
             offset=offset,
+            bots=_param(params, "bots") in ("1", "true"),
         )
+        query_json.check_machines(query, "bots")
         query_cost.check(query)  # before it waits for its turn
         return query
 

@@ -133,6 +133,7 @@ def _as_understood(asked: QueryBody, query: Query) -> dict[str, object]:
             "time_labels": asked.time_labels,
             "total_rows": asked.total_rows,
             "imports": asked.imports,
+            **({"bots": True} if asked.bots else {}),
         },
         "pagination": {"limit": query.limit, "offset": query.offset},
     }

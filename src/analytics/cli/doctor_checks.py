@@ -73,6 +73,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield from _exposure(folder)
     yield _tried("places", lambda: _places(settings.ingest.mmdb))
     yield _tried("spam referrers", lambda: _spam(settings.ingest.spam_referrers))
+    yield _tried("machines", lambda: _ranges(settings.ingest.machine_ranges))
     yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
     yield _port(settings, folder)
@@ -155,6 +156,13 @@ def _spam(further: Path | None) -> str:
     from analytics.ingest.spam import SpamReferrers
 
     return f"{counted(SpamReferrers(further).known, 'host')} known"
+
+
+def _ranges(folder: Path | None) -> str:
+    from analytics.ingest.machine_ranges import MachineRanges
+
+    known = len(MachineRanges(folder).machines)
+    return f"{counted(known, 'machine')} verified" if folder else "no machine is verified"
 
 
 def _tracker(path: Path) -> str:

@@ -17,6 +17,7 @@ from analytics.ingest import hostnames, page_url, steps
 from analytics.ingest.addresses import parse_address
 from analytics.ingest.client import Client
 from analytics.ingest.geolocation import Places
+from analytics.ingest.machine_ranges import MachineRanges
 from analytics.ingest.spam import SpamReferrers
 from analytics.ingest.steps import Draft
 from analytics.ingest.text import clean
@@ -37,6 +38,7 @@ STEPS: Final[tuple[Callable[[Draft], DropReason | None], ...]] = (
     steps.check_spam,
     steps.check_revenue,
     steps.parse_user_agent,
+    steps.verify_machine,
     steps.identify_visitor,
 )
 """What happens to an event for each of its sites, until a step returns why it is dropped. The
@@ -60,8 +62,11 @@ class Enricher:
         places: Places,
         clock: Callable[[], int],
         spam: SpamReferrers | None = None,
+        ranges: MachineRanges | None = None,
     ) -> None:
-        self._services = steps.Services(places, salts, spam or SpamReferrers())
+        self._services = steps.Services(
+            places, salts, spam or SpamReferrers(), ranges or MachineRanges()
+        )
         self._sites = sites
         self._keys = keys
         self._salts = salts

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from analytics import visitor_id
+from analytics import machines, visitor_id
 from analytics.catalog.base import Salts
 from analytics.errors import Forbidden
-from analytics.event import DropReason
+from analytics.event import UNVERIFIED, DropReason
 from analytics.ingest import hostnames, page_url, revenue_ceiling, user_agents
 from analytics.ingest import shields as site_shields
 from analytics.ingest.client import Client
 from analytics.ingest.geolocation import Place, Places
+from analytics.ingest.machine_ranges import MachineRanges
 from analytics.ingest.salted_days import MAX_AGE_MS, PAST, first_salted
 from analytics.ingest.spam import SpamReferrers
 from analytics.ingest.wire.base import RawEvent
@@ -34,6 +35,7 @@ class Services(NamedTuple):
     places: Places
     salts: Salts
     spam: SpamReferrers
+    ranges: MachineRanges
 
 
 class Draft:
@@ -174,6 +176,16 @@ def check_revenue(draft: Draft) -> DropReason | None:
 def parse_user_agent(draft: Draft) -> None:
     """Find browser, operating system and device, and whether the visitor is a bot."""
     draft.user_agent = user_agents.parse(draft.client.user_agent)
+
+
+def verify_machine(draft: Draft) -> None:
+    """Mark a machine that came from none of the addresses that its operator publishes."""
+    agent = draft.user_agent
+    if agent.bot is not None and draft.services.ranges.is_unverified(
+        agent.browser, draft.client.address
+    ):
+        browser = agent.browser + machines.UNVERIFIED_SUFFIX
+        draft.user_agent = agent._replace(bot=UNVERIFIED, browser=browser)
 
 
 def identify_visitor(draft: Draft) -> None:

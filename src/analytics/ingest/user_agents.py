@@ -12,7 +12,7 @@ from ua_parser.regex import Resolver
 
 from analytics import bounds
 from analytics.bounded_cache import bounded_cache
-from analytics.ingest import bots, user_agent_overrides
+from analytics.ingest import bots, machine_names, user_agent_overrides
 from analytics.ingest.text import clean
 from analytics.ingest.user_agent_overrides import NamedSoftware
 from analytics.pipeline import suffix
@@ -76,6 +76,8 @@ def parse(user_agent: str) -> ParsedAgent:
     proxy = shows_mail and bot is not None
     system = NamedSoftware("") if proxy else _system(text, result.os)
     browser = _browser(text, result.user_agent, system.family)
+    if bot is not None and not shows_mail:
+        browser = machine_names.name(text, browser)
     family = "" if device is None else device.family
     return ParsedAgent(
         device="Other" if proxy else _device(text, system.family, family),

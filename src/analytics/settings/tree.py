@@ -98,6 +98,12 @@ class IngestSettings(Section):
         None,
         "A file of further hosts whose referrers are made up, one a line; read at the start.",
     )
+    machine_ranges: Annotated[Path | None, BeforeValidator(absent)] = setting(
+        None,
+        "A folder of files (gptbot.json, google.json) with the address ranges that operators of "
+        "machines publish; what calls itself one of those and comes from elsewhere is unverified. "
+        "Read at the start.",
+    )
     rate_per_s: float = setting(
         100,
         "Events a second that one address may send, and a /64 of IPv6; a /48 eight times as many; "

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from analytics import dimension_facts
 from analytics.localtime import OffsetChange
-from analytics.query import TIME_DIMENSIONS, Dimension
-from analytics.store.sql import columns
+from analytics.query import MACHINE_DIMENSIONS, TIME_DIMENSIONS, Dimension
+from analytics.store.sql import columns, machine_columns
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.query_plan import QueryPlan
 from analytics.units import DAY_MS, HOUR_MS
@@ -65,6 +65,8 @@ def named(keys: Sequence[str]) -> list[str]:
 
 def column_sql(dimension: str, row: str, bound: BoundValues) -> str:
     """Return the SQL of *dimension* for the event *row*, or for the visit that contains it."""
+    if dimension in MACHINE_DIMENSIONS:
+        return machine_columns.sql(dimension, row)
     if dimension in columns.VISIT_COLUMNS:
         return f"{row}.{columns.VISIT_COLUMNS[dimension]}"
     if dimension in columns.EXIT_COLUMNS:

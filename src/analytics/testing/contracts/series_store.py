@@ -173,6 +173,55 @@ class SeriesStoreContract:
         )
         assert [row.dimensions for row in (await taking.store.query(asked)).rows] == [(text, text)]
 
+    async def test_machines_are_told_apart_by_name_operator_and_purpose(
+        self, taking: Taking
+    ) -> None:
+        agents = (
+            ("GPTBot", "crawler"),
+            ("GPTBot", "crawler"),
+            ("ChatGPT-User", "crawler"),
+            ("Googlebot (unverified)", "unverified"),
+            ("curl", "tool"),
+            ("SomethingElse", "crawler"),
+            ("", "no-user-agent"),
+            ("Firefox", None),
+        )
+        hits = [
+            hit(NOON + number, visitor=number, browser=browser, bot=bot)
+            for number, (browser, bot) in enumerate(agents)
+        ]
+        await taking.take(hits)
+        expected = {
+            Dimension.BOT_NAME: {
+                "GPTBot": 2,
+                "ChatGPT-User": 1,
+                "Googlebot (unverified)": 1,
+                "curl": 1,
+                "SomethingElse": 1,
+                "Unnamed": 1,
+                "People": 1,
+            },
+            Dimension.BOT_OPERATOR: {"OpenAI": 3, "Unverified": 1, "Unknown": 3, "People": 1},
+            Dimension.BOT_PURPOSE: {
+                "Training": 2,
+                "Person's question": 1,
+                "Unverified": 1,
+                "Tool": 1,
+                "Other": 2,
+                "People": 1,
+            },
+        }
+        for dimension, figures in expected.items():
+            asked = query(dimension, bots=True)
+            answered = (await taking.store.query(asked)).rows
+            assert answered == answers.answer(hits, asked)
+            assert {row.dimensions[0]: row.metrics[0] for row in answered} == figures
+            for op, values in ((Op.IS, ("Training", "People")), (Op.IS_NOT, ("People",))):
+                wanted = Compare(op, Dimension.BOT_PURPOSE, values)
+                asked = query(dimension, bots=True, filters=(wanted,))
+                rows = (await taking.store.query(asked)).rows
+                assert rows == answers.answer(hits, asked)
+
     async def test_machines_are_left_out_unless_asked_for(self, taking: Taking) -> None:
         for visitor in (2, 3):
             await taking.take([hit(NOON), hit(NOON, visitor=visitor, bot="crawler")])

@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from analytics import zones
+from analytics import machines, zones
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 from analytics.pipeline.sessions import INACTIVITY_MS, REACH_MS
 from analytics.pipeline.source import Sources
-from analytics.query import PROPERTY_PREFIX, TIME_DIMENSIONS, Dimension, Period
+from analytics.query import (
+    MACHINE_DIMENSIONS,
+    PROPERTY_PREFIX,
+    TIME_DIMENSIONS,
+    Dimension,
+    Period,
+)
 
 _SOURCES: Final = Sources()
 
@@ -131,8 +137,20 @@ def _attribute(dimension: str, hit: Hit) -> str:
         Dimension.SOURCE: source,
         Dimension.CHANNEL: channel,
     }
+    if dimension in MACHINE_DIMENSIONS:
+        return _machine(dimension, hit)
     found = named.get(Dimension(dimension))
     return found if found is not None else str(getattr(hit, dimension.split(":")[1]))
+
+
+def _machine(dimension: str, hit: Hit) -> str:
+    if hit.bot is None:
+        return ""
+    if dimension == Dimension.BOT_NAME:
+        return machines.name_of(hit.browser)
+    if dimension == Dimension.BOT_OPERATOR:
+        return machines.operator_of(hit.browser)
+    return machines.purpose_of(hit.browser)
 
 
 def shown(dimension: str, value: str) -> str:
@@ -140,6 +158,8 @@ def shown(dimension: str, value: str) -> str:
         return value
     if dimension.startswith(PROPERTY_PREFIX):
         return "(none)"
+    if dimension in MACHINE_DIMENSIONS:
+        return "People"
     direct = dimension in (Dimension.SOURCE, Dimension.REFERRER)
     return "Direct / None" if direct else "(not set)"
 

@@ -1,0 +1,56 @@
+"""The SQL of who a machine is: its name, its operator and its purpose, "" for a person.
+
+They are read off `bot` and `entry_browser`, which every row of a visit has alike.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+
+from analytics import machines
+from analytics.query import Dimension
+
+
+def sql(dimension: str, row: str) -> str:
+    """Return the SQL of *dimension* for the table alias *row*."""
+    name = f"{row}.entry_browser"
+    if dimension == Dimension.BOT_NAME:
+        known = f"WHEN {name} = '' THEN '{machines.UNNAMED}' ELSE {name}"
+    elif dimension == Dimension.BOT_OPERATOR:
+        known = f"{_unverified(name)} {_cases(name, _operators())} ELSE '{machines.UNKNOWN}'"
+    else:
+        known = f"{_unverified(name)} {_cases(name, _purposes())} ELSE '{machines.Purpose.OTHER}'"
+    return f"(CASE WHEN {row}.bot IS NULL THEN '' {known} END)"
+
+
+def _unverified(name: str) -> str:
+    return f"WHEN ends_with({name}, '{machines.UNVERIFIED_SUFFIX}') THEN '{machines.UNVERIFIED}'"
+
+
+def _cases(name: str, names_of: Mapping[str, tuple[str, ...]]) -> str:
+    return " ".join(
+        f"WHEN {name} IN ({', '.join(map(_quoted, names))}) THEN {_quoted(value)}"
+        for value, names in names_of.items()
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@cache
+def _operators() -> Mapping[str, tuple[str, ...]]:
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for machine in machines.all_known().values():
+        grouped[machine.operator].append(machine.name)
+    return {operator: tuple(names) for operator, names in grouped.items()}
+
+
+@cache
+def _purposes() -> Mapping[str, tuple[str, ...]]:
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for machine in machines.all_known().values():
+        grouped[machine.purpose].append(machine.name)
+    return {purpose: tuple(names) for purpose, names in grouped.items()}
