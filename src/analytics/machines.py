@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cache
 from typing import Final, NamedTuple
 
 UNVERIFIED_SUFFIX: Final = " (unverified)"
@@ -196,7 +195,6 @@ class _Rows(NamedTuple):
     """Each by what its agent says, in lower case."""
 
 
-@cache
 def _rows() -> _Rows:
     by_name: dict[str, Machine] = {}
     by_text: dict[str, Machine] = {}
@@ -208,34 +206,33 @@ def _rows() -> _Rows:
     return _Rows(by_name, by_text)
 
 
-@cache
-def _said() -> re.Pattern[str]:
-    """Return what matches a machine's name anywhere, or a tool's at the beginning.
+def _texts(*, of_tools: bool) -> str:
+    """Return the pattern of what agents say, the longest first."""
+    rows = _ROWS.by_text.items()
+    texts = [text for text, row in rows if (row.purpose is Purpose.TOOL) is of_tools]
+    return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
 
-    A crawler says as well which tool or library it is made with.
-    """
-    tools, others = (
-        "|".join(
-            re.escape(text)
-            for text in sorted(_rows().by_text, key=len, reverse=True)
-            if (_rows().by_text[text].purpose is Purpose.TOOL) is is_tool
-        )
-        for is_tool in (True, False)
-    )
-    return re.compile(rf"(?:^(?:{tools})|(?<![a-z0-9])(?:{others}))(?![a-z0-9])", re.IGNORECASE)
+
+_ROWS: Final = _rows()
+_SAID: Final = re.compile(
+    rf"(?:^(?:{_texts(of_tools=True)})|(?<![a-z0-9])(?:{_texts(of_tools=False)}))(?![a-z0-9])",
+    re.IGNORECASE,
+)
+"""A machine's name anywhere, or a tool's at the beginning: a crawler says as well which tool or
+library it is made with."""
 
 
 def all_known() -> Mapping[str, Machine]:
     """Return every machine of the table by its name."""
-    return _rows().by_name
+    return _ROWS.by_name
 
 
 def named_in(user_agent: str) -> tuple[Machine, str] | None:
     """Return the first machine of the table that *user_agent* names, and the text that follows."""
-    match = _said().search(user_agent)
+    match = _SAID.search(user_agent)
     if match is None:
         return None
-    return _rows().by_text[match[0].lower()], user_agent[match.end() :]
+    return _ROWS.by_text[match[0].lower()], user_agent[match.end() :]
 
 
 def whose_ranges(file_name: str) -> frozenset[str]:
@@ -250,7 +247,7 @@ def whose_ranges(file_name: str) -> frozenset[str]:
     operator = "google" if plain.startswith(_OF_GOOGLE) else plain
     return frozenset(
         machine.name
-        for machine in _rows().by_name.values()
+        for machine in _ROWS.by_name.values()
         if _plain(machine.name) == plain
         or (machine.operator != UNKNOWN and _plain(machine.operator) == operator)
     )
@@ -269,7 +266,7 @@ def operator_of(browser: str) -> str:
     """Return who runs the machine whose events have *browser*."""
     if browser.endswith(UNVERIFIED_SUFFIX):
         return UNVERIFIED
-    machine = _rows().by_name.get(browser)
+    machine = _ROWS.by_name.get(browser)
     return UNKNOWN if machine is None else machine.operator
 
 
@@ -277,5 +274,5 @@ def purpose_of(browser: str) -> str:
     """Return what the machine whose events have *browser* reads pages for."""
     if browser.endswith(UNVERIFIED_SUFFIX):
         return UNVERIFIED
-    machine = _rows().by_name.get(browser)
+    machine = _ROWS.by_name.get(browser)
     return Purpose.OTHER if machine is None else machine.purpose

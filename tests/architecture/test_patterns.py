@@ -26,6 +26,10 @@ CUT = {
     "ingest/bots.py:_OF_A_DEVICE": bounds.AGENT_CHARS,
     "ingest/bots.py:_APPENDED": bounds.AGENT_CHARS,
     "ingest/bots.py:_listed": bounds.AGENT_CHARS,
+    "ingest/machine_names.py:_ITSELF": bounds.AGENT_CHARS,
+    "ingest/machine_names.py:_COMPATIBLE": bounds.AGENT_CHARS,
+    "ingest/machine_names.py:_FIRST": bounds.AGENT_CHARS,
+    "machines.py:_SAID": bounds.AGENT_CHARS,
 }
 """Patterns that only meet text which was cut before, and at what length."""
 OPERATORS = {"settings/sources.py:_AT"}

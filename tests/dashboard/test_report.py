@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from starlette.datastructures import QueryParams
 from tests.dashboard.conftest import Client
 from tests.dashboard.world import NOW, SITE, berlin, hit
 
 from analytics.dashboard import DashboardContext
+from analytics.dashboard import report_url as addresses
 from analytics.dashboard.panels import PANELS
 from analytics.dashboard.report import Report, report
 from analytics.dashboard.report_url import ReportUrl
@@ -88,6 +91,35 @@ class TestToday:
     async def test_bots_count_when_asked_for(self, deps: DashboardContext) -> None:
         found = await report(deps, BERLIN, _address(bots=True))
         assert _card(found, Metric.VISITORS)[0] == "4"
+
+    async def test_machines_have_lists_though_they_are_left_out(
+        self, deps: DashboardContext, filled: DuckDBStore
+    ) -> None:
+        machines = [
+            hit(TEN, visitor=21, bot="crawler", browser="GPTBot", path="/a"),
+            hit(TEN + 1, visitor=21, bot="crawler", browser="GPTBot", path="/b"),
+            hit(TEN + 2, visitor=22, bot="crawler", browser="ChatGPT-User"),
+        ]
+        await filled.write(batch(machines, start=100))
+        lists = {
+            "machine": [("GPTBot", "2"), ("ChatGPT-User", "1"), ("Unnamed", "1")],
+            "operator": [("OpenAI", "3"), ("Unknown", "1")],
+            "purpose": [("Training", "2"), ("Other", "1"), ("Person's question", "1")],
+        }
+        for tab, rows in lists.items():
+            found = await report(deps, BERLIN, _address(tabs={"devices": tab}))
+            assert _card(found, Metric.VISITORS)[0] == "3"
+            assert _rows(found, "devices") == rows
+        (box,) = [box for box in found.boxes if box.panel.key == "devices"]
+        assert {row.share for row in box.rows} == {""}
+        assert parse_qs(urlsplit(box.rows[0].url).query) == {
+            "period": ["day"],
+            "f": ["is,bot_purpose,Training"],
+            "bots": ["1"],
+            "devices": ["purpose"],
+        }
+        chosen = addresses.parse(SITE, QueryParams("period=day&f=is,bot_operator,OpenAI"))
+        assert _card(await report(deps, BERLIN, chosen), Metric.PAGEVIEWS)[0] == "3"
 
     async def test_a_row_leads_to_the_report_filtered_by_it(self, deps: DashboardContext) -> None:
         found = await report(deps, BERLIN, _address())

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from analytics import dimension_facts
 from analytics.errors import Malformed
-from analytics.query import PROPERTY_PREFIX, Compare, Dimension, Op
+from analytics.query import MACHINE_DIMENSIONS, PROPERTY_PREFIX, Compare, Dimension, Op
 from analytics.suggestions import unknown
 
 MAX_FILTERS: Final = 20
@@ -56,6 +56,11 @@ def is_about_events(conditions: Iterable[Condition]) -> bool:
     """
     by_name = dimension_facts.DIMENSIONS[Dimension.NAME].name
     return any(each.name == by_name or each.name.startswith(_PROPERTY) for each in conditions)
+
+
+def is_about_machines(conditions: Iterable[Condition]) -> bool:
+    """Return whether *conditions* tell machines apart, so that they must count."""
+    return any(DIMENSIONS.get(each.name) in MACHINE_DIMENSIONS for each in conditions)
 
 
 def label(name: str) -> str:

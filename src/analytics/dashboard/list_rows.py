@@ -24,7 +24,7 @@ class ListRow(NamedTuple):
     width: float
     """The length of the bar, in percent of the longest."""
     share: str
-    """The row's part of all visitors, such as `12%`."""
+    """The row's part of all visitors, such as `12%`; "" for a machine."""
     figures: tuple[str, ...]
     """One figure for each column."""
     exact: str
@@ -101,7 +101,7 @@ def query(
         limit=limit,
         offset=offset,
         total_rows=total_rows,
-        bots=address.bots,
+        bots=address.bots or tab.of_machines,
     )
 
 
@@ -154,7 +154,7 @@ def rows(
                 kind=tab.kind,
                 url=_filtered(address, name, value) if filtered else address.url(),
                 width=round(amount / longest * 100, 2),
-                share=f"{part:.0f}%" if part >= 1 else "<1%",
+                share=_share(part, tab),
                 figures=tuple(
                     figure_format.read(metric, figure)
                     for metric, figure in zip(metrics, row.metrics, strict=True)
@@ -165,6 +165,12 @@ def rows(
             )
         )
     return shown
+
+
+def _share(part: float, tab: Tab) -> str:
+    if tab.of_machines:
+        return ""  # what it would be of are people
+    return f"{part:.0f}%" if part >= 1 else "<1%"
 
 
 def _filtered(address: ReportUrl, name: str, value: str) -> str:

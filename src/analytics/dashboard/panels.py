@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
+from analytics.dimension_facts import PEOPLE
 from analytics.event import ENGAGEMENT, PAGEVIEW
 from analytics.query import Metric
 
@@ -14,6 +15,7 @@ _VISIT_METRICS: Final = (
     Metric.VISIT_DURATION,
 )
 _EVENT_METRICS: Final = (Metric.VISITORS, Metric.EVENTS)
+_MACHINE_METRICS: Final = (Metric.PAGEVIEWS, Metric.VISITORS)
 
 
 class Tab(NamedTuple):
@@ -36,6 +38,24 @@ class Tab(NamedTuple):
     """Values that the list leaves out."""
     by_property: bool = False
     """Whether the list groups by a custom property that the reader names."""
+    of_machines: bool = False
+    """Whether it lists machines, whoever else counts in the report."""
+    empty: str = ""
+    """What it says without rows, if not what its panel says."""
+
+
+def _of_machines(key: str, title: str, name: str, column: str) -> Tab:
+    return Tab(
+        key,
+        title,
+        name,
+        column,
+        _MACHINE_METRICS,
+        (Metric.PAGEVIEWS,),
+        excluded=(PEOPLE,),
+        of_machines=True,
+        empty="No machine read a page.",
+    )
 
 
 class Panel(NamedTuple):
@@ -107,8 +127,11 @@ _ALL: Final = (
         (
             Tab("device", "Devices", "device", "Device"),
             Tab("browser", "Browsers", "browser", "Browser"),
-            Tab("browser_version", "Versions", "browser_version", "Browser version"),
             Tab("os", "Systems", "os", "Operating system"),
+            _of_machines("machine", "Machines", "bot_name", "Machine"),
+            _of_machines("operator", "Machines by operator", "bot_operator", "Operator"),
+            _of_machines("purpose", "Machines by purpose", "bot_purpose", "Purpose"),
+            Tab("browser_version", "Versions", "browser_version", "Browser version"),
             Tab("os_version", "System versions", "os_version", "System version"),
             Tab("screen", "Screens", "screen", "Screen"),
         ),

@@ -113,7 +113,7 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
     def with_condition(self, name: str, value: str, op: Op = Op.IS) -> ReportUrl:
         """Return the address with one more condition. Raise `Malformed`."""
         added = filters.parse([*filters.texts(self.conditions), filters.text(op, name, value)])
-        return self.but(conditions=added)
+        return self.but(conditions=added, bots=self.bots or filters.is_about_machines(added))
 
     def without(self, condition: Condition) -> ReportUrl:
         """Return the address without *condition*."""
@@ -136,6 +136,7 @@ def parse(site: str, query: QueryParams) -> ReportUrl:
     interval = query.get("interval", "")
     if interval and interval not in INTERVALS:
         raise Malformed("interval", f"{interval[:40]!r} is not one of {', '.join(INTERVALS)}")
+    conditions = filters.parse(query.getlist("f"))
     address = ReportUrl(
         site=site,
         period=period,
@@ -144,8 +145,8 @@ def parse(site: str, query: QueryParams) -> ReportUrl:
         compare=query.get("compare") != "off",
         metric=_metric(query.get("metric", Metric.VISITORS.value)),
         interval=interval,
-        conditions=filters.parse(query.getlist("f")),
-        bots=query.get("bots") == "1",
+        conditions=conditions,
+        bots=query.get("bots") == "1" or filters.is_about_machines(conditions),
         tabs=_tabs(query),
         prop=query.get("prop", "")[:_LONGEST_PROPERTY],
     )

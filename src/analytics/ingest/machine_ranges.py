@@ -33,12 +33,12 @@ class _File(msgspec.Struct):
 class _Networks:
     """A set of networks; looking an address up takes one step for each length of prefix."""
 
-    def __init__(self) -> None:
-        self._by_length: dict[tuple[int, int], set[int]] = defaultdict(set)
-
-    def add(self, network: IPv4Network | IPv6Network) -> None:
-        host_bits = network.max_prefixlen - network.prefixlen
-        self._by_length[network.version, host_bits].add(int(network.network_address) >> host_bits)
+    def __init__(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
+        by_length: dict[tuple[int, int], set[int]] = defaultdict(set)
+        for network in networks:
+            host_bits = network.max_prefixlen - network.prefixlen
+            by_length[network.version, host_bits].add(int(network.network_address) >> host_bits)
+        self._by_length = {length: frozenset(prefixes) for length, prefixes in by_length.items()}
 
     def __contains__(self, address: str) -> bool:
         known = ip_object(address)
@@ -52,7 +52,7 @@ class MachineRanges:
     """The networks of each machine that a file of *folder* is about."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._networks: dict[str, _Networks] = defaultdict(_Networks)
+        listed: dict[str, list[IPv4Network | IPv6Network]] = defaultdict(list)
         for path in _files(folder):
             names = machines.whose_ranges(path.name)
             if not names:
@@ -63,8 +63,8 @@ class MachineRanges:
                 )
             networks = _read(path)
             for name in names:
-                for network in networks:
-                    self._networks[name].add(network)
+                listed[name] += networks
+        self._networks = {name: _Networks(networks) for name, networks in listed.items()}
 
     @property
     def machines(self) -> frozenset[str]:

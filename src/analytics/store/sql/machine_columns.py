@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cache
+from typing import Final
 
 from analytics import machines
 from analytics.query import Dimension
@@ -19,9 +19,9 @@ def sql(dimension: str, row: str) -> str:
     if dimension == Dimension.BOT_NAME:
         known = f"WHEN {name} = '' THEN '{machines.UNNAMED}' ELSE {name}"
     elif dimension == Dimension.BOT_OPERATOR:
-        known = f"{_unverified(name)} {_cases(name, _operators())} ELSE '{machines.UNKNOWN}'"
+        known = f"{_unverified(name)} {_cases(name, _OPERATORS)} ELSE '{machines.UNKNOWN}'"
     else:
-        known = f"{_unverified(name)} {_cases(name, _purposes())} ELSE '{machines.Purpose.OTHER}'"
+        known = f"{_unverified(name)} {_cases(name, _PURPOSES)} ELSE '{machines.Purpose.OTHER}'"
     return f"(CASE WHEN {row}.bot IS NULL THEN '' {known} END)"
 
 
@@ -40,17 +40,12 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-@cache
-def _operators() -> Mapping[str, tuple[str, ...]]:
+def _names_by(attribute: str) -> Mapping[str, tuple[str, ...]]:
     grouped: dict[str, list[str]] = defaultdict(list)
     for machine in machines.all_known().values():
-        grouped[machine.operator].append(machine.name)
-    return {operator: tuple(names) for operator, names in grouped.items()}
+        grouped[getattr(machine, attribute)].append(machine.name)
+    return {value: tuple(names) for value, names in grouped.items()}
 
 
-@cache
-def _purposes() -> Mapping[str, tuple[str, ...]]:
-    grouped: dict[str, list[str]] = defaultdict(list)
-    for machine in machines.all_known().values():
-        grouped[machine.purpose].append(machine.name)
-    return {purpose: tuple(names) for purpose, names in grouped.items()}
+_OPERATORS: Final = _names_by("operator")
+_PURPOSES: Final = _names_by("purpose")
