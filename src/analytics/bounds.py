@@ -92,6 +92,12 @@ QUESTION_BYTES: Final = 256 * 1024
 """Body of a question, as JSON."""
 
 
+# ---- the ledger
+
+LEDGER_LINES: Final = 100_000
+"""Lines of one answer; a site has one for each hour with hits, and one for each reason there."""
+
+
 def units(events: int, size: int) -> int:
     """Return as how many events a body of *size* bytes with so many of them is charged."""
     return max(events, -(-size // EVENT_BYTES), 1)

@@ -11,10 +11,11 @@ from tests.ingest.world import ADDRESS, FIREFOX, NOW, SITE, Ingesting, sent, vis
 from analytics.catalog.base import SaltMissing
 from analytics.errors import Forbidden, Malformed, Unauthenticated
 from analytics.event import Drop, DropReason
-from analytics.ingest.enricher import MAX_UNKNOWN_SITES
+from analytics.ingest.enricher import HOURLY_UNKNOWN_SITES, MAX_UNKNOWN_SITES
 from analytics.person import Key, Scope
 from analytics.site import Shields
 from analytics.stream import record
+from analytics.units import DAY_MS, HOUR_MS
 from analytics.visitor_id import is_cookieless
 
 HOUR = 3_600_000
@@ -87,6 +88,22 @@ async def test_made_up_names_cannot_fill_the_ledger(world: Ingesting) -> None:
     assert all(isinstance(each, Drop) for each in dropped)
     assert len({each.site for each in dropped[:-1]}) == MAX_UNKNOWN_SITES
     assert dropped[-1].site == ""
+
+
+async def test_made_up_names_hide_no_later_days_and_have_a_line_a_day(world: Ingesting) -> None:
+    def drop(name: str) -> Drop:
+        dropped = world.accepted(sent(domains=(name,)))
+        assert isinstance(dropped, Drop)
+        return dropped
+
+    world.now += HOUR_MS
+    made_up = [drop(f"{number}.example") for number in range(MAX_UNKNOWN_SITES + 1)]
+    day = world.now - world.now % DAY_MS
+    assert {each.received_at for each in made_up[:HOURLY_UNKNOWN_SITES]} == {world.now}
+    assert {each.received_at for each in made_up[HOURLY_UNKNOWN_SITES:-1]} == {day}
+    assert (made_up[-1].site, made_up[-1].received_at) == ("", world.now)
+    world.now += DAY_MS
+    assert drop("misspelt.example").site == "misspelt.example"
 
 
 async def test_several_sites_make_a_record_each(world: Ingesting) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from analytics import access, caller
+from analytics import access, bounds, caller, time_span
 from analytics.catalog.base import Catalog
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.errors import Forbidden, NotFound, Unauthenticated
@@ -46,27 +46,31 @@ class LedgerApi:
     async def _show(self, request: Request) -> Response:
         asked = request.query_params.get("site") or request.query_params.get("site_id")
         allowed = await self._allowed(request)
+        zone = "Etc/UTC"
         if asked is not None:
             site = self._catalog.sites.get(asked)
             if site is None or (allowed is not None and site.domain not in allowed):
                 # One answer, so that nobody learns which other sites there are.
                 whose = "here" if allowed is None else "that you may see"
                 raise NotFound(f"{asked[:300]} is not a site {whose}")
-            allowed = frozenset({site.domain})
+            allowed, zone = frozenset({site.domain}), site.timezone
+        span = time_span.of(request.query_params.get("from"), request.query_params.get("to"), zone)
         lag = self._lag()
-        ledger = await self._ledger(allowed)
+        ledger = await self._ledger(allowed, span)
         # Years of hours of many sites are not for the event loop.
         return await run_in_cpu_thread(lambda: JSONResponse(describe(ledger, allowed, lag)))
 
-    async def _ledger(self, allowed: frozenset[str] | None) -> Mapping[LedgerKey, LedgerLine]:
+    async def _ledger(
+        self, allowed: frozenset[str] | None, span: tuple[int, int]
+    ) -> Mapping[LedgerKey, LedgerLine]:
         """The lines that may be seen, and no others: those of all sites are many."""
         if allowed is None:
-            return await self._store.ledger()
-        return {
-            key: line
-            for site in sorted(allowed)
-            for key, line in (await self._store.ledger(site)).items()
-        }
+            return await self._store.ledger(span=span, most=bounds.LEDGER_LINES)
+        lines: dict[LedgerKey, LedgerLine] = {}
+        for site in sorted(allowed):
+            most = max(0, bounds.LEDGER_LINES - len(lines))
+            lines.update(await self._store.ledger(site, span=span, most=most))
+        return lines
 
     async def _allowed(self, request: Request) -> frozenset[str] | None:
         """The domains that who asks may see; None for all, the unknown sites' lines included."""

@@ -47,7 +47,9 @@ site is looked up and the URL parsed before, once for the event."""
 _UNKNOWN_SITE: Final = 253
 """How much of an unknown site's name the ledger keeps: a domain's greatest length."""
 MAX_UNKNOWN_SITES: Final = 500
-"""How many unknown sites have lines of their own: made-up names must not fill the ledger."""
+"""How many unknown sites a day have lines of their own: made-up names must not fill the ledger."""
+HOURLY_UNKNOWN_SITES: Final = 50
+"""How many of them have a line for each hour; those after them, one for the day."""
 
 
 class Enricher:
@@ -73,7 +75,9 @@ class Enricher:
         self.places = places
         self.clock = clock
         self._random = random.SystemRandom()
-        self._unknown_sites: set[str] = set()
+        self._unknown_sites: dict[str, int] = {}
+        """The unknown sites of the day, with how many there were before each."""
+        self._unknown_day = 0
         self._foreign_hosts = hostnames.ForeignHostnames()
         self._bits = random.Random(self._random.getrandbits(128))  # noqa: S311 - ids, no secrets
 
@@ -97,8 +101,7 @@ class Enricher:
         records: list[Hit | Drop] = []
         for name, site in zip(event.domains, sites, strict=True):
             if site is None:
-                unknown = self._unknown(name)
-                records.append(Drop(site=unknown, received_at=now, reason=DropReason.UNKNOWN_SITE))
+                records.append(self._unknown(name, now))
                 continue
             draft = Draft(event, visitor, key, now, url, site, domains, self._services)
             for step in STEPS:
@@ -127,12 +130,21 @@ class Enricher:
         """Make the missing salt. Raises `StoreUnavailable`."""
         await self._salts.make([missing.day], today=self.clock() // DAY_MS)
 
-    def _unknown(self, name: str) -> str:
-        """Return the name under which the ledger counts events of the unknown site *name*."""
+    def _unknown(self, name: str, now: int) -> Drop:
+        """Return the drop of an event for the unknown site *name*, as the ledger is to count it."""
         name = clean(name, _UNKNOWN_SITE).lower()
+        day = now // DAY_MS
+        if day > self._unknown_day:  # else names made up once would hide real ones until a restart
+            self._unknown_day = day
+            self._unknown_sites.clear()
         if len(self._unknown_sites) < MAX_UNKNOWN_SITES:
-            self._unknown_sites.add(name)
-        return name if name in self._unknown_sites else ""
+            self._unknown_sites.setdefault(name, len(self._unknown_sites))
+        before = self._unknown_sites.get(name)
+        return Drop(
+            site="" if before is None else name,
+            received_at=now if before is None or before < HOURLY_UNKNOWN_SITES else day * DAY_MS,
+            reason=DropReason.UNKNOWN_SITE,
+        )
 
     def _visitor(self, event: RawEvent, client: Client, key: Key | None) -> Client:
         """Return the visitor: the sender, or whoever a sender with a key forwards for."""

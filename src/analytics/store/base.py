@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
+from analytics import time_span
 from analytics.event import Erasure
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
@@ -70,8 +71,17 @@ class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
         store cannot answer now, `QueryTooLong` when that takes longer than a question may.
         """
 
-    async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
-        """Return the ledger of one site, or of all."""
+    async def ledger(
+        self,
+        site: str | None = None,
+        *,
+        span: tuple[int, int] = time_span.ALWAYS,
+        most: int | None = None,
+    ) -> Mapping[LedgerKey, LedgerLine]:
+        """Return the ledger of one site, or of all, of the hours that begin within *span*.
+
+        Raises `Malformed` where that is more than *most* lines, before they are read.
+        """
 
     async def __aenter__(self) -> Self: ...
 

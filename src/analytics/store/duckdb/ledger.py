@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+from analytics import time_span
+from analytics.errors import Malformed
 from analytics.event import DropReason
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, by_reason
 from analytics.store.connection import Connection
 from analytics.units import HOUR_MS
 
-_LEDGER: Final = """
+_WITHIN: Final = "($site IS NULL OR site = $site) AND hour >= $since AND hour < $until"
+_LEDGER: Final = f"""
 SELECT site, hour, received, stored, duplicate, dead, erased FROM ledger
-WHERE $site IS NULL OR site = $site ORDER BY site, hour
+WHERE {_WITHIN} ORDER BY site, hour
 """
-_DROPS: Final = """
-SELECT site, hour, reason, count FROM drops WHERE $site IS NULL OR site = $site
-ORDER BY site, hour, reason
+_DROPS: Final = f"""
+SELECT site, hour, reason, count FROM drops WHERE {_WITHIN} ORDER BY site, hour, reason
+"""
+_SIZE: Final = f"""
+SELECT (SELECT count(*) FROM ledger WHERE {_WITHIN}) + (SELECT count(*) FROM drops WHERE {_WITHIN})
 """
 
 
@@ -24,17 +29,34 @@ def offsets(connection: Connection) -> dict[int, int]:
     return dict(connection.rows("SELECT partition, next_offset FROM offsets"))
 
 
-def ledger(connection: Connection, site: str | None) -> dict[LedgerKey, LedgerLine]:
-    """Return the ledger of one site, or of all."""
+def ledger(
+    connection: Connection,
+    site: str | None,
+    span: tuple[int, int] = time_span.ALWAYS,
+    most: int | None = None,
+) -> dict[LedgerKey, LedgerLine]:
+    """Return the ledger of one site, or of all, within *span*.
+
+    Raises `Malformed` where it has more than *most* lines, the reasons for drops included.
+    """
+    within = {"site": site, "since": span[0], "until": span[1]}
+    if most is not None:
+        ((size,),) = connection.rows(_SIZE, within)
+        if size > most:
+            raise Malformed(
+                "from",
+                f"the ledger has {size:,} lines there, and an answer {most:,} at most; ask for one"
+                " site, or for less time with from and to",
+            )
     dropped: dict[tuple[str, int], dict[str, int]] = {}
-    for name, hour, reason, count in connection.rows(_DROPS, {"site": site}):
+    for name, hour, reason, count in connection.rows(_DROPS, within):
         dropped.setdefault((name, hour), {})[reason] = count
     return {
         LedgerKey(name, hour): LedgerLine(
             received, stored, duplicate, by_reason(dropped.get((name, hour), {})), dead, erased
         )
         for name, hour, received, stored, duplicate, dead, erased in connection.rows(
-            _LEDGER, {"site": site}
+            _LEDGER, within
         )
     }
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 import structlog
 from msgspec import structs
 
-from analytics import localtime
+from analytics import localtime, time_span
 from analytics.errors import Conflict, StoreUnavailable
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
@@ -149,9 +149,15 @@ class DuckDBStore:
             partial(ledger.foreign_hosts, site=site, since=since, most=most)
         )
 
-    async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
-        """Return the ledger of one site, or of all."""
-        return await self._threads.read(partial(ledger.ledger, site=site))
+    async def ledger(
+        self,
+        site: str | None = None,
+        *,
+        span: tuple[int, int] = time_span.ALWAYS,
+        most: int | None = None,
+    ) -> Mapping[LedgerKey, LedgerLine]:
+        """Return the ledger of one site, or of all, within *span*. Raises `Malformed`."""
+        return await self._threads.read(partial(ledger.ledger, site=site, span=span, most=most))
 
     async def seen(self, candidates: Sequence[Unsure]) -> set[tuple[str, str]]:
         """Return the (site, event_id)s of stored *candidates*, with a `ts` within a day."""

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from msgspec import structs
 
+from analytics import time_span
 from analytics.background import LoopState
 from analytics.errors import Misconfigured, QueryTooLong, StoreUnavailable
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
@@ -162,9 +163,15 @@ class ReplicaStore:
         """Return the hostnames that are not the site's, of hits left out since then for that."""
         return await self._engine.foreign_hosts(site, since, most)
 
-    async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
+    async def ledger(
+        self,
+        site: str | None = None,
+        *,
+        span: tuple[int, int] = time_span.ALWAYS,
+        most: int | None = None,
+    ) -> Mapping[LedgerKey, LedgerLine]:
         """See `SeriesStore.ledger`."""
-        return await self._engine.ledger(site)
+        return await self._engine.ledger(site, span=span, most=most)
 
     async def first_event(self, site: str) -> int | None:
         """See `Lookups.first_event`."""
