@@ -17,6 +17,7 @@ from analytics.gateway import metrics
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
 from analytics.gateway.rates import Rates
+from analytics.gateway.sender_connections import SenderConnections, stranger
 from analytics.gateway.uploads import Uploads
 from analytics.ingest import user_agents
 from analytics.ingest.client import TrustedProxies
@@ -39,6 +40,7 @@ class Application:
     ingest: IngestModule
     health: Health
     uploads: Uploads
+    senders: SenderConnections
 
 
 def compose(resources: Resources, *, setup_token: str | None) -> Application:
@@ -116,7 +118,10 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
         error_page=dashboard.error_page if "dashboard" in serving else None,
     )
     uploads = Uploads(settings.gateway.max_upload_bytes, partial(_uploader, trust))
-    return Application(gate=gate, ingest=taking, health=health, uploads=uploads)
+    senders = SenderConnections(
+        settings.gateway.max_connections_per_address, partial(stranger, trust)
+    )
+    return Application(gate=gate, ingest=taking, health=health, uploads=uploads, senders=senders)
 
 
 def _uploader(trust: TrustedProxies, scope: Scope) -> str:

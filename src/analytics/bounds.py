@@ -51,6 +51,9 @@ FREE_UPLOAD_BYTES: Final = 4_096
 UPLOADS_FULL_S: Final = 5.0
 """After which whoever was refused may try again."""
 
+CONNECTIONS_OF_SENDER: Final = 256
+"""Open at a time, of one address or /64 of IPv6; as many as HAProxy lets through."""
+
 # ---- a batch
 
 BATCH_EVENTS: Final = 20_000

@@ -168,8 +168,8 @@ def _membership(
 def _protocol(application: app.Application) -> type[asyncio.Protocol]:
     """The short way for events, where this server takes events."""
     if application.gate.takes(direct.PATH):
-        return direct.protocol(application.ingest.event, application.uploads)
-    return connection_limits.protocol(application.uploads)
+        return direct.protocol(application.ingest.event, application.uploads, application.senders)
+    return connection_limits.protocol(application.uploads, application.senders)
 
 
 class _Server(uvicorn.Server):

@@ -233,6 +233,7 @@ BOUNDED_BY = {
     ("store/replica/erasure_requests.py", "self._retained"): "sites of the catalog",
     ("store/replica/follower.py", "self.next_offsets"): "partitions of the log",
     ("store/replica/remote_query_client.py", "self._connections"): "one for each thread",
+    ("gateway/sender_connections.py", "self._held"): "connections that are open",
     ("store/query_queue.py", "self._known"): "questions that wait, for as long as patience lasts",
     ("store/query_queue.py", "self._anonymous"): "as `_known`",
     ("store/query_queue.py", "self.waiting"): "questions that wait, for as long as patience lasts",

@@ -23,7 +23,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics import problem
 from analytics.background import BackgroundLoop
-from analytics.errors import AnalyticsError, Invalid, UploadsFull
+from analytics.errors import AnalyticsError, Invalid, TooMany, UploadsFull
+from analytics.gateway.sender_connections import SenderConnections
 from analytics.gateway.uploads import Upload, Uploads
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -40,10 +41,13 @@ class _TooLarge(Exception):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. What handles a parser's callback itself sets `barren` to 0.
 
-    *uploads* is set on a subclass that `protocol` makes.
+    *uploads* and *senders* are set on a subclass that `protocol` makes.
     """
 
     uploads = Uploads()
+    senders: SenderConnections | None = None
+    _counted = ""
+    """As whose this connection is counted."""
     _upload: Upload | None = None
     barren = 0
     """Bytes received since the last of which anything came."""
@@ -54,9 +58,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
             self.transport.abort()
+        elif self.senders is not None:
+            try:
+                self._counted = self.senders.open(self.client[0] if self.client else "")
+            except TooMany as error:
+                self._refuse(error.status, error)
 
     def data_received(self, data: bytes) -> None:
         """Something has come."""
+        if self.transport.is_closing():
+            return  # a connection that was refused
         self.barren += len(data)
         self._unset_keepalive_if_required()
         try:
@@ -136,6 +147,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over."""
+        if self.senders is not None:
+            self.senders.close(self._counted)
+            self._counted = ""
         self._end_upload()
         super().connection_lost(exc)
 
@@ -203,9 +217,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def protocol(uploads: Uploads) -> type[BoundedProtocol]:
-    """Return the protocol class to give to uvicorn."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"uploads": uploads})
+def protocol(uploads: Uploads, senders: SenderConnections | None = None) -> type[BoundedProtocol]:
+    """Return the protocol class to give to uvicorn; without *senders* none of them is counted."""
+    members = {"uploads": uploads, "senders": senders}
+    return type("BoundedProtocol", (BoundedProtocol,), members)
 
 
 def watching(connections: Callable[[], Iterable[object]]) -> BackgroundLoop:

@@ -23,6 +23,7 @@ from analytics.catalog.base import SaltMissing
 from analytics.errors import AnalyticsError, TooLarge
 from analytics.event import LogRecord
 from analytics.gateway.connection_limits import MAX_HEAD_BYTES, BoundedProtocol
+from analytics.gateway.sender_connections import SenderConnections
 from analytics.gateway.uploads import Uploads
 from analytics.ingest import asgi
 from analytics.ingest.endpoint import IngestEndpoint
@@ -205,7 +206,15 @@ _ACCEPTED: Final = (
 )
 
 
-def protocol(endpoint: IngestEndpoint, uploads: Uploads | None = None) -> type[DirectProtocol]:
+def protocol(
+    endpoint: IngestEndpoint,
+    uploads: Uploads | None = None,
+    senders: SenderConnections | None = None,
+) -> type[DirectProtocol]:
     """The protocol class to give to uvicorn."""
-    members: dict[str, Any] = {"endpoint": endpoint, "uploads": uploads or Uploads()}
+    members: dict[str, Any] = {
+        "endpoint": endpoint,
+        "uploads": uploads or Uploads(),
+        "senders": senders,
+    }
     return type("DirectProtocol", (DirectProtocol,), members)

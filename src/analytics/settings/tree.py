@@ -139,6 +139,12 @@ class GatewaySettings(Section):
         "has a quarter of it. What is beyond gets 503.",
         unit="bytes",
     )
+    max_connections_per_address: int = setting(
+        bounds.CONNECTIONS_OF_SENDER,
+        "Connections that one address, or a /64 of IPv6, may hold; 0 for no limit. Trusted "
+        "proxies, this machine and private networks may hold any number. What is beyond gets 429.",
+        ge=0,
+    )
     max_streams: int = setting(
         bounds.STREAMS,
         "Pages that are told live figures at once; any other shows those of when it was loaded.",

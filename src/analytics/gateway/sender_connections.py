@@ -1,0 +1,61 @@
+"""How many connections one sender holds, where no HAProxy in front counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analytics import bounds
+from analytics.errors import TooMany
+from analytics.ingest.addresses import is_internal, parse_address
+from analytics.ingest.client import TrustedProxies
+from analytics.limiter import sender
+
+_FULL_S = 5.0
+"""After which whoever was refused may try again."""
+
+
+def stranger(trust: TrustedProxies, peer: str) -> str:
+    """Return under which name the connections of *peer* are counted; "" if they are not.
+
+    A proxy, this machine and a private network bring the connections of many people: nobody can
+    tell them apart before the first request.
+    """
+    address = parse_address(peer) or peer
+    return "" if not peer or is_internal(address) or trust.contains(address) else sender(address)
+
+
+class SenderConnections:
+    """Counts open connections by sender, and refuses one that holds *most* already.
+
+    *name_of* names the sender at an address; "" is not counted.
+    """
+
+    def __init__(
+        self,
+        most: int = bounds.CONNECTIONS_OF_SENDER,
+        name_of: Callable[[str], str] = sender,
+    ) -> None:
+        self._most = most
+        self._name_of = name_of
+        self._held: dict[str, int] = {}
+
+    def open(self, peer: str) -> str:
+        """Count one more connection of *peer*; return what to give to `close`. Raises `TooMany`."""
+        name = self._name_of(peer)
+        if not name:
+            return ""
+        held = self._held.get(name, 0)
+        if self._most and held >= self._most:
+            raise TooMany(
+                f"your address holds {held:,} connections already; close some", retry_after=_FULL_S
+            )
+        self._held[name] = held + 1
+        return name
+
+    def close(self, name: str) -> None:
+        """Count one connection less of *name*, which `open` returned."""
+        if not name:
+            return
+        self._held[name] -= 1
+        if not self._held[name]:
+            del self._held[name]
