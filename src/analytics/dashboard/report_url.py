@@ -130,7 +130,7 @@ def parse(site: str, query: QueryParams) -> ReportUrl:
     start, end = query.get("from", ""), query.get("to", "")
     if period == "custom" or (start and end and not period):
         period = "custom"
-        _check_dates(start, end)
+        start, end = _in_order(start, end)
     elif period and period not in PERIODS:
         raise Malformed("period", f"{period[:40]!r} is not one of {', '.join(PERIODS)}, custom")
     interval = query.get("interval", "")
@@ -175,6 +175,7 @@ def _tabs(query: QueryParams) -> dict[str, str]:
     return chosen
 
 
-def _check_dates(start: str, end: str) -> None:
-    if parsing.day(start, "from") > parsing.day(end, "to"):
-        raise Malformed("from", f"the first day, {start}, is after the last, {end}: swap them")
+def _in_order(start: str, end: str) -> tuple[str, str]:
+    """Return both dates, the earlier first: in the other order they mean the same days."""
+    is_reversed = parsing.day(start, "from") > parsing.day(end, "to")
+    return (end, start) if is_reversed else (start, end)
