@@ -11,7 +11,7 @@ import pytest
 from tests.real import PATIENCE_S, machine_in
 from tests.server import Server
 
-from analytics.balancer.plan import MODULES
+from analytics.balancer.plan import MODULES, PREFIX
 from analytics.balancer.runtime import Runtime, ServerState
 from analytics.localcluster import front, plan
 from analytics.localcluster.front import Front
@@ -91,7 +91,7 @@ async def test_found(tmp_path: Path) -> None:
 
 
 async def serves_with(machine: LocalCluster, *addresses: str) -> None:
-    """Return when HAProxy gives these replicas work, in every backend, and no others."""
+    """Return when HAProxy gives these replicas work, in every backend, and no other replicas."""
     runtime = Runtime(machine.folder / "front" / "admin.sock")
     wanted = {(backend, each) for backend in MODULES for each in addresses}
     async with asyncio.timeout(PATIENCE_S):
@@ -99,7 +99,7 @@ async def serves_with(machine: LocalCluster, *addresses: str) -> None:
             (backend, each.address)
             for backend, servers in (await runtime.servers()).items()
             for each in servers.values()
-            if each.state is ServerState.READY and each.up and backend in MODULES
+            if each.name.startswith(PREFIX) and each.state is ServerState.READY and each.up
         }:
             await asyncio.sleep(0.1)
 
