@@ -39,8 +39,10 @@ def offset_ms(timezone: str, at_ms: int) -> int:
 
 @lru_cache(1024)
 def edition(timezone: str) -> str:
-    """The zone with a hash of its days since 2000: what was cut into days by the rules of an
-    older table bears another one."""
+    """Return the zone with a hash of its offsets from 2000 to 2037.
+
+    Cells that were built by the rules of another table of zones have another edition.
+    """
     rules = repr(changes(timezone, *_HASHED)).encode()
     return f"{timezone} {blake2b(rules, digest_size=6).hexdigest()}"
 
@@ -53,14 +55,14 @@ def zone_of(edition: str) -> str:
 @lru_cache(256)
 def changes(timezone: str, start: int, end: int) -> tuple[OffsetChange, ...]:
     """Return the zone's offsets over [start, end); the first holds from *start*."""
-    found = [OffsetChange(start, offset_ms(timezone, start))]
+    offsets = [OffsetChange(start, offset_ms(timezone, start))]
     low = start
     while low < end:
         high = min(low + _STRIDE_MS, end)
-        if offset_ms(timezone, high) != found[-1].offset_ms:
-            found.append(_first_change(timezone, low, high))
+        if offset_ms(timezone, high) != offsets[-1].offset_ms:
+            offsets.append(_first_change(timezone, low, high))
         low = high
-    return tuple(found)
+    return tuple(offsets)
 
 
 def _first_change(timezone: str, low: int, high: int) -> OffsetChange:

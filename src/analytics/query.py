@@ -79,7 +79,7 @@ TIME_DIMENSIONS: Final = frozenset({Dimension.HOUR, Dimension.DAY, Dimension.WEE
 
 
 class Op(StrEnum):
-    """How a filter compares; the values of `matches` are RE2 regular expressions."""
+    """The comparison of a filter; the values of `matches` are RE2 regular expressions."""
 
     IS = "is"
     IS_NOT = "is_not"

@@ -1,4 +1,4 @@
-"""What every endpoint that receives events works with."""
+"""The context that all endpoints for events share."""
 
 from __future__ import annotations
 

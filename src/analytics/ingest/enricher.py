@@ -147,7 +147,7 @@ class Enricher:
         )
 
     def _visitor(self, event: RawEvent, client: Client, key: Key | None) -> Client:
-        """Return the visitor: the sender, or whoever a sender with a key forwards for."""
+        """Return the visitor: the sender, or the one for whom a sender with a key forwards."""
         if event.address is None and event.user_agent is None:
             return client
         if key is None or Scope.EVENTS_WRITE not in key.scopes:

@@ -12,7 +12,7 @@ from typing import Final
 
 
 class Category(StrEnum):
-    """What kind of place a source is."""
+    """The category of a source."""
 
     AI = "ai"
     EMAIL = "email"

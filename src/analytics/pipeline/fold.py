@@ -13,7 +13,7 @@ from analytics.pipeline.state import Memory, Records
 
 
 class FoldResult(NamedTuple):
-    """What a batch came to."""
+    """The result of processing a batch."""
 
     rows: list[Row]
     ledger: Mapping[LedgerKey, LedgerLine]

@@ -135,7 +135,7 @@ def _sum(one: LedgerLine, other: LedgerLine) -> LedgerLine:
 
 
 class WriteBatch(NamedTuple):
-    """What one step of the projector writes, in one transaction."""
+    """The changes that one step of the projector writes, in one transaction."""
 
     rows: Sequence[Row]
     ledger: Mapping[LedgerKey, LedgerLine]

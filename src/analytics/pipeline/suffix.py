@@ -17,7 +17,7 @@ def _list() -> PublicSuffixList:
 
 @bounded_cache(16_384, longest=255)
 def registered(host: str) -> tuple[str, str] | None:
-    """The name that was registered, and its public suffix; None if *host* has none.
+    """Return the registered name and its public suffix, or None if *host* has none.
 
     `localhost`, an address and `wiki.corp` have none, and nobody from outside comes from there.
     `example` counts as one: it is reserved for texts such as our tests.

@@ -78,7 +78,7 @@ class Freshness:
         return sum(max(0, end - here.get(partition, 0)) for partition, end in ends.items())
 
     async def look(self) -> None:
-        """Note where the log ends now. Raises `AnalyticsError` when nobody can say."""
+        """Record the current ends of the log. Raise `AnalyticsError` if they are unknown."""
         asked_at = self._clock()
         here = dict(self._here())
         ends = await self._ends()

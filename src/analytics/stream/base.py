@@ -106,14 +106,14 @@ class EventLog(AbstractAsyncContextManager["EventLog"], Protocol):
         """
 
     def read(self, start: Position, *, limit: int) -> AsyncGenerator[Batch, None]:
-        """Yield batches of at most *limit* records from *start* on, in order, for ever.
+        """Yield batches of at most *limit* records from *start* on, in order, without end.
 
         Waits when it has reached the end. Raises `Corrupt` where stored bytes are damaged. Who
         leaves before that closes it (`aclosing`).
         """
 
     async def release(self, before: Position) -> None:
-        """Nobody will read what lies before this position again: it may be deleted."""
+        """Allow deletion of the records before this position; they will not be read again."""
 
     async def ends(self) -> Sequence[tuple[Position, Position]]:
         """For each partition, the oldest position that can be read and the next one written."""

@@ -1,4 +1,4 @@
-"""How a log record is written as bytes: MessagePack, told apart by a tag."""
+"""The byte format of a log record: MessagePack, with a tag for its type."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def lay_out(folder: Path, room: int) -> None:
 
 
 def _fill(fd: int, at: int, room: int) -> None:
-    """Zeros from *at* to *room*, piece by piece: a large sync would hold up the events' small."""
+    """Write zeros from *at* to *room* in pieces: one large sync would delay those of events."""
     while at < room:
         at += _write(fd, _ZEROS[: room - at], at)
 

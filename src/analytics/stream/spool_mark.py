@@ -1,4 +1,4 @@
-"""How far a spool was drained, as a file beside it."""
+"""The offset up to which a spool was drained, as a file beside it."""
 
 from __future__ import annotations
 

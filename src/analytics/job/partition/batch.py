@@ -27,7 +27,7 @@ class LogEntry(NamedTuple):
 
 
 class BatchStats(NamedTuple):
-    """How much was new in a batch."""
+    """The numbers of new records in a batch."""
 
     records: int
     """Records that no earlier batch had processed."""

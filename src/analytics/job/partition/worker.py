@@ -66,7 +66,7 @@ class WorkerTask(NamedTuple):
 
 
 class PartitionWorker:
-    """What a worker keeps open between batches: state files, a connection, reference tables."""
+    """A worker and what it keeps open: state files, a connection, reference tables."""
 
     def __init__(self, states: StateDirectory) -> None:
         self._directory = states

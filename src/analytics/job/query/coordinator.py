@@ -35,7 +35,7 @@ ErasureLookup = Callable[[int, str], Sequence[Erasure]]
 
 
 class TaskContext(NamedTuple):
-    """What every task needs to connect, and the memory it may use."""
+    """The settings with which every task connects, and its memory limit."""
 
     ignite: IgniteSettings
     cassandra: CassandraSettings

@@ -23,7 +23,7 @@ _SHARE: Final = 2
 
 
 class LagStatus(NamedTuple):
-    """How far the job lags behind the topic."""
+    """The lag of the job behind the topic."""
 
     age_ms: int
     """Age of the oldest unprocessed record; 0 without any."""

@@ -19,7 +19,7 @@ from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, add
 
 
 class ChunkKind(StrEnum):
-    """How a chunk was made."""
+    """The origin of a chunk."""
 
     FRESH = "fresh"
     """From one batch of the stream."""

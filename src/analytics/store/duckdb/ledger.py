@@ -72,7 +72,7 @@ WHERE $site IS NULL OR site = $site GROUP BY ALL ORDER BY ALL
 def recount(connection: Connection, site: str | None) -> dict[LedgerKey, int]:
     """Return the number of rows stored under each key of the ledger, counted from the rows.
 
-    Rows that the hot window let go were counted then.
+    Rows that the hot window evicted were counted at that time.
     """
     return {
         LedgerKey(name, hour): count

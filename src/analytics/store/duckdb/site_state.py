@@ -1,4 +1,4 @@
-"""What is stored of a site besides its rows and cells, and decides how its queries are answered."""
+"""The state of a site that decides how its queries are answered: kept, evicted, in cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class HotWindow(NamedTuple):
 
 
 class SiteState(NamedTuple):
-    """How far back the rows of a site reach, and how far its cells."""
+    """The extent of the rows and the cells of a site."""
 
     kept_since: int
     """The start (ms) of the days that retention has kept; 0 if all of them."""

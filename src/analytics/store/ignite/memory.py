@@ -104,7 +104,7 @@ class Admission:
         self._written += payload_bytes + _ENTRY_BYTES
 
     def check(self) -> None:
-        """Raise `StoreUnavailable` when there is no room."""
+        """Raise `StoreUnavailable` if Ignite lacks memory."""
         if not self.has_room():
             raise StoreUnavailable(
                 f"Ignite's memory is {self._use}. Chunks wait in the stream job's outbox until"

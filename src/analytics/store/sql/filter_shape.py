@@ -1,4 +1,4 @@
-"""What the filters of a query need of the statement around them, found in one walk over them."""
+"""The demands of filters on the statement around them, computed in one walk over them."""
 
 from __future__ import annotations
 

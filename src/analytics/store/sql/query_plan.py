@@ -1,4 +1,4 @@
-"""How a query is answered: which of its days from cells, and which from rows.
+"""Plan how to answer a query: which of its days from cells, and which from rows.
 
 A plan follows from the query's shape and from what is stored of the site besides rows. Everything
 that depends on the time zone is computed here.

@@ -14,7 +14,7 @@ __all__ = ["kafka_log"]
 
 
 def kafka_log(settings: KafkaSettings) -> KafkaLog:
-    """The log in the topic that *settings* name. Raises `Misconfigured` without the driver."""
+    """Return the log in the topic of *settings*. Raise `Misconfigured` without the driver."""
     extras.require("log.backend kafka", "aiokafka")
     from analytics.stream.kafka.log import KafkaLog
 

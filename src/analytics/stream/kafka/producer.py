@@ -37,7 +37,7 @@ class Sender:
 
 @asynccontextmanager
 async def sending(kafka: KafkaSettings) -> AsyncIterator[Sender]:
-    """A sender, while the block runs. Raises `LogUnavailable`."""
+    """Yield a sender while the block runs. Raise `LogUnavailable`."""
     producer = AIOKafkaProducer(
         acks="all", enable_idempotence=True, **options(kafka, client="analytics-sender")
     )
