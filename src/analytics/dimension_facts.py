@@ -25,6 +25,8 @@ class Level(Enum):
     """Of the visit: every row of the visit carries it."""
     EXIT = auto()
     """Of the visit, but only its last pageview has it."""
+    GOAL = auto()
+    """Of the event, which may have several: a name for which the site has a filter."""
 
 
 class DimensionFacts(NamedTuple):
@@ -92,6 +94,7 @@ DIMENSIONS: Final[Mapping[str, DimensionFacts]] = {
         "bot_purpose", "Machine's purpose", _V, "entry_browser", blank=PEOPLE
     ),
     Dimension.NAME: DimensionFacts("event", "Event", _E, "name"),
+    Dimension.GOAL: DimensionFacts("goal", "Goal", Level.GOAL, ""),
     Dimension.ENTRY_HOSTNAME: DimensionFacts(
         "entry_page_hostname", "Entry hostname", _V, "entry_hostname"
     ),

@@ -62,10 +62,18 @@ METRICS: Final[Mapping[Metric, MetricFacts]] = {
     Metric.TIME_ON_PAGE: MetricFacts("Time on page", "Time on page", Unit.SECONDS, Counted.PAGES),
     Metric.SCROLL_DEPTH: MetricFacts("Scroll depth", "Scroll", Unit.PERCENT, Counted.PAGES),
     Metric.EXITS: MetricFacts("Exits", "Exits", Unit.COUNT, Counted.PAGES),
+    Metric.EXIT_RATE: MetricFacts("Exit rate", "Exit rate", Unit.PERCENT, Counted.PAGES),
     Metric.PERCENTAGE: MetricFacts("Share", "Share", Unit.PERCENT, Counted.EVENTS),
     Metric.TOTAL_REVENUE: MetricFacts("Revenue", "Revenue", Unit.MONEY, Counted.EVENTS),
     Metric.AVERAGE_REVENUE: MetricFacts(
         "Average revenue", "Average revenue", Unit.MONEY, Counted.EVENTS
+    ),
+    Metric.CONVERSIONS: MetricFacts("Total conversions", "Conversions", Unit.COUNT, Counted.EVENTS),
+    Metric.CONVERSION_RATE: MetricFacts(
+        "Conversion rate", "Conversion", Unit.PERCENT, Counted.EVENTS
+    ),
+    Metric.GROUP_CONVERSION_RATE: MetricFacts(
+        "Conversion rate", "Conversion", Unit.PERCENT, Counted.EVENTS
     ),
 }
 

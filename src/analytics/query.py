@@ -29,7 +29,15 @@ class Metric(StrEnum):
     TOTAL_REVENUE = "total_revenue"
     AVERAGE_REVENUE = "average_revenue"
     EXITS = "exits"
-    """Visits whose last pageview was there; only by page. exit rate = exits / pageviews."""
+    """Visits whose last pageview was there; only by page."""
+    EXIT_RATE = "exit_rate"
+    """Those exits, in percent of the page's pageviews."""
+    CONVERSIONS = "conversions"
+    """The events by which goals were reached."""
+    CONVERSION_RATE = "conversion_rate"
+    """The visitors who reached a goal, in percent of all visitors."""
+    GROUP_CONVERSION_RATE = "group_conversion_rate"
+    """The visitors who reached a goal, in percent of the row's visitors."""
 
 
 class Dimension(StrEnum):
@@ -38,6 +46,7 @@ class Dimension(StrEnum):
     PAGE = "event:page"
     HOSTNAME = "event:hostname"
     NAME = "event:name"
+    GOAL = "event:goal"
     TITLE = "event:title"
     ENTRY_PAGE = "visit:entry_page"
     ENTRY_HOSTNAME = "visit:entry_page_hostname"
@@ -123,7 +132,20 @@ class HasDone(msgspec.Struct, frozen=True, tag="has_done"):
     negated: bool = False
 
 
-Filter = Compare | All | Any | Not | HasDone
+class ScrolledTo(msgspec.Struct, frozen=True, tag="scrolled_to"):
+    """The event's visit got down to *depth* percent of the event's page, or further."""
+
+    depth: int
+
+
+Filter = Compare | All | Any | Not | HasDone | ScrolledTo
+
+
+class NamedFilter(msgspec.Struct, frozen=True):
+    """A filter with a name: a value of the dimension `event:goal`."""
+
+    name: str
+    filter: Filter
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -151,6 +173,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Values of `Dimension`, or `event:props:<key>`."""
     filters: tuple[Filter, ...] = ()
     """All of them must match."""
+    goals: tuple[NamedFilter, ...] = ()
+    """The values of the dimension `event:goal`, by which no filter compares: what a goal's name
+    stands for is resolved before. An event may have several of them."""
+    base_filters: tuple[Filter, ...] | None = None
+    """The filters of those in percent of whom conversion rates are; None without such metrics."""
     order_by: tuple[Order, ...] = ()
     """Empty: time ascending, else the first metric descending, then the dimensions."""
     fewest_visitors: int = 0

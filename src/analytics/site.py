@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from analytics.goal import Goal, Segment
+
 
 class Shields(msgspec.Struct, frozen=True, kw_only=True):
     """Which hits a site refuses. An empty *hostnames* admits every hostname."""
@@ -43,3 +45,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     revenue_ceiling: int | None = None
     """The most that one event may say as its revenue, in units of its currency; None for about a
     million euros."""
+    goals: tuple[Goal, ...] = ()
+    """By name."""
+    segments: tuple[Segment, ...] = ()
+    """By name; a person sees the shared ones and their own."""
+    last_id: int = 0
+    """The highest id that a goal or a segment of the site has had."""

@@ -31,10 +31,13 @@ from analytics.query import (
     Period,
     Query,
 )
+from analytics.site import Site
 from analytics.store.sql.filter_shape import walk
 from analytics.suggestions import unknown
 
 MAX_LIMIT: Final = 10_000
+SEGMENT: Final = "segment"
+"""Stands for a dimension in filters; its values are the ids of segments."""
 _MAX_DEPTH: Final = 8
 _TIME: Final = "time"
 _FIELDS: Final = (
@@ -50,7 +53,6 @@ _FIELDS: Final = (
 _DIMENSIONS: Final = frozenset(Dimension)
 _METRICS: Final = frozenset(Metric)
 _PLAUSIBLE: Final = {
-    "event:goal": "event:name",
     "visit:country_name": "visit:country",
     "visit:region_name": "visit:region",
     "visit:city_name": "visit:city",
@@ -94,11 +96,11 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
         """The period asked for, in the site's time zone."""
         return date_range.resolve(self.date_range, timezone, now, first_event)
 
-    def query(self, site: str, period: Period) -> Query:
+    def query(self, site: Site, period: Period) -> Query:
         """The question; `time` becomes hours for a day, and days for more."""
         usual = Dimension.DAY if _days(period) > 1 else Dimension.HOUR
         query = Query(
-            site=site,
+            site=site.domain,
             metrics=self.metrics,
             period=period,
             dimensions=tuple(usual if d == _TIME else d for d in self.dimensions),
@@ -133,7 +135,7 @@ def parse(body: bytes) -> QueryBody:
             dimension(d, f"dimensions[{i}]", time=True)
             for i, d in enumerate(_list(members.get("dimensions", []), "dimensions"))
         ),
-        filters=tuple(_filter(f, f"filters[{i}]", 0) for i, f in enumerate(filters)),
+        filters=filters_of(filters, "filters"),
         sent_filters=filters,
         order_by=_orders(members.get("order_by", [])),
         time_labels=_flag(include, "time_labels"),
@@ -205,6 +207,14 @@ def _orders(sent: object) -> tuple[Order, ...]:
     return tuple(orders)
 
 
+def filters_of(sent: object, field: str) -> tuple[Filter, ...]:
+    """Return the filters that a list of JSON says. Raise `Malformed`, naming the wrong part.
+
+    They may still compare goals and segments by their names (`named_filters.py`).
+    """
+    return tuple(_filter(f, f"{field}[{i}]", 0) for i, f in enumerate(_list(sent, field)))
+
+
 def _filter(sent: object, field: str, depth: int) -> Filter:
     parts = _list(sent, field)
     if depth > _MAX_DEPTH:
@@ -223,7 +233,7 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
         case [str(op), name, values] | [str(op), name, values, _] if op in frozenset(Op):
             return Compare(
                 Op(op),
-                dimension(name, f"{field}[1]"),
+                SEGMENT if name == SEGMENT else dimension(name, f"{field}[1]"),
                 _values(values, f"{field}[2]"),
                 _case_sensitive(parts[3] if len(parts) > 3 else {}, f"{field}[3]"),
             )
@@ -240,7 +250,14 @@ def _values(sent: object, field: str) -> tuple[str, ...]:
     values = _list(sent, field)
     if not values or len(values) > bounds.VALUES:
         raise Malformed(field, f"must have between 1 and {bounds.VALUES:,} values")
-    return tuple(_text(value, f"{field}[{i}]") for i, value in enumerate(values))
+    return tuple(_value(value, f"{field}[{i}]") for i, value in enumerate(values))
+
+
+def _value(sent: object, field: str) -> str:
+    """Return a value to compare with: a text, also an empty one, or a whole number as text."""
+    if isinstance(sent, int) and not isinstance(sent, bool):
+        return str(sent)
+    return sent if sent == "" else _text(sent, field)
 
 
 def _case_sensitive(sent: object, field: str) -> bool:

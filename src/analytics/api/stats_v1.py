@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import bounds, date_range, dimension_facts, parsing
-from analytics.api import query_json
+from analytics.api import named_filters, query_json
 from analytics.api.access import StatsAccess
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.errors import Malformed
@@ -128,6 +128,7 @@ class StatsV1:
             bots=_param(params, "bots") in ("1", "true"),
         )
         query_json.check_machines(query, "bots")
+        query = named_filters.resolve(query, site)
         query_cost.check(query)  # before it waits for its turn
         return query
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import bounds
-from analytics.api import query_json, stats_v1
+from analytics.api import named_filters, query_json, stats_v1
 from analytics.api.access import Clock, QueryableStore, StatsAccess, Wait
 from analytics.api.query_json import QueryBody
 from analytics.catalog.base import Catalog
@@ -47,7 +47,7 @@ class StatsV2:
         site = self._access.site(request, asked.site_id)
         await self._access.settled(request)
         period = await self._period(asked, site)
-        query = asked.query(site.domain, period)
+        query = named_filters.resolve(asked.query(site, period), site)
         query_shape.check(query)  # before it waits for its turn
         result = await self._access.store.query(query)
         return await run_in_cpu_thread(lambda: _reply(asked, query, result))

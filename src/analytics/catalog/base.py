@@ -6,7 +6,7 @@ and the keys in memory and follows changes, so that ingest may ask for every hit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, Self
 
@@ -41,6 +41,13 @@ class Sites(Protocol):
 
         Raises `NotFound`, and `Malformed` for a setting that makes no sense. What is the same
         already is not written down again.
+        """
+
+    async def edit(self, domain: str, edit: Callable[[Site], Site]) -> Site:
+        """Replace the site by what *edit* makes of it, and return it; of two at once, none is lost.
+
+        *edit* may be called again for a newer site: it must do nothing but compute, and may raise.
+        Raises as `change`.
         """
 
     async def remove(self, domain: str) -> None:

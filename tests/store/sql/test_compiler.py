@@ -26,17 +26,19 @@ from analytics.query import (
     Filter,
     HasDone,
     Metric,
+    NamedFilter,
     Not,
     Op,
     Order,
     Period,
     Query,
+    ScrolledTo,
 )
 from analytics.store.connection import Connection
 from analytics.store.duckdb import apply, executor, writing
 from analytics.store.duckdb.engine import Engine
 from analytics.store.sql.columns import EVENT_COLUMNS, VISIT_COLUMNS
-from analytics.store.sql.measures import VISIT_METRICS
+from analytics.store.sql.measures import GOAL_METRICS, VISIT_METRICS
 from analytics.testing.oracles import answers
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -137,7 +139,7 @@ def compares() -> st.SearchStrategy[Filter]:
 
 def filters() -> st.SearchStrategy[Filter]:
     return st.recursive(
-        compares(),
+        compares() | st.builds(ScrolledTo, st.integers(1, 100)),
         lambda inner: (
             st.builds(All, st.tuples(inner, inner))
             | st.builds(Any, st.tuples(inner, inner))
@@ -148,10 +150,14 @@ def filters() -> st.SearchStrategy[Filter]:
     )
 
 
+FILTERS = filters()
+
+
 @st.composite
 def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
     """A question with a meaning, over a few hours or days around *midnight*."""
-    of_pages = {Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS}
+    of_pages = {Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH}
+    of_exits = {Metric.EXITS, Metric.EXIT_RATE}
     known = [d.value for d in Dimension if d not in TIME_DIMENSIONS] + ["event:props:plan"]
     dimensions = draw(st.lists(st.sampled_from(known), max_size=2, unique=True))
     if draw(st.booleans()):
@@ -159,6 +165,10 @@ def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
     allowed = set(Metric)
     if Dimension.PAGE not in dimensions:
         allowed -= of_pages
+        if Dimension.EXIT_PAGE not in dimensions:
+            allowed -= of_exits
+    if Dimension.GOAL in dimensions:
+        allowed.remove(Metric.GROUP_CONVERSION_RATE)
     if any(
         d.startswith("event:") and d not in ("event:page", "event:hostname") for d in dimensions
     ):
@@ -166,14 +176,21 @@ def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
     metrics = draw(st.lists(st.sampled_from(sorted(allowed)), min_size=1, unique=True))
     start = midnight + draw(st.sampled_from([-2 * DAY, -DAY, -HOUR, 0, HOUR]))
     end = start + draw(st.sampled_from([HOUR, DAY - HOUR, DAY, 3 * DAY, 40 * DAY]))
-    given_filters = draw(st.lists(filters(), max_size=2))
+    given_filters = draw(st.lists(FILTERS, max_size=2))
     if draw(st.integers(0, 4)) == 0 and not any(d.startswith("event:") for d in dimensions):
         given_filters.append(Compare(Op.IS, Dimension.PAGE, (draw(TEXTS),)))
         metrics.append(draw(st.sampled_from([Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH])))
     orders = st.builds(Order, st.sampled_from([*metrics, *dimensions]), st.booleans())
+    names = draw(st.lists(st.sampled_from(["A", "B", "C"]), max_size=3, unique=True))
     return Query(
         site=site,
         metrics=tuple(metrics),
+        goals=tuple(NamedFilter(name, draw(FILTERS)) for name in names)
+        if Dimension.GOAL in dimensions
+        else (),
+        base_filters=tuple(draw(st.lists(FILTERS, max_size=1)))
+        if GOAL_METRICS.intersection(metrics)
+        else None,
         period=Period(start, end, zone),
         dimensions=tuple(dimensions),
         filters=tuple(given_filters),

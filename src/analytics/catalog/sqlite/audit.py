@@ -39,22 +39,27 @@ class SqliteAuditLog:
         work: Work[T],
         what: AuditAction,
         *,
-        about: str = "",
+        about: str | Callable[[T], str] = "",
         site: str = "",
         who: str | None = None,
         then: Callable[[T], None] | None = None,
     ) -> T:
-        """Do *work* and write down *what* it was, both or neither; *then* as `Database.run`."""
+        """Do *work* and write down *what* it was, both or neither; *then* as `Database.run`.
+
+        *about* may be a function of the work's result.
+        """
         who, now = actor.actor() if who is None else who, self._now_ms()
-        about = about[:_MAX_ABOUT_CHARS]
+
+        def text(result: T) -> str:
+            return (about if isinstance(about, str) else about(result))[:_MAX_ABOUT_CHARS]
 
         def both(connection: sqlite3.Connection) -> T:
             result = work(connection)
-            _insert(connection, now, who, what, about, site)
+            _insert(connection, now, who, what, text(result), site)
             return result
 
         result = await self._database.run(both, then)
-        log.info("audit", who=who, what=what.value, about=about, site=site)
+        log.info("audit", who=who, what=what.value, about=text(result), site=site)
         return result
 
     async def record(self, what: AuditAction, *, about: str = "", site: str = "") -> None:

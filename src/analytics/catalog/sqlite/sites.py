@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -20,6 +20,14 @@ from analytics.catalog.sqlite.people import withdraw_site
 from analytics.errors import Conflict, Malformed
 from analytics.person import Key
 from analytics.site import Site
+
+
+class _Edited(NamedTuple):
+    """A change of one site, and every site after it."""
+
+    before: Site
+    after: Site
+    all: tuple[Site, ...]
 
 
 class SqliteSites:
@@ -79,27 +87,32 @@ class SqliteSites:
         return next(site for site in sites if site.id == site_id)
 
     async def change(self, site: Site) -> None:
-        site = rules.checked(site)
+        await self.edit(site.domain, lambda _: site)
 
-        def update(connection: sqlite3.Connection) -> tuple[Site, ...]:
-            stored = _stored(connection, site.domain)
+    async def edit(self, domain: str, edit: Callable[[Site], Site]) -> Site:
+        def update(connection: sqlite3.Connection) -> _Edited:
+            stored = _stored(connection, domain)
             if stored is None:
-                raise unknown_site(site.domain)
-            changed = msgspec.structs.replace(site, id=stored.id, number=stored.number)
+                raise unknown_site(domain)
+            changed = msgspec.structs.replace(
+                rules.checked(edit(stored)), id=stored.id, number=stored.number
+            )
             if changed == stored:
                 raise NothingChanged
             _write(connection, changed)
-            return _every(connection)
+            return _Edited(stored, changed, _every(connection))
 
-        before = self._by_name.get(site.domain, site)
-        with suppress(NothingChanged):
-            await self._audit_log.change(
+        try:
+            edited = await self._audit_log.change(
                 update,
                 AuditAction.SITE_CHANGED,
-                about=_difference(before, site),
-                site=site.domain,
-                then=self._take,
+                about=lambda edited: _difference(edited.before, edited.after),
+                site=domain,
+                then=lambda edited: self._take(edited.all),
             )
+        except NothingChanged:
+            return self._by_name[domain]
+        return edited.after
 
     async def remove(self, domain: str) -> None:
         def delete(
@@ -150,6 +163,6 @@ def _difference(before: Site, after: Site) -> str:
     names = [
         name
         for name in Site.__struct_fields__
-        if name not in ("id", "number") and getattr(before, name) != getattr(after, name)
+        if name not in ("id", "number", "last_id") and getattr(before, name) != getattr(after, name)
     ]
     return ", ".join(name.replace("_", " ") for name in names)

@@ -30,7 +30,9 @@ TOTAL: Final = columns.TOTAL
 DIMENSIONS: Final = tuple(each for each, facts in dimension_facts.DIMENSIONS.items() if facts.cells)
 """The dimensions that have cells, besides the site as a whole."""
 
-_PAGE: Final = frozenset(Metric) - measures.REVENUE_METRICS
+_PAGE: Final = (
+    frozenset(Metric) - measures.REVENUE_METRICS - measures.GOAL_METRICS - {Metric.EXIT_RATE}
+)
 _EVERYWHERE: Final = _PAGE - measures.PAGE_METRICS
 SUMS: Final = (
     "pageviews",

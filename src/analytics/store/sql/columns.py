@@ -7,7 +7,7 @@ from typing import Final
 from analytics import dimension_facts
 from analytics.dimension_facts import Level, is_property
 from analytics.errors import Malformed
-from analytics.query import TIME_DIMENSIONS
+from analytics.query import TIME_DIMENSIONS, Dimension
 
 TOTAL: Final = "total"
 """The dimension under which figures of the site as a whole are kept."""
@@ -20,11 +20,13 @@ PAGE_COLUMNS: Final = dimension_facts.columns(Level.PAGE)
 
 def is_event(dimension: str) -> bool:
     """Return whether the value of *dimension* may differ between the events of one visit."""
-    return dimension in EVENT_COLUMNS or is_property(dimension)
+    return dimension in EVENT_COLUMNS or dimension == Dimension.GOAL or is_property(dimension)
 
 
 def check_dimension(dimension: str, field: str) -> None:
     """Raise `Malformed` unless it can be split or filtered by (time only split)."""
+    if dimension == Dimension.GOAL and field == "filters":
+        raise Malformed(field, "a goal must be resolved to its filter first")
     known = dimension in dimension_facts.DIMENSIONS or is_property(dimension)
     if known or (field == "dimensions" and dimension in TIME_DIMENSIONS):
         return

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from analytics.query import All, Any, Compare, Dimension, Filter, HasDone, Not, Op
+from analytics.query import (
+    All,
+    Any,
+    Compare,
+    Dimension,
+    Filter,
+    HasDone,
+    Not,
+    Op,
+    ScrolledTo,
+)
 from analytics.store.sql import columns
 
 REGEX_OPS: Final = frozenset({Op.MATCHES, Op.MATCHES_NOT})
@@ -27,19 +37,23 @@ class FilterShape(NamedTuple):
     """Every regular expression, and the alternation of those of one comparison."""
 
     @classmethod
-    def of(cls, filters: Sequence[Filter]) -> FilterShape:
-        """Return the shape of *filters*; raise `Malformed` for a dimension that has no column."""
-        nested = [*walk(filters)]
-        own = [each for each, inside in nested if isinstance(each, Compare) and not inside]
-        of_visit = [each for each, inside in nested if isinstance(each, Compare) and inside]
-        comparisons = [*own, *of_visit]
+    def of(cls, filters: Sequence[Filter], others: Iterable[Filter] = ()) -> FilterShape:
+        """Return the shape of *filters*; raise `Malformed` for a dimension that has no column.
+
+        *others* are used in the same statement, but choose no visits.
+        """
+        chosen = [*walk(filters)]
+        nested = [*chosen, *walk(others)]
+        own = [each for each, inside in chosen if isinstance(each, Compare) and not inside]
+        comparisons = [each for each, _ in nested if isinstance(each, Compare)]
+        scrolled = any(isinstance(each, ScrolledTo) and not inside for each, inside in chosen)
         for comparison in comparisons:
             columns.check_dimension(comparison.dimension, "filters")
         return cls(
-            by_event=any(columns.is_event(each.dimension) for each in own),
-            by_page=any(each.dimension == Dimension.PAGE for each in own),
+            by_event=scrolled or any(columns.is_event(each.dimension) for each in own),
+            by_page=scrolled or any(each.dimension == Dimension.PAGE for each in own),
             by_exit=any(each.dimension in columns.EXIT_COLUMNS for each in comparisons),
-            has_done=any(isinstance(each, HasDone) for each, _ in nested),
+            has_done=any(isinstance(each, HasDone | ScrolledTo) for each, _ in nested),
             patterns=tuple(
                 pattern
                 for each in comparisons
@@ -60,7 +74,7 @@ def walk(filters: Iterable[Filter], *, inside: bool = False) -> Iterator[tuple[F
                 yield from walk((one,), inside=inside)
             case HasDone(one):
                 yield from walk((one,), inside=True)
-            case Compare():
+            case Compare() | ScrolledTo():
                 pass
 
 

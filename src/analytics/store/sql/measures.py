@@ -22,6 +22,11 @@ VIEWED_MEASURES: Final = ("viewed",)
 ATTENTION_MEASURES: Final = ("engaged_ms",)
 SCROLL_MEASURES: Final = ("scroll_sum", "scroll_visits")
 EXIT_MEASURES: Final = ("exits",)
+EXIT_VIEW_MEASURES: Final = ("exit_views",)
+"""Pageviews of the page whose exits they are to be compared with, whichever page is the last."""
+# By the time of the event, without regard to goals: those in percent of whom rates are.
+BASE_MEASURES: Final = ("base_visitors",)
+GROUP_MEASURES: Final = ("group_visitors",)
 
 _NEEDS: Final[Mapping[Metric, tuple[str, ...]]] = {
     Metric.VISITORS: ("visitors",),
@@ -36,11 +41,19 @@ _NEEDS: Final[Mapping[Metric, tuple[str, ...]]] = {
     Metric.TIME_ON_PAGE: ("viewed", "engaged_ms"),
     Metric.SCROLL_DEPTH: SCROLL_MEASURES,
     Metric.EXITS: EXIT_MEASURES,
+    Metric.EXIT_RATE: (*EXIT_MEASURES, *EXIT_VIEW_MEASURES),
+    Metric.CONVERSIONS: ("events",),
+    Metric.CONVERSION_RATE: ("visitors", *BASE_MEASURES),
+    Metric.GROUP_CONVERSION_RATE: ("visitors", *GROUP_MEASURES),
 }
 
 VISIT_METRICS: Final = metric_facts.counted_over(Counted.VISITS, Counted.PAGES)
 PAGE_METRICS: Final = metric_facts.counted_over(Counted.PAGES)
 REVENUE_METRICS: Final = metric_facts.having(Unit.MONEY)
+GOAL_METRICS: Final = frozenset(
+    {Metric.CONVERSIONS, Metric.CONVERSION_RATE, Metric.GROUP_CONVERSION_RATE}
+)
+"""Metrics of events by which a goal was reached."""
 
 
 def needed(metrics: Iterable[Metric], visits: str) -> frozenset[str]:

@@ -5,10 +5,20 @@ Metrics are rounded half up in integer arithmetic. Definitions: docs/metrics.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from analytics.query import Metric
 from analytics.store.sql.query_shape import QueryShape
+
+
+_PERCENTAGES: Final[Mapping[Metric, tuple[str, str, str]]] = {
+    Metric.PERCENTAGE: ("visitors", "everyone", "0"),
+    Metric.EXIT_RATE: ("exits", "exit_views", "NULL"),
+    Metric.CONVERSION_RATE: ("visitors", "base_visitors", "0"),
+    Metric.GROUP_CONVERSION_RATE: ("visitors", "group_visitors", "0"),
+}
+"""The part, the whole, and the value where the whole is nothing."""
 
 
 def sum_sql(measure: str) -> str:
@@ -35,6 +45,9 @@ def metric_sql(metric: Metric, shape: QueryShape) -> str:
     """
     # A page where no visit began has no bounce rate; a site without visits has one of 0.
     nothing = "NULL" if shape.by_page else "0"
+    if metric in _PERCENTAGES:
+        part, whole, without = _PERCENTAGES[metric]
+        return _two_decimals(f"100 * {part}", whole, without)
     match metric:
         case Metric.VISITS:
             return shape.visits
@@ -50,8 +63,8 @@ def metric_sql(metric: Metric, shape: QueryShape) -> str:
             return f"CASE WHEN engaged_ms > 0 THEN {measured} END"
         case Metric.SCROLL_DEPTH:
             return _ratio("scroll_sum", "scroll_visits", 1, "NULL")
-        case Metric.PERCENTAGE:
-            return _two_decimals("100 * visitors", "everyone", "0")
+        case Metric.CONVERSIONS:
+            return "events"
         case Metric.TOTAL_REVENUE:
             return _TOTAL_REVENUE
         case Metric.AVERAGE_REVENUE:

@@ -25,6 +25,7 @@ from analytics.query import (
     Order,
     Query,
     ResultRow,
+    ScrolledTo,
 )
 from analytics.testing.oracles.events import (
     OracleEvent,
@@ -39,8 +40,8 @@ from analytics.testing.oracles.events import (
 
 
 class _Filters:
-    def __init__(self, query: Query) -> None:
-        self._all = All(query.filters)
+    def __init__(self, filters: Sequence[Filter]) -> None:
+        self._all = All(tuple(filters))
 
     def event(self, event: OracleEvent) -> bool:
         return self._holds(self._all, event, page_only=False) is True
@@ -74,6 +75,14 @@ class _Filters:
                 events = event.visit.events if event.visit else []
                 done = any(self._holds(one, e, page_only=False) is True for e in events if e.counts)
                 return done is not negated
+            case ScrolledTo(depth):
+                readings = (e.hit for e in (event.visit.events if event.visit else []))
+                return any(
+                    hit.path == event.hit.path
+                    and hit.scroll_depth is not None
+                    and hit.scroll_depth >= depth
+                    for hit in readings
+                )
 
 
 def _compare(given: Compare, found: str) -> bool:
@@ -111,11 +120,13 @@ Keys = tuple[str, ...]
 class _Answer:
     def __init__(self, events: Sequence[OracleEvent], query: Query) -> None:
         self._query = query
-        self._filters = _Filters(query)
+        self._filters = _Filters(query.filters)
+        self._goals = [(goal.name, _Filters((goal.filter,))) for goal in query.goals]
         span = range(query.period.start, query.period.end)
-        self._events = [
-            e for e in events if e.counts and e.hit.ts in span and self._filters.event(e)
-        ]
+        self._everything = [e for e in events if e.counts and e.hit.ts in span]
+        self._events = [e for e in self._everything if self._filters.event(e)]
+        base = _Filters(query.base_filters or ())
+        self._base = [e for e in self._everything if base.event(e)]
         visits = {e.visit: None for e in events if e.visit and e.visit.start in span}
         self._visits = [v for v in visits if self._filters.visit(v)]
         self._by_page = not {Dimension.PAGE, Dimension.HOSTNAME}.isdisjoint(query.dimensions)
@@ -147,41 +158,74 @@ class _Answer:
             Metric.VISIT_DURATION,
             Metric.VIEWS_PER_VISIT,
         }
-        of_pages = {Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS}
+        of_pages = {Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS, Metric.EXIT_RATE}
         asked = set(self._query.metrics)
         visits = bool(asked & of_visits) and not self._by_page
         if not visits or asked - of_visits - of_pages:
-            yield from (self._key(e, e.hit.ts) for e in self._events)
+            for each in self._events:
+                yield from self._keys(each, each.hit.ts)
         if visits:
             yield from (self._key(v.events[0], v.start) for v in self._visits)
 
+    def _keys(self, event: OracleEvent, ts: int) -> Iterator[Keys]:
+        """One key, or one for each goal that the event reaches."""
+        key = self._key(event, ts)
+        if Dimension.GOAL not in self._query.dimensions:
+            yield key
+            return
+        at = self._query.dimensions.index(Dimension.GOAL)
+        for name, goal in self._goals:
+            if goal.event(event):
+                yield (*key[:at], name, *key[at + 1 :])
+
     def _key(self, event: OracleEvent, ts: int) -> Keys:
         return tuple(
-            bucket(d, ts, self._query.period) if d in TIME_DIMENSIONS else value(d, event)
+            bucket(d, ts, self._query.period)
+            if d in TIME_DIMENSIONS
+            else ""
+            if d == Dimension.GOAL
+            else value(d, event)
             for d in self._query.dimensions
         )
 
     def _metric(self, metric: Metric, key: Keys) -> Figure:
         match metric:
-            case Metric.VISITORS | Metric.PAGEVIEWS | Metric.EVENTS | Metric.PERCENTAGE:
+            case (
+                Metric.VISITORS
+                | Metric.PAGEVIEWS
+                | Metric.EVENTS
+                | Metric.PERCENTAGE
+                | Metric.CONVERSIONS
+                | Metric.CONVERSION_RATE
+                | Metric.GROUP_CONVERSION_RATE
+            ):
                 return self._of_events(metric, key)
             case Metric.TOTAL_REVENUE | Metric.AVERAGE_REVENUE:
                 return self._revenue(metric, key)
             case Metric.TIME_ON_PAGE | Metric.SCROLL_DEPTH:
                 return self._of_pages(metric, key)
             case Metric.EXITS:
-                exits = [v.exit for v in self._visits]
-                return sum(
-                    e is not None and e.visit is not None and self._key(e, e.visit.start) == key
-                    for e in exits
-                )
+                return self._exits(key)
+            case Metric.EXIT_RATE:
+                return _rounded(100 * self._exits(key), self._exit_views(key), 100, None)
             case _:
                 return self._of_visits(metric, key)
 
     def _of_events(self, metric: Metric, key: Keys) -> Figure:
-        events = [e for e in self._events if self._key(e, e.hit.ts) == key]
+        events = [e for e in self._events if key in self._keys(e, e.hit.ts)]
         visitors = len({e.hit.visitor for e in events})
         match metric:
+            case Metric.CONVERSIONS:
+                return len(events)
+            case Metric.CONVERSION_RATE:
+                when = self._times(key)
+                base = {
+                    e.hit.visitor for e in self._base if self._times(self._key(e, e.hit.ts)) == when
+                }
+                return _rounded(100 * visitors, len(base), 100, 0)
+            case Metric.GROUP_CONVERSION_RATE:
+                base = {e.hit.visitor for e in self._base if self._key(e, e.hit.ts) == key}
+                return _rounded(100 * visitors, len(base), 100, 0)
             case Metric.PAGEVIEWS:
                 return sum(e.hit.name == PAGEVIEW for e in events)
             case Metric.EVENTS:
@@ -190,6 +234,37 @@ class _Answer:
                 return _rounded(100 * visitors, len({e.hit.visitor for e in self._events}), 100, 0)
             case _:
                 return visitors
+
+    def _times(self, key: Keys) -> Keys:
+        """The part of *key* that is a time."""
+        pairs = zip(self._query.dimensions, key, strict=True)
+        return tuple(k for d, k in pairs if d in TIME_DIMENSIONS)
+
+    def _exits(self, key: Keys) -> int:
+        exits = [v.exit for v in self._visits]
+        return sum(
+            e is not None and e.visit is not None and self._key(e, e.visit.start) == key
+            for e in exits
+        )
+
+    def _exit_views(self, key: Keys) -> int:
+        """The pageviews of the page, whichever page was the last of their visits."""
+        kept = _Filters([each for each in self._query.filters if not _is_of_exits(each)])
+        to_view: dict[str, str] = {
+            Dimension.EXIT_PAGE: Dimension.PAGE,
+            Dimension.EXIT_HOSTNAME: Dimension.HOSTNAME,
+        }
+        return sum(
+            tuple(
+                bucket(d, e.hit.ts, self._query.period)
+                if d in TIME_DIMENSIONS
+                else value(to_view.get(d, d), e)
+                for d in self._query.dimensions
+            )
+            == key
+            for e in self._everything
+            if e.hit.name == PAGEVIEW and kept.event(e)
+        )
 
     def _of_visits(self, metric: Metric, key: Keys) -> Figure:
         begun = [v for v in self._visits if self._key(v.events[0], v.start) == key]
@@ -234,7 +309,7 @@ class _Answer:
         paid = [
             e.hit
             for e in self._events
-            if self._key(e, e.hit.ts) == key and e.hit.revenue is not None
+            if key in self._keys(e, e.hit.ts) and e.hit.revenue is not None
         ]
         if len({hit.currency for hit in paid}) != 1:
             return None
@@ -244,6 +319,18 @@ class _Answer:
             total = Decimal(thousandths).scaleb(-3)
         total = total.quantize(Decimal("0.001"), ROUND_FLOOR)
         return f"{total} {paid[0].currency}"
+
+
+def _is_of_exits(given: Filter) -> bool:
+    match given:
+        case Compare():
+            return given.dimension in (Dimension.EXIT_PAGE, Dimension.EXIT_HOSTNAME)
+        case All(filters) | Any(filters):
+            return any(map(_is_of_exits, filters))
+        case Not(inner) | HasDone(inner):
+            return _is_of_exits(inner)
+        case _:
+            return False
 
 
 def _below(visitors: Figure, fewest: int) -> bool:
