@@ -17,8 +17,9 @@ from analytics.query import Compare, Metric, Op
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.lag import Lag
 from analytics.testing.sample import batch
+from analytics.store.sql.measures import GOAL_METRICS
 
-PAGE_ONLY = (Metric.EXITS, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH)
+PAGE_ONLY = {Metric.EXITS, Metric.EXIT_RATE, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH}
 """Metrics that are asked for by page."""
 pytestmark = pytest.mark.usefixtures("visited")
 
@@ -152,7 +153,7 @@ def test_half_a_filter_is_refused(text: str) -> None:
 
 
 async def test_an_empty_bucket_has_what_an_empty_period_has(api: httpx2.AsyncClient) -> None:  # noqa: F811
-    metrics = [m for m in Metric if m not in PAGE_ONLY]
+    metrics = [m for m in Metric if m not in PAGE_ONLY | GOAL_METRICS]
     asked = {"metrics": ",".join(metrics), "period": "custom", "date": "2026-11-01,2026-11-01"}
     whole = (await ask(api, "aggregate", **asked)).json()["results"]
     (bucket,) = (await ask(api, "timeseries", **asked)).json()["results"]
