@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Final
 
-from babel.numbers import list_currencies
-
-_CODES: Final = frozenset(list_currencies())
 _USUAL: Final = 2
 # ISO 4217, list one, as published on 1 January 2026: the currencies whose minor unit is not a
 # hundredth. Babel goes by what people use instead, and differs for 15 others (COP, HUF, IDR …).
@@ -42,8 +40,3 @@ def decimals(currency: str) -> int:
 def rounded(amount: Decimal, places: int) -> str:
     """Return *amount* with that many decimals, half up, and its thousands apart."""
     return f"{amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
-
-
-def is_known(code: str) -> bool:
-    """Return whether *code* is, or was, the ISO 4217 code of a currency."""
-    return code in _CODES

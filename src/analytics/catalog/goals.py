@@ -46,7 +46,7 @@ def checked(goal: Goal) -> Goal:
     _check_properties(goal)
     if goal.currency and goal.kind is not GoalKind.EVENT:
         raise Malformed("currency", "only goals of custom events have revenue")
-    if goal.currency and not currency.is_known(goal.currency):
+    if goal.currency and not currency.is_code(goal.currency):
         raise Malformed("currency", f"{goal.currency[:10]!r} is not the code of a currency (EUR)")
     name = goal.name or usual_name(goal)
     if goal.name:
