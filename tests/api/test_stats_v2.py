@@ -254,7 +254,7 @@ async def test_money_comes_with_its_currency(api: httpx2.AsyncClient) -> None:
         ({"dimensions": ["event:props:"]}, "dimensions[0]"),
         ({"filters": [["is", "event:page"]]}, "filters[0]"),
         ({"filters": [["is", "event:page", []]]}, "filters[0][2]"),
-        ({"filters": [["or", [["is", "event:page", [1]]]]]}, "filters[0][1][0][2][0]"),
+        ({"filters": [["or", [["is", "event:page", [True]]]]]}, "filters[0][1][0][2][0]"),
         ({"filters": [["is", "event:page", ["/"], {"fuzzy": True}]]}, "filters[0][3].fuzzy"),
         ({"filters": [["is", "time:day", ["2026-01-01"]]]}, "filters"),
         ({"filters": [["matches", "event:page", ["(["]]]}, "filters"),
