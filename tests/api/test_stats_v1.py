@@ -16,8 +16,8 @@ from analytics.errors import Malformed
 from analytics.query import Compare, Metric, Op
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.lag import Lag
-from analytics.testing.sample import batch
 from analytics.store.sql.measures import GOAL_METRICS
+from analytics.testing.sample import batch
 
 PAGE_ONLY = {Metric.EXITS, Metric.EXIT_RATE, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH}
 """Metrics that are asked for by page."""

@@ -377,10 +377,9 @@ async def test_a_missing_property_is_none_in_rows_and_in_filters(
     ("changed", "field", "words"),
     [
         ({"metrics": ["visitor"]}, "metrics[0]", ["did you mean visitors?", "pageviews", "exits"]),
-        ({"metrics": ["conversion_rate"]}, "metrics[0]", ["no metric 'conversion_rate'", "visits"]),
+        ({"metrics": ["conversion"]}, "metrics[0]", ["no metric 'conversion'", "visits"]),
         ({"metrics": "visitors"}, "metrics", ['must be a list: ["visitors"]']),
         ({"dimensions": ["visit:contry"]}, "dimensions[0]", ["visit:country?", "props:<name>"]),
-        ({"dimensions": ["event:goal"]}, "dimensions[0]", ["did you mean event:name?"]),
         ({"filters": [["is", "visit:country_name", ["Iran"]]]}, "filters[0][1]",
          ["did you mean visit:country?"]),
         ({"dimensions": [["time"]]}, "dimensions[0]", ["choose from time, "]),

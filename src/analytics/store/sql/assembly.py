@@ -34,13 +34,18 @@ def assemble(
     has the keys, the metrics by their names and, with revenue, `currency_first`.
     """
     query, keys = shape.query, shape.keys
-    summed = ", ".join([*keys, *(sum_sql(m) for m in sorted(shape.measures))])
+    summed = ", ".join([*keys, *(sum_sql(m) for m in sorted(shape.measures - {"base_visitors"}))])
     grouped = f" GROUP BY {', '.join(keys)} HAVING sum(present) > 0" if keys else ""
-    tables = [*tables, f"summed AS (SELECT {summed} FROM ({union(selects)}){grouped})"]
-    source = "summed"
+    tables, added, source = [*tables], f"({union(selects)})", "summed"
+    if "base_visitors" in shape.measures:
+        times = [k for d, k in zip(query.dimensions, keys, strict=True) if d in TIME_DIMENSIONS]
+        tables += [f"added AS MATERIALIZED {added}", _base(times)]
+        added = "added"
+        source = f"summed LEFT JOIN base USING ({', '.join(times)})" if times else "summed, base"
+    tables.append(f"summed AS (SELECT {summed} FROM {added}{grouped})")
     if Metric.PERCENTAGE in query.metrics:
         tables.append(f"total AS (SELECT sum(visitors) AS everyone FROM ({union(everyone)}))")
-        source = "summed, total"
+        source = f"{source}, total"
     shown = [*(_label(d, k) for d, k in zip(query.dimensions, keys, strict=True))]
     shown += [f"{metric_sql(m, shape)} AS {m.value}" for m in query.metrics]
     if measures.REVENUE_METRICS & set(query.metrics):
@@ -50,6 +55,13 @@ def assemble(
     answer += f" LIMIT {bound(query.limit)} OFFSET {bound(query.offset)}"
     counting = f"{prefix}SELECT count(*) FROM summed"
     return CompiledQuery(bound.statement(answer), bound.statement(counting))
+
+
+def _base(times: Sequence[str]) -> str:
+    """Return `base`: `base_visitors` by the keys *times* alone, from the sums of all selects."""
+    shown = ", ".join([*times, "coalesce(sum(base_visitors), 0) AS base_visitors"])
+    grouped = f" GROUP BY {', '.join(times)}" if times else ""
+    return f"base AS (SELECT {shown} FROM added WHERE base_visitors IS NOT NULL{grouped})"
 
 
 def union(selects: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ class PartialStatement(NamedTuple):
 def compile_query(plan: QueryPlan) -> CompiledQuery:
     """Return the statements that answer a query from the cells and rows of its *plan*."""
     bound = BoundValues(plan.shape.query.site)
-    matching = conditions.on_rows(plan.shape.query.filters, plan.shape.filters, bound)
+    matching = conditions.on_rows(plan.shape.query, plan.shape.filters, bound)
     columns = keys.of(plan, bound)
     selects: list[str] = []
     everyone: list[str] = []
@@ -48,8 +48,7 @@ def compile_query(plan: QueryPlan) -> CompiledQuery:
 
 
 def _rows(plan: QueryPlan, bound: BoundValues) -> RowSelects:
-    query = plan.shape.query
-    matching = conditions.on_rows(query.filters, plan.shape.filters, bound)
+    matching = conditions.on_rows(plan.shape.query, plan.shape.filters, bound)
     return row_selects.of(plan, keys.of(plan, bound), matching, bound)
 
 

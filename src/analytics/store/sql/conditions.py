@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from analytics import dimension_facts
 from analytics.errors import Malformed
-from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op
+from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op, Query, ScrolledTo
 from analytics.store.sql import columns
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.filter_shape import REGEX_OPS, FilterShape, any_of
@@ -30,13 +30,29 @@ class RowConditions(NamedTuple):
 
     A measurement of a page (an engagement ping) has no name or properties to compare.
     """
+    base: str
+    """True where the event is of those in percent of whom conversion rates are."""
+    any_exit: str
+    """True where the filters match that say nothing of the visit's last page."""
+    goals: Sequence[tuple[str, str]]
+    """The name of each goal, as a parameter, and the condition under which it is reached."""
 
 
-def on_rows(filters: Sequence[Filter], shape: FilterShape, bound: BoundValues) -> RowConditions:
-    """Return the conditions of *filters*, whose *shape* is known, with their values bound."""
+def on_rows(query: Query, shape: FilterShape, bound: BoundValues) -> RowConditions:
+    """Return the conditions of a query, the *shape* of whose filters is known."""
     compiler = _FilterCompiler(shape, bound)
-    page = compiler.all(filters, "r", page_only=True)
-    return RowConditions(compiler.all(filters, "r", page_only=False), f"coalesce({page}, true)")
+    page = compiler.all(query.filters, "r", page_only=True)
+    any_exit = [each for each in query.filters if not FilterShape.of((each,)).by_exit]
+    return RowConditions(
+        event=compiler.all(query.filters, "r", page_only=False),
+        page=f"coalesce({page}, true)",
+        base=compiler.all(query.base_filters or (), "r", page_only=False),
+        any_exit=compiler.all(any_exit, "r", page_only=False),
+        goals=[
+            (bound(goal.name), compiler.all((goal.filter,), "r", page_only=False))
+            for goal in query.goals
+        ],
+    )
 
 
 class _FilterCompiler:
@@ -63,6 +79,8 @@ class _FilterCompiler:
             case HasDone(inner, negated):
                 done = self._has_done(inner)
                 return f"({row}.session {'NOT IN' if negated else 'IN'} ({done}))"
+            case ScrolledTo(depth):
+                return f"(({row}.session, {row}.path) IN ({self._scrolled_to(depth)}))"
 
     def _has_done(self, inner: Filter) -> str:
         """Return a select of the visits (`session`) with an event that *inner* matches."""
@@ -72,6 +90,15 @@ class _FilterCompiler:
             " AND d.name <> 'engagement' AND d.session_start >= (SELECT earliest FROM span)"
             " AND d.session_start <= (SELECT latest FROM span)"
             f" AND {self._one(inner, 'd', page_only=False)}"
+        )
+
+    def _scrolled_to(self, depth: int) -> str:
+        """Return a select of the visits (`session`) and the pages on which they got so far down."""
+        return (
+            "SELECT d.session, d.path FROM rows d WHERE d.site = $site AND d.session <> 0"
+            " AND d.session_start >= (SELECT earliest FROM span)"
+            " AND d.session_start <= (SELECT latest FROM span)"
+            f" AND d.scroll_depth >= {self._bound(depth)}"
         )
 
     def _compare(self, comparison: Compare, row: str, *, page_only: bool) -> str:

@@ -26,6 +26,10 @@ class QueryKeys(NamedTuple):
     """The same, with the visit's entry page as its page."""
     exit: Sequence[str]
     """The same, with the visit's last page, joined as `rx`, as its page."""
+    viewed: Sequence[str]
+    """Of the row `r`, by when the event happened, with its own page as the last one, too."""
+    base: Sequence[str | None]
+    """Of the row `r`, by when the event happened; None unless it is a time."""
     evicted: Sequence[str]
     """Of a row of `last_seen`: its `day`, or its value `k0`."""
     cell: Sequence[str]
@@ -46,6 +50,11 @@ def of(plan: QueryPlan, bound: BoundValues) -> QueryKeys:
     }
     entry = {each: f"r.entry_{column}" for each, column in pages.items()}
     exits = {each: f"rx.{column}" for each, column in pages.items()}
+    viewed = {
+        each: f"r.{columns.EXIT_COLUMNS[each]}"
+        for each in dimensions
+        if each in columns.EXIT_COLUMNS
+    }
     at = {each: _time_sql(each, "r.ts", plan) for each in days}
     began = {each: _time_sql(each, "r.session_start", plan) for each in days}
     return QueryKeys(
@@ -53,20 +62,24 @@ def of(plan: QueryPlan, bound: BoundValues) -> QueryKeys:
         visit=[(values | began)[each] for each in dimensions],
         entry=[(values | entry | began)[each] for each in dimensions],
         exit=[(values | exits | began)[each] for each in dimensions],
+        viewed=[(values | viewed | at)[each] for each in dimensions],
+        base=[at.get(each) for each in dimensions],
         evicted=[days.get(each, "k0") for each in dimensions],
         cell=[days.get(each, "value") for each in dimensions],
     )
 
 
-def named(keys: Sequence[str]) -> list[str]:
-    """Return *keys* as columns `k0`, `k1`… of a select."""
-    return [f"{sql} AS k{i}" for i, sql in enumerate(keys)]
+def named(keys: Sequence[str | None]) -> list[str]:
+    """Return *keys* as columns `k0`, `k1`… of a select, without those that are None."""
+    return [f"{sql} AS k{i}" for i, sql in enumerate(keys) if sql is not None]
 
 
 def column_sql(dimension: str, row: str, bound: BoundValues) -> str:
     """Return the SQL of *dimension* for the event *row*, or for the visit that contains it."""
     if dimension in MACHINE_DIMENSIONS:
         return machine_columns.sql(dimension, row)
+    if dimension == Dimension.GOAL:
+        return f"{row}g.name"
     if dimension in columns.VISIT_COLUMNS:
         return f"{row}.{columns.VISIT_COLUMNS[dimension]}"
     if dimension in columns.EXIT_COLUMNS:

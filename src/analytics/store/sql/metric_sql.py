@@ -11,7 +11,6 @@ from typing import Final
 from analytics.query import Metric
 from analytics.store.sql.query_shape import QueryShape
 
-
 _PERCENTAGES: Final[Mapping[Metric, tuple[str, str, str]]] = {
     Metric.PERCENTAGE: ("visitors", "everyone", "0"),
     Metric.EXIT_RATE: ("exits", "exit_views", "NULL"),

@@ -51,7 +51,9 @@ class QueryShape(NamedTuple):
         For queries that the program made itself; those of users go through `check`.
         """
         by_page = any(each in columns.PAGE_COLUMNS for each in query.dimensions)
-        filters = FilterShape.of(query.filters)
+        filters = FilterShape.of(
+            query.filters, [*(goal.filter for goal in query.goals), *(query.base_filters or ())]
+        )
         visits = "viewed" if by_page else "begun"
         needed = measures.needed(query.metrics, visits)
         counts_visits = not by_page and not needed.isdisjoint(measures.VISIT_MEASURES)
@@ -103,19 +105,31 @@ def check(query: Query) -> QueryShape:
     if query.fewest_visitors and Metric.VISITORS not in query.metrics:
         raise Malformed("metrics", "rows of few visitors cannot come last without visitors")
     shape = QueryShape.of(query)
+    _check_metrics(shape)
+    return shape
+
+
+def _check_metrics(shape: QueryShape) -> None:
+    query = shape.query
     of_events = [
         each
         for each in query.dimensions
         if columns.is_event(each) and each not in columns.PAGE_COLUMNS
     ]
     by_path = Dimension.PAGE in query.dimensions
+    if Dimension.GOAL in query.dimensions and Metric.GROUP_CONVERSION_RATE in query.metrics:
+        raise Malformed("metrics", "by event:goal there is conversion_rate alone")
     for metric in query.metrics:
+        if metric in measures.GOAL_METRICS and query.base_filters is None:
+            raise Malformed("metrics", f"{metric} needs a filter or the dimension event:goal")
         if metric in measures.VISIT_METRICS and of_events:
             raise Malformed(
                 "metrics", f"{metric} is of visits, and cannot be split by {of_events[0]}"
             )
-        if metric is Metric.EXITS and not by_path:
-            raise Malformed("metrics", "exits needs the dimension event:page")
-        if metric in measures.PAGE_METRICS and not (by_path or shape.filters.by_page):
+        if metric in (Metric.EXITS, Metric.EXIT_RATE):
+            if not (by_path or Dimension.EXIT_PAGE in query.dimensions):
+                raise Malformed(
+                    "metrics", f"{metric} needs the dimension event:page or visit:exit_page"
+                )
+        elif metric in measures.PAGE_METRICS and not (by_path or shape.filters.by_page):
             raise Malformed("metrics", f"{metric} needs a filter or the dimension event:page")
-    return shape

@@ -10,10 +10,10 @@ days of the period do not count again; if rows of those days are evicted, `last_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from analytics.query import TIME_DIMENSIONS, Metric
+from analytics.query import TIME_DIMENSIONS, Dimension, Metric
 from analytics.store.sql import columns, measures
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.conditions import RowConditions
@@ -31,6 +31,8 @@ _EXITS: Final = """exits AS (
         AND session_start <= (SELECT latest FROM span)
     GROUP BY session)"""
 
+_NO_GOAL: Final = ("''", "false")
+"""For a site without goals: it yields no row, but its columns."""
 _ONE_GROUP: Final = " GROUP BY 'all'"
 
 
@@ -53,20 +55,6 @@ def of(
     """Return the selects of the query of *plan* over rows, from *conditions* on the row `r`."""
     shape = plan.shape
     composer = _Composer(plan, keys, conditions, bound)
-    wanted = shape.measures.intersection
-    needed = []
-    if shape.counts_events:
-        needed.append(composer.events())
-    if plan.clean is not None and wanted(("visitors",)):
-        needed.append(composer.newcomers(keys.event))
-    if wanted(measures.VISIT_MEASURES):
-        needed.append(composer.visits())
-    if wanted((*measures.VIEWED_MEASURES, *measures.ATTENTION_MEASURES)):
-        needed.append(composer.attention())
-    if wanted(measures.SCROLL_MEASURES):
-        needed.append(composer.scroll())
-    if wanted(measures.EXIT_MEASURES):
-        needed.append(composer.exits())
     everyone = [composer.everyone()] if Metric.PERCENTAGE in shape.query.metrics else []
     tables = []
     if shape.follows_visits:
@@ -75,7 +63,45 @@ def of(
         tables.append(_EXITS)
     if shape.filters.by_event and shape.of_visits:
         tables.append(composer.chosen())
+    needed = [
+        *_of_events(plan, keys, conditions, composer),
+        *_of_visits(shape.measures, composer),
+        *_of_base(shape.measures, keys, composer),
+    ]
     return RowSelects(needed, everyone, composer.matching(), tables)
+
+
+def _of_events(
+    plan: QueryPlan, keys: QueryKeys, conditions: RowConditions, composer: _Composer
+) -> Iterator[str]:
+    shape = plan.shape
+    if shape.counts_events and Dimension.GOAL in shape.query.dimensions:
+        for goal in conditions.goals or [_NO_GOAL]:
+            yield composer.events_of(*goal)
+    elif shape.counts_events:
+        yield composer.events()
+    if plan.clean is not None and "visitors" in shape.measures:
+        yield composer.newcomers(keys.event)
+
+
+def _of_visits(wanted: frozenset[str], composer: _Composer) -> Iterator[str]:
+    if wanted.intersection(measures.VISIT_MEASURES):
+        yield composer.visits()
+    if wanted.intersection((*measures.VIEWED_MEASURES, *measures.ATTENTION_MEASURES)):
+        yield composer.attention()
+    if wanted.intersection(measures.SCROLL_MEASURES):
+        yield composer.scroll()
+    if wanted.intersection(measures.EXIT_MEASURES):
+        yield composer.exits()
+    if wanted.intersection(measures.EXIT_VIEW_MEASURES):
+        yield composer.exit_views()
+
+
+def _of_base(wanted: frozenset[str], keys: QueryKeys, composer: _Composer) -> Iterator[str]:
+    if wanted.intersection(measures.BASE_MEASURES):
+        yield composer.base("base_visitors", keys.base)
+    if wanted.intersection(measures.GROUP_MEASURES):
+        yield composer.base("group_visitors", keys.event)
 
 
 class _Composer:
@@ -104,6 +130,10 @@ class _Composer:
         self._matching_where = f"{self._of_site} AND {happened} AND {conditions.event}"
         self._events_where = f"{self._of_site} AND {happened} AND r.name <> 'engagement'"
         self._events_where += f" AND {conditions.event}"
+        self._base_where = f"{self._of_site} AND {happened} AND r.name <> 'engagement'"
+        self._base_where += f" AND {conditions.base}"
+        self._viewed_where = f"{self._of_site} AND {happened} AND r.name = 'pageview'"
+        self._viewed_where += f" AND {conditions.any_exit}"
         self._chosen_where = f"{self._begun_where} AND r.name <> 'engagement'"
         self._chosen_where += f" AND {conditions.event}"
         if shape.filters.by_event:
@@ -116,6 +146,10 @@ class _Composer:
 
     def events(self) -> str:
         """Return the measures of events, by when they happened. A ping is not an event."""
+        return self._select(self._keys.event, self._of_events, self._events_where)
+
+    @property
+    def _of_events(self) -> dict[str, str]:
         chosen = {
             "present": "1",
             "visitors": "count(DISTINCT r.visitor)",
@@ -128,7 +162,19 @@ class _Composer:
         }
         if self._plan.clean is not None:
             del chosen["visitors"]  # see `newcomers`
-        return self._select(self._keys.event, chosen, self._events_where)
+        return chosen
+
+    def events_of(self, goal: str, reached: str) -> str:
+        """Return the measures of events that reach a goal, from its name and condition as SQL."""
+        rows = f"{self._rows}, (SELECT {goal} AS name) rg"
+        where = f"{self._events_where} AND {reached}"
+        return self._select(self._keys.event, self._of_events, where, rows)
+
+    def base(self, measure: str, keys: Sequence[str | None]) -> str:
+        """Return *measure* by *keys*: the visitors in percent of whom rates are."""
+        shown = ", ".join([*named(keys), f"count(DISTINCT r.visitor) AS {measure}"])
+        where = f"{self._base_where}{_group_by(len(named(keys))) or _ONE_GROUP}"
+        return f"SELECT {shown} FROM {self._rows} WHERE {where}"
 
     def everyone(self) -> str:
         """Return `visitors` of all keys together."""
@@ -203,6 +249,17 @@ class _Composer:
             f"{_group_by(len(self._keys.exit)) or _ONE_GROUP}"
         )
 
+    def exit_views(self) -> str:
+        """Return `exit_views`: pageviews by the page whose exits are counted, by their time.
+
+        Conditions on which page was the last one do not hold here: those visits are compared with
+        all that viewed the page.
+        """
+        keys = self._keys.viewed
+        shown = ", ".join([*named(keys), "count(*) AS exit_views"])
+        where = f"{self._viewed_where}{_group_by(len(keys)) or _ONE_GROUP}"
+        return f"SELECT {shown} FROM {self._rows} WHERE {where}"
+
     def matching(self) -> str:
         """Return `session` and `event_id` of the rows that the filters match, pings too."""
         return (
@@ -226,14 +283,16 @@ class _Composer:
             f" AND session <> 0 AND ts >= {start} AND ts < {end})"
         )
 
-    def _select(self, keys: Sequence[str], chosen: dict[str, str], where: str) -> str:
+    def _select(
+        self, keys: Sequence[str], chosen: dict[str, str], where: str, rows: str = ""
+    ) -> str:
         """Return a select of *keys*, `present`, and those of *chosen* that the metrics need."""
         shown = [
             f"{sql} AS {name}"
             for name, sql in chosen.items()
             if name in self._shape.measures or name == "present"
         ]
-        select = f"SELECT {', '.join([*named(keys), *shown])} FROM {self._rows}"
+        select = f"SELECT {', '.join([*named(keys), *shown])} FROM {rows or self._rows}"
         # In one group rather than in none: only what is grouped goes to disk when it outgrows
         # memory. Without rows there is no group, and nothing to add.
         return f"{select} WHERE {where}{_group_by(len(keys)) or _ONE_GROUP}"
