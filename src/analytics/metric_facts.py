@@ -73,7 +73,7 @@ METRICS: Final[Mapping[Metric, MetricFacts]] = {
         "Conversion rate", "Conversion", Unit.PERCENT, Counted.EVENTS
     ),
     Metric.GROUP_CONVERSION_RATE: MetricFacts(
-        "Conversion rate", "Conversion", Unit.PERCENT, Counted.EVENTS
+        "Conversion rate of the row", "Conversion", Unit.PERCENT, Counted.EVENTS
     ),
 }
 
