@@ -373,6 +373,39 @@ async def test_a_machine_turns_nothing_green(browser: Browser, server: Server) -
             await expect(page.get_by_text(text)).not_to_be_visible()
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+async def test_who_reads_the_site_besides_people(
+    browser: Browser, busy: Server, width: int, scheme: str
+) -> None:
+    read = {"GPTBot": 5, "ChatGPT-User": 4, "Googlebot": 3, "Googlebot (unverified)": 2, "curl": 1}
+    machines = [
+        hit(visitor, browser=name, bot="crawler")
+        for visitor, (name, times) in enumerate(read.items(), 1000)
+        for _ in range(times)
+    ]
+    await busy.take(machines)
+    viewport = {"width": width, "height": 844}
+    async with reader(browser, busy, viewport=viewport, color_scheme=scheme) as context:
+        page = await context.new_page()
+        await page.goto(f"/{SITE}?period=day")
+        people = await page.locator(figure(page, "visitors")).inner_text()
+        devices = page.locator("#devices")
+        await devices.get_by_role("link", name="Machines", exact=True).click()
+        await expect(devices.locator("tbody th")).to_have_text([*read])
+        await expect(devices.locator("tbody td")).to_have_text([str(n) for n in read.values()])
+        await expect(page.locator(figure(page, "visitors"))).to_have_text(people)
+        await shoot(page, f"machines-{width}")
+        await devices.locator(".tabs-more > summary").click()
+        await devices.get_by_role("link", name="Purposes").click()
+        await expect(devices.locator("tbody th").first).to_have_text("Training")
+        await shoot(page, f"machines-by-purpose-{width}")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await devices.get_by_role("link", name="Person's question").click()
+        await expect(page.locator(".chip")).to_have_text([re.compile("Person's question")])
+        await expect(page.locator(figure(page, "pageviews"))).to_have_text("4")
+        await shoot(page, f"machines-chosen-{width}")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_long_and_many_names_fit(browser: Browser, server: Server, width: int) -> None:
     await server.people_and_site()

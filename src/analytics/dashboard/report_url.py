@@ -61,6 +61,11 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
     prop: str = ""
     """The custom property whose values the events panel lists."""
 
+    @property
+    def about_machines(self) -> bool:
+        """Return whether the filters tell machines apart, so that these count in any case."""
+        return filters.is_about_machines(self.conditions)
+
     def counted(self, metrics: Iterable[Metric]) -> tuple[Metric, ...]:
         """Return *metrics*, with events in place of page views if the filters choose events.
 
