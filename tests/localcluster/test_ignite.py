@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.sockets import open_sockets
 
 from analytics.localcluster.ignite import IgniteNode
 from analytics.localcluster.plan import HOST, ClusterPlan
@@ -40,16 +41,6 @@ def hanging_up() -> Iterator[int]:
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
-
-
-def open_sockets() -> set[str]:
-    """The sockets of this process."""
-    links = set()
-    for each in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):
-            if (link := str(each.readlink())).startswith("socket:"):
-                links.add(link)
-    return links
 
 
 async def test_no_connection_stays_open_when_a_node_hangs_up(

@@ -56,7 +56,8 @@ async def test_a_server_is_listed_from_its_start_to_its_end(
             async with asyncio.timeout(PATIENCE_S):
                 while not (listed := await registry.replicas()):
                     await asyncio.sleep(0.05)
-            ((replica, seen_at),) = listed
+            ((replica, seen_at, out_of_service),) = listed
+            assert not out_of_service
             assert replica.address == f"127.0.0.1:{server.port}"
             assert replica.modules == ("ingest", "dashboard")
             assert (replica.version, replica.fault) == (__version__, "")

@@ -78,5 +78,5 @@ def test_an_untrusted_ca_and_another_name_are_named(
 
 
 def test_what_we_may_not_do_is_named(secured_cassandra: CassandraSettings) -> None:
-    with pytest.raises(Misconfigured, match=r"does not let analytics do what we must"):
+    with pytest.raises(Misconfigured, match=r"denies analytics a permission we need"):
         keyspace.ensure(secured_cassandra.model_copy(update={"keyspace": "not_ours"}))

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from tests.authority import Authority, Identity
 from tests.secured import Started, by_certificate, by_scram
+from tests.sockets import open_sockets
 
 from analytics.errors import AnalyticsError, LogUnavailable, Misconfigured
 from analytics.settings import KafkaSettings
 from analytics.stream.base import Position
-from analytics.stream.kafka.connection import options
+from analytics.stream.kafka.connection import failure, options
 from analytics.stream.kafka.log import KafkaLog
 from analytics.testing.contracts.event_log import hit, read
 
@@ -71,6 +73,15 @@ async def test_a_scram_password_that_is_wrong_is_named(secured_kafka: KafkaSetti
     with pytest.raises(Misconfigured, match=r"whether they were made for SCRAM-SHA-512"):
         async with KafkaLog(settings):
             pass
+
+
+async def test_no_connection_stays_open_when_it_is_said_what_is_wrong(
+    secured_kafka: KafkaSettings,
+) -> None:
+    settings = secured_kafka.model_copy(update={"password": SecretStr("wrong")})
+    before = open_sockets()
+    assert isinstance(await failure(settings, "it fails", KafkaError()), Misconfigured)
+    assert open_sockets() <= before
 
 
 async def test_an_untrusted_ca_is_named(secured_kafka: KafkaSettings, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from analytics.parsing import host_and_port
 from analytics.settings import KafkaSettings
 
 _ASK_MS: Final = 5_000
+_CLOSE_S: Final = 5.0
 
 
 class Options(TypedDict):
@@ -99,7 +100,7 @@ async def _check_login(settings: KafkaSettings, address: str) -> None:
         )
     if ours:
         try:
-            (await _connected(settings, host.strip("[]"), int(port), login=True)).close()
+            await _close(await _connected(settings, host.strip("[]"), int(port), login=True))
         except (AuthenticationFailedError, SaslAuthenticationFailed) as exc:
             raise Misconfigured(
                 f"{address} does not know us: see kafka.username and kafka.password, and whether"
@@ -120,7 +121,7 @@ async def _offered(settings: KafkaSettings, host: str, port: int) -> set[str] | 
     except (KafkaError, OSError, TimeoutError):
         return None
     finally:
-        connection.close()
+        await _close(connection)
     return set() if reply.error_code == IllegalSaslStateError.errno else {*reply.enabled_mechanisms}
 
 
@@ -140,5 +141,14 @@ async def _connected(
         sasl_plain_username=ours["sasl_plain_username"],
         sasl_plain_password=ours["sasl_plain_password"],
     )
-    await connection.connect()
+    try:
+        await connection.connect()
+    except KafkaError:  # the broker has answered: there is a connection to close
+        await _close(connection)
+        raise
     return connection
+
+
+async def _close(connection: AIOKafkaConnection) -> None:
+    """Close *connection*, and return when it is closed: TLS has to take its leave first."""
+    await asyncio.wait((connection.close(),), timeout=_CLOSE_S)
