@@ -93,6 +93,12 @@ FILTERS_V1_CHARS: Final = 4_096
 """Length of `filters` in version 1 of the Stats API."""
 QUESTION_BYTES: Final = 256 * 1024
 """Body of a question, as JSON."""
+SQL_CHARS: Final = 64_000
+"""Length of a question in SQL."""
+SQL_VALUES: Final = 400_000_000
+"""Values that one question in SQL may read: events of its sites and days, times columns."""
+SQL_ANSWER_BYTES: Final = 64 << 20
+"""Of one answer to a question in SQL, in any format."""
 
 
 # ---- the ledger

@@ -18,6 +18,7 @@ class Scope(StrEnum):
     STATS_READ = "stats:read"
     EVENTS_WRITE = "events:write"
     SITES_WRITE = "sites:write"
+    SQL_READ = "sql:read"
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

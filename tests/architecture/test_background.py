@@ -19,6 +19,7 @@ ALLOWED = {
         "control/socket_server.py",
         "ensure_future",
     ): "both are awaited by the connection that began them",
+    ("store/duckdb/sql_process.py", "ensure_future"): "awaited by the question that began it",
     ("cli/run.py", "Thread"): "lives as long as one command, which awaits what it reads",
     ("dashboard/current_visitors.py", "create_task"): "one count, awaited by all who asked for it",
     ("dashboard/streamed_page.py", "ensure_future"): "awaited by the page that began it",

@@ -18,6 +18,7 @@ from analytics.admin import (
     keys,
     people,
     sites,
+    sql,
     status,
 )
 from analytics.admin.operation_context import OperationContext
@@ -59,6 +60,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
         importing.ImportPast, importing.run, reads=True, deed=AuditAction.DATA_IMPORTED
     ),
     "export": Operation(exporting.Export, exporting.run, deed=AuditAction.DATA_EXPORTED),
+    "sql": Operation(sql.AskSql, sql.run),
     "erase.count": Operation(erasing.Erase, erasing.count),
     "erase": Operation(erasing.Erase, erasing.run, deed=AuditAction.DATA_ERASED),
     "backup": Operation(backup.Backup, backup.run, deed=AuditAction.BACKUP_MADE),

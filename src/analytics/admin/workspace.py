@@ -23,6 +23,7 @@ from analytics.store.base import (
     SeriesStore,
     Snapshots,
 )
+from analytics.store.sql_question import AnswersSql
 from analytics.stream.base import EventLog
 
 
@@ -37,7 +38,7 @@ class ErasesEverywhere(Erases, ErasesVisits, Compacts, Protocol):
     """Whoever deletes rows, and all that files hold of them."""
 
 
-class WholeStore(SeriesStore, Exports, Audits, Snapshots, Protocol):
+class WholeStore(SeriesStore, Exports, Audits, Snapshots, AnswersSql, Protocol):
     """A store that can do all that administration asks of it."""
 
     async def first_event(self, site: str) -> int | None:

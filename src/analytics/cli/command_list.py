@@ -36,6 +36,9 @@ COMMANDS: Final = {
         "Bring in past visitors from FILE (- for standard input).", "analytics.cli.data", "import_"
     ),
     "export": ListedCommand("Write a site's events to a file.", "analytics.cli.data", "export"),
+    "sql": ListedCommand(
+        "Answer a SELECT about events, visits and cells.", "analytics.cli.sql", "sql"
+    ),
     "erase": ListedCommand(
         "Delete events of one visitor, of certain visits or of a site for good.",
         "analytics.cli.data",

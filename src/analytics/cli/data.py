@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from analytics.admin import backup as backups
 from analytics.admin import erasing, exporting, importing
-from analytics.cli import consent, progress_bar
+from analytics.cli import consent, fetched_file, progress_bar
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
@@ -95,7 +94,7 @@ def export(
     )
     with progress_bar.shown(f"Exporting {site}") as report:
         done = run(settings(), "export", asked, exporting.Exported, report=report)
-    _fetch(Path(done.file), output)
+    fetched_file.fetch(Path(done.file), output)
     if output is not None:
         echo(f"{done.rows:,} events of {done.site} are in {output}.", err=True)
 
@@ -174,7 +173,7 @@ def backup(file: Path, *, as_json: bool) -> None:
         raise click.UsageError(f"{file.absolute().parent} is not a folder")
     with progress_bar.shown("Backing up") as report:
         done = run(settings(), "backup", backups.Backup(), backups.BackedUp, report=report)
-    _fetch(Path(done.file), file)
+    fetched_file.fetch(Path(done.file), file)
     if as_json:
         show_json(backups.BackedUp(file=str(file.absolute()), bytes=done.bytes))
     else:
@@ -212,23 +211,6 @@ def _opened(file: Path, stack: ExitStack) -> BinaryIO:
         return stack.enter_context(file.open("rb", buffering=0))
     except OSError as exc:
         raise click.UsageError(f"{file}: {exc.strerror}") from exc
-
-
-def _fetch(waiting: Path, output: Path | None) -> None:
-    """Take the file *waiting* in the data folder to *output*, or to standard output."""
-    try:
-        if output is None:
-            with waiting.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-        else:
-            shutil.move(waiting, output)
-    except OSError as exc:
-        if isinstance(exc, BrokenPipeError):
-            raise
-        raise click.ClickException(f"{output}: cannot be written: {exc.strerror}") from exc
-    finally:
-        waiting.unlink(missing_ok=True)
 
 
 def _told(done: importing.Imported) -> str:

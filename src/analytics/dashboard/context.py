@@ -24,9 +24,10 @@ from analytics.registry.base import Listed
 from analytics.store import lag as lags
 from analytics.store.base import Erases, ErasesVisits
 from analytics.store.lag import Lag
+from analytics.store.sql_question import AnswersSql
 
 
-class PageStore(Protocol):
+class PageStore(AnswersSql, Protocol):
     """The part of a store that pages read."""
 
     async def query(self, query: Query) -> Result:

@@ -1,4 +1,4 @@
-"""The routes of the dashboard: its pages, and the Stats API for the figures on them."""
+"""The routes of the dashboard: its pages, the Stats API for the figures on them, SQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from analytics.api import stats_v2
+from analytics.api import sql, stats_v2
 from analytics.api.access import Wait
 from analytics.catalog.domain import FILE_TYPES, TAKEN
 from analytics.dashboard import (
@@ -129,4 +129,5 @@ def routes(deps: DashboardContext) -> list[BaseRoute]:
 def module(deps: DashboardContext, wait: Wait) -> Module:
     """Return the module; *wait* returns once the events of a receipt are in the figures."""
     api = stats_v2.routes(deps.store, deps.catalog, deps.clock, wait)
-    return Module(name="dashboard", routes=[*api, *routes(deps)])
+    asking = sql.routes(deps.store, deps.catalog)
+    return Module(name="dashboard", routes=[*api, *asking, *routes(deps)])

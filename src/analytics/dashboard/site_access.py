@@ -23,6 +23,7 @@ from analytics.wording import counted
 SCOPES: Final[dict[Scope, str]] = {
     Scope.STATS_READ: "Read figures",
     Scope.EVENTS_WRITE: "Send events from a server",
+    Scope.SQL_READ: "Read every event in SQL",
 }
 """The scopes that a form offers; nothing needs the others yet."""
 

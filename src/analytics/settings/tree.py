@@ -196,6 +196,21 @@ class StoreSettings(Section):
     query_timeout_s: float = setting(
         30, "Time after which a query is given up.", unit="seconds", gt=0
     )
+    sql_memory: Bytes = setting(
+        512 * MIB,
+        "Most memory of the process that answers a question in SQL.",
+        unit="bytes",
+        ge=192 * MIB,
+    )
+    sql_rows: int = setting(
+        10_000,
+        "Most rows in the answer to a question in SQL; one that has more says so.",
+        ge=1,
+        le=1_000_000,
+    )
+    sql_at_once: int = setting(
+        2, "Questions in SQL that are answered at a time; others wait.", ge=1
+    )
 
 
 class LogsSettings(Section):

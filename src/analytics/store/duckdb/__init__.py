@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from analytics.settings import StoreSettings
+from analytics.store.duckdb.sql_process import SqlLimits
 from analytics.store.duckdb.store import DuckDBStore
 from analytics.store.lag import Lag, none
 
@@ -34,4 +35,11 @@ def open_store(
         query_timeout_s=settings.query_timeout_s,
         lag=lag,
         hot_days=hot_days,
+        sql=SqlLimits(
+            memory=settings.sql_memory,
+            rows=settings.sql_rows,
+            at_once=settings.sql_at_once,
+            seconds=settings.query_timeout_s,
+            patience_s=settings.queue_timeout_s,
+        ),
     )

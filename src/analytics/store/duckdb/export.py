@@ -30,9 +30,9 @@ _TEXTS: Final = tuple(
     and field.type in (str, str | None)
     and field.name not in ("event_id", "revenue")
 )
-_FORMULA: Final = r"^\s*[=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+FORMULA: Final = r"^\s*[=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 """The last four are full-width forms of the first, which spreadsheets treat alike."""
-_NUMBER: Final = "[+-]?[0-9]+([.][0-9]+)?"
+NUMBER: Final = "[+-]?[0-9]+([.][0-9]+)?"
 _OPTIONS: Final = {
     ExportFormat.NDJSON: "FORMAT json",
     ExportFormat.CSV: f"FORMAT csv, HEADER true, FORCE_QUOTE ({', '.join((*_TEXTS, 'props'))})",
@@ -81,7 +81,7 @@ def _column(name: str, kind: ExportFormat) -> str:
         if name == "props":
             return "to_json(props) AS props"
         if name in _TEXTS:
-            begins = f"regexp_matches({name}, '{_FORMULA}')"
-            formula = f"{begins} AND NOT regexp_full_match({name}, '{_NUMBER}')"
+            begins = f"regexp_matches({name}, '{FORMULA}')"
+            formula = f"{begins} AND NOT regexp_full_match({name}, '{NUMBER}')"
             return f"CASE WHEN {formula} THEN chr(39) || {name} ELSE {name} END AS {name}"
     return name

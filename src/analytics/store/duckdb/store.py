@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,9 +53,11 @@ from analytics.store.duckdb import (
 from analytics.store.duckdb.cell_builder import CellBuilder, CellPlan
 from analytics.store.duckdb.engine import Engine
 from analytics.store.duckdb.row_erasure import MatchingRows, MatchingVisits
+from analytics.store.duckdb.sql_process import SqlLimits, SqlProcesses
 from analytics.store.duckdb.threads import StoreThreads
 from analytics.store.lag import Lag
 from analytics.store.result_cache import ResultCache
+from analytics.store.sql_question import AnswersSql, SqlAnswer, SqlQuestion
 from analytics.units import DAY_MS
 
 log = structlog.get_logger()
@@ -78,6 +81,7 @@ class DuckDBStore:
         lag: Callable[[], Lag | None] = lags.none,
         rebuild_at_most_every_ms: int = 600_000,
         hot_days: int = 0,
+        sql: SqlLimits | None = None,
     ) -> None:
         self._path = path
         self._threads = StoreThreads(
@@ -88,6 +92,7 @@ class DuckDBStore:
         self._query_timeout_s = query_timeout_s
         self._lag = lag
         self._scratch = path.parent / "scratch"
+        self._sql = SqlProcesses(self._threads, self._scratch, sql or SqlLimits())
         self._file: writing.RowFile | None = None
         self._timezones = timezones
         self._hot_ms = hot_days * DAY_MS
@@ -124,8 +129,13 @@ class DuckDBStore:
             )
         if lag is None:
             return result
-        as_of = lag.as_of or await self.newest() or 0
-        return structs.replace(result, as_of=as_of, waiting=lag.records)
+        return structs.replace(result, as_of=await self._as_of(lag), waiting=lag.records)
+
+    async def sql(self, question: SqlQuestion) -> SqlAnswer:
+        """Answer a SELECT about the documented views, from every row written before the call."""
+        lag = self._lag()
+        answer = await self._sql.answer(question)
+        return answer if lag is None else structs.replace(answer, as_of=await self._as_of(lag))
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
         """Return the last 24 hours of each of *sites*; those without any event are left out."""
@@ -310,6 +320,9 @@ class DuckDBStore:
         """Write a consistent copy to *path*, which must not exist."""
         await self._threads.watch(partial(_snapshot, path=path), lambda _: None)
 
+    async def _as_of(self, lag: Lag) -> int:
+        return lag.as_of or await self.newest() or 0
+
     async def _build(self, plan: CellPlan, now: int) -> None:
         built = None
         began = time.monotonic()
@@ -341,7 +354,7 @@ class DuckDBStore:
         compaction.tidy(self._path)
         self._scratch.mkdir(exist_ok=True)
         for left_over in self._scratch.iterdir():  # of a process that was killed
-            left_over.unlink()
+            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
         self._file = writing.RowFile(connection, self._scratch)
 
     def _write(self, batch: WriteBatch, connection: Connection) -> None:
@@ -390,6 +403,7 @@ def _snapshot(connection: Connection, path: Path) -> None:
 _: type[SeriesStore] = DuckDBStore
 _can: tuple[
     type[Absorbs],
+    type[AnswersSql],
     type[Audits],
     type[Builds],
     type[Compacts],
@@ -398,4 +412,4 @@ _can: tuple[
     type[Lookups],
     type[Overviews],
     type[Snapshots],
-] = (DuckDBStore,) * 9
+] = (DuckDBStore,) * 10

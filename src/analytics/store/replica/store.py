@@ -35,6 +35,7 @@ from analytics.store.replica.erasure_requests import ErasureLog, ReplicaErasure
 from analytics.store.replica.follower import ChunkFollower
 from analytics.store.replica.remote_query import RemoteQuery
 from analytics.store.replica.remote_query_client import RemoteQueries
+from analytics.store.sql_question import AnswersSql, SqlAnswer, SqlQuestion
 
 _BY_FILTER: Final = (
     "a cluster cannot erase by a filter yet: chunks are searched by visitor and by time alone."
@@ -101,6 +102,14 @@ class ReplicaStore:
             return result
         as_of = lag.as_of or await self._engine.newest() or 0
         return structs.replace(result, as_of=as_of, waiting=lag.records)
+
+    async def sql(self, question: SqlQuestion) -> SqlAnswer:
+        """Answer a SELECT from the rows that are here; the answer says which were evicted."""
+        lag = self.lag()
+        answer = await self._engine.sql(question)
+        if lag is None:
+            return answer
+        return structs.replace(answer, as_of=lag.as_of or await self._engine.newest() or 0)
 
     @property
     def complete_at(self) -> int:
@@ -250,6 +259,7 @@ class ReplicaStore:
 
 _: type[SeriesStore] = ReplicaStore
 _can: tuple[
+    type[AnswersSql],
     type[Audits],
     type[Builds],
     type[Compacts],
@@ -257,4 +267,4 @@ _can: tuple[
     type[Exports],
     type[Overviews],
     type[Snapshots],
-] = (ReplicaStore,) * 7
+] = (ReplicaStore,) * 8

@@ -1,0 +1,169 @@
+"""`POST /api/sql`: SELECTs about documented views, for a key with the scope `sql:read`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from analytics import access, bounds, decoding, localtime, time_span
+from analytics.catalog.base import Catalog
+from analytics.errors import UNDECODABLE, Forbidden, Malformed, NotFound, TooLarge
+from analytics.person import Key, Scope
+from analytics.site import Site
+from analytics.store.sql_question import (
+    AnswersSql,
+    ResultColumn,
+    SqlAnswer,
+    SqlFormat,
+    SqlQuestion,
+)
+
+_MEDIA_TYPES: Final[Mapping[SqlFormat, str]] = {
+    SqlFormat.JSON: "application/json",
+    SqlFormat.CSV: "text/csv",
+    SqlFormat.PARQUET: "application/vnd.apache.parquet",
+}
+_ANY: Final = frozenset({"*/*", "application/*"})
+
+
+class SqlBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request."""
+
+    sql: str
+    site_id: str | None = None
+    """Only this site; without it, every site that the key acts on."""
+    start: str | None = msgspec.field(default=None, name="from")
+    """See `time_span.of`."""
+    end: str | None = msgspec.field(default=None, name="to")
+
+
+class SqlNotes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an answer says of itself."""
+
+    columns: Sequence[ResultColumn] = ()
+    row_count: int = -1
+    truncated: bool = False
+    """Whether there were more rows than may be answered, which were left out."""
+    held_since: Mapping[str, str] = {}
+    """For each site of which this replica has evicted rows: its first day that is whole here."""
+    as_of: int | None = None
+    """The moment (ms) up to which the rows are complete, if that is long ago."""
+
+
+def routes(store: AnswersSql, catalog: Catalog) -> list[BaseRoute]:
+    """Return the route."""
+    return [Route("/api/sql", SqlApi(store, catalog).answer, methods=["POST"])]
+
+
+class SqlApi:
+    """Answers keys that may ask in SQL."""
+
+    def __init__(self, store: AnswersSql, catalog: Catalog) -> None:
+        self._store = store
+        self._catalog = catalog
+
+    async def answer(self, request: Request) -> Response:
+        """`POST /api/sql`."""
+        key = access.check(
+            access.key(request.headers.get("authorization", ""), self._catalog.keys),
+            Scope.SQL_READ,
+        )
+        kind = _accepted(request.headers.get("accept", "*/*"))
+        asked = _parsed(await request.body())
+        sites = self._sites(key, asked.site_id)
+        answer = await self._store.sql(question(sites, asked.sql, asked.start, asked.end, kind))
+        said = notes(answer, sites)
+        content = await asyncio.to_thread(taken, answer)
+        if kind is SqlFormat.JSON:
+            return Response(document(said, content), media_type=_MEDIA_TYPES[kind])
+        headers = {"x-analytics-rows": str(said.row_count)}
+        if said.truncated:
+            headers["x-analytics-truncated"] = "true"
+        if said.held_since:
+            headers["x-analytics-held-since"] = ", ".join(
+                f"{site}={day}" for site, day in said.held_since.items()
+            )
+        if said.as_of is not None:
+            headers["x-analytics-as-of"] = str(said.as_of)
+        return Response(content, headers=headers, media_type=_MEDIA_TYPES[kind])
+
+    def _sites(self, key: Key, name: str | None) -> Sequence[Site]:
+        """Return the sites that are asked about; none but those that *key* acts on."""
+        if name is None and key.site is None:
+            return self._catalog.sites.all()
+        site = self._catalog.sites.get(name or key.site or "")
+        if key.site is not None and (site is None or site.domain != key.site):
+            raise Forbidden(f"This key is for {key.site} only.")
+        if site is None:
+            raise NotFound(f"There is no site {name!r} here.")
+        return [site]
+
+
+def question(
+    sites: Sequence[Site], statement: str, start: str | None, end: str | None, kind: SqlFormat
+) -> SqlQuestion:
+    """Return a question about *sites*; a day is one of the site, of UTC where there are several.
+
+    Raise `Malformed` for a day or a moment that is none.
+    """
+    zone = sites[0].timezone if len(sites) == 1 else "Etc/UTC"
+    span = time_span.of(start, end, zone)
+    return SqlQuestion(statement, {site.domain: site.timezone for site in sites}, *span, kind)
+
+
+def notes(answer: SqlAnswer, sites: Sequence[Site]) -> SqlNotes:
+    """Return what *answer* says of itself, with days of *sites*."""
+    zones = {site.domain: site.timezone for site in sites}
+    held = {
+        site: localtime.date_of(localtime.day_of(zones[site], at)).isoformat()
+        for site, at in sorted(answer.held_since.items())
+    }
+    return SqlNotes(
+        columns=answer.columns,
+        row_count=answer.rows,
+        truncated=answer.truncated,
+        held_since=held,
+        as_of=answer.as_of,
+    )
+
+
+def document(said: SqlNotes, rows: bytes) -> bytes:
+    """Return the JSON of an answer: what it says of itself, and its *rows* as they lie in JSON."""
+    return msgspec.json.encode(said)[:-1] + b',"rows":' + rows + b"}"
+
+
+def taken(answer: SqlAnswer) -> bytes:
+    """Return what the answer's file holds, and delete the file."""
+    path = Path(answer.path)
+    try:
+        return path.read_bytes()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _parsed(body: bytes) -> SqlBody:
+    if len(body) > bounds.QUESTION_BYTES:
+        raise TooLarge(f"A question has at most {bounds.QUESTION_BYTES:,} bytes.")
+    try:
+        return msgspec.json.decode(body, type=SqlBody)
+    except UNDECODABLE as exc:
+        raise decoding.malformed(exc) from exc
+
+
+def _accepted(header: str) -> SqlFormat:
+    """Return the first format that *header* names. Raise `Malformed` when it names none."""
+    for part in header.split(","):
+        name = part.partition(";")[0].strip().lower()
+        if not name or name in _ANY:
+            return SqlFormat.JSON
+        for kind, media_type in _MEDIA_TYPES.items():
+            if name == media_type:
+                return kind
+    raise Malformed("Accept", f"name one of {', '.join(_MEDIA_TYPES.values())}")
