@@ -44,9 +44,11 @@ def test_an_impostor_is_nobodys() -> None:
         ("openai.json", "ChatGPT-User", "ClaudeBot"),
         ("googlebot.json", "GoogleOther", "Google-Read-Aloud"),
         ("common-crawlers.json", "Googlebot", "AdsBot-Google"),
-        ("special-crawlers.json", "AdsBot-Google", "bingbot"),
-        ("user-triggered-fetchers-google.json", "Google-Read-Aloud", "bingbot"),
-        ("user-triggered-agents.json", "Google-Agent", "bingbot"),
+        ("special-crawlers.json", "AdsBot-Google", "Googlebot"),
+        ("user-triggered-fetchers.json", "Google-Read-Aloud", "Googlebot"),
+        ("user-triggered-fetchers-google.json", "Google-Read-Aloud", "AdsBot-Google"),
+        ("user-triggered-agents.json", "Google-Agent", "Google-Read-Aloud"),
+        ("google.json", "Googlebot", "bingbot"),
         ("bingbot.json", "bingbot", "BingPreview"),
         ("applebot.json", "Applebot", "AppleNewsBot"),
         ("perplexity-user.json", "Perplexity-User", "PerplexityBot"),
@@ -58,6 +60,11 @@ def test_an_impostor_is_nobodys() -> None:
 def test_a_published_file_is_about_its_machines(file: str, some: str, none: str) -> None:
     assert some in machines.whose_ranges(file)
     assert none not in machines.whose_ranges(file)
+
+
+def test_every_machine_of_a_published_file_is_in_the_table() -> None:
+    names = [name for cell in machines._PUBLISHED.values() for name in cell.split("|")]
+    assert set(names) <= set(machines.all_known())
 
 
 @pytest.mark.parametrize("file", ["ranges.json", ".json", "unknown.json", "ips.json"])

@@ -178,15 +178,24 @@ _TABLE: Final[Mapping[str, Mapping[Purpose, str]]] = {
 
 _COMMON: Final = (
     "Googlebot|Googlebot-Image|Googlebot-News|Googlebot-Video|Storebot-Google|GoogleOther"
+    "|Google-InspectionTool|Google-CloudVertexBot"
+)
+_SPECIAL: Final = "APIs-Google|AdsBot-Google|Google-Safety|Mediapartners-Google"
+_TRIGGERED: Final = (
+    "FeedFetcher-Google|Google-CWS|Google-GeminiNotebook|Google-NotebookLM|Google-Pinpoint"
+    "|Google-Read-Aloud|Google-Site-Verification|GoogleMessages"
 )
 _PUBLISHED: Final = {
-    "googlebot": f"{_COMMON}|Google-InspectionTool|Google-CloudVertexBot",
-    "commoncrawlers": f"{_COMMON}|Google-InspectionTool|Google-CloudVertexBot",
+    "googlebot": _COMMON,
+    "commoncrawlers": _COMMON,
+    "specialcrawlers": _SPECIAL,
+    "usertriggeredfetchers": _TRIGGERED,
+    "usertriggeredfetchersgoogle": _TRIGGERED,
+    "usertriggeredagents": "Google-Agent",
     "searchbot": "OAI-SearchBot",
     "commoncrawl": "CCBot",
 }
 """Files of address ranges whose name, as published, is not that of their one machine."""
-_OF_GOOGLE: Final = ("specialcrawlers", "usertriggered")
 
 
 class _Rows(NamedTuple):
@@ -244,12 +253,11 @@ def whose_ranges(file_name: str) -> frozenset[str]:
     if plain in _PUBLISHED:
         return frozenset(_PUBLISHED[plain].split("|"))
     plain = plain.removesuffix("ips")
-    operator = "google" if plain.startswith(_OF_GOOGLE) else plain
     return frozenset(
         machine.name
         for machine in _ROWS.by_name.values()
         if _plain(machine.name) == plain
-        or (machine.operator != UNKNOWN and _plain(machine.operator) == operator)
+        or (machine.operator != UNKNOWN and _plain(machine.operator) == plain)
     )
 
 

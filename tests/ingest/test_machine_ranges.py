@@ -138,6 +138,15 @@ async def test_a_person_at_any_address_is_no_impostor(verifying: Ingesting) -> N
     assert (person.bot, person.browser) == (None, "Firefox")
 
 
+async def test_a_mails_picture_is_never_an_impostors(tmp_path: Path) -> None:
+    (tmp_path / "ranges").mkdir()
+    async with ingesting(tmp_path, ranges=ranges(tmp_path / "ranges", google=GOOGLE)) as world:
+        proxy = "Mozilla/5.0 (Windows NT 5.1) Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+        opened = await sent(world, "pixel", "203.0.113.9", proxy)
+        assert opened.bot is None
+        assert not opened.browser.endswith("(unverified)")
+
+
 async def test_nothing_is_claimed_of_a_logs_host_name(verifying: Ingesting) -> None:
     named = await sent(verifying, "log", "crawl-66-249-64-7.googlebot.com", GOOGLEBOT)
     assert named.bot == "crawler"
