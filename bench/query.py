@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+from msgspec import structs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
@@ -251,13 +252,20 @@ async def ask_all(store: DuckDBStore, asked: dict[str, Query]) -> dict[str, Resu
 
 
 async def ask_timed(store: DuckDBStore, asked: dict[str, Query]) -> tuple[float, object]:
-    """The shortest of five looks in seconds, and the figures."""
+    """The shortest of five looks in seconds, and the figures.
+
+    Each look allows for one row more, so that no answer is one that the store remembers.
+    """
     shortest, found = float("inf"), {}
-    for _ in range(5):
+    for look in range(5):
+        wider = {
+            name: structs.replace(query, limit=query.limit + look) for name, query in asked.items()
+        }
         began = time.perf_counter()
-        found = await ask_all(store, asked)
+        results = await ask_all(store, wider)
         shortest = min(shortest, time.perf_counter() - began)
-    return shortest, {name: figures(name, result) for name, result in found.items()}
+        found = found or {name: figures(name, result) for name, result in results.items()}
+    return shortest, found
 
 
 async def measure(folder: Path, events: int, memory: str) -> dict[str, object]:
