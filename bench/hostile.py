@@ -270,7 +270,7 @@ class Visitors:
         self._mark = mark
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.took: list[float] = []
-        self.statuses: Counter[int] = Counter()
+        self.statuses: Counter[str] = Counter()
 
     async def come(self, until: float) -> None:
         """Send when it is due, whatever the answers take."""
@@ -300,21 +300,26 @@ class Visitors:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 status = await self._said(request.encode())
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            status = 0
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as exc:
+            status = type(exc).__name__
         self.statuses[status] += 1
         self.took.append(asyncio.get_running_loop().time() - due)
 
-    async def _said(self, request: bytes) -> int:
-        if self._idle:
+    async def _said(self, request: bytes) -> str:
+        """Return the status, and what an answer that is no success has for its code."""
+        while self._idle:
             reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                break
+            # The server ends a connection that was idle too long; a browser opens another.
+            writer.close()
         else:
             reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
-            await reader.readexactly(int(length))
+            body = await reader.readexactly(int(length))
         except BaseException:
             writer.close()
             raise
@@ -322,7 +327,8 @@ class Visitors:
             writer.close()
         else:
             self._idle.append((reader, writer))
-        return int(head.split(b" ", 2)[1])
+        status = head.split(b" ", 2)[1].decode()
+        return status if status == "202" else f"{status} {body[:200].decode(errors='replace')}"
 
 
 async def read_on(url: str, until: float) -> list[bool]:
@@ -430,10 +436,10 @@ async def measure(
         )
         pages, (rss, ready) = await asyncio.gather(read_on(url, until), watch(url, pid, until))
         came = await coming
-        statuses = {int(status): count for status, count in came.get("statuses", {}).items()}
+        statuses = came.get("statuses", {})
         took = came.get("took") or [float(PATIENCE_S)]
         attacker = {} if attacking is None else await attacking
-        durable = statuses.get(202, 0)
+        durable = statuses.get("202", 0)
         stored = await kept(client, own_key, mark, durable)
     p99 = at(took, 0.99)
     lost = max(0, durable - stored)
@@ -451,6 +457,7 @@ async def measure(
         "visitor_p99_ms": p99,
         "visitors": sum(statuses.values()),
         "hits_refused": refused,
+        "refusals": {said: count for said, count in statuses.items() if said != "202"},
         "hits_lost": lost,
         "pages": len(pages),
         "pages_with_figures": sum(pages),
