@@ -432,3 +432,33 @@ async def test_a_question_of_version_1_that_is_too_large_is_refused_before_it_wa
         asked = {"site_id": SITE, "filters": filters, "property": "event:page"}
         reply = await unasked.get(f"/api/v1/stats/{path}", params=asked)
         assert "at most 50 comparisons, and this one has 51" in reply.json()["reason"]
+
+
+async def test_a_row_of_a_page_tells_of_the_visits_in_which_it_happened_there(
+    api: httpx2.AsyncClient, store: DuckDBStore
+) -> None:
+    at = berlin("2026-11-23 10:00")
+    hits = [
+        hit(at, visitor=1, path="/"),
+        hit(at + 60_000, visitor=1, path="/pricing"),
+        hit(at + 120_000, visitor=1, path="/pricing", name="signup"),
+        hit(at, visitor=2, path="/pricing"),
+        hit(at + 30_000, visitor=2, path="/"),
+        hit(at, visitor=3, path="/blog"),
+        hit(at + 10_000, visitor=3, path="/pricing", name="signup"),
+    ]
+    outcome = fold(list(enumerate(hits)), PipelineState(Sources()), set())
+    await store.write(WriteBatch(outcome.rows, outcome.ledger, (), 0, len(hits)))
+    asked = {
+        "metrics": ["visitors", "visits", "bounce_rate", "visit_duration", "views_per_visit"],
+        "dimensions": ["event:page"],
+        "filters": [["is", "event:name", ["signup"]]],
+    }
+    reply = await ask(api, asked)
+    assert reply.json()["results"] == [
+        {"dimensions": ["/pricing"], "metrics": [2, 2, 0, 65, 1.5]},
+    ]
+    reply = await ask(api, {**asked, "filters": [["is", "event:page", ["/pricing"]]]})
+    assert reply.json()["results"] == [
+        {"dimensions": ["/pricing"], "metrics": [3, 2, 0, 30, 2.0]},
+    ]

@@ -23,6 +23,11 @@ def is_event(dimension: str) -> bool:
     return dimension in EVENT_COLUMNS or dimension == Dimension.GOAL or is_property(dimension)
 
 
+def is_unmeasured(dimension: str) -> bool:
+    """Return whether a measurement of a page (an engagement ping) has no value of *dimension*."""
+    return is_event(dimension) and dimension not in PAGE_COLUMNS
+
+
 def check_dimension(dimension: str, field: str) -> None:
     """Raise `Malformed` unless it can be split or filtered by (time only split)."""
     if dimension == Dimension.GOAL and field == "filters":

@@ -103,7 +103,7 @@ class _FilterCompiler:
 
     def _compare(self, comparison: Compare, row: str, *, page_only: bool) -> str:
         dimension = comparison.dimension
-        if page_only and columns.is_event(dimension) and dimension not in columns.PAGE_COLUMNS:
+        if page_only and columns.is_unmeasured(dimension):
             return PARTLY
         if not comparison.values:
             raise Malformed("filters", f"{dimension} {comparison.op} needs at least one value")

@@ -29,6 +29,9 @@ class FilterShape(NamedTuple):
     """Whether a condition outside `has_done` can differ between the events of one visit."""
     by_page: bool
     """Whether a condition outside `has_done` compares the page."""
+    by_unmeasured: bool
+    """Whether a condition outside `has_done` compares what a measurement of a page lacks: a name, a
+    title or a property."""
     by_exit: bool
     """Whether any condition compares a visit's last pageview, so that `exits` must be joined."""
     has_done: bool
@@ -52,6 +55,7 @@ class FilterShape(NamedTuple):
         return cls(
             by_event=scrolled or any(columns.is_event(each.dimension) for each in own),
             by_page=scrolled or any(each.dimension == Dimension.PAGE for each in own),
+            by_unmeasured=any(columns.is_unmeasured(each.dimension) for each in own),
             by_exit=any(each.dimension in columns.EXIT_COLUMNS for each in comparisons),
             has_done=any(isinstance(each, HasDone | ScrolledTo) for each, _ in nested),
             patterns=tuple(

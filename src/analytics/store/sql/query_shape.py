@@ -29,6 +29,8 @@ class QueryShape(NamedTuple):
     filters: FilterShape
     by_page: bool
     """Whether it is split by page or hostname."""
+    by_matches: bool
+    """Whether visits count under each key at which the filters match an event of theirs."""
     visits: str
     """The measure of visits: those that began or, by page, those with a pageview there."""
     of_visits: bool
@@ -54,7 +56,8 @@ class QueryShape(NamedTuple):
         filters = FilterShape.of(
             query.filters, [*(goal.filter for goal in query.goals), *(query.base_filters or ())]
         )
-        visits = "viewed" if by_page else "begun"
+        by_matches = by_page and filters.by_unmeasured
+        visits = "viewed" if by_page and not by_matches else "begun"
         needed = measures.needed(query.metrics, visits)
         counts_visits = not by_page and not needed.isdisjoint(measures.VISIT_MEASURES)
         joins_exits = filters.by_exit or any(
@@ -66,6 +69,7 @@ class QueryShape(NamedTuple):
             measures=needed,
             filters=filters,
             by_page=by_page,
+            by_matches=by_matches,
             visits=visits,
             of_visits=not measures.VISIT_METRICS.isdisjoint(query.metrics),
             counts_events=not counts_visits or not needed.isdisjoint(_EVENT_EVIDENCE),
@@ -111,11 +115,7 @@ def check(query: Query) -> QueryShape:
 
 def _check_metrics(shape: QueryShape) -> None:
     query = shape.query
-    of_events = [
-        each
-        for each in query.dimensions
-        if columns.is_event(each) and each not in columns.PAGE_COLUMNS
-    ]
+    of_events = [each for each in query.dimensions if columns.is_unmeasured(each)]
     by_path = Dimension.PAGE in query.dimensions
     if Dimension.GOAL in query.dimensions and Metric.GROUP_CONVERSION_RATE in query.metrics:
         raise Malformed("metrics", "by event:goal there is conversion_rate alone")

@@ -34,6 +34,13 @@ _EXITS: Final = """exits AS (
 _NO_GOAL: Final = ("''", "false")
 """For a site without goals: it yields no row, but its columns."""
 _ONE_GROUP: Final = " GROUP BY 'all'"
+_OF_VISITS: Final = {
+    "begun": "sum(r.opens)",
+    "engages": "sum(r.engages)",
+    "duration_ms": "sum(r.gap_ms)",
+    "views": "count(*) FILTER (r.name = 'pageview')",
+}
+"""The measures of visits, from their rows."""
 
 
 class RowSelects(NamedTuple):
@@ -86,7 +93,7 @@ def _of_events(
 
 def _of_visits(wanted: frozenset[str], composer: _Composer) -> Iterator[str]:
     if wanted.intersection(measures.VISIT_MEASURES):
-        yield composer.visits()
+        yield composer.matched_visits() if composer.by_matches else composer.visits()
     if wanted.intersection((*measures.VIEWED_MEASURES, *measures.ATTENTION_MEASURES)):
         yield composer.attention()
     if wanted.intersection(measures.SCROLL_MEASURES):
@@ -112,6 +119,7 @@ class _Composer:
     ) -> None:
         shape = plan.shape
         query = shape.query
+        self.by_matches = shape.by_matches
         self._plan = plan
         self._shape = shape
         self._keys = keys
@@ -211,14 +219,24 @@ class _Composer:
 
     def visits(self) -> str:
         """Return the measures of visits, by when they began; by page, by their entry page."""
-        chosen = {
-            "present": "0" if self._shape.by_page else "CAST(sum(r.opens) > 0 AS INTEGER)",
-            "begun": "sum(r.opens)",
-            "engages": "sum(r.engages)",
-            "duration_ms": "sum(r.gap_ms)",
-            "views": "count(*) FILTER (r.name = 'pageview')",
-        }
-        return self._select(self._keys.entry, chosen, self._visits_where)
+        present = "0" if self._shape.by_page else "CAST(sum(r.opens) > 0 AS INTEGER)"
+        return self._select(
+            self._keys.entry, {"present": present, **_OF_VISITS}, self._visits_where
+        )
+
+    def matched_visits(self) -> str:
+        """Return the measures of visits under each key at which an event of theirs matches."""
+        keys = named(self._keys.visit)
+        matched = f"SELECT DISTINCT {', '.join([*keys, 'r.session AS session'])}"
+        matched += f" FROM {self._rows} WHERE {self._chosen_where}"
+        wanted = [name for name in _OF_VISITS if name in self._shape.measures]
+        each = ", ".join(["r.session AS session", *(f"{_OF_VISITS[m]} AS {m}" for m in wanted)])
+        visits = f"SELECT {each} FROM rows r WHERE {self._visits_where} GROUP BY 1"
+        names = [f"k{i}" for i in range(len(keys))]
+        shown = ", ".join([*names, "0 AS present", *(f"sum({m}) AS {m}" for m in wanted)])
+        return (
+            f"SELECT {shown} FROM ({matched}) JOIN ({visits}) USING (session){_group_by(len(keys))}"
+        )
 
     def attention(self) -> str:
         """Return `viewed`, the visits that viewed a page, and `engaged_ms`, their time on it."""

@@ -58,8 +58,7 @@ class _Filters:
 
         match given:
             case Compare():
-                no_page = given.dimension in (Dimension.NAME, Dimension.TITLE)
-                if page_only and (no_page or given.dimension.startswith(PROPERTY_PREFIX)):
+                if page_only and _is_unmeasured(given):
                     return None
                 return _compare(given, value(given.dimension, event))
             case All(filters):
@@ -267,7 +266,18 @@ class _Answer:
         )
 
     def _of_visits(self, metric: Metric, key: Keys) -> Figure:
-        begun = [v for v in self._visits if self._key(v.events[0], v.start) == key]
+        by_matches = self._by_page and any(map(_is_unmeasured, self._query.filters))
+        if by_matches:
+            begun = [
+                v
+                for v in self._visits
+                if any(
+                    e.counts and self._key(e, v.start) == key and self._filters.event(e)
+                    for e in v.events
+                )
+            ]
+        else:
+            begun = [v for v in self._visits if self._key(v.events[0], v.start) == key]
         nothing = None if self._by_page else 0
         match metric:
             case Metric.BOUNCE_RATE:
@@ -278,7 +288,7 @@ class _Answer:
             case Metric.VIEWS_PER_VISIT:
                 return _rounded(sum(len(v.views) for v in begun), len(begun), 100, nothing)
             case _:
-                if not self._by_page:
+                if by_matches or not self._by_page:
                     return len(begun)
                 return sum(
                     any(self._key(e, v.start) == key and self._filters.page(e) for e in v.views)
@@ -319,6 +329,22 @@ class _Answer:
             total = Decimal(thousandths).scaleb(-3)
         total = total.quantize(Decimal("0.001"), ROUND_FLOOR)
         return f"{total} {paid[0].currency}"
+
+
+def _is_unmeasured(given: Filter) -> bool:
+    """Whether it compares what a measurement of a page lacks: a name, a title or a property."""
+    match given:
+        case Compare():
+            return given.dimension in (
+                Dimension.NAME,
+                Dimension.TITLE,
+            ) or given.dimension.startswith(PROPERTY_PREFIX)
+        case All(filters) | Any(filters):
+            return any(map(_is_unmeasured, filters))
+        case Not(inner):
+            return _is_unmeasured(inner)
+        case _:
+            return False
 
 
 def _is_of_exits(given: Filter) -> bool:
