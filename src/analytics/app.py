@@ -6,11 +6,12 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import Scope
 
-from analytics import __version__, assets, dashboard
+from analytics import __version__, assets, dashboard, extras
+from analytics.api.assistant_tools import AssistantTools
 from analytics.api.ledger import LedgerApi
 from analytics.dashboard import admin_page, session
 from analytics.gateway import metrics
@@ -28,6 +29,9 @@ from analytics.module import Module
 from analytics.registry import Replica
 from analytics.resources import Resources
 
+if TYPE_CHECKING:
+    from analytics.assistants import HttpAssistants
+
 CATCH_UP_S: Final = 30.0
 """How long a stop waits for the figures to catch up; what is left, a start catches up with."""
 
@@ -40,6 +44,8 @@ class Application:
     ingest: IngestModule
     health: Health
     uploads: Uploads
+    assistants: HttpAssistants | None
+    """What answers assistants; it must be running meanwhile."""
     senders: SenderConnections
 
 
@@ -101,11 +107,13 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
         lambda request: session.person(resources.catalog.people, request, public_url),
         lag=resources.lag,
     )
+    answering = _assistants(resources)
     gate = Gate(
         [
             Module(name="gateway", routes=[*health.routes(), *figures]),
             taking,
             Module(name="admin", routes=[*ledger.routes(), *admin_page.routes(pages)]),
+            Module(name="dashboard", routes=answering.routes() if answering else ()),
             # The pages of sites lie right below `/`, so they come last.
             dashboard.module(pages, resources.figures.visible),
         ],
@@ -121,7 +129,26 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
     senders = SenderConnections(
         settings.gateway.max_connections_per_address, partial(stranger, trust)
     )
-    return Application(gate=gate, ingest=taking, health=health, uploads=uploads, senders=senders)
+    return Application(
+        gate=gate,
+        ingest=taking,
+        health=health,
+        uploads=uploads,
+        senders=senders,
+        assistants=answering,
+    )
+
+
+def _assistants(resources: Resources) -> HttpAssistants | None:
+    """Return what answers assistants, where that is wanted. Raise `Misconfigured`."""
+    if not resources.settings.mcp.http:
+        return None
+    extras.require("mcp.http", "mcp", extra="mcp")
+    # Here, because it takes a second and 60 MB.
+    from analytics.assistants import HttpAssistants
+
+    tools = AssistantTools(resources.store, resources.catalog, resources.clock)
+    return HttpAssistants(tools, resources.catalog.keys)
 
 
 def _uploader(trust: TrustedProxies, scope: Scope) -> str:

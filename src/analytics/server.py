@@ -134,6 +134,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 for loop in loops:
                     await running.enter_async_context(loop)
                 await running.enter_async_context(membership)
+                if application.assistants is not None:
+                    await running.enter_async_context(application.assistants.running())
                 await server.serve(sockets=[listener])
         finally:
             gc.unfreeze()

@@ -9,6 +9,7 @@ import msgspec
 
 from analytics import actor, decoding
 from analytics.admin import (
+    assistant,
     audit_log,
     auditing,
     backup,
@@ -61,6 +62,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     ),
     "export": Operation(exporting.Export, exporting.run, deed=AuditAction.DATA_EXPORTED),
     "sql": Operation(sql.AskSql, sql.run),
+    "assistant": Operation(assistant.AskTool, assistant.run),
     "erase.count": Operation(erasing.Erase, erasing.count),
     "erase": Operation(erasing.Erase, erasing.run, deed=AuditAction.DATA_ERASED),
     "backup": Operation(backup.Backup, backup.run, deed=AuditAction.BACKUP_MADE),

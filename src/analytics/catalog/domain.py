@@ -26,6 +26,7 @@ TAKEN: Final = frozenset(
         "js",
         "login",
         "logout",
+        "mcp",
         "metrics",
         "pixel.gif",
         "setup",

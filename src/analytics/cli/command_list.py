@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "sql": ListedCommand(
         "Answer a SELECT about events, visits and cells.", "analytics.cli.sql", "sql"
     ),
+    "mcp": ListedCommand("Let an assistant ask for figures.", "analytics.cli.mcp", "mcp"),
     "erase": ListedCommand(
         "Delete events of one visitor, of certain visits or of a site for good.",
         "analytics.cli.data",

@@ -41,7 +41,7 @@ Check = Callable[[Scope], None]
 Whose = Callable[[Scope], Party]
 """Whose request it is: what the same sender asks at once takes turns with what others ask."""
 _PROGRAMS: Final = re.compile(
-    r"/(api|health|metrics)(/.*)?|.*\.(json|ya?ml)", re.DOTALL | re.IGNORECASE
+    r"/(api|health|mcp|metrics)(/.*)?|.*\.(json|ya?ml)", re.DOTALL | re.IGNORECASE
 )
 """Paths that no person opens: their errors are JSON, not pages."""
 _UNCOUNTED: Final = "/health/live"

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, PrivateAttr, field_validator
 from pydantic.fields import FieldInfo
 
 from analytics import bounds
+from analytics.settings.assistants import McpSettings
 from analytics.settings.backends import (
     CassandraSettings,
     ClusterSettings,
@@ -243,6 +244,7 @@ class Settings(Section):
     eureka: EurekaSettings = EurekaSettings()
     discover: DiscoverSettings = DiscoverSettings()
     cluster: ClusterSettings = ClusterSettings()
+    mcp: McpSettings = McpSettings()
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _ignored: Sequence[str] = PrivateAttr(default=())
