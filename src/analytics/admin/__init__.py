@@ -1,1 +1,1 @@
-"""What the owner can see and change, apart from the figures."""
+"""Administrative operations, run in the process that owns the data folder."""

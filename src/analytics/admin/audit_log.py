@@ -17,16 +17,16 @@ class AskAuditLog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     most: int
     site: str | None = None
-    """Only what concerns this site alone, by its domain: it may have been removed."""
+    """Only entries of this site, by its domain; it may have been removed."""
 
 
 async def recent(
-    workspace: Workspace, asked: AskAuditLog, _: OperationContext
+    workspace: Workspace, request: AskAuditLog, _: OperationContext
 ) -> Sequence[AuditEntry]:
     """Return the newest entries, the newest first."""
-    if not 1 <= asked.most <= KEPT_ENTRIES:
+    if not 1 <= request.most <= KEPT_ENTRIES:
         raise Malformed("most", f"give 1 to {KEPT_ENTRIES:,}")
-    site = asked.site
+    site = request.site
     if site is not None and (known := workspace.catalog.sites.get(site)) is not None:
         site = known.domain
-    return await workspace.catalog.audit_log.recent(asked.most, site=site)
+    return await workspace.catalog.audit_log.recent(request.most, site=site)

@@ -1,4 +1,4 @@
-"""The operation that counts everything again: ledger against rows, rows against the log."""
+"""The operation that checks the ledger against the stored rows and the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class SiteAudit(msgspec.Struct, frozen=True, kw_only=True):
-    """received = stored + duplicate + sum(dropped) + dead."""
+    """Totals of one site: received = stored + duplicate + sum(dropped) + dead."""
 
     site: str
     received: int
@@ -32,24 +32,24 @@ class SiteAudit(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     dead: int
     erased: int
-    """Of the stored ones, those deleted since."""
+    """Stored events that were deleted since."""
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer is yes when `balanced`; else each of `faults` is a sentence."""
+    """The result: `balanced`, or else a sentence for each fault."""
 
     balanced: bool
     sites: list[SiteAudit]
     faults: list[str]
     waiting: int = 0
-    """Hits that were acknowledged while it counted: they are in the log, and in none of these."""
+    """Hits acknowledged during the count: they are in the log but not in these totals."""
 
 
-async def run(workspace: Workspace, asked: Audit, job: OperationContext) -> Audited:
-    """Count with the store standing still, so that every number must be exact."""
-    site = None if asked.site is None else workspace.site(asked.site).domain
+async def run(workspace: Workspace, request: Audit, job: OperationContext) -> Audited:
+    """Count while nothing is written to the store, so that every number must be exact."""
+    site = None if request.site is None else workspace.site(request.site).domain
     await workspace.settle()
-    # Paused, so that no record of the log is let go while it is read.
+    # Paused, so that no record of the log is deleted while it is read.
     async with workspace.paused():
         ledger = await workspace.store.ledger(site)
         faults = [*_unequal(ledger, await workspace.store.recount(site))]
@@ -92,7 +92,7 @@ def _uncounted(ledger: Mapping[LedgerKey, LedgerLine], offsets: Mapping[int, int
 async def _unreadable(
     log: EventLog, offsets: Mapping[int, int], job: OperationContext
 ) -> AsyncIterator[str]:
-    """What is wrong with the log itself, read from its oldest record to its newest."""
+    """Yield a sentence for each fault of the log, read from its oldest record to its newest."""
     for oldest, end in await log.ends():
         read_next = offsets.get(oldest.partition, 0)
         if not oldest.offset <= read_next <= end.offset:

@@ -1,4 +1,4 @@
-"""The operation that copies the whole data folder into one file, while it is in use."""
+"""Backup of the whole data folder into one file while it is in use, and restore."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class BackedUp(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the file waits to be fetched (and moved) from the data folder."""
+    """The file in the data folder, for the command to move away."""
 
     file: str
     bytes: int
 
 
 async def run(workspace: Workspace, _: Backup, job: OperationContext) -> BackedUp:
-    """Copy everything that was durable when asked for.
+    """Copy everything that was durable at the time of the call.
 
-    The store is copied with its place in the log, then the log from that place on: what was
-    received since is in the copy of the log, if at all, and will be stored from there. What lies
-    before that place stays behind: the store may have erased it.
+    The store is copied with its position in the log, then the log from that position on: events
+    received since are stored from the copied log, as far as they are in it. Earlier records are
+    not copied, because they may have been erased from the store.
     """
-    # Here, because a command that only asks a server to do it needs none of the journal.
+    # Imported here, because a command that makes a running server do this needs no journal.
     from analytics.stream.journal import PARTITION, copied
 
     folder, loop = workspace.folder, asyncio.get_running_loop()
@@ -68,9 +68,10 @@ async def run(workspace: Workspace, _: Backup, job: OperationContext) -> BackedU
 
 
 def restore(source: Path, data: Path, report: Report) -> None:
-    """Make the data folder *data*, new or empty, out of the backup *source*.
+    """Restore the backup *source* to the data folder *data*, which must be new or empty.
 
-    Until it is whole, the folder has no stamp, and nothing will run on it.
+    The folder gets its stamp file last, and no server starts without it. Raise `Malformed`,
+    `Corrupt`, or `Misconfigured` if the folder is not empty or cannot be written.
     """
     if not source.is_file():
         raise Malformed("file", f"{source}: there is no such file")

@@ -1,4 +1,4 @@
-"""The backup file: a tar of the data folder's files, with a manifest of their checksums."""
+"""The format of backups: a tar of the data folder's files, with a manifest of checksums."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _PIECE: Final = 1 << 20
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The SHA-256 of each file."""
+    """The SHA-256 of each file, by its name in the tar."""
 
     files: dict[str, str]
 
 
 def pack(target: Path, files: Iterable[tuple[str, Path]], report: Report) -> None:
-    """Write *files*, each under its name, to *target*, which only its owner may read."""
+    """Write *files*, pairs of name and path, to *target*, which only its owner may read."""
     listed = list(files)
     total = sum(path.stat().st_size for _, path in listed)
     sums: dict[str, str] = {}
@@ -65,10 +65,10 @@ def pack(target: Path, files: Iterable[tuple[str, Path]], report: Report) -> Non
 
 
 def unpack(source: Path, folder: Path, report: Report) -> None:
-    """Write what *source* holds into the empty *folder*.
+    """Unpack the backup *source* to the empty *folder*.
 
-    Raises `Malformed` for a file that is not a backup, `Corrupt` for a damaged one,
-    `Misconfigured` when the folder cannot hold it.
+    Raise `Malformed` for a file that is not a backup, `Corrupt` for a damaged one, and
+    `Misconfigured` if the folder cannot be written.
     """
     total = source.stat().st_size
     sums: dict[str, str] = {}
@@ -89,7 +89,7 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
         raise
     except (*_UNREADABLE, OSError) as exc:
         if isinstance(exc, OSError) and exc.errno is not None:
-            # The disk's; what is wrong with a compressed file has no number.
+            # An error of the disk: errors in compressed data have no number.
             raise Misconfigured(
                 f"{source} cannot be restored to {folder.parent}: {exc.strerror or exc}"
             ) from exc
@@ -108,7 +108,7 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
 
 
 def _check(member: tarfile.TarInfo, source: Path, *, known: Collection[str]) -> None:
-    """Raise `Malformed` for what `pack` never writes: it may be meant to do harm."""
+    """Raise `Malformed` for a member that `pack` never writes, as it may be malicious."""
     ours = _NAME.fullmatch(member.name) or member.name == MANIFEST
     if not ours or not member.isreg() or member.issparse():
         raise Malformed("file", f"{source} is not a backup: it holds {member.name!r}")
@@ -127,7 +127,7 @@ def _write(content: IO[bytes], path: Path) -> str:
 
 
 class _Summed:
-    """A file, hashed while it is read."""
+    """A file that is hashed while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

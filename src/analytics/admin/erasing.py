@@ -28,51 +28,51 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     site: str
     visitor: int | None
-    """As the exports show it."""
+    """The visitor's number, as exports show it."""
     cookie: str | None = None
-    """The value of the visitor's cookie; without both, everybody's events go."""
+    """The value of the visitor's cookie. Without number and cookie, all visitors are meant."""
     filters: Sequence[str] = ()
-    """Only the visits that have an event for which all of them hold; see `parse_filter`."""
+    """Only visits that have an event for which all filters hold; see `parse_filter`."""
     start: str | None = None
-    """Only those with such an event in a span of time; see `span.of`."""
+    """Only visits with such an event in this span of time; see `time_span.of`."""
     end: str | None = None
 
 
 class EraseResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How many events are gone."""
+    """The number of deleted events."""
 
     site: str
     rows: int
     visits: int | None = None
-    """How many visits, where visits were asked for."""
+    """The number of deleted visits, if certain visits were selected."""
 
 
-async def count(workspace: Workspace, asked: Erase, _: OperationContext) -> EraseResult:
+async def count(workspace: Workspace, request: Erase, _: OperationContext) -> EraseResult:
     """Count the events that `run` would delete."""
-    site = workspace.site(asked.site)
-    if (query := _visits(site, asked)) is not None:
+    site = workspace.site(request.site)
+    if (query := _visits(site, request)) is not None:
         await workspace.settle()
         visits, rows = await workspace.erases.count_visits(query)
         return EraseResult(site=site.domain, rows=rows, visits=visits)
-    visitor = visitor_reference.named(site, asked.visitor, asked.cookie)
+    visitor = visitor_reference.named(site, request.visitor, request.cookie)
     await workspace.settle()
     return EraseResult(
         site=site.domain, rows=await workspace.erases.count_rows(site.domain, visitor)
     )
 
 
-async def run(workspace: Workspace, asked: Erase, job: OperationContext) -> EraseResult:
-    """Delete them, from the figures and from every file; the ledger says how many there were.
+async def run(workspace: Workspace, request: Erase, job: OperationContext) -> EraseResult:
+    """Delete the events from the figures and from every file; the ledger keeps their number.
 
-    Raises `Unavailable` where a file still holds them, which says how that ends.
+    Raise `Unavailable`, saying what to do, if a file still contains them.
     """
-    site = workspace.site(asked.site)
-    if (query := _visits(site, asked)) is not None:
+    site = workspace.site(request.site)
+    if (query := _visits(site, request)) is not None:
         await workspace.settle()
         visits, rows = await workspace.erases.erase_visits(query)
         await workspace.erases.compact(job.share)
         return EraseResult(site=site.domain, rows=rows, visits=visits)
-    visitor = visitor_reference.named(site, asked.visitor, asked.cookie)
+    visitor = visitor_reference.named(site, request.visitor, request.cookie)
     await workspace.settle()
     if visitor is None:
         rows = await workspace.erases.delete_site(site.domain)
@@ -82,14 +82,14 @@ async def run(workspace: Workspace, asked: Erase, job: OperationContext) -> Eras
     return EraseResult(site=site.domain, rows=rows)
 
 
-def _visits(site: Site, asked: Erase) -> Query | None:
-    """What asks for the visits that are to go; None when none are singled out."""
-    if not asked.filters and asked.start is None and asked.end is None:
+def _visits(site: Site, request: Erase) -> Query | None:
+    """Return the query for the visits to delete; None if no certain visits are selected."""
+    if not request.filters and request.start is None and request.end is None:
         return None
-    if asked.visitor is not None or asked.cookie is not None:
+    if request.visitor is not None or request.cookie is not None:
         raise Malformed("filter", "name a visitor, or a filter and a time, not both")
-    filters = [parse_filter(text) for text in asked.filters]
-    return visit_selection.chosen(site, filters, asked.start, asked.end)
+    filters = [parse_filter(text) for text in request.filters]
+    return visit_selection.chosen(site, filters, request.start, request.end)
 
 
 def parse_filter(text: str) -> Compare:

@@ -19,7 +19,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     site: str
     format: ExportFormat
     start: str | None = None
-    """See `span.of`."""
+    """See `time_span.of`."""
     end: str | None = None
     visitor: int | None = None
     """Only the events of this visitor."""
@@ -28,25 +28,25 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the file waits to be fetched (and moved) from the data folder."""
+    """The file in the data folder, for the command to move away."""
 
     site: str
     rows: int
     file: str
 
 
-async def run(workspace: Workspace, asked: Export, job: OperationContext) -> Exported:
-    """Write every event that was durable when asked for: pings and machines' included."""
-    site = workspace.site(asked.site)
-    start, end = time_span.of(asked.start, asked.end, site.timezone)
-    visitor = visitor_reference.named(site, asked.visitor, asked.cookie)
-    path = workspace.folder.scratch / f"export-{uuid4()}.{asked.format}"
+async def run(workspace: Workspace, request: Export, job: OperationContext) -> Exported:
+    """Export all events that were durable at the time of the call, with pings and bots."""
+    site = workspace.site(request.site)
+    start, end = time_span.of(request.start, request.end, site.timezone)
+    visitor = visitor_reference.named(site, request.visitor, request.cookie)
+    path = workspace.folder.scratch / f"export-{uuid4()}.{request.format}"
     await workspace.settle()
     rows = await workspace.store.export(
         site.domain,
         start,
         end,
-        asked.format,
+        request.format,
         path,
         job.share,
         visitor=visitor,

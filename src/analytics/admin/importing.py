@@ -1,4 +1,4 @@
-"""The operation that brings in past requests from a file."""
+"""The operation that imports past requests from a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from analytics.event import NO_USER_AGENT, Drop, Hit, LogRecord
 
 BATCH: Final = 500
 BREATH: Final = 50
-"""Lines after which the server gets to answer others."""
+"""The number of lines after which other requests get a turn."""
 SHOWN_LINES: Final = 20
 SHOWN_CHARACTERS: Final = 300
 SHOWN_REASONS: Final = 20
@@ -30,7 +30,7 @@ class ImportPast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     format: str
     site: str
     bytes: int = 0
-    """The size of the input, for the progress; 0 when nobody knows."""
+    """The size of the input, for progress reports; 0 if unknown."""
 
 
 class UnreadableLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,36 +39,36 @@ class UnreadableLine(msgspec.Struct, frozen=True, kw_only=True):
     because: str
     number: int
     text: str
-    """At most `SHOWN_CHARACTERS` of it, and without control characters."""
+    """The line without control characters, cut at `SHOWN_CHARACTERS`."""
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the file: lines = pageviews + sum(dropped) + unreadable."""
+    """The result: lines = pageviews + sum(dropped) + unreadable."""
 
     site: str
     lines: int
     pageviews: int
-    """Lines that are page views: stored + duplicate."""
+    """Page views: stored + duplicate."""
     stored: int
     duplicate: int
-    """Those that were there already, from an earlier import."""
+    """Page views already stored by an earlier import."""
     bots: int
-    """Those page views that machines made; kept, labelled, left out of figures."""
+    """Page views of bots: stored and labelled, but left out of figures."""
     without_user_agent: int
-    """Those of the bots whose line has no user agent."""
+    """Page views of bots that have no user agent."""
     dropped: dict[str, int]
     unreadable: int
     unreadable_lines: list[int]
-    """The numbers of the first of them."""
+    """The numbers of the first unreadable lines, at most `SHOWN_LINES`."""
     unreadable_because: dict[str, int]
     unreadable_examples: list[UnreadableLine]
-    """The first of them for each reason, in the order of the file."""
+    """The first unreadable line for each reason, in the order of the file."""
     first_unreadable: str
-    """The first of them all, as in `unreadable_examples`."""
+    """The first unreadable line, as in `unreadable_examples`."""
 
 
 class _Count:
-    """What the lines were, while they are read."""
+    """Counts of the lines read so far."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -102,17 +102,19 @@ class _Count:
         self.unreadable_because[reason] += 1
 
 
-async def run(workspace: Workspace, asked: ImportPast, job: OperationContext) -> Imported:
-    """Read the input, and return when all of it is in the store.
+async def run(workspace: Workspace, request: ImportPast, job: OperationContext) -> Imported:
+    """Import the input, and return when all of it is in the store.
 
-    Each line's event id depends on the line alone, so what an earlier import brought in, whole
-    or in part, is not stored again.
+    A line's event id depends on nothing but the line, so lines that an earlier import has stored,
+    even if it was interrupted, are not stored again. Raise `Malformed` for an unknown format.
     """
-    make = workspace.formats.get(asked.format)
+    make = workspace.formats.get(request.format)
     if make is None:
         known = ", ".join(sorted(workspace.formats))
-        raise Malformed("format", f"{asked.format!r} is not a format that can be read; {known} can")
-    site = workspace.site(asked.site)
+        raise Malformed(
+            "format", f"{request.format!r} is not a format that can be read; {known} can"
+        )
+    site = workspace.site(request.site)
     past, count = make(site), _Count()
     await workspace.settle()
     before = await _duplicates(workspace, site.domain)
@@ -129,12 +131,12 @@ async def run(workspace: Workspace, asked: ImportPast, job: OperationContext) ->
         if len(batch) >= BATCH:
             await workspace.log.append(batch)
             batch = []
-            job.report(Progress(count.bytes, asked.bytes, f"{count.lines:,} lines"))
+            job.report(Progress(count.bytes, request.bytes, f"{count.lines:,} lines"))
         elif count.lines % BREATH == 0:
             await asyncio.sleep(0)
     if batch:
         await workspace.log.append(batch)
-    job.report(Progress(count.bytes, asked.bytes, f"{count.lines:,} lines"))
+    job.report(Progress(count.bytes, request.bytes, f"{count.lines:,} lines"))
     await workspace.settle()
     # Counted by the ledger: a copy that a visitor's browser sent meanwhile would count here too.
     duplicate = min(await _duplicates(workspace, site.domain) - before, count.pageviews)

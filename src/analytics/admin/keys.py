@@ -35,7 +35,7 @@ class RevokeKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as scripts read it."""
+    """A key in the JSON output of commands."""
 
     id: str
     scopes: tuple[Scope, ...]
@@ -45,46 +45,46 @@ class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     """In UTC milliseconds; None for never."""
     last_used: str | None = None
-    """The day, in UTC."""
+    """The UTC day, as an ISO date; None for a key never used."""
 
 
 class KeyCreated(KeyShown, frozen=True, kw_only=True):
-    """A new key, with its secret: the only time that it is shown."""
+    """A new key with its secret, which is shown only once."""
 
     key: str
 
 
 class KeyRevoked(msgspec.Struct, frozen=True, kw_only=True):
-    """What `key revoke` did."""
+    """The result of `key revoke`."""
 
     id: str
 
 
-async def create(workspace: Workspace, asked: CreateKey, _: OperationContext) -> KeyCreated:
+async def create(workspace: Workspace, request: CreateKey, _: OperationContext) -> KeyCreated:
     """Create a key."""
-    site = None if asked.site is None else workspace.site(asked.site).domain
+    site = None if request.site is None else workspace.site(request.site).domain
     key, secret = await service.create_key(
         workspace.catalog,
-        scopes=asked.scopes,
+        scopes=request.scopes,
         site=site,
-        label=asked.label,
-        days=asked.expires_in_days,
+        label=request.label,
+        days=request.expires_in_days,
     )
     return KeyCreated(key=secret, **msgspec.structs.asdict(key))
 
 
 async def every(workspace: Workspace, _: ListKeys, __: OperationContext) -> Sequence[KeyShown]:
-    """All keys, oldest first."""
-    used = await workspace.catalog.keys.last_used()
-    return [_shown(key, used.get(key.id)) for key in await workspace.catalog.keys.all()]
+    """Return all keys, oldest first."""
+    days = await workspace.catalog.keys.last_used()
+    return [_shown(key, days.get(key.id)) for key in await workspace.catalog.keys.all()]
 
 
-async def revoke(workspace: Workspace, asked: RevokeKey, _: OperationContext) -> KeyRevoked:
-    """Make a key worthless at once."""
-    await service.revoke_key(workspace.catalog, asked.id)
-    return KeyRevoked(id=asked.id)
+async def revoke(workspace: Workspace, request: RevokeKey, _: OperationContext) -> KeyRevoked:
+    """Revoke a key with immediate effect."""
+    await service.revoke_key(workspace.catalog, request.id)
+    return KeyRevoked(id=request.id)
 
 
-def _shown(key: Key, used: int | None) -> KeyShown:
-    day = None if used is None else localtime.date_of(used).isoformat()
+def _shown(key: Key, last_used: int | None) -> KeyShown:
+    day = None if last_used is None else localtime.date_of(last_used).isoformat()
     return KeyShown(**msgspec.structs.asdict(key), last_used=day)

@@ -1,4 +1,4 @@
-"""Bytes that come in pieces, gzipped or not, as lines."""
+"""Lines of a byte stream that may be gzipped."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Every line without its end; the last one need not have an end.
+    """Yield each line without its line ending.
 
-    Raises `Malformed` for damaged or cut gzip, for a line beyond `MAX_LINE_BYTES`.
+    Raise `Malformed` for damaged or truncated gzip, and for a line over `MAX_LINE_BYTES`.
     """
     rest = b""
     async for piece in _plain(pieces):
@@ -29,7 +29,7 @@ async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _plain(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """*pieces*, unpacked when they begin like gzip."""
+    """Yield *pieces*, unpacked if they begin like gzip."""
     head = b""
     async for piece in pieces:
         head += piece
@@ -50,7 +50,7 @@ async def _plain(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class Gunzip:
-    """Unpacks gzip of one member or several, a bounded piece at a time."""
+    """Unpacks gzip of one or more members, in pieces of bounded size."""
 
     def __init__(self, piece_bytes: int = 1 << 18) -> None:
         self._piece_bytes = piece_bytes
@@ -58,7 +58,7 @@ class Gunzip:
         self._fed = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """What *data* unpacks to."""
+        """Return the pieces that *data* unpacks to. Raise `Malformed` if it is damaged."""
         out = []
         try:
             while data:
@@ -74,6 +74,6 @@ class Gunzip:
         return out
 
     def finish(self) -> None:
-        """Say whether anything is missing."""
+        """Raise `Malformed` if the input was cut short."""
         if self._fed and not self._member.eof:
             raise Malformed("file", "its gzip ends too early; is the file whole?")

@@ -1,4 +1,4 @@
-"""What an operation works with besides the data: its input, and whom it tells how far it is."""
+"""The input and the progress reports of a running operation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far an operation is; *total* 0 when nobody knows."""
+    """The progress of an operation; *total* is 0 if unknown."""
 
     done: int
     total: int
@@ -20,13 +20,13 @@ Report = Callable[[Progress], None]
 
 
 async def nothing() -> AsyncIterator[bytes]:
-    """An empty input."""
+    """Yield nothing: an empty input."""
     return
     yield b""
 
 
-def _unheard(_: Progress) -> None:
-    """Tell nobody."""
+def _ignore(_: Progress) -> None:
+    """Ignore the report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class OperationContext:
     """One run of one operation."""
 
     input: AsyncIterator[bytes] = field(default_factory=nothing)
-    """The bytes that the operation reads, if it is one that reads."""
-    report: Report = _unheard
+    """The bytes that the operation reads, if `Operation.reads`."""
+    report: Report = _ignore
 
     def share(self, done: float) -> None:
-        """Report that so much of the work is done, from 0 to 1."""
+        """Report the fraction of the work that is done, from 0 to 1."""
         self.report(Progress(round(done * 100), 100, ""))

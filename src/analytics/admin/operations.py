@@ -1,4 +1,4 @@
-"""The table of everything that an administrator can ask for, by name."""
+"""The table of administrative operations by name, and how one is run."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from analytics.errors import UNDECODABLE, NotFound
 
 
 class Operation(NamedTuple):
-    """One thing that can be asked for."""
+    """One operation."""
 
     parameters: type[msgspec.Struct]
     run: Callable[[Workspace, Any, OperationContext], Awaitable[object]]
     reads: bool = False
-    """Whether it reads `Job.input`."""
+    """Whether it reads `OperationContext.input`."""
     deed: AuditAction | None = None
-    """What the audit log calls it; None for what the catalog writes down itself."""
+    """The action in the audit log; None if the catalog writes the entry itself."""
 
 
 OPERATIONS: Final[dict[str, Operation]] = {
@@ -73,7 +73,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
 
 
 def named(name: str) -> Operation:
-    """The operation of that name. Raises `NotFound`."""
+    """Return the operation *name*. Raise `NotFound`."""
     operation = OPERATIONS.get(name)
     if operation is None:
         raise NotFound(f"{name} is not an operation of this server; are both of the same version?")
@@ -83,7 +83,7 @@ def named(name: str) -> Operation:
 async def perform(
     workspace: Workspace, name: str, parameters: bytes, job: OperationContext
 ) -> bytes:
-    """Do the operation *name* with *parameters*, both ends JSON."""
+    """Run the operation *name*; *parameters* and the result are JSON. Raise `Malformed`."""
     operation = named(name)
     try:
         asked = msgspec.json.decode(parameters, type=operation.parameters)

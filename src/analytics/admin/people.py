@@ -20,7 +20,7 @@ class AddPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     owner: bool = False
     sites: tuple[str, ...] = ()
     must_change: bool = False
-    """Whether the password is only good for choosing another."""
+    """Whether the password only lets its owner choose another."""
 
 
 class ChangePerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class ChangePerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     email: str
     owner: bool | None = None
-    """None leaves the role as it is."""
+    """None keeps the role."""
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
@@ -59,7 +59,7 @@ class RemovePerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class PersonShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody as scripts read them."""
+    """A person in the JSON output of commands."""
 
     email: str
     owner: bool
@@ -68,75 +68,75 @@ class PersonShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PasswordSet(msgspec.Struct, frozen=True, kw_only=True):
-    """What `user password` did; every session of theirs has ended."""
+    """The result of `user password`."""
 
     email: str
 
 
 class LoggedOut(msgspec.Struct, frozen=True, kw_only=True):
-    """What `user logout` did."""
+    """The result of `user logout`: the number of ended sessions."""
 
     email: str | None
     sessions: int
 
 
 class PersonRemoved(msgspec.Struct, frozen=True, kw_only=True):
-    """What `user remove` did."""
+    """The result of `user remove`."""
 
     email: str
 
 
-async def add(workspace: Workspace, asked: AddPerson, _: OperationContext) -> PersonShown:
-    """Add somebody who may log in."""
+async def add(workspace: Workspace, request: AddPerson, _: OperationContext) -> PersonShown:
+    """Create an account."""
     return _shown(
         await service.add_person(
             workspace.catalog,
-            asked.email,
-            asked.password,
-            owner=asked.owner,
-            sites=_domains(workspace, asked.sites),
-            must_change=asked.must_change,
+            request.email,
+            request.password,
+            owner=request.owner,
+            sites=_domains(workspace, request.sites),
+            must_change=request.must_change,
         )
     )
 
 
-async def change(workspace: Workspace, asked: ChangePerson, _: OperationContext) -> PersonShown:
-    """Give somebody sites, take sites away, change their role."""
+async def change(workspace: Workspace, request: ChangePerson, _: OperationContext) -> PersonShown:
+    """Add or drop sites that somebody may see, or change their role."""
     return _shown(
         await service.change_person(
             workspace.catalog,
-            asked.email,
-            owner=asked.owner,
-            add=_domains(workspace, asked.add),
-            drop=_domains(workspace, asked.drop),
+            request.email,
+            owner=request.owner,
+            add=_domains(workspace, request.add),
+            drop=_domains(workspace, request.drop),
         )
     )
 
 
 async def set_password(
-    workspace: Workspace, asked: SetPassword, _: OperationContext
+    workspace: Workspace, request: SetPassword, _: OperationContext
 ) -> PasswordSet:
-    """Replace a password, and end the sessions that it opened."""
+    """Replace somebody's password, and end their sessions."""
     person = await service.set_password(
-        workspace.catalog, asked.email, asked.password, must_change=asked.must_change
+        workspace.catalog, request.email, request.password, must_change=request.must_change
     )
     return PasswordSet(email=person.email)
 
 
-async def log_out(workspace: Workspace, asked: LogOut, _: OperationContext) -> LoggedOut:
-    """End every session of somebody, or of everybody."""
-    ended = await service.end_sessions(workspace.catalog, asked.email)
+async def log_out(workspace: Workspace, request: LogOut, _: OperationContext) -> LoggedOut:
+    """End all sessions of somebody, or of everybody."""
+    ended = await service.end_sessions(workspace.catalog, request.email)
     return LoggedOut(email=ended.email, sessions=ended.sessions)
 
 
 async def every(workspace: Workspace, _: ListPeople, __: OperationContext) -> Sequence[PersonShown]:
-    """Everybody, by email."""
+    """Return all people, ordered by email."""
     return [_shown(person) for person in await workspace.catalog.people.all()]
 
 
-async def remove(workspace: Workspace, asked: RemovePerson, _: OperationContext) -> PersonRemoved:
-    """Forget somebody, and end their sessions."""
-    person = await service.remove_person(workspace.catalog, asked.email)
+async def remove(workspace: Workspace, request: RemovePerson, _: OperationContext) -> PersonRemoved:
+    """Delete an account and end its sessions."""
+    person = await service.remove_person(workspace.catalog, request.email)
     return PersonRemoved(email=person.email)
 
 

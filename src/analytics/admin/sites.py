@@ -31,7 +31,7 @@ class ListSites(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ChangeShields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is changed of a site's shields: each list that is given replaces the one before."""
+    """Changes to a site's shields: each list that is set replaces the previous one."""
 
     addresses: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     countries: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -40,7 +40,7 @@ class ChangeShields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ChangeSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`site change`: what is left out stays as it is."""
+    """`site set`: settings that are left out stay as they are."""
 
     site: str
     timezone: str | msgspec.UnsetType = msgspec.UNSET
@@ -62,16 +62,16 @@ class CountExpired(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class SiteExpired(msgspec.Struct, frozen=True, kw_only=True):
-    """What a retention would delete that the site does not have yet."""
+    """The events that a shorter retention would delete."""
 
     site: str
     events: int
     first_kept: str
-    """The first day that it keeps."""
+    """The first day whose events would be kept, as an ISO date."""
 
 
 class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A site as scripts read it."""
+    """A site in the JSON output of commands."""
 
     site: str
     timezone: str
@@ -91,10 +91,10 @@ _FIELDS: Final = SiteShown.__struct_fields__
 
 
 class SiteAdded(SiteShown, frozen=True, kw_only=True, omit_defaults=True):
-    """A new site, and whether it was one before."""
+    """A new site, and the events left from an earlier site of the same domain."""
 
     events_since: int | None = None
-    """The first event that is there from before, in UTC milliseconds."""
+    """The time of the first such event in UTC milliseconds."""
 
 
 class RemoveSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,11 +102,11 @@ class RemoveSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     site: str
     erase: bool = False
-    """Whether its events are deleted, too."""
+    """Whether to delete its events, too."""
 
 
 class SiteAttached(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes with a site that is removed, and the events that may."""
+    """Counts of what is removed with a site; its rows only if requested."""
 
     site: str
     keys: int
@@ -115,7 +115,7 @@ class SiteAttached(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteRemoved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `site remove` did."""
+    """The result of `site remove`."""
 
     site: str
     keys_revoked: int
@@ -123,10 +123,10 @@ class SiteRemoved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rows_deleted: int = 0
 
 
-async def add(workspace: Workspace, asked: AddSite, _: OperationContext) -> SiteAdded:
+async def add(workspace: Workspace, request: AddSite, _: OperationContext) -> SiteAdded:
     """Add a site."""
     added = await service.add_site(
-        workspace.catalog, workspace.store, asked.domain, timezone=asked.timezone
+        workspace.catalog, workspace.store, request.domain, timezone=request.timezone
     )
     return SiteAdded(
         events_since=added.since, **{name: getattr(shown(added.site), name) for name in _FIELDS}
@@ -134,56 +134,61 @@ async def add(workspace: Workspace, asked: AddSite, _: OperationContext) -> Site
 
 
 async def every(workspace: Workspace, _: ListSites, __: OperationContext) -> Sequence[SiteShown]:
-    """All sites, by domain."""
+    """Return all sites, ordered by domain."""
     return [shown(site) for site in workspace.catalog.sites.all()]
 
 
-async def show(workspace: Workspace, asked: NamedSite, _: OperationContext) -> SiteShown:
-    """Return one site, with all its settings."""
-    return shown(workspace.site(asked.site))
+async def show(workspace: Workspace, request: NamedSite, _: OperationContext) -> SiteShown:
+    """Return one site with all its settings."""
+    return shown(workspace.site(request.site))
 
 
-async def change(workspace: Workspace, asked: ChangeSite, _: OperationContext) -> SiteShown:
-    """Change what is given of a site."""
-    site = workspace.site(asked.site)
-    changes = {name: value for name, value in _set_fields(asked).items() if name != "site"}
-    if asked.shields is not msgspec.UNSET:
-        changes["shields"] = msgspec.structs.replace(site.shields, **_set_fields(asked.shields))
+async def change(workspace: Workspace, request: ChangeSite, _: OperationContext) -> SiteShown:
+    """Change some settings of a site and return it."""
+    site = workspace.site(request.site)
+    changes = {name: value for name, value in _set_fields(request).items() if name != "site"}
+    if request.shields is not msgspec.UNSET:
+        changes["shields"] = msgspec.structs.replace(site.shields, **_set_fields(request.shields))
     return shown(await service.change_site(workspace.catalog, site.domain, **changes))
 
 
-async def expired(workspace: Workspace, asked: CountExpired, _: OperationContext) -> SiteExpired:
-    """Count what a retention would delete; nothing where it is no shorter than the site's."""
-    site = workspace.site(asked.site)
+async def expired(workspace: Workspace, request: CountExpired, _: OperationContext) -> SiteExpired:
+    """Count the events that a retention would delete; 0 unless it is shorter than the site's."""
+    site = workspace.site(request.site)
     await workspace.settle()
-    gone = await service.expired(workspace.store, site, asked.retention_days, workspace.clock())
-    shorter = service.is_shorter(asked.retention_days, site.retention_days)
+    expiring = await service.expired(
+        workspace.store, site, request.retention_days, workspace.clock()
+    )
+    shorter = service.is_shorter(request.retention_days, site.retention_days)
     return SiteExpired(
         site=site.domain,
-        events=gone.events if shorter else 0,
-        first_kept=gone.first_kept.isoformat(),
+        events=expiring.events if shorter else 0,
+        first_kept=expiring.first_kept.isoformat(),
     )
 
 
-async def attached(workspace: Workspace, asked: NamedSite, _: OperationContext) -> SiteAttached:
-    """Count what the removal of a site would take along."""
-    site = workspace.site(asked.site)
+async def attached(workspace: Workspace, request: NamedSite, _: OperationContext) -> SiteAttached:
+    """Count what removing a site would remove with it."""
+    site = workspace.site(request.site)
     await workspace.settle()
-    going = await service.attached(workspace.catalog, workspace.erases, site.domain)
+    attachments = await service.attached(workspace.catalog, workspace.erases, site.domain)
     return SiteAttached(
-        site=site.domain, keys=len(going.keys), viewers=len(going.viewers), rows=going.rows
+        site=site.domain,
+        keys=len(attachments.keys),
+        viewers=len(attachments.viewers),
+        rows=attachments.rows,
     )
 
 
-async def remove(workspace: Workspace, asked: RemoveSite, job: OperationContext) -> SiteRemoved:
-    """Forget a site, with the keys that act on it alone, and its events if that is asked for."""
-    site = workspace.site(asked.site)
-    if asked.erase:
+async def remove(workspace: Workspace, request: RemoveSite, job: OperationContext) -> SiteRemoved:
+    """Remove a site and the keys limited to it, and its events if requested."""
+    site = workspace.site(request.site)
+    if request.erase:
         await workspace.settle()
     removed = await service.remove_site(
-        workspace.catalog, workspace.erases, site.domain, erase=asked.erase
+        workspace.catalog, workspace.erases, site.domain, erase=request.erase
     )
-    if asked.erase:
+    if request.erase:
         await workspace.erases.compact(job.share)
     return SiteRemoved(
         site=site.domain,
@@ -193,13 +198,13 @@ async def remove(workspace: Workspace, asked: RemoveSite, job: OperationContext)
     )
 
 
-def _set_fields(asked: msgspec.Struct) -> dict[str, Any]:
-    values = {name: getattr(asked, name) for name in asked.__struct_fields__}
+def _set_fields(request: msgspec.Struct) -> dict[str, Any]:
+    values = {name: getattr(request, name) for name in request.__struct_fields__}
     return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
 def shown(site: Site) -> SiteShown:
-    """*site* as scripts read it."""
+    """Return *site* as commands print it."""
     return SiteShown(
         site=site.domain,
         timezone=site.timezone,

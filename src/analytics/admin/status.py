@@ -1,4 +1,4 @@
-"""The operation that says how the open folder is."""
+"""The operation that reports the state of the open data folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from analytics.admin.workspace import Workspace
 
 
 class AskStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`status`, which `doctor` asks for."""
+    """`status`, as used by `analytics doctor`."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers for a person who looks for a fault."""
+    """Figures for diagnosing a server."""
 
     program: str
     process: int
@@ -24,15 +24,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     keys: int
     received: int
-    """Records in the log, ever."""
+    """Records ever written to the log."""
     behind: int
-    """Those that are not in the store yet."""
+    """Records that are not in the store yet."""
     warnings: list[str] = []
-    """What the server has noticed since its start that its operator should mend."""
+    """Problems that the server has noticed since its start and that its operator should fix."""
 
 
 async def run(workspace: Workspace, _: AskStatus, __: OperationContext) -> Status:
-    """Count."""
+    """Return the state of now."""
     offsets = await workspace.store.offsets()
     ends = [end for _, end in await workspace.log.ends()]
     return Status(

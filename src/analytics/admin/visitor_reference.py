@@ -1,4 +1,4 @@
-"""One visitor of a site, as somebody who asks for or about them can name them."""
+"""A reference to one visitor of a site: by number, as exports show it, or by cookie."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from analytics.visitor_id import from_cookie
 
 
 def named(site: Site, number: int | None, cookie: str | None) -> int | None:
-    """Return the visitor with that number, or with that cookie; None when neither is given.
+    """Return the number of the visitor; None if neither *number* nor *cookie* is given.
 
-    Raises `Malformed` for both, and for an empty cookie.
+    Raise `Malformed` for both, and for an empty cookie.
     """
     if cookie is None:
         return number

@@ -1,4 +1,4 @@
-"""Everything that an operation may act on, with the data folder held."""
+"""The parts of an open data folder that operations act on."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class CopiedCatalog(Catalog, Protocol):
 
 
 class ErasesEverywhere(Erases, ErasesVisits, Compacts, Protocol):
-    """Whoever deletes rows, and all that files hold of them."""
+    """A store that deletes rows and removes their bytes from files."""
 
 
 class WholeStore(SeriesStore, Exports, Audits, Snapshots, AnswersSql, Protocol):
-    """A store that can do all that administration asks of it."""
+    """A store with everything that administration needs."""
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
 
 
 class PastRequests(Protocol):
-    """Turns a file of some format into records of one site, line by line."""
+    """Converts the lines of a file into records of one site."""
 
     async def read(self, line: bytes) -> LogRecord:
-        """The record of *line*. Raises `Malformed` when it can't be read."""
+        """Return the record of *line*. Raise `Malformed` if it cannot be read."""
 
 
 PastFormat = Callable[[Site], PastRequests]
@@ -57,7 +57,7 @@ PastFormat = Callable[[Site], PastRequests]
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """What an open data folder consists of."""
+    """An open data folder."""
 
     settings: Settings
     folder: DataFolder
@@ -66,20 +66,20 @@ class Workspace:
     erases: ErasesEverywhere
     log: EventLog
     clock: Callable[[], int]
-    """Now, in UTC milliseconds."""
+    """Returns the current time in UTC milliseconds."""
     settle: Callable[[], Awaitable[None]]
     """Returns when everything appended before the call is in the store."""
     paused: Callable[[], AbstractAsyncContextManager[None]]
-    """While the block runs, nothing is written to the store."""
+    """Returns a block during which nothing is written to the store."""
     audits: Sequence[Callable[[], Awaitable[Sequence[str]]]] = ()
-    """What else can be counted; each says what is wrong."""
+    """Further checks for `audit`; each returns a sentence for each fault."""
     warnings: list[Callable[[], Sequence[str]]] = field(default_factory=list)
-    """What a server notices that its operator should mend, in sentences; the server adds them."""
+    """Functions that return problems for the operator, in sentences; added by the server."""
     formats: Mapping[str, PastFormat] = field(default_factory=dict)
-    """What `import` can read, by name."""
+    """The formats that `import` can read, by name."""
 
     def site(self, name: str) -> Site:
-        """The site of that domain, id or number. Raises `NotFound`."""
+        """Return the site with the domain, id or number *name*. Raise `NotFound`."""
         site = self.catalog.sites.get(name)
         if site is None:
             raise NotFound(unknown_site(name, self.catalog.sites.all()))
@@ -87,7 +87,7 @@ class Workspace:
 
 
 def unknown_site(name: str, sites: Sequence[Site]) -> str:
-    """The message for a site that is not there."""
+    """Return the message for a site that does not exist."""
     if not sites:
         return f"{name} is not a site here; add it with `analytics site add {name}`"
     known = ", ".join(site.domain for site in sites[:5])

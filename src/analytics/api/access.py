@@ -1,4 +1,4 @@
-"""Who may ask the Stats API: a key with the scope `stats:read`, on the sites that it is for."""
+"""Access to the Stats API: a key with the scope `stats:read`, for the sites that it acts on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Wait = Callable[[str], Awaitable[None]]
 
 
 class QueryableStore(Protocol):
-    """The part of a store that answers."""
+    """The part of a store that the Stats API queries."""
 
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
@@ -30,7 +30,7 @@ class QueryableStore(Protocol):
 
 
 class StatsAccess:
-    """The store, for requests whose key may read a site's figures."""
+    """The store, and the check that a request's key may read a site's figures."""
 
     def __init__(self, store: QueryableStore, catalog: Catalog, clock: Clock, wait: Wait) -> None:
         self.store = store
@@ -39,7 +39,10 @@ class StatsAccess:
         self._wait = wait
 
     def site(self, request: Request, name: str) -> Site:
-        """The site of that name, if the request's key may read its figures."""
+        """Return the site *name*, whose figures the request's key may read.
+
+        Raise `Malformed` for an empty name, `Forbidden`, `NotFound`, or as `key`.
+        """
         key = self.key(request)
         if not name:
             raise Malformed("site_id", "is missing; send the site's domain")
@@ -51,11 +54,11 @@ class StatsAccess:
         return site
 
     async def settled(self, request: Request) -> None:
-        """Wait for what `?wait=` names."""
+        """Wait until the events of the receipts in the parameter `wait` are in the figures."""
         if (receipt := request.query_params.get("wait")) is not None:
             await self._wait(receipt)
 
     def key(self, request: Request) -> Key:
-        """The key that came with the request, if it may read figures at all."""
+        """Return the request's key. Raise `Unauthenticated`, or `Forbidden`: no `stats:read`."""
         key = access.key(request.headers.get("authorization", ""), self._catalog.keys)
         return access.check(key, Scope.STATS_READ)

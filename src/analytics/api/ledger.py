@@ -1,4 +1,4 @@
-"""`GET /api/ledger`: what became of every hit, by site and hour, for those who may see the site."""
+"""`GET /api/ledger`: the counts of received, stored and dropped hits by site and hour."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from analytics.store.base import SeriesStore
 from analytics.store.lag import Lag
 
 Reader = Callable[[Request], Awaitable[Person | None]]
-"""Return who is logged in and sends the request."""
+"""Returns the person whose session a request carries; None without one."""
 
 
 class LedgerApi:
-    """Answers a key with the scope stats:read, or somebody who is logged in."""
+    """The ledger for requests with a key of the scope `stats:read`, or with a session."""
 
     def __init__(
         self,
@@ -40,30 +40,30 @@ class LedgerApi:
         self._reader = reader
 
     def routes(self) -> list[BaseRoute]:
-        """The route."""
+        """Return the route."""
         return [Route("/api/ledger", self._show)]
 
     async def _show(self, request: Request) -> Response:
-        asked = request.query_params.get("site") or request.query_params.get("site_id")
+        name = request.query_params.get("site") or request.query_params.get("site_id")
         allowed = await self._allowed(request)
         zone = "Etc/UTC"
-        if asked is not None:
-            site = self._catalog.sites.get(asked)
+        if name is not None:
+            site = self._catalog.sites.get(name)
             if site is None or (allowed is not None and site.domain not in allowed):
-                # One answer, so that nobody learns which other sites there are.
+                # The same answer in both cases, so as not to reveal which sites exist.
                 whose = "here" if allowed is None else "that you may see"
-                raise NotFound(f"{asked[:300]} is not a site {whose}")
+                raise NotFound(f"{name[:300]} is not a site {whose}")
             allowed, zone = frozenset({site.domain}), site.timezone
         span = time_span.of(request.query_params.get("from"), request.query_params.get("to"), zone)
         lag = self._lag()
         ledger = await self._ledger(allowed, span)
-        # Years of hours of many sites are not for the event loop.
+        # In a thread: years of hours of many sites take too long for the event loop.
         return await run_in_cpu_thread(lambda: JSONResponse(describe(ledger, allowed, lag)))
 
     async def _ledger(
         self, allowed: frozenset[str] | None, span: tuple[int, int]
     ) -> Mapping[LedgerKey, LedgerLine]:
-        """The lines that may be seen, and no others: those of all sites are many."""
+        """Return the lines of the *allowed* sites only, because those of all sites are many."""
         if allowed is None:
             return await self._store.ledger(span=span, most=bounds.LEDGER_LINES)
         lines: dict[LedgerKey, LedgerLine] = {}
@@ -73,7 +73,10 @@ class LedgerApi:
         return lines
 
     async def _allowed(self, request: Request) -> frozenset[str] | None:
-        """The domains that who asks may see; None for all, the unknown sites' lines included."""
+        """Return the domains that the caller may see; None for all, with hits for unknown sites.
+
+        Raise `Unauthenticated` or `Forbidden`.
+        """
         key = access.key(request.headers.get("authorization", ""), self._catalog.keys)
         if key is not None:
             access.check(key, Scope.STATS_READ)
@@ -93,9 +96,9 @@ def describe(
     allowed: frozenset[str] | None,
     lag: Lag | None = None,
 ) -> dict[str, Any]:
-    """The reply: each site's sums, and its hours from the oldest on.
+    """Return the reply as JSON: totals for each site, and its hours from the oldest on.
 
-    While acknowledged hits wait to be counted, nothing is called balanced.
+    While acknowledged hits wait to be counted (*lag*), the whole is not called balanced.
     """
     sites: dict[str, list[tuple[int, LedgerLine]]] = {}
     for key, line in sorted(ledger.items()):

@@ -57,7 +57,7 @@ _PLAUSIBLE: Final = {
     "visit:region_name": "visit:region",
     "visit:city_name": "visit:city",
 }
-"""Dimensions that Plausible has and we do not, and what comes nearest."""
+"""Dimensions of Plausible that are missing here, each with the nearest one."""
 _MONEY: Final = (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE)
 _OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done")
 _INCLUDE: Final = ("time_labels", "total_rows", "imports", "bots")
@@ -71,11 +71,11 @@ _ELSEWHERE: Final = {
     "interval": "dimensions",
     "page": "pagination.offset",
 }
-"""For a member that was sent in the wrong place, the right one."""
+"""The right place of members that are often sent in the wrong one."""
 
 
 class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The members of a request's body, each of the right kind; not yet against a site."""
+    """The members of a request's body, each of the right type, before its site is known."""
 
     site_id: str
     metrics: tuple[Metric, ...]
@@ -93,11 +93,11 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
 
     def period(self, timezone: str, now: int, first_event: int | None) -> Period:
-        """The period asked for, in the site's time zone."""
+        """Return the requested period in *timezone*. Raise `Malformed`."""
         return date_range.resolve(self.date_range, timezone, now, first_event)
 
     def query(self, site: Site, period: Period) -> Query:
-        """The question; `time` becomes hours for a day, and days for more."""
+        """Return the query; the dimension `time` becomes hours for one day, else days."""
         usual = Dimension.DAY if _days(period) > 1 else Dimension.HOUR
         query = Query(
             site=site.domain,
@@ -118,7 +118,7 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(body: bytes) -> QueryBody:
-    """Read a request's body. Raises `Malformed`, naming the member that is wrong."""
+    """Return the question in a request's body. Raise `Malformed`, naming the wrong member."""
     try:
         sent = msgspec.json.decode(body)
     except UNDECODABLE as exc:
@@ -175,14 +175,14 @@ def _metrics(sent: object) -> tuple[Metric, ...]:
 
 
 def metric(name: object, field: str) -> Metric:
-    """The metric of that name. Raises `Malformed`."""
+    """Return the metric *name*. Raise `Malformed`, naming *field*."""
     if isinstance(name, str) and name in _METRICS:
         return Metric(name)
     raise Malformed(field, unknown("metric", name, Metric))
 
 
 def dimension(name: object, field: str, *, time: bool = False) -> str:
-    """The dimension of that name, or `time` if that may stand there. Raises `Malformed`."""
+    """Return the dimension *name*; with *time*, `time` is one, too. Raise `Malformed`."""
     if isinstance(name, str):
         if time and name == _TIME:
             return name

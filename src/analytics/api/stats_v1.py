@@ -1,4 +1,4 @@
-"""The Stats API's first version: aggregate, timeseries, breakdown, asked by query strings."""
+"""Version 1 of the Stats API: aggregate, timeseries and breakdown, with query strings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _INTERVALS: Final = {
 
 
 def routes(access: StatsAccess) -> list[BaseRoute]:
-    """The routes of version 1, for the keys and from the store of *access*."""
+    """Return the routes of version 1."""
     v1 = StatsV1(access)
     return [
         Route("/api/v1/stats/aggregate", v1.aggregate),
@@ -47,13 +47,13 @@ def routes(access: StatsAccess) -> list[BaseRoute]:
 
 
 class StatsV1:
-    """Answers by the same queries as version 2; only the words differ."""
+    """Runs the same queries as version 2; only the form of request and reply differs."""
 
     def __init__(self, access: StatsAccess) -> None:
         self._access = access
 
     async def aggregate(self, request: Request) -> Response:
-        """One figure for each metric, and with `compare=previous_period` how it changed."""
+        """Return one figure for each metric; with `compare=previous_period`, its change, too."""
         query = await self._query(request)
         result = await self._access.store.query(query)
         (now,) = result.rows
@@ -72,7 +72,7 @@ class StatsV1:
         return JSONResponse({"results": results, **_meta(result)})
 
     async def timeseries(self, request: Request) -> Response:
-        """Every bucket of the period, those without events too."""
+        """Return the figures of every bucket of the period, including those without events."""
         self._access.key(request)
         params = request.query_params
         period = _param(params, "period", _USUAL_PERIOD)
@@ -86,7 +86,7 @@ class StatsV1:
         return await run_in_cpu_thread(lambda: _series(query, result))
 
     async def breakdown(self, request: Request) -> Response:
-        """The figures of each value of `property`, the largest first."""
+        """Return the figures of each value of `property`, the largest first."""
         self._access.key(request)
         params = request.query_params
         limit = whole_number(_param(params, "limit", "100"), "limit", least=1, most=_MAX_LIMIT)
@@ -133,7 +133,7 @@ class StatsV1:
         return query
 
     async def _period(self, params: QueryParams, site: Site) -> Period:
-        """The period asked for, as version 1 has it: `month` and the like are whole ones."""
+        """Return the period as version 1 defines it: `month` and `year` are whole ones."""
         name, on = _param(params, "period", _USUAL_PERIOD), _param(params, "date", "today")
         now = self._access.clock()
         if name == "custom":
@@ -144,7 +144,7 @@ class StatsV1:
                 return date_range.resolve([end.strip() for end in ends], site.timezone, now)
         if on != "today":
             day = parsing.day(on, "date")
-            # As on the evening of that day.
+            # As at the end of that day.
             now = date_range.resolve([on, on], site.timezone, now).end - 1
         else:
             day = date_range.local(now, site.timezone).date()
@@ -156,13 +156,13 @@ class StatsV1:
 
 
 def _param(params: QueryParams, name: str, usual: str = "") -> str:
-    """The parameter *name* without the blanks around it; *usual* where it is not given."""
+    """Return the parameter *name*, stripped; *usual* if it is missing."""
     return params.get(name, usual).strip()
 
 
 @contextmanager
 def _named_as(field: str) -> Iterator[None]:
-    """Call whatever is malformed by the name that version 1 has for it."""
+    """Name *field*, as version 1 calls it, in a `Malformed` that the block raises."""
     try:
         yield
     except Malformed as error:
@@ -170,7 +170,7 @@ def _named_as(field: str) -> Iterator[None]:
 
 
 def _series(query: Query, result: Result) -> Response:
-    """Every bucket of the series as JSON; of thousands, so it is not for the event loop."""
+    """Return all buckets of the series as JSON: thousands, so not on the event loop."""
     figures = {row.dimensions[0]: row.metrics for row in result.rows}
     nothing = [None if metric in _EMPTY else 0 for metric in query.metrics]
     return JSONResponse(
@@ -185,7 +185,7 @@ def _series(query: Query, result: Result) -> Response:
 
 
 def _meta(result: Result) -> Mapping[str, object]:
-    """What the figures may lack, as version 2 says it; nothing while they lack nothing."""
+    """Return the member `meta`, as in version 2, if hits are missing from the figures."""
     if result.as_of is None:
         return {}
     waiting = {"waiting": result.waiting} if result.waiting else {}
@@ -201,7 +201,7 @@ _EMPTY: Final = frozenset(
         Metric.AVERAGE_REVENUE,
     }
 )
-"""Metrics that have no value where nothing was counted; the others are 0 there."""
+"""Metrics that are null in a bucket without events; the others are 0."""
 
 
 def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:
@@ -213,7 +213,7 @@ def _with(query: Query, period: Period) -> Query:
 
 
 def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
-    """By how many percent a figure grew; a rate by how many points."""
+    """Return the growth of a figure in percent, or of a rate in percentage points."""
     if not isinstance(new, int | float) or not isinstance(old, int | float):
         return None
     if metric in (Metric.BOUNCE_RATE, Metric.SCROLL_DEPTH):
@@ -224,7 +224,10 @@ def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
 
 
 def _filters(text: str) -> list[Compare]:
-    """`visit:country==DE|FR;event:page==/blog/**`: all hold, and of each any value."""
+    """Return the filters of a text such as `visit:country==DE|FR;event:page==/blog/**`.
+
+    All of them must hold, each for any of its values. Raise `Malformed`.
+    """
     if len(text) > bounds.FILTERS_V1_CHARS:
         raise Malformed("filters", f"it is longer than {bounds.FILTERS_V1_CHARS:,} characters")
     return [_filter(part) for part in re.split(r"(?<!\\);", text) if part.strip()]
@@ -250,7 +253,7 @@ def _filter(part: str) -> Compare:
 
 
 def _pattern(text: str) -> str:
-    """`*` stands for any text without a slash, `**` for any text."""
+    """Return *text* as a regular expression: `*` is any text without a slash, `**` any text."""
     parts = (
         ".*" if part == "**" else "[^/]*" if part == "*" else re.escape(part)
         for part in re.split(r"(\*\*|\*)", text)

@@ -1,4 +1,4 @@
-"""The Stats API: `POST /api/v2/query`, current visitors, and who may ask."""
+"""Version 2 of the Stats API, `POST /api/v2/query`, and the count of current visitors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REALTIME_MS: Final = 5 * 60_000
 
 
 def routes(store: QueryableStore, catalog: Catalog, clock: Clock, wait: Wait) -> list[BaseRoute]:
-    """The routes of the API."""
+    """Return the routes of both versions."""
     access = StatsAccess(store, catalog, clock, wait)
     api = StatsV2(access)
     return [
@@ -35,25 +35,25 @@ def routes(store: QueryableStore, catalog: Catalog, clock: Clock, wait: Wait) ->
 
 
 class StatsV2:
-    """Answers questions in JSON."""
+    """Answers queries in JSON."""
 
     def __init__(self, access: StatsAccess) -> None:
         self._access = access
 
     async def query(self, request: Request) -> Response:
-        """`POST /api/v2/query`."""
+        """Answer `POST /api/v2/query`."""
         self._access.key(request)
-        asked = query_json.parse(await _body(request))
-        site = self._access.site(request, asked.site_id)
+        question = query_json.parse(await _body(request))
+        site = self._access.site(request, question.site_id)
         await self._access.settled(request)
-        period = await self._period(asked, site)
-        query = named_filters.resolve(asked.query(site, period), site)
-        query_shape.check(query)  # before it waits for its turn
+        period = await self._period(question, site)
+        query = named_filters.resolve(question.query(site, period), site)
+        query_shape.check(query)  # before it waits in the queue
         result = await self._access.store.query(query)
-        return await run_in_cpu_thread(lambda: _reply(asked, query, result))
+        return await run_in_cpu_thread(lambda: _reply(question, query, result))
 
     async def realtime_visitors(self, request: Request) -> Response:
-        """`GET /api/v1/stats/realtime/visitors`: who had an event in the last five minutes."""
+        """Answer `GET /api/v1/stats/realtime/visitors`: the visitors of the last five minutes."""
         site = self._access.site(request, request.query_params.get("site_id", ""))
         await self._access.settled(request)
         now = self._access.clock()
@@ -63,12 +63,14 @@ class StatsV2:
         )
         return JSONResponse(result.rows[0].metrics[0])
 
-    async def _period(self, asked: QueryBody, site: Site) -> Period:
-        """The period asked for; "all" begins with the site's first event."""
+    async def _period(self, question: QueryBody, site: Site) -> Period:
+        """Return the requested period; `all` begins with the site's first event."""
         first = (
-            await self._access.store.first_event(site.domain) if asked.date_range == "all" else None
+            await self._access.store.first_event(site.domain)
+            if question.date_range == "all"
+            else None
         )
-        return asked.period(site.timezone, self._access.clock(), first)
+        return question.period(site.timezone, self._access.clock(), first)
 
 
 async def _body(request: Request) -> bytes:
@@ -80,8 +82,8 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _reply(asked: QueryBody, query: Query, result: Result) -> Response:
-    """The answer as JSON; of thousands of rows, so it is not for the event loop."""
+def _reply(question: QueryBody, query: Query, result: Result) -> Response:
+    """Return the answer as JSON: up to thousands of rows, so not on the event loop."""
     return JSONResponse(
         {
             "results": [
@@ -94,19 +96,19 @@ def _reply(asked: QueryBody, query: Query, result: Result) -> Response:
                 }
                 for row in result.rows
             ],
-            "meta": _meta(asked, query, result),
-            "query": _as_understood(asked, query),
+            "meta": _meta(question, query, result),
+            "query": _as_understood(question, query),
         }
     )
 
 
-def _meta(asked: QueryBody, query: Query, result: Result) -> dict[str, object]:
+def _meta(question: QueryBody, query: Query, result: Result) -> dict[str, object]:
     meta: dict[str, object] = {}
-    if asked.time_labels:
+    if question.time_labels:
         meta["time_labels"] = time_buckets.time_labels(query)
     if result.total_rows is not None:
         meta["total_rows"] = result.total_rows
-    if asked.imports:
+    if question.imports:
         meta["imports_included"] = False
     if result.visitor_days:
         meta["visitor_days"] = True
@@ -117,7 +119,7 @@ def _meta(asked: QueryBody, query: Query, result: Result) -> dict[str, object]:
     return meta
 
 
-def _as_understood(asked: QueryBody, query: Query) -> dict[str, object]:
+def _as_understood(question: QueryBody, query: Query) -> dict[str, object]:
     orders = query.order_by or (
         *(Order(d, descending=False) for d in query.dimensions if d.startswith("time:")),
         Order(query.metrics[0]),
@@ -127,13 +129,13 @@ def _as_understood(asked: QueryBody, query: Query) -> dict[str, object]:
         "metrics": query.metrics,
         "date_range": describe(query.period),
         "dimensions": query.dimensions,
-        "filters": asked.sent_filters,
+        "filters": question.sent_filters,
         "order_by": [(o.key, "desc" if o.descending else "asc") for o in orders],
         "include": {
-            "time_labels": asked.time_labels,
-            "total_rows": asked.total_rows,
-            "imports": asked.imports,
-            **({"bots": True} if asked.bots else {}),
+            "time_labels": question.time_labels,
+            "total_rows": question.total_rows,
+            "imports": question.imports,
+            **({"bots": True} if question.bots else {}),
         },
         "pagination": {"limit": query.limit, "offset": query.offset},
     }

@@ -1,1 +1,1 @@
-"""Everything that people set, as against what visitors send."""
+"""The catalog: everything that people set up, as opposed to the events that visitors send."""

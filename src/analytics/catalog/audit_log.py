@@ -1,4 +1,4 @@
-"""The audit log: who did what, when, and on which site. It holds no network addresses."""
+"""The audit log: who did what, when, and to which site. It holds no network addresses."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 
 KEPT_DAYS: Final = 400
 KEPT_ENTRIES: Final = 2000
-"""The oldest ones beyond these go; a cluster hands the catalog round as a whole."""
+"""The oldest entries beyond this are deleted, because a cluster copies the catalog as a whole."""
 
 
 class AuditAction(StrEnum):
-    """What was done."""
+    """The kinds of actions."""
 
     LOGGED_IN = "logged-in"
     LOGIN_REFUSED = "login-refused"
@@ -36,7 +36,7 @@ class AuditAction(StrEnum):
 
 
 FOLDED: Final = (AuditAction.LOGGED_IN, AuditAction.LOGIN_REFUSED, AuditAction.LOGGED_OUT)
-"""What anybody can do as often as they like: the same again within an hour is one entry."""
+"""Actions that anybody can repeat at will: repetitions within an hour share one entry."""
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,25 +44,27 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     at: int
-    """In UTC milliseconds; the last time, of what was folded."""
+    """UTC milliseconds; the last time, if repetitions share the entry."""
     who: str
-    """An email address, or what acted: see `acting`."""
+    """An email address, or one of the names in `actor`."""
     what: AuditAction
     about: str = ""
-    """Whom or what it was done to, in words."""
+    """The object of the action, in words."""
     site: str = ""
-    """The domain that it concerns alone; "" for the whole server."""
+    """The domain of the only site concerned; "" for the whole server."""
     times: int = 1
 
 
 class AuditLog(Protocol):
-    """Where changes are written down. A catalog's own changes write their entries themselves."""
+    """The log of a catalog. The catalog's own methods write their entries themselves."""
 
     async def record(self, what: AuditAction, *, about: str = "", site: str = "") -> None:
-        """Write down that somebody, by `acting.actor`, did *what*."""
+        """Write an entry: `actor.actor()` did *what*. Raise `StoreUnavailable`."""
 
     async def recent(
         self, most: int, *, before: int | None = None, site: str | None = None
     ) -> Sequence[AuditEntry]:
-        """Return up to *most* entries, the newest first: those older than the entry *before*,
-        and those about *site*, where they are given."""
+        """Return up to *most* entries, newest first.
+
+        With *before*, only those older than the entry of that id; with *site*, only those of it.
+        """

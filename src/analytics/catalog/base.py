@@ -1,7 +1,7 @@
-"""What a catalog of sites, people, keys and salts must do.
+"""The interface of a catalog of sites, people, keys and salts.
 
-Reads are cheap and never wait for the network: an implementation keeps a snapshot of the sites
-and the keys in memory and follows changes, so that ingest may ask for every hit.
+Reads of sites, keys and salts are cheap and never wait for the network: an implementation keeps
+them in memory and follows changes, so that ingest can read them for every hit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from analytics.site import Site
 
 
 def unknown_site(domain: str) -> NotFound:
-    """Return the error of a change that concerns a site which is not there (any more)."""
+    """Return the error for a site that does not exist, or no longer does."""
     return NotFound(f"{domain} is not a site here; `analytics site list` shows them")
 
 
@@ -25,22 +25,25 @@ class Sites(Protocol):
     """The tracked sites."""
 
     def get(self, name: str) -> Site | None:
-        """The site whose domain, id (UUID) or number (as text) is *name*; from memory.
+        """Return the site whose domain, id (UUID) or number (as text) is *name*; from memory.
 
         A domain may be spelt as people copy it: `https://www.Example.com./`, `example.com:443`.
         """
 
     def all(self) -> Sequence[Site]:
-        """Every site, by domain; from memory."""
+        """Return all sites, ordered by domain; from memory."""
 
     async def add(self, domain: str, *, timezone: str) -> Site:
-        """Create it. Raises `Malformed` for no domain or time zone, `Conflict` if it exists."""
+        """Create a site and return it.
+
+        Raise `Malformed` for an invalid domain or time zone, `Conflict` if the site exists.
+        """
 
     async def change(self, site: Site) -> None:
         """Replace the stored site of the same domain, with its settings in their usual spelling.
 
-        Raises `NotFound`, and `Malformed` for a setting that makes no sense. What is the same
-        already is not written down again.
+        Raise `NotFound`, and `Malformed` for an invalid setting. Without any difference, nothing
+        is written.
         """
 
     async def edit(self, domain: str, edit: Callable[[Site], Site]) -> Site:
@@ -51,17 +54,17 @@ class Sites(Protocol):
         """
 
     async def remove(self, domain: str) -> None:
-        """Forget the site, the keys that act on it alone and who may see it, all or nothing.
+        """Remove the site, the keys limited to it and its viewers' access, in one transaction.
 
-        Its rows are the store's affair. Raises `NotFound`.
+        Its events are not touched. Raise `NotFound`.
         """
 
 
 class People(Protocol):
-    """Who may log in, and who is logged in."""
+    """The accounts and their sessions."""
 
     async def all(self) -> Sequence[Person]:
-        """Everybody, by email."""
+        """Return all people, ordered by email."""
 
     async def add(
         self,
@@ -72,16 +75,16 @@ class People(Protocol):
         sites: Sequence[str] = (),
         must_change: bool = False,
     ) -> Person:
-        """Create somebody; the password is stored as an argon2id hash only.
+        """Create an account and return it; the password is stored as an argon2id hash only.
 
-        With *must_change* it only opens the page that asks for another.
-        Raises `Conflict` when the email has an account.
+        With *must_change* the password only lets its owner choose another. Raise `Conflict` if the
+        email has an account, `Malformed` for an invalid email or password.
         """
 
     async def change(self, person: Person) -> None:
-        """Replace the role and the sites of the person of that email. Raises `NotFound`.
+        """Replace the role and the sites of the person of that email.
 
-        Raises `Conflict` when that would leave people without an owner.
+        Raise `NotFound`, and `Conflict` if that would leave people without an owner.
         """
 
     async def set_password(
@@ -89,51 +92,57 @@ class People(Protocol):
     ) -> None:
         """Replace the password, and end every session except that of the token *keep*.
 
-        *must_change* as in `add`. Raises `NotFound`.
+        *must_change* as in `add`. Raise `NotFound`, and `Malformed` for an invalid password.
         """
 
     async def remove(self, email: str) -> None:
-        """Forget somebody and end their sessions. Raises `NotFound`.
+        """Delete the account and end its sessions.
 
-        Raises `Conflict` when that would leave people without an owner.
+        Raise `NotFound`, and `Conflict` if that would leave people without an owner.
         """
 
     async def check(self, email: str, password: str) -> None:
-        """Return when *password* opens the account of *email*. Raises as `log_in`."""
+        """Return if *password* is that of the account of *email*. Raise as `log_in`."""
 
     async def log_in(
         self, email: str, password: str, *, at_home: bool = True, browser: str = ""
     ) -> str:
-        """A new random session token, stored hashed. Raises `Unauthenticated`, in equal time
-        whether the email or the password is wrong.
+        """Open a session and return its random token, of which only a hash is stored.
 
-        Raises `TooMany`, before it looks at the password, when too many wait for an answer; who is
-        *at_home* with the account does not wait behind strangers. *browser* is by which name the
-        person will know the session.
+        *at_home* says that the account has been used from this device or network before: such
+        logins do not wait behind those of strangers. *browser* is the name by which the person
+        will recognise the session.
+
+        Raise `Unauthenticated`, after the same time whether the email or the password is wrong,
+        and `TooMany`, before the password is looked at, if too many logins are waiting.
         """
 
     async def device_key(self, email: str) -> bytes | None:
-        """Return what signs the devices on which *email* has logged in; None without an account.
+        """Return the key that signs the device cookies of *email*; None without an account.
 
-        The same in every process, until the password is changed.
+        It is the same in every process, and changes with the password.
         """
 
     async def logged_in(self, token: str) -> Person | None:
-        """Whose session it is; None when it is unknown, older than 30 days, or was not used for
-        14 days."""
+        """Return the person whose session has *token*.
+
+        Return None for a session that is unknown, older than 30 days or unused for 14.
+        """
 
     async def log_out(self, token: str) -> None:
-        """End the session; no error if it is unknown."""
+        """End the session, if there is one with *token*."""
 
     async def sessions(self, email: str, *, token: str = "") -> Sequence[Session]:
-        """Return the sessions of *email*, the last used one first; that of *token* is the own."""
+        """Return the sessions of *email*, the last used one first; `own` marks that of *token*."""
 
     async def end_session(self, email: str, session: str) -> None:
-        """End the session of that id. Raises `NotFound` when *email* has none of it."""
+        """End the session of *email* with the id *session*. Raise `NotFound`."""
 
     async def end_sessions(self, email: str | None, *, keep: str = "") -> int:
-        """End every session of *email*, of everybody for None, and return how many there were;
-        that of the token *keep* goes on. Raises `NotFound` for an email without an account."""
+        """End the sessions of *email*, or everybody's for None, except that of the token *keep*.
+
+        Return how many ended. Raise `NotFound` for an email without an account.
+        """
 
 
 class Keys(Protocol):
@@ -147,29 +156,30 @@ class Keys(Protocol):
         label: str = "",
         days: int | None = None,
     ) -> tuple[Key, str]:
-        """The new key and its secret; it works for *days* from now on.
+        """Create a key that expires after *days* (never for None); return it and its secret.
 
-        Raises `Malformed`, and `NotFound` when *site* is not there at that moment.
+        *site* None lets it act on all sites. Raise `Malformed`, and `NotFound` if *site* does not
+        exist at that moment.
         """
 
     def find(self, secret: str) -> Key | None:
-        """The key with this secret, if it has not expired; from memory.
+        """Return the key with this secret, unless it has expired; from memory.
 
-        Whoever asks is taken to use it: see `last_used`.
+        The call counts as a use of the key: see `last_used`.
         """
 
     async def last_used(self) -> Mapping[str, int]:
-        """Return the last day on which each key was used, in days since 1970, by the key's id."""
+        """Return the last day of use of each key: a mapping of ids to days since 1970."""
 
     async def all(self) -> Sequence[Key]:
-        """Every key, oldest first."""
+        """Return all keys, oldest first."""
 
     async def revoke(self, key_id: str) -> None:
-        """Raises `NotFound`."""
+        """Revoke the key with immediate effect. Raise `NotFound`."""
 
 
 class SaltMissing(StoreUnavailable):
-    """A day has no salt: `Salts.make` makes one, where it can."""
+    """The day has no salt in memory; `Salts.make` may make one."""
 
     def __init__(self, day: int) -> None:
         super().__init__(
@@ -181,27 +191,27 @@ class SaltMissing(StoreUnavailable):
 class Salts(Protocol):
     """The keys of the cookieless visitor hash: one per UTC day, gone after 48 hours.
 
-    They are made ahead, so that a day begins with its salt in every process's memory. A salt is
-    over when its day and the day on which it was made lie before today - 2: so the one
-    of all days long ago lasts as long as any other, and an import that is taken up again finds the
+    They are made ahead, so that a day begins with its salt in every process's memory. A salt
+    expires once both its day and the day on which it was made are before today - 2. So the salt
+    shared by all days long ago lasts as long as any other, and an import that is resumed finds the
     same visitors.
     """
 
     def of(self, day: int, *, today: int) -> bytes:
         """Return the 16 random bytes of *day* (days since 1970), the same in every process.
 
-        It looks into memory only. Raises `SaltMissing` for a day whose salt is over or not made.
+        From memory only. Raise `SaltMissing` for a day whose salt has expired or was not made.
         """
 
     async def make(self, days: Collection[int], *, today: int) -> None:
-        """Return when each of *days* has a salt in every process, and no salt is left that is over.
+        """Make the missing salts of *days* for every process, and delete the expired ones.
 
-        Raises `StoreUnavailable` when that cannot be: then no salt was made.
+        Raise `StoreUnavailable` if that is not possible: then no salt was made.
         """
 
 
 class Catalog(AbstractAsyncContextManager["Catalog"], Protocol):
-    """Everything that people set, as against what visitors send."""
+    """Sites, people, keys, salts and the audit log."""
 
     sites: Sites
     people: People
@@ -210,9 +220,9 @@ class Catalog(AbstractAsyncContextManager["Catalog"], Protocol):
     audit_log: AuditLog
 
     async def flush(self) -> None:
-        """Write down what was only counted in memory: refused logins, the last use of keys.
+        """Store what is only counted in memory so far: refused logins, and the last use of keys.
 
-        Raises `StoreUnavailable`; then it is counted still.
+        Raise `StoreUnavailable`; the counts are kept for the next call.
         """
 
     async def __aenter__(self) -> Self: ...

@@ -1,4 +1,4 @@
-"""The one spelling of a site's domain."""
+"""The canonical spelling of a site's domain, and its readable form."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ TAKEN: Final = frozenset(
         "tracker.js",
     }
 )
-"""What the server's own addresses begin with; a site's pages lie beside them, under its name."""
+"""First parts of the server's own paths. A site's pages lie beside them, under its domain."""
 FILE_TYPES: Final = frozenset({"json", "php", "txt", "xml", "yaml", "yml"})
-"""Endings of files that machines ask every server for, and that are no top-level domains."""
+"""Extensions of files that bots request from every server; none is a top-level domain."""
 
 
 def normal(text: str) -> str:
-    """*text* as the rows name the site: lower case, without `www.`, ASCII, `host` or `host:port`.
+    """Return *text* as stored rows name the site: `host` or `host:port`, in lower-case ASCII.
 
-    International names become what browsers send (`bücher.example` → `xn--bcher-kva.example`).
-    The address of a home page, as copied from a browser, means its host. Raises `Malformed` for
-    whatever names no host, or only a part of one: a path, a space, a user.
+    A leading `www.` is dropped. International names are encoded as browsers send them
+    (`bücher.example` → `xn--bcher-kva.example`). The address of a home page stands for its host.
+    Raise `Malformed` for anything else: an address with a path, a text with a space.
     """
     name = text.strip().lower()
     scheme, separator, rest = name.partition("://")
@@ -81,10 +81,10 @@ def normal(text: str) -> str:
 
 
 def shown(domain: str) -> str:
-    """*domain* as people read it: `bücher.example` for `xn--bcher-kva.example`.
+    """Return *domain* as people read it: `bücher.example` for `xn--bcher-kva.example`.
 
-    Only where the letters of each label are of one script, beside digits and hyphens: a name that
-    mixes them may be made to look like another.
+    A label stays encoded unless all its letters are of one script: a mixture of scripts may
+    imitate another name.
     """
     host, colon, port = domain.partition(":")
     labels = []
@@ -101,14 +101,14 @@ def shown(domain: str) -> str:
 
 
 def _script(character: str) -> str:
-    """The first word of a letter's Unicode name, which is its script; "" for a digit or `-`."""
+    """Return the script of a letter, the first word of its Unicode name; "" for a digit or `-`."""
     if character in "-0123456789":
         return ""
     return unicodedata.name(character, "unknown").partition(" ")[0]
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    """The host of *text*, what ends it, and what stands behind that."""
+    """Return the host of *text*, the character that ends it, and the rest."""
     end = re.search(r"[/?#]", text)
     if end is None:
         return text, "", ""

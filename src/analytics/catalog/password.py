@@ -1,7 +1,7 @@
 """Passwords: hashed with argon2id, compared in equal time, and few at a time.
 
-A hash takes a tenth of a second and 64 MiB. Strangers to an account, who may be any number, have a
-lane of their own, so that its people never wait behind them.
+A hash takes a tenth of a second and 64 MiB. Strangers to an account, of whom there may be any
+number, have a queue of their own, so that account holders never wait behind them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from analytics.errors import TooMany
 T = TypeVar("T")
 
 _LONGEST_CHARS: Final = 1024
-"""Of a password that is tried: as long as the ones of older versions could be."""
+"""The longest password that is tried; older versions allowed as many characters."""
 _AT_HOME: Final = 32
-"""Hashes of people who are at home that may wait: three seconds' worth of them."""
+"""The most hashes of account holders that may wait: about three seconds of work."""
 _STRANGERS: Final = 200
-"""Hashes of strangers that may wait: twenty seconds' worth of them."""
+"""The most hashes of strangers that may wait: about twenty seconds of work."""
 _SOON_S: Final = 3.0
 
 # RFC 9106's second recommended option, spelled out, so that `NOBODY` keeps costing the same.
@@ -32,37 +32,37 @@ NOBODY: Final = (
     "$argon2id$v=19$m=65536,t=3,p=4$qEY9X74z2WYIS3eV9HAOzQ$"
     "vQwLPmSh2iNx4n4KXX5Z5aieMpZeGHvzmN1JL+S7LXY"
 )
-"""The hash of a password that nobody has, to spend equal time on an unknown email."""
+"""A hash that no password matches, to spend equal time on an unknown email."""
 
 
 class Passwords:
-    """Hashes in threads, one of each lane at a time."""
+    """Hashes passwords in threads, one of each queue at a time."""
 
     def __init__(self) -> None:
-        self._at_home = _Lane(_AT_HOME)
-        self._strangers = _Lane(_STRANGERS)
+        self._at_home = _HashQueue(_AT_HOME)
+        self._strangers = _HashQueue(_STRANGERS)
 
     async def hashed(self, password: str, email: str) -> str:
-        """What may be stored in place of *password* for the account of *email*.
+        """Return the hash to store for *password* of the account of *email*.
 
-        Raises `Malformed` when it is no good, `TooMany` when too many wait.
+        Raise `Malformed` if the password is not allowed, `TooMany` if too many are waiting.
         """
         await asyncio.to_thread(password_rules.check, password, email)
         return await self._at_home.run(lambda: HASHER.hash(password))
 
     async def fits(self, password: str, stored: str | None, *, at_home: bool = True) -> bool:
-        """Whether *password* is the one behind *stored*; as slow when there is nothing stored.
+        """Return True if *stored* is the hash of *password*; None takes as long as a wrong one.
 
-        Raises `TooMany`, before it hashes anything, when too many wait: of strangers, unless who
-        asks is *at_home* with the account.
+        *at_home* as in `People.log_in`. Raise `TooMany`, before hashing anything, if too many are
+        waiting in the same queue.
         """
-        lane = self._at_home if at_home else self._strangers
-        same = await lane.run(lambda: _verified(stored or NOBODY, password[: _LONGEST_CHARS + 1]))
+        queue = self._at_home if at_home else self._strangers
+        same = await queue.run(lambda: _verified(stored or NOBODY, password[: _LONGEST_CHARS + 1]))
         return same and stored is not None
 
 
-class _Lane:
-    """One hash at a time, first come, first served, with a bound on who waits."""
+class _HashQueue:
+    """A queue that runs one hash at a time, in order, with a limit on how many may wait."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -1,8 +1,8 @@
-"""Which passwords may be set: long ones that are not among the first that anybody would try.
+"""The rules for new passwords: long, and not among those that attackers try first.
 
-As NIST's SP 800-63B has it: a length, a list, and nothing about digits or capitals. The list is
-that of zxcvbn (30,000 passwords by how often they leaked). Its estimator is not used: it can take
-seconds over one password, and what this costs must not be its sender's to choose.
+They follow NIST SP 800-63B: a minimum length and a list of common passwords, but no rules about
+digits or capitals. The list is that of zxcvbn (30,000 leaked passwords, ordered by frequency). Its
+strength estimator is not used, because a sender could make it take seconds for one password.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OURS: Final = frozenset({"analytics", "hitledger"})
 
 
 def check(password: str, email: str) -> None:
-    """Raise `Malformed` unless *password* may be that of the account of *email*."""
+    """Raise `Malformed` unless *password* is allowed for the account of *email*."""
     if not MIN_CHARS <= len(password) <= MAX_CHARS:
         raise Malformed("password", f"choose a password of {MIN_CHARS} to {MAX_CHARS} characters")
     if len(set(password)) < _FEWEST_DIFFERENT or _is_run(password):
@@ -38,8 +38,8 @@ def check(password: str, email: str) -> None:
             " a few unrelated words make a good one",
         )
     name, _, host = email.strip().lower().partition("@")
-    known = {email.strip().lower(), name, host, host.partition(".")[0], *_OURS}
-    if lowered in known or _core(lowered) in known - {""}:
+    own_names = {email.strip().lower(), name, host, host.partition(".")[0], *_OURS}
+    if lowered in own_names or _core(lowered) in own_names - {""}:
         raise Malformed(
             "password",
             "choose another password: this one is the email address, or a name of this server",
@@ -47,7 +47,7 @@ def check(password: str, email: str) -> None:
 
 
 def _core(lowered: str) -> str:
-    """What is left without the digits and signs that people put around a word."""
+    """Return *lowered* without the digits and signs around it; "" if it is still too long."""
     start, end = 0, len(lowered)
     while start < end and not lowered[start].isalpha():
         start += 1
@@ -57,7 +57,7 @@ def _core(lowered: str) -> str:
 
 
 def _is_run(password: str) -> bool:
-    """Return whether it is one short piece again and again, or counts up or down."""
+    """Return True if *password* repeats one short piece, or counts up or down."""
     period = (password + password).find(password, 1)
     if period <= len(password) // 2 and period < _FEWEST_DIFFERENT:
         return True

@@ -1,7 +1,7 @@
-"""The daily salts of the cookieless visitor hash: read from memory, kept apart from the catalog.
+"""The daily salts of the cookieless visitor hash: read from memory, stored apart from the catalog.
 
-Whoever has a day's salt can find out by trying which address a hash of that day belongs to. So
-salts lie in no database, whose files hold old pages for long, and in no backup: each has a small
+With a day's salt, the addresses behind that day's hashes can be found by trial. So salts are not
+stored in a database, whose files keep old pages for a long time, nor in backups: each has a small
 file of its own, which is overwritten before it is removed.
 """
 
@@ -24,7 +24,7 @@ KEEP_DAYS: Final = 2
 _SALT_BYTES: Final = 16
 _DAY_BYTES: Final = 8
 _LEAVE_ALONE_S: Final = 1.0
-"""After a failure; else each of the hits that wait would have to wait for one of its own."""
+"""Seconds without another attempt after a failure, so that waiting hits do not each cause one."""
 
 
 class Salt(NamedTuple):
@@ -35,26 +35,26 @@ class Salt(NamedTuple):
 
 
 class SaltKeeper(Protocol):
-    """Where salts outlast the process. For one thread at a time."""
+    """The storage of salts. It is used by one thread at a time."""
 
     def load(self) -> Mapping[int, Salt]:
-        """Return those that are kept, by day."""
+        """Return the stored salts by day."""
 
     def make(self, days: Collection[int], today: int) -> Mapping[int, Salt]:
-        """Make what is missing of *days*, forget what is over; return what is kept then.
+        """Make the missing salts of *days*, delete expired ones, and return all that are stored.
 
-        Raises `StoreUnavailable` when that cannot be: then no salt was made.
+        Raise `StoreUnavailable` if that is not possible: then no salt was made.
         """
 
 
 def is_over(day: int, salt: Salt, today: int) -> bool:
-    """Whether the salt of *day* must be forgotten."""
+    """Return True if the salt of *day* has expired and must be deleted."""
     oldest = today - KEEP_DAYS
     return day < oldest and salt.made_on < oldest
 
 
 def renewed(salts: Mapping[int, Salt], days: Collection[int], today: int) -> Mapping[int, Salt]:
-    """Return *salts* without those that are over, and with new ones for what lacks of *days*."""
+    """Return *salts* without expired ones, and with new ones for the missing *days*."""
     kept = {day: salt for day, salt in salts.items() if not is_over(day, salt, today)}
     for day in days:
         if day not in kept:
@@ -63,7 +63,7 @@ def renewed(salts: Mapping[int, Salt], days: Collection[int], today: int) -> Map
 
 
 class DailySalts:
-    """`Salts` of a keeper. Only `make` waits for it, in a thread."""
+    """`Salts` from a keeper, read from memory. Only `make` waits for the keeper, in a thread."""
 
     def __init__(self, keeper: SaltKeeper) -> None:
         self._keeper = keeper
@@ -73,11 +73,11 @@ class DailySalts:
         self._fault = ""
 
     def load(self) -> None:
-        """Read all of them."""
+        """Load all salts into memory."""
         self._salts = self._keeper.load()
 
     def take(self, salts: Mapping[int, Salt]) -> None:
-        """Go on with *salts*, which another process has changed."""
+        """Replace the salts in memory with *salts*, which another process has changed."""
         self._salts = salts
 
     def of(self, day: int, *, today: int) -> bytes:
@@ -89,7 +89,7 @@ class DailySalts:
 
     async def make(self, days: Collection[int], *, today: int) -> None:
         """See `Salts.make`."""
-        async with self._making:  # whoever waits for it finds what the one before has made
+        async with self._making:  # a caller that waited finds what the one before has made
             salts = self._salts
             if all(day in salts for day in days) and not any(
                 is_over(day, kept, today) for day, kept in salts.items()
@@ -105,13 +105,13 @@ class DailySalts:
 
 
 class SaltMemory:
-    """Salts that die with the process."""
+    """A keeper in memory only."""
 
     def __init__(self) -> None:
         self._salts: Mapping[int, Salt] = {}
 
     def load(self) -> Mapping[int, Salt]:
-        """Return those that were made."""
+        """Return the salts made so far."""
         return self._salts
 
     def make(self, days: Collection[int], today: int) -> Mapping[int, Salt]:
@@ -121,13 +121,13 @@ class SaltMemory:
 
 
 class SaltFolder:
-    """A folder with a file for each day: the day on which the salt was made, then the salt."""
+    """A keeper with one file per day: the day on which the salt was made, then the salt."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load(self) -> Mapping[int, Salt]:
-        """Return those that are kept; a file that was not written to its end is forgotten."""
+        """Return the stored salts; delete files that were not written completely."""
         with _kept_in(self._folder):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             salts = {}
@@ -147,13 +147,13 @@ class SaltFolder:
         return salts
 
     def keep(self, salts: Mapping[int, Salt]) -> None:
-        """Return when exactly *salts* are kept, durably."""
-        there = self.load()
+        """Store exactly *salts*, durably. Raise `StoreUnavailable`."""
+        stored = self.load()
         with _kept_in(self._folder):
-            for day in there.keys() - salts.keys():
+            for day in stored.keys() - salts.keys():
                 _forget(self._folder / str(day))
             for day, salt in salts.items():
-                if there.get(day) != salt:
+                if stored.get(day) != salt:
                     self._write(day, salt)
             durable_file.sync_folder(self._folder)
 
@@ -165,7 +165,7 @@ class SaltFolder:
 
 
 def _forget(path: Path) -> None:
-    """Overwrite the file, so that its place on the disk does not keep the salt, and remove it."""
+    """Overwrite the file, so that its blocks on disk do not keep the salt, and remove it."""
     with path.open("r+b") as file:
         file.write(bytes(path.stat().st_size))
         file.flush()

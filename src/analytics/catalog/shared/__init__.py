@@ -1,6 +1,6 @@
-"""A catalog that the replicas of a cluster share: one small database, replaced as a whole.
+"""The catalog of a cluster: one small database shared by all replicas and replaced as a whole.
 
-Its salts are a document of their own, so that the images of the database never hold one.
+Salts are shared in a document of their own, so that no image of the database contains one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _LONGEST_PAUSE_S: Final = 5.0
 
 
 class SharedCatalog:
-    """Sites, people, keys, salts, the same in every replica.
+    """Sites, people, keys and salts, the same in every replica.
 
-    *image* is where this replica keeps a copy, to start with while the document is away; without
-    one yet, a start waits for the document, for *first_s* seconds. What another replica changes
-    is known here after a second; who asks for people, or changes anything, sees the newest.
+    *image* is the file of this replica's copy, from which it starts while the document is
+    unavailable; without a copy, a start waits *first_s* seconds for the document. Changes by other
+    replicas arrive within a second; reads of people, and all changes, use the newest state.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """A SQLite database in memory, whose image several processes share as one document.
 
-Who changes something replaces the document that he knows, by the next revision. If another was
-first, his image is taken instead, and the change is made again on top of it: so a change must
-be a function of the database alone, as the catalog's are.
+A process that changes something replaces the revision it has with the next one. If another process
+was first, it takes over that image and repeats its change on top of it. So a change must depend on
+nothing but the database, as those of the catalog do.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ T = TypeVar("T")
 
 _LEAVE_ALONE_S: Final = 2.0
 FIRST_S: Final = 120.0
-"""How long the very first start waits for an image: Ignite may be new too, and not warm yet."""
+"""Seconds that a first start waits for an image: Ignite may have just started, too."""
 _AGAIN_S: Final = 1.0
 
 
 class Document(Protocol):
-    """Where the image is shared; see `SharedDocument`."""
+    """The shared image; see `SharedDocument`."""
 
     def revision(self) -> int | None:
-        """Which one is there now."""
+        """Return the current revision; None if there is none in memory."""
 
     def load(self) -> tuple[int, bytes] | None:
-        """Its revision and its body."""
+        """Return the current revision and its body; None if there is none."""
 
     def replace(self, revision: int, body: bytes) -> bool:
-        """Put *body* in the place of what was seen last; False if that has changed."""
+        """Store *body* as *revision*. Return False if another process has changed the document."""
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
 
 
 class SharedDatabase(Database):
-    """A `Database` of several processes."""
+    """A `Database` shared by several processes."""
 
     def __init__(self, document: Document, image: Path, *, first_s: float = FIRST_S) -> None:
         super().__init__(":memory:")
@@ -58,12 +58,12 @@ class SharedDatabase(Database):
         self._had_salts = False  # the image is an older version's
         self._not_before = 0.0
         self.pulled: Callable[[], None] = lambda: None
-        """Called when another process's image was taken over."""
+        """Called after another process's image has been taken over."""
 
     def open(self) -> None:
-        """Take over the shared image, or make the first; without Ignite, the one that we kept.
+        """Open the shared image, or create the first; while it is unavailable, open the copy.
 
-        Raises `StoreUnavailable` when there is none of them, and none comes for some time.
+        Raise `StoreUnavailable` if there is no copy either and none arrives in *first_s* seconds.
         """
         self._connection = _connected()
         try:
@@ -78,7 +78,7 @@ class SharedDatabase(Database):
             time.sleep(_AGAIN_S)
 
     def _begun(self, *, last: bool) -> bool:
-        """Whether there is an image to begin with; when asked for the *last* time, or raise."""
+        """Return True once there is an image to start with; on the *last* attempt, else raise."""
         try:
             while not self._pull():
                 self._transaction(self._upgrade)
@@ -102,16 +102,16 @@ class SharedDatabase(Database):
         self._document.close()
 
     def refresh(self) -> None:
-        """Take over what others have changed, if they have."""
+        """Take over the changes of other processes, if there are any."""
         with self._lock:
             taken = self._pull_if_newer()
         if taken:
             self.pulled()
 
     def transact(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
-        """Do *work* in one transaction on the newest image; shared before *then*, and the return.
+        """Run *work* in one transaction on the newest image, share the result, and call *then*.
 
-        Raises `StoreUnavailable` for a change while Ignite is away; reads go on.
+        Raise `StoreUnavailable` for a change while the document is unavailable; reads still work.
         """
         taken = False
         try:
@@ -137,7 +137,10 @@ class SharedDatabase(Database):
                 self.pulled()
 
     def _shared(self) -> bool:
-        """Whether what was changed here is everybody's now; else it is undone if it can't be."""
+        """Share the changes. Return False if another process was first.
+
+        Undo them and raise `StoreUnavailable` if they cannot be shared.
+        """
         try:
             return self._push()
         except StoreUnavailable:
@@ -152,19 +155,22 @@ class SharedDatabase(Database):
         return True
 
     def _pull(self) -> bool:
-        found = self._document.load()
-        if found is None:
+        document = self._document.load()
+        if document is None:
             return False
-        self._take(*found)
+        self._take(*document)
         return True
 
     def _pull_if_newer(self) -> bool:
-        """Whether another's image was taken; while Ignite is away, it is left alone for a bit."""
+        """Return True if another process's image was taken over.
+
+        After a failure, do not ask again for `_LEAVE_ALONE_S` seconds. Raise `StoreUnavailable`.
+        """
         now = time.monotonic()
         if now < self._not_before:
             return False
         try:
-            # What has left Ignite's memory has no revision there; `load` brings it back.
+            # A document evicted from Ignite's memory has no revision; `load` reads it back.
             return self._document.revision() != self._revision and self._pull()
         except StoreUnavailable:
             self._not_before = now + _LEAVE_ALONE_S
@@ -175,11 +181,11 @@ class SharedDatabase(Database):
         self._keep(revision, self._open_connection().serialize() if self._had_salts else image)
 
     def _adopt(self, image: bytes) -> None:
-        """Work on *image*, which a replica of an older version may have written.
+        """Replace the database by *image*, which a replica of an older version may have written.
 
-        In a connection of its own: a statement that was compiled for the image before points into
-        that one's schema, which `deserialize` frees, and SQLite compiles it again only if the two
-        schemas have different numbers.
+        A new connection is needed: statements compiled for the previous image refer to its schema,
+        which `deserialize` frees, and SQLite compiles them again only if the two schemas have
+        different version numbers.
         """
         self._open_connection().close()
         self._connection = _connected()

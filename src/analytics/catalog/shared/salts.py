@@ -1,4 +1,4 @@
-"""The salts of a cluster: one document of their own, and each replica's copy in files by day."""
+"""The salts of a cluster: a shared document, and a copy in each replica's salt files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _decode: Final = msgspec.msgpack.Decoder(dict[int, Salt]).decode
 
 
 class SharedSalts:
-    """A `SaltKeeper` of several processes: of two that make a day's salt, one is first."""
+    """A `SaltKeeper` for several processes: if two make a day's salt, both use the first."""
 
     def __init__(self, document: Document, folder: SaltFolder) -> None:
         self._document = document
@@ -26,7 +26,7 @@ class SharedSalts:
         self._revision = 0
 
     def load(self) -> Mapping[int, Salt]:
-        """Return those that all share; while they are away, this replica's copy."""
+        """Return the shared salts; while they are unavailable, this replica's copy."""
         with self._lock:
             try:
                 salts = self._shared()
@@ -36,7 +36,7 @@ class SharedSalts:
             return salts
 
     def newer(self) -> Mapping[int, Salt] | None:
-        """Return them if another process has changed them, else None."""
+        """Return the shared salts if another process has changed them, else None."""
         with self._lock:
             if self._document.revision() in (None, self._revision):
                 return None
@@ -46,9 +46,9 @@ class SharedSalts:
         """See `SaltKeeper.make`."""
         with self._lock:
             while True:
-                known = self._shared()
-                salts = renewed(known, days, today)
-                if salts == known:
+                shared = self._shared()
+                salts = renewed(shared, days, today)
+                if salts == shared:
                     break
                 if self._document.replace(self._revision + 1, _encode(salts)):
                     self._revision += 1
@@ -57,11 +57,14 @@ class SharedSalts:
             return salts
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection of the document."""
         with self._lock:
             self._document.close()
 
     def _shared(self) -> Mapping[int, Salt]:
-        there = self._document.load()
-        self._revision = 0 if there is None else there[0]
-        return {} if there is None else _decode(there[1])
+        document = self._document.load()
+        if document is None:
+            self._revision = 0
+            return {}
+        self._revision, body = document
+        return _decode(body)

@@ -30,10 +30,10 @@ def salts_beside(path: Path) -> Path:
 
 
 class SqliteCatalog:
-    """Sites, people, keys, salts; one process at a time (the data folder's lock sees to it).
+    """Sites, people, keys and salts, for one process at a time (the data folder's lock).
 
-    *path* `:memory:` gives a catalog that dies with the block. Salts lie in a folder beside the
-    file, unless they have another *keeper*.
+    With *path* `:memory:` the catalog lasts as long as the block. Salts are in a folder beside the
+    file, unless *keeper* stores them elsewhere.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SqliteCatalog:
         self._salts = DailySalts(keeper)
         self.salts: Salts = self._salts
         self.loops: Sequence[LoopState] = ()
-        """It has no background loop."""
+        """Empty: this catalog has no background loop."""
 
     async def __aenter__(self) -> Self:
         self._database.open()
@@ -69,7 +69,7 @@ class SqliteCatalog:
         return self
 
     def load(self) -> None:
-        """Read what is asked for from memory."""
+        """Load sites and keys into memory."""
         self._sites.load()
         self._keys.load()
 

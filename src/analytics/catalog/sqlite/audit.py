@@ -1,4 +1,4 @@
-"""The audit log, in SQLite: an entry is part of the transaction that it tells of."""
+"""The audit log in SQLite: an entry is written in the transaction that it describes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _MAX_ABOUT_CHARS: Final = 300
 
 
 class NothingChanged(Exception):
-    """Raised by work that finds everything as it should be: then nothing is written down."""
+    """Raised by work that has nothing to change, so that no entry is written."""
 
 
 class SqliteAuditLog:
-    """Writes entries with the changes that they tell of, and counts refused logins in memory."""
+    """Writes entries together with the changes they describe; counts refused logins in memory."""
 
     def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class SqliteAuditLog:
         who: str | None = None,
         then: Callable[[T], None] | None = None,
     ) -> T:
-        """Do *work* and write down *what* it was, both or neither; *then* as `Database.run`.
+        """Run *work* and write an entry of it, in one transaction; *then* as in `Database.run`.
 
         *about* may be a function of the work's result.
         """
@@ -66,21 +66,21 @@ class SqliteAuditLog:
         await self.change(lambda _: None, what, about=about, site=site)
 
     def refused(self, email: str) -> None:
-        """Count one more refused login of *email*, "" for an address without an account.
+        """Count one more refused login of *email* ("" for an address without an account).
 
-        In memory, until `flush`: a guesser must not make the catalog write for each guess.
+        In memory until `flush`, so that guessing passwords does not cause a write for each guess.
         """
         self._refused[email] += 1
 
     async def flush(self) -> None:
-        """Write down what was only counted. Raises `StoreUnavailable`; then nothing is lost."""
+        """Write entries of the counted refusals. Raise `StoreUnavailable`; the counts are kept."""
         if not self._refused:
             return
-        counted, self._refused = self._refused, Counter()
+        refusals, self._refused = self._refused, Counter()
         now = self._now_ms()
 
         def insert(connection: sqlite3.Connection) -> None:
-            for email, times in counted.items():
+            for email, times in refusals.items():
                 about = email or "an unknown email address"
                 what = AuditAction.LOGIN_REFUSED
                 _insert(connection, now, actor.STRANGER, what, about, "", times)
@@ -88,9 +88,9 @@ class SqliteAuditLog:
         try:
             await self._database.run(insert)
         except BaseException:
-            self._refused.update(counted)
+            self._refused.update(refusals)
             raise
-        for email, times in counted.items():
+        for email, times in refusals.items():
             log.warning("audit", what=AuditAction.LOGIN_REFUSED.value, about=email, times=times)
 
     async def recent(

@@ -1,4 +1,4 @@
-"""One SQLite file: its version, its transactions, its failures in our own words."""
+"""The SQLite database of a catalog: its version, its transactions, and its errors as our own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STEPS: Final = {
         times INTEGER NOT NULL) STRICT""",
     ),
 }
-"""What makes a catalog of each version one of the next."""
+"""The statements that upgrade a catalog of each version to the next."""
 BUSY_S: Final = 5.0
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 class Database:
-    """A connection that one thread uses at a time."""
+    """A connection, used by one thread at a time."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
@@ -44,12 +44,17 @@ class Database:
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Connect, creating the file or refusing one of a newer version."""
+        """Connect; create the file if needed.
+
+        Raise `Misconfigured` if it cannot be opened or has a newer version, `Corrupt` if it is not
+        a catalog.
+        """
         try:
             self._connection = sqlite_file.connect(
                 self._path, sqlite3.Connection, busy_s=BUSY_S, check_same_thread=False
             )
-            # WAL lets a backup read while we write; FULL because what people set is not sent twice.
+            # WAL, so that a backup can read during writes; FULL, because nobody sends a lost change
+            # again.
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
             self.transact(self._upgrade)
@@ -66,15 +71,15 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Disconnect; closing twice is no error."""
+        """Disconnect, if connected."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def transact(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
-        """Do *work* in one transaction, now, in this thread; *then* follows the commit.
+        """Run *work* in one transaction in this thread, then *then* on its result.
 
-        Of two changes the later one's *then* runs later, too.
+        Calls of *then* have the order of the commits. Raise `StoreUnavailable` or `Corrupt`.
         """
         try:
             with self._lock:
@@ -104,10 +109,7 @@ class Database:
         return result
 
     async def run(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
-        """Do *work* in one transaction in a thread; *then* runs there too, after the commit.
-
-        So *then* happens even if the caller is cancelled meanwhile.
-        """
+        """Run `transact` in a thread, so that *then* is called even if the caller is cancelled."""
         return await asyncio.to_thread(self.transact, work, then)
 
     async def copy_to(self, path: Path) -> None:
@@ -121,27 +123,27 @@ class Database:
             self._connection.backup(target)
 
     def _upgrade(self, connection: sqlite3.Connection) -> None:
-        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found > VERSION:
+        stored: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if stored > VERSION:
             raise Misconfigured(
-                f"{self._path}: the catalog is of version {found}, and this program knows "
+                f"{self._path}: the catalog is of version {stored}, and this program knows "
                 f"version {VERSION}; upgrade analytics"
             )
-        if found == VERSION:
+        if stored == VERSION:
             return
-        if found == 0:
+        if stored == 0:
             script = files(__package__).joinpath("schema.sql").read_text("utf-8")
             for statement in _statements(script):
                 connection.execute(statement)
-            found = VERSION
-        for version in range(found, VERSION):
+            stored = VERSION
+        for version in range(stored, VERSION):
             for statement in _STEPS[version]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def forget_salts(connection: sqlite3.Connection) -> bool:
-    """Leave no byte of the salts that older versions kept here; whether there were any."""
+    """Remove every byte of salts that older versions stored here. Return True if there were any."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'salts'").fetchall():
         return False
     connection.execute("DROP TABLE salts")
@@ -150,7 +152,7 @@ def forget_salts(connection: sqlite3.Connection) -> bool:
 
 
 def _statements(script: str) -> list[str]:
-    """The statements of *script*: `executescript` would end the transaction."""
+    """Return the statements of *script* one by one: `executescript` would end the transaction."""
     statements, lines = [], ""
     for line in script.splitlines(keepends=True):
         lines += line

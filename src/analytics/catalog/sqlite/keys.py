@@ -1,4 +1,4 @@
-"""API keys, in SQLite."""
+"""API keys in SQLite."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from analytics.person import MAX_KEY_DAYS, Key, Scope
 from analytics.units import DAY_MS
 
 PREFIX: Final = "ak_"
-"""Tells people, and scanners of leaked secrets, what they look at."""
+"""The prefix by which people and secret scanners recognise a key."""
 
 
 class SqliteKeys:
-    """Every key is in memory by the SHA-256 of its secret, which is all that is kept of it."""
+    """Keys in memory by the SHA-256 of their secrets; the secrets themselves are not stored."""
 
     def __init__(
         self, database: Database, audit_log: SqliteAuditLog, now_ms: Callable[[], int]
@@ -34,11 +34,11 @@ class SqliteKeys:
         self._now_ms = now_ms
         self._by_hash: Mapping[bytes, Key] = {}
         self._used: dict[str, int] = {}
-        """The last day of each key's use, where it is not written down yet or known to be."""
+        """The last day of use of keys, by id, since the start."""
         self._written: Mapping[str, int] = {}
 
     def load(self) -> None:
-        """Read all of them."""
+        """Load all keys into memory."""
         self._database.transact(_every, self.take)
 
     async def create(
@@ -95,7 +95,7 @@ class SqliteKeys:
         return {key: day for key, day in {**written, **used}.items() if key in known}
 
     async def flush(self) -> None:
-        """Write down on which days keys were used: once a day for each of them."""
+        """Store the last day of use of each key that has changed."""
         used = {key: day for key, day in self._used.items() if self._written.get(key, 0) < day}
         if not used:
             return
@@ -132,14 +132,14 @@ class SqliteKeys:
         )
 
     def take(self, keys: Mapping[bytes, Key]) -> None:
-        """Go on with *keys*, which are those that are stored now."""
+        """Replace the keys in memory with *keys*, those now stored."""
         self._by_hash = keys
 
 
 def delete_keys_of(connection: sqlite3.Connection, site: str) -> Mapping[bytes, Key]:
-    """Delete the keys that act on *site* alone, and return those that are left."""
-    going = [(key.id,) for key in _every(connection).values() if key.site == site]
-    connection.executemany("DELETE FROM keys WHERE id = ?", going)
+    """Delete the keys limited to *site* and return the remaining ones."""
+    limited = [(key.id,) for key in _every(connection).values() if key.site == site]
+    connection.executemany("DELETE FROM keys WHERE id = ?", limited)
     return _every(connection)
 
 

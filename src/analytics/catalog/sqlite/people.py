@@ -1,4 +1,4 @@
-"""People with their sessions, in SQLite."""
+"""People and their sessions in SQLite."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from analytics.person import MAX_EMAIL_CHARS, Person
 
 
 class SqlitePeople(SqliteSessions):
-    """Passwords are kept as argon2id hashes."""
+    """People, whose passwords are stored as argon2id hashes."""
 
     def __init__(
         self, database: Database, audit_log: SqliteAuditLog, now_ms: Callable[[], int]
@@ -113,12 +113,12 @@ class SqlitePeople(SqliteSessions):
         email = email.strip().lower()
 
         def delete(connection: sqlite3.Connection) -> None:
-            gone = connection.execute(
+            removed = connection.execute(
                 "DELETE FROM people WHERE email = ? RETURNING owner", (email,)
             ).fetchone()
-            if gone is None:
+            if removed is None:
                 raise unknown(email)
-            if gone[0]:
+            if removed[0]:
                 _check_owner(connection, email)
 
         await self._audit_log.change(delete, AuditAction.PERSON_REMOVED, about=email)
@@ -142,7 +142,7 @@ class SqlitePeople(SqliteSessions):
         return await self._open(person, email, browser)
 
     async def _checked(self, email: str, password: str, *, at_home: bool) -> str:
-        """Return the id of whom *password* belongs to. Raises `Unauthenticated`, `TooMany`."""
+        """Return the id of the account if *password* fits. Raise `Unauthenticated`, `TooMany`."""
         row = await self._database.run(
             lambda connection: connection.execute(
                 "SELECT id, password FROM people WHERE email = ?", (email,)
@@ -158,9 +158,10 @@ def withdraw_site(connection: sqlite3.Connection, domain: str) -> None:
     """Take the site *domain* away from everybody."""
     for person in _every(connection):
         if domain in person.sites:
-            left = tuple(site for site in person.sites if site != domain)
+            remaining = tuple(site for site in person.sites if site != domain)
             connection.execute(
-                "UPDATE people SET sites = ? WHERE id = ?", (msgspec.json.encode(left), person.id)
+                "UPDATE people SET sites = ? WHERE id = ?",
+                (msgspec.json.encode(remaining), person.id),
             )
 
 
@@ -172,7 +173,7 @@ def _every(connection: sqlite3.Connection) -> tuple[Person, ...]:
 
 
 def _check_owner(connection: sqlite3.Connection, email: str) -> None:
-    """Raise `Conflict` when there are people and none of them is an owner."""
+    """Raise `Conflict` if there are people and none of them is an owner."""
     owners, people = connection.execute("SELECT sum(owner), count(*) FROM people").fetchone()
     if people and not owners:
         raise Conflict(f"{email} is the only owner; make somebody else an owner first")

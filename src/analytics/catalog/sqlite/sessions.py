@@ -1,4 +1,4 @@
-"""The sessions of people, in SQLite."""
+"""The sessions of people in SQLite."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from analytics.units import HOUR_MS
 
 SESSION_MS: Final = 30 * 24 * HOUR_MS
 IDLE_MS: Final = 14 * 24 * HOUR_MS
-"""After so long without a page a session ends."""
+"""A session that is not used for this long ends."""
 _USED_WITHIN_MS: Final = HOUR_MS
-"""How coarse the moment of the last use is: a page is no reason to write to the catalog."""
+"""The precision of the last use, so that not every page causes a write to the catalog."""
 _TOUCH_AGAIN_MS: Final = 60_000
 MAX_BROWSER_CHARS: Final = 80
 _SITES: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 class SqliteSessions:
-    """Tokens are kept as SHA-256 hashes."""
+    """Sessions, whose tokens are stored as SHA-256 hashes."""
 
     def __init__(
         self, database: Database, audit_log: SqliteAuditLog, now_ms: Callable[[], int]
@@ -39,7 +39,7 @@ class SqliteSessions:
         self._touch_again_at = 0
 
     async def _open(self, person: str, email: str, browser: str) -> str:
-        """Return the token of a new session. Raise `Unauthenticated` if *person* has gone."""
+        """Return the token of a new session. Raise `Unauthenticated` if *person* was removed."""
         token, now = secrets.token_urlsafe(32), self._now_ms()
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -74,7 +74,7 @@ class SqliteSessions:
         return to_person(row[:5])
 
     async def _touch(self, token: str, now: int) -> None:
-        """Write down that the session is used; not while that cannot be, which is no fault."""
+        """Store the time of the session's last use; skip that while the catalog is unavailable."""
         try:
             await self._database.run(
                 lambda connection: (
@@ -169,7 +169,7 @@ def to_person(row: tuple[str, str, int, bytes, int]) -> Person:
 
 
 def _oldest(now: int) -> tuple[int, int]:
-    """Since when a session must have been opened, and since when used, to go on."""
+    """Return the earliest times of creation and of last use that a valid session may have."""
     return now - SESSION_MS, now - IDLE_MS
 
 
@@ -178,15 +178,15 @@ def _session_id(stored: bytes) -> str:
 
 
 def wrong() -> Unauthenticated:
-    """Return what somebody is told who does not get in."""
+    """Return the error for a failed login."""
     return Unauthenticated("the email or the password is wrong")
 
 
 def unknown(email: str) -> NotFound:
-    """Return what is said of an email without an account."""
+    """Return the error for an email without an account."""
     return NotFound(f"{email} has no account; `analytics user list` shows who has")
 
 
 def token_hash(token: str) -> bytes:
-    """Return what is stored in place of *token*."""
+    """Return the hash that is stored for *token*."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

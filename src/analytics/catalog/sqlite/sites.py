@@ -1,4 +1,4 @@
-"""The tracked sites, in SQLite."""
+"""The tracked sites in SQLite."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Edited(NamedTuple):
 
 
 class SqliteSites:
-    """Every site is in memory; the file is read at the start and after each change."""
+    """Sites in memory, read from the database at the start and after each change."""
 
     def __init__(self, database: Database, audit_log: SqliteAuditLog, keys: SqliteKeys) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class SqliteSites:
         self._by_name: Mapping[str, Site] = {}
 
     def load(self) -> None:
-        """Read all of them."""
+        """Load all sites into memory."""
         self._database.transact(_every, self._take)
 
     def get(self, name: str) -> Site | None:
@@ -78,7 +78,7 @@ class SqliteSites:
                 domain=domain, id=site_id, number=number, timezone=timezone, other_hostnames=()
             )
             _write(connection, added)
-            # What was given just after an earlier site's removal is not for this one.
+            # Rights given just after the removal of an earlier site must not apply to this one.
             return _every(connection), _disinherit(connection, domain)
 
         sites, _ = await self._audit_log.change(
@@ -142,7 +142,7 @@ def _every(connection: sqlite3.Connection) -> tuple[Site, ...]:
 
 
 def _disinherit(connection: sqlite3.Connection, domain: str) -> Mapping[bytes, Key]:
-    """Delete every key and right that the name *domain* has, and return the keys that are left."""
+    """Delete all keys and rights of the site *domain*, and return the remaining keys."""
     withdraw_site(connection, domain)
     return delete_keys_of(connection, domain)
 
@@ -159,7 +159,7 @@ def _write(connection: sqlite3.Connection, site: Site) -> None:
 
 
 def _difference(before: Site, after: Site) -> str:
-    """The names of what was changed, without the values: shields hold addresses."""
+    """Return the names of the changed settings, without values: shields contain addresses."""
     names = [
         name
         for name in Site.__struct_fields__
