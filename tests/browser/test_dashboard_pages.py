@@ -365,11 +365,11 @@ async def test_a_machine_turns_nothing_green(browser: Browser, server: Server) -
         await page.goto(f"/{SITE}/start")
         await expect(page.get_by_text("Waiting for the first pageview")).to_be_visible()
         await server.take([hit(bot="tool", browser="curl")])
-        await expect(page.get_by_text("A hit came, from a machine (curl)")).to_be_visible()
+        await expect(page.get_by_text("A bot has sent a hit (curl)")).to_be_visible()
         await expect(page.get_by_text("The first pageview has arrived")).not_to_be_visible()
         await server.take([hit(2)])
         await expect(page.get_by_text("The first pageview has arrived")).to_be_visible()
-        for text in ("A hit came, from a machine", "A hit came from a hostname"):
+        for text in ("A bot has sent a hit", "A hit has arrived from a hostname"):
             await expect(page.get_by_text(text)).not_to_be_visible()
 
 

@@ -104,7 +104,9 @@ async def test_it_is_for_the_owner_only(owner: Client, viewer: Client, stranger:
 
 async def test_alone_it_depends_on_nobody(owner: Client, breakers: list[Breaker]) -> None:
     breakers.clear()
-    assert "everything is kept in its own folder" in (await owner.get("/admin")).text
+    assert (
+        "everything is stored in this server’s own data folder" in (await owner.get("/admin")).text
+    )
 
 
 async def test_keys_of_all_sites_are_made_and_revoked_here(

@@ -115,5 +115,5 @@ class TestBrokenStore:
     async def test_a_fault_of_ours_is_a_page_too(self, owner: Client) -> None:
         answer = await owner.get(f"/{SITE}")
         assert answer.status_code == 500
-        assert "Something broke on our side" in answer.text
+        assert "Something went wrong on this server" in answer.text
         assert "NoneType" not in answer.text

@@ -252,7 +252,7 @@ async def test_the_question_before_a_removal_names_no_losses_where_there_are_non
     await peopled.sites.add("new.example")
     page = (await owner.get("/new.example/settings/confirm?form=remove-site")).text
     assert "Its 0 stored events" in page
-    assert "goes with it" not in page
+    assert "removed with it" not in page
     assert "<li><b>0</b>" not in page
 
 

@@ -126,12 +126,12 @@ async def test_a_page_of_this_machine_is_told_how_to_count(owner: Client) -> Non
     page = unescape((await owner.get(f"/{SITE}/start")).text)
     assert f'data-domain="{SITE}" src="http://localhost/tracker.js"' in page
     assert f'data-domain="{SITE}" data-allow-local src="http://localhost/tracker.js"' in page
-    assert "an address of this machine alone" in page
+    assert "an address that works on this machine only" in page
     await owner.post("/sites/new", data={"domain": "localhost:3000", "timezone": "Etc/UTC"})
     local = unescape((await owner.get("/localhost%3A3000/start")).text)
     assert 'data-domain="localhost:3000" data-allow-local src=' in local
     assert "Trying it on localhost?" not in local
-    assert "of this machine alone" not in local
+    assert "on this machine only" not in local
 
 
 async def test_only_the_first_run_of_an_owner_is_a_set_up(
