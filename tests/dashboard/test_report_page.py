@@ -131,7 +131,7 @@ async def test_rows_of_few_visitors_come_last_when_a_rate_sorts_the_list(
     assert await order("&sort=bounce_rate") == ["/left", "/half", "/next", "/alone", "/pair"]
     ascending = await order("&sort=bounce_rate&dir=asc")
     assert ascending == ["/half", "/left", "/next", "/pair", "/alone"]
-    note = "Rows of fewer than 5 visitors come last"
+    note = "Rows with fewer than 5 visitors come last"
     assert note in (await owner.get(url + "&sort=bounce_rate")).text
     assert note not in (await owner.get(url)).text
     assert await order("&sort=pageviews&dir=asc") == ["/alone", "/pair", "/left", "/next", "/half"]
