@@ -58,7 +58,7 @@ class TestList:
         assert (await owner.get(f"/{SITE}/list/props?period=day")).status_code == 400
 
     @pytest.mark.parametrize(
-        "path", ["?period=custom&from=2026-05-05&to=2026-05-01", "/list/props"]
+        "path", ["?period=custom&from=2026-05-32&to=2026-06-01", "/list/props"]
     )
     async def test_what_cannot_be_read_leads_back_to_a_report(
         self, owner: Client, path: str

@@ -263,7 +263,11 @@ async def test_a_site_is_removed_only_by_its_name(
     await store.write(batch([hit(NOW), hit(NOW)]))
     _, secret = await peopled.keys.create(scopes=[*Scope], site=SITE)
     page = unescape((await owner.get(f"{URL}/confirm?form=remove-site")).text)
-    for text in ("<b>1</b> API key for this site", "<b>1</b> person besides", "2 stored events"):
+    for text in (
+        "<b>1</b> API key limited to this site",
+        "<b>1</b> person besides",
+        "2 stored events",
+    ):
         assert text in page
     answer = await owner.post(URL, data={"form": "remove-site", "domain": SITE, "events": events})
     assert answer.headers["location"] == "/"

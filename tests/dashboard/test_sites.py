@@ -115,7 +115,7 @@ async def test_a_machines_hit_is_told_apart_from_the_first_pageview(
     await store.write(batch([hit(NOW - 2, **CURL)]))
     page = (await owner.get(f"/{SITE}/start")).text
     assert 'class="waiting machine"' in page
-    assert "from a machine (<span data-machine>curl</span>)" in page
+    assert "A bot has sent a hit (<span data-machine>curl</span>)" in page
     report = (await owner.get(f"/{SITE}?period=day")).text
     assert "1 event of machines is left out" in report
     await store.write(batch([hit(NOW - 1)], start=1))
