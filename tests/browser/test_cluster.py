@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tests.browser.test_visit import PERSON
 from tests.browser.web import Pages, serving
 from tests.cluster.replicas import Replica, replicas
-from tests.real import machine_in
+from tests.real import PATIENCE_S, machine_in
 
 from analytics.localcluster.launcher import ClusterStatus
 
@@ -35,7 +35,7 @@ EVERY_MS = 150
 LOAD_EVERY_S = 0.05
 ASKED_EVERY_MS = 200
 """To ask more often would be a load of its own. A figure counts as late by as much."""
-SEEN_MS = 120_000
+SEEN_MS = PATIENCE_S * 1000
 WARM_BATCHES = 40
 
 # The time at which each pageview was answered with 202.
@@ -158,7 +158,7 @@ async def batches(status: ClusterStatus) -> tuple[float, float]:
 
 async def warm(status: ClusterStatus) -> None:
     """Return when the job has folded some batches: its first ones, Java has yet to compile."""
-    async with asyncio.timeout(SEEN_MS / 1000):
+    async with asyncio.timeout(PATIENCE_S):
         while (await batches(status))[0] < WARM_BATCHES:
             await asyncio.sleep(0.5)
 
