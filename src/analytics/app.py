@@ -90,7 +90,7 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
         browser=lambda request: _browser(trust.client(request.scope).user_agent),
         client=lambda request: trust.client(request.scope).address,
     )
-    figures = metrics.routes(taking.counts, resources.gauges, resources.breakers, resources.loops)
+    figures = metrics.routes(taking.counts, _gauges(resources), resources.breakers, resources.loops)
     rates = Rates(
         trust,
         resources.catalog.keys,
@@ -137,6 +137,24 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
         senders=senders,
         assistants=answering,
     )
+
+
+def _gauges(resources: Resources) -> metrics.Sources:
+    """Return what can be measured of *resources*, and of the export where there is one."""
+    export = resources.scheduled_export
+    if export is None:
+        return resources.gauges
+    return {
+        **resources.gauges,
+        "analytics_export_finished_timestamp_seconds": (
+            "When the last scheduled export that exported everything began; 0 before the first.",
+            lambda: export.finished_at / 1000,
+        ),
+        "analytics_export_waiting_days": (
+            "Days that the scheduled export under way has still to write.",
+            lambda: export.waiting,
+        ),
+    }
 
 
 def _assistants(resources: Resources) -> HttpAssistants | None:

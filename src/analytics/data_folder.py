@@ -44,6 +44,8 @@ class DataFolder:
         self.catalog = path / "catalog.sqlite"
         self.store = path / "store.duckdb"
         self.journal = path / "journal"
+        self.exports = path / "exports.json"
+        """What the scheduled export has written so far."""
         self.spool = path / "spool"
         """Hits that Kafka has not got yet."""
         self.scratch = path / "tmp"

@@ -16,6 +16,7 @@ import structlog
 from analytics.background import BackgroundLoop, is_expected
 from analytics.ingest.salted_days import salts_needed
 from analytics.resources import Resources
+from analytics.scheduled_export.schedule import ScheduledExport
 from analytics.units import DAY_MS
 
 log = structlog.get_logger()
@@ -28,6 +29,8 @@ _RESTS_FOR: Final = 20
 
 def duties(parts: Resources) -> Sequence[BackgroundLoop]:
     """Return the loops that keep *parts* in order; they run while their blocks do."""
+    export = parts.scheduled_export
+    exporting = () if export is None else (exports(export),)
     # Cells that are built while their days are deleted would come back without them.
     rows = asyncio.Lock()
     return (
@@ -66,6 +69,18 @@ def duties(parts: Resources) -> Sequence[BackgroundLoop]:
             meanwhile="The bytes of deleted rows are still in the server's files.",
             longest_pause_s=_LONGEST_PAUSE_S,
         ),
+        *exporting,
+    )
+
+
+def exports(export: ScheduledExport) -> BackgroundLoop:
+    """Return the loop that runs *export* at its hour."""
+    return BackgroundLoop(
+        "exports",
+        export.step,
+        every_s=_EVERY_S,
+        meanwhile="Days that have ended or changed are not exported to exports.target.",
+        longest_pause_s=_LONGEST_PAUSE_S,
     )
 
 

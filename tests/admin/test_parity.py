@@ -229,7 +229,7 @@ async def test_a_page_and_a_command_leave_the_same_behind(
 
 
 def test_every_operation_that_changes_something_has_its_page() -> None:
-    elsewhere = {"import", "export", "sql", "assistant", "backup", "audit", "status"}
+    elsewhere = {"import", "export", "sql", "assistant", "export.now", "backup", "audit", "status"}
     reading = {"erase.count", "site.list", "site.show", "site.attached", "site.expired"}
     reading |= {"user.list", "key.list", "audit-log"}
     tried = {operation for _, _, operation, _ in STEPS.values()}

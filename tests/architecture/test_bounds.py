@@ -168,6 +168,10 @@ CONTAINERS = frozenset(
      "WeakSet", "WeakValueDictionary"}
 )  # fmt: skip
 BOUNDED_BY = {
+    (
+        "scheduled_export/progress_file.py",
+        "days",
+    ): "one for each day of each site that was exported",
     ("admin/importing.py", "self.dropped"): "reasons, of which there are a few",
     ("admin/importing.py", "self.examples"): "one for each reason",
     ("admin/importing.py", "self.unreadable"): "a few lines are shown",

@@ -15,6 +15,7 @@ from analytics.admin import (
     backup,
     erasing,
     exporting,
+    exporting_now,
     importing,
     keys,
     people,
@@ -63,6 +64,9 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "export": Operation(exporting.Export, exporting.run, deed=AuditAction.DATA_EXPORTED),
     "sql": Operation(sql.AskSql, sql.run),
     "assistant": Operation(assistant.AskTool, assistant.run),
+    "export.now": Operation(
+        exporting_now.ExportNow, exporting_now.run, deed=AuditAction.DATA_EXPORTED
+    ),
     "erase.count": Operation(erasing.Erase, erasing.count),
     "erase": Operation(erasing.Erase, erasing.run, deed=AuditAction.DATA_ERASED),
     "backup": Operation(backup.Backup, backup.run, deed=AuditAction.BACKUP_MADE),

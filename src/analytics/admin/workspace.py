@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from analytics.catalog.base import Catalog
 from analytics.data_folder import DataFolder
 from analytics.errors import NotFound
 from analytics.event import LogRecord
+from analytics.scheduled_export.schedule import ScheduledExport
 from analytics.settings import Settings
 from analytics.site import Site
 from analytics.store.base import (
@@ -77,6 +79,21 @@ class Workspace:
     """Functions that return problems for the operator, in sentences; added by the server."""
     formats: Mapping[str, PastFormat] = field(default_factory=dict)
     """The formats that `import` can read, by name."""
+
+    @cached_property
+    def scheduled_export(self) -> ScheduledExport | None:
+        """The export that the settings ask for; None when they ask for none."""
+        if not self.settings.exports.target:
+            return None
+        return ScheduledExport(
+            self.settings.exports,
+            catalog=self.catalog,
+            store=self.store,
+            scratch=self.folder.scratch,
+            progress=self.folder.exports,
+            clock=self.clock,
+            settle=self.settle,
+        )
 
     def site(self, name: str) -> Site:
         """Return the site with the domain, id or number *name*. Raise `NotFound`."""

@@ -36,6 +36,9 @@ COMMANDS: Final = {
         "Bring in past visitors from FILE (- for standard input).", "analytics.cli.data", "import_"
     ),
     "export": ListedCommand("Write a site's events to a file.", "analytics.cli.data", "export"),
+    "export-now": ListedCommand(
+        "Run the scheduled export at once.", "analytics.cli.export_now", "export_now"
+    ),
     "sql": ListedCommand(
         "Answer a SELECT about events, visits and cells.", "analytics.cli.sql", "sql"
     ),

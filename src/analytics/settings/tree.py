@@ -19,6 +19,7 @@ from analytics.settings.backends import (
     LogSettings,
 )
 from analytics.settings.discovery import DiscoverSettings, EurekaSettings, RegistrySettings
+from analytics.settings.exports import ExportsSettings
 from analytics.settings.section import (
     GIB,
     KIB,
@@ -245,6 +246,7 @@ class Settings(Section):
     discover: DiscoverSettings = DiscoverSettings()
     cluster: ClusterSettings = ClusterSettings()
     mcp: McpSettings = McpSettings()
+    exports: ExportsSettings = ExportsSettings()
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _ignored: Sequence[str] = PrivateAttr(default=())

@@ -33,6 +33,7 @@ __all__ = [
     "Progress",
     "SeriesStore",
     "Snapshots",
+    "StoredDays",
     "WriteBatch",
 ]
 
@@ -173,6 +174,18 @@ class Exports(Protocol):
         With *visitor*, only theirs. Times are ISO 8601 in UTC with milliseconds. The file appears
         only when it is whole.
         """
+
+    async def stored_days(self, site: str, timezone: str) -> StoredDays:
+        """Return the days of *site* in *timezone* that have rows."""
+
+
+class StoredDays(NamedTuple):
+    """The days of a site that are here, in days since 1970 of its time zone."""
+
+    first: int
+    """The first day of which no row was evicted."""
+    fingerprints: Mapping[int, str]
+    """Of the rows of each day that has some: while it stays, they have stayed."""
 
 
 class Erases(Protocol):

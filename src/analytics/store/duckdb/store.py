@@ -35,6 +35,7 @@ from analytics.store.base import (
     Progress,
     SeriesStore,
     Snapshots,
+    StoredDays,
 )
 from analytics.store.connection import Connection
 from analytics.store.duckdb import (
@@ -48,6 +49,7 @@ from analytics.store.duckdb import (
     lookups,
     overview,
     row_erasure,
+    stored_days,
     writing,
 )
 from analytics.store.duckdb.cell_builder import CellBuilder, CellPlan
@@ -237,6 +239,10 @@ class DuckDBStore:
             visitor=visitor,
         )
         return await self._threads.watch(step, progress)
+
+    async def stored_days(self, site: str, timezone: str) -> StoredDays:
+        """Return the days of *site* in *timezone* that have rows."""
+        return await self._threads.read(partial(stored_days.of, site=site, timezone=timezone))
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
         """Delete every row of a visitor; return their number."""

@@ -25,6 +25,7 @@ from analytics.store.base import (
     Progress,
     SeriesStore,
     Snapshots,
+    StoredDays,
 )
 from analytics.store.chunks.base import ChunkReader
 from analytics.store.duckdb import DuckDBStore
@@ -209,6 +210,10 @@ class ReplicaStore:
         return await self._engine.export(
             site, from_ms, to_ms, kind, path, progress, visitor=visitor
         )
+
+    async def stored_days(self, site: str, timezone: str) -> StoredDays:
+        """Return the days of *site* in *timezone* that have rows here."""
+        return await self._engine.stored_days(site, timezone)
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
         """Count the rows of a visitor (None: of the site) that are here."""
