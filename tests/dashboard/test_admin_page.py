@@ -136,6 +136,9 @@ async def test_roles_change_and_somebody_always_owns_the_server(
     assert {p.email: p.owner for p in await peopled.people.all()} == {OWNER: True, VIEWER: True}
     await owner.post("/admin", data={**role, "role": "viewer"})
     assert {p.email: p.owner for p in await peopled.people.all()} == {OWNER: True, VIEWER: False}
+    unknown = await owner.post("/admin", data={**role, "role": "emperor"})
+    assert unknown.status_code == 400
+    assert "emperor" in unknown.text
     mine = await owner.post("/admin", data={"form": "role", "email": OWNER, "role": "viewer"})
     assert mine.status_code == 400
 

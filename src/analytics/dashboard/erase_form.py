@@ -25,6 +25,8 @@ from analytics.wording import counted
 FORM: Final = "erase"
 _FIELDS: Final = ("dimension", "operator", "value", "from", "to")
 
+_DATE_LABELS: Final = {"from": "From", "to": "To"}
+
 
 async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Delete the visits that the form describes, once the change is confirmed."""
@@ -75,7 +77,15 @@ def _query(site: Site, fields: Mapping[str, str]) -> Query:
     if condition is None and start is None and end is None:
         raise Malformed(FORM, "Say what the visits have in common: a value, a day, or both.")
     conditions = () if condition is None else (condition,)
-    return visit_selection.chosen(site, filters.compile_filters(conditions), start, end)
+    compiled = filters.compile_filters(conditions)
+    try:
+        return visit_selection.chosen(site, compiled, start, end)
+    except Malformed as error:
+        # The page shows the reason alone, and the form has two fields of the same kind.
+        label = _DATE_LABELS.get(error.field)
+        raise Malformed(
+            error.field, f"{label}: {error.reason}" if label else error.reason
+        ) from None
 
 
 def _condition(fields: Mapping[str, str]) -> Condition | None:

@@ -12,7 +12,14 @@ from analytics.catalog import service
 from analytics.dashboard import confirmation
 from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.page_request import PageRequest
-from analytics.dashboard.site_access import NEW_KEY, days_of, label_of, revocation, scopes_of
+from analytics.dashboard.site_access import (
+    NEW_KEY,
+    days_of,
+    is_owner,
+    label_of,
+    revocation,
+    scopes_of,
+)
 from analytics.errors import Malformed, NotFound
 from analytics.wording import counted
 
@@ -64,7 +71,7 @@ async def _role(ask: PageRequest, form: FormData) -> Response:
     email = str(form.get("email", ""))
     if email == ask.owner().email:
         raise Malformed("email", "You cannot change your own role.")
-    person = await service.change_person(ask.deps.catalog, email, owner=form.get("role") == "owner")
+    person = await service.change_person(ask.deps.catalog, email, owner=is_owner(form))
     sees = "owns this server" if person.owner else f"sees {', '.join(person.sites)}"
     return ask.done(PAGE, f"{person.email} {sees} now.", where="people")
 

@@ -18,6 +18,7 @@ from analytics.errors import Malformed
 from analytics.parsing import whole_number
 from analytics.person import MAX_KEY_DAYS, Key, Scope
 from analytics.site import Site
+from analytics.suggestions import unknown
 from analytics.wording import counted
 
 SCOPES: Final[dict[Scope, str]] = {
@@ -26,6 +27,8 @@ SCOPES: Final[dict[Scope, str]] = {
     Scope.SQL_READ: "Read every event in SQL",
 }
 """The scopes that a form offers; nothing needs the others yet."""
+
+_ROLES: Final = ("viewer", "owner")
 
 NEW_KEY: Final = "Copy the key now. It is stored as a hash and cannot be shown again."
 
@@ -64,6 +67,14 @@ def days_of(form: FormData) -> int | None:
     return whole_number(text, "expires", least=1, most=MAX_KEY_DAYS)
 
 
+def is_owner(form: FormData) -> bool:
+    """Return True if the form gives the role of an owner. Raise `Malformed` for an unknown role."""
+    role = str(form.get("role", "viewer"))
+    if role not in _ROLES:
+        raise Malformed("role", unknown("role", role, _ROLES))
+    return role == "owner"
+
+
 async def revoke_key(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Revoke a key of this site, once the change is confirmed."""
     question = await revoke_question(ask, site, form)
@@ -100,7 +111,7 @@ def revocation(key: Key, *, page: str, part: str) -> Confirmation:
 async def add_person(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Let somebody see this site, or everything: with a new account or the one that they have."""
     email = str(form.get("email", "")).strip()
-    owner = form.get("role") == "owner"
+    owner = is_owner(form)
     known = await service.find_person(ask.deps.catalog, email)
     if known is None:
         password = str(form.get("password", ""))
