@@ -22,7 +22,7 @@ async def test_a_person_changes_the_password_and_other_sessions_end(
     assert (await elsewhere.get(f"/{SITE}")).status_code == 200
     done = await viewer.post("/account", data=FORM)
     assert (done.status_code, done.headers["location"]) == (303, "/account")
-    assert "Your password is changed" in (await viewer.get("/account")).text
+    assert "Your password has been changed" in (await viewer.get("/account")).text
     assert (await elsewhere.get(f"/{SITE}")).headers["location"].startswith("/login")
     assert await peopled.people.log_in(VIEWER, NEW)
 
@@ -30,7 +30,7 @@ async def test_a_person_changes_the_password_and_other_sessions_end(
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"current": "wrong"}, "current password is not right"),
+        ({"current": "wrong"}, "current password is wrong"),
         ({"again": "something else"}, "passwords differ"),
         ({"password": "short", "again": "short"}, "10 to 256"),
         ({"password": PASSWORD, "again": PASSWORD}, "password other than"),

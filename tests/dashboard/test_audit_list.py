@@ -42,7 +42,7 @@ async def test_a_login_and_a_refused_one_are_shown(
         await stranger.post("/login", data={"email": VIEWER, "password": "a wrong guess"})
     await stranger.post("/login", data={"email": VIEWER, "password": PASSWORD})
     text = (await owner.get("/admin")).text
-    assert f"Was refused: wrong password, 3 times</b><small>a stranger · {VIEWER}" in text
+    assert f"Failed to log in, 3 times</b><small>a stranger · {VIEWER}" in text
     assert f"Logged in</b><small>{VIEWER}" in text
     assert "203.0.113.77" not in text
     assert "a wrong guess" not in text
@@ -80,4 +80,4 @@ async def test_nobody_but_an_owner_reads_it(viewer: Client, stranger: Client) ->
 def test_every_deed_has_words() -> None:
     assert set(_WORDS) == set(AuditAction)
     entry = AuditEntry(id=1, at=0, who="a", what=AuditAction.LOGIN_REFUSED, times=1200)
-    assert line(entry).what == "Was refused: wrong password, 1,200 times"
+    assert line(entry).what == "Failed to log in, 1,200 times"

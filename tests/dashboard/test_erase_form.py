@@ -112,8 +112,8 @@ async def test_a_yes_is_to_what_was_asked_only(owner: Client, parts: Resources) 
 @pytest.mark.parametrize(
     ("form", "problem"),
     [
-        ({}, "Say what the visits have in common"),
-        ({"value": "/none"}, "no visit is like that"),
+        ({}, "Give what the visits have in common"),
+        ({"value": "/none"}, "no visit matches"),
         ({"value": "/", "dimension": "shoe"}, "shoe"),
         ({"value": "/", "operator": "eats"}, "eats"),
         ({"from": "soon"}, "soon"),

@@ -49,7 +49,7 @@ async def test_a_wrong_password_and_an_unknown_email_read_the_same(
     wrong = await stranger.post("/login", data={**FORM, "password": "not this one"})
     unknown = await stranger.post("/login", data={**FORM, "email": "nobody@shop.example"})
     assert wrong.status_code == unknown.status_code == 401
-    problem = "This email and password do not belong together."
+    problem = "The email or the password is wrong."
     assert problem in wrong.text
     assert problem in unknown.text
 

@@ -214,7 +214,9 @@ async def test_somebody_with_an_account_is_given_a_second_site(
     people = {person.email: person for person in await peopled.people.all()}
     assert people[VIEWER].sites == (SITE, "other.example")
     assert await peopled.people.log_in(VIEWER, PASSWORD)
-    await confirmed(owner, {"form": "remove-person", "email": VIEWER}, "see other.example")
+    await confirmed(
+        owner, {"form": "remove-person", "email": VIEWER}, "their access to other.example"
+    )
     people = {person.email: person for person in await peopled.people.all()}
     assert people[VIEWER].sites == ("other.example",)
 
@@ -227,7 +229,7 @@ async def test_a_shorter_retention_says_what_it_deletes_and_asks(
     form = {"form": "retention", "days": "10"}
     await owner.post(URL, data={**form, "confirmed": "1"})
     assert _site(peopled).retention_days is None
-    says = "This deletes 2 events from before 14 Nov 2026"
+    says = "This permanently deletes 2 events from before 14 Nov 2026"
     done = await confirmed(owner, form, says, "Delete 2 events")
     assert done.headers["location"] == f"{URL}#retention"
     assert _site(peopled).retention_days == 10

@@ -90,11 +90,11 @@ async def perform(
     """Run the operation *name*; *parameters* and the result are JSON. Raise `Malformed`."""
     operation = named(name)
     try:
-        asked = msgspec.json.decode(parameters, type=operation.parameters)
+        request = msgspec.json.decode(parameters, type=operation.parameters)
     except UNDECODABLE as exc:
         raise decoding.malformed(exc, name) from exc
     with actor.acting_as(actor.COMMAND):
-        result = await operation.run(workspace, asked, job)
+        result = await operation.run(workspace, request, job)
         if operation.deed is not None:
             await _record(workspace, operation.deed, result)
     return msgspec.json.encode(result)

@@ -57,11 +57,13 @@ class Account:
             response.headers.update(dict(problem.headers(error)))
             return response
         except Unauthenticated:
-            return await _page(ask, status=400, problem="The current password is not right.")
+            return await _page(ask, status=400, problem="The current password is wrong.")
         except Malformed as error:
             return await _page(ask, status=400, problem=error.reason)
         self._throttle.forgive(name)
-        response = ask.done(ACCOUNT, "Your password is changed. Other sessions have ended.")
+        response = ask.done(
+            ACCOUNT, "Your password has been changed. Your other sessions have ended."
+        )
         await remember_device(ask, response, person.email)
         return response
 

@@ -46,7 +46,7 @@ class Backend:
     for_s: float
     """Seconds since the state changed."""
     meanwhile: str
-    """What the server does without the backend."""
+    """The consequence of a failure of the backend, in a sentence."""
     fault: str
     """The last error."""
     calls: int

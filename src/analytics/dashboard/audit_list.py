@@ -14,7 +14,7 @@ from analytics.parsing import digits
 _ON_A_PAGE: Final = 25
 _WORDS: Final = {
     AuditAction.LOGGED_IN: "Logged in",
-    AuditAction.LOGIN_REFUSED: "Was refused: wrong password",
+    AuditAction.LOGIN_REFUSED: "Failed to log in",
     AuditAction.LOGGED_OUT: "Logged out",
     AuditAction.SESSIONS_ENDED: "Ended sessions",
     AuditAction.PASSWORD_CHANGED: "Changed a password",

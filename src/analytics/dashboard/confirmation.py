@@ -45,7 +45,9 @@ def first(ask: PageRequest, question: Confirmation, form: Mapping[str, object]) 
     if token is None:
         return redirect(f"{question.page}?{urlencode(question.fields)}")
     if not hmac.compare_digest(str(token).encode(), _token(ask, question).encode()):
-        raise Conflict("This has changed since it was asked. Look again, and confirm once more.")
+        raise Conflict(
+            "Something has changed since this page asked. Check it again and confirm once more."
+        )
     return None
 
 

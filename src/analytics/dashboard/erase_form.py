@@ -39,13 +39,13 @@ async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
     return ask.done(_settings(site), text, where=FORM)
 
 
-async def question_of(ask: PageRequest, site: Site, given: Mapping[str, str]) -> Confirmation:
+async def question_of(ask: PageRequest, site: Site, form: Mapping[str, str]) -> Confirmation:
     """Return the confirmation, with counts of what would be deleted.
 
     Raise `Malformed` when the form is incomplete or no visit matches, `Conflict` when this server
     cannot delete by filter.
     """
-    fields = {name: given.get(name, "").strip() for name in _FIELDS}
+    fields = {name: form.get(name, "").strip() for name in _FIELDS}
     query = _query(site, fields)
     await ask.deps.settle()
     try:
@@ -53,9 +53,9 @@ async def question_of(ask: PageRequest, site: Site, given: Mapping[str, str]) ->
     except Misconfigured as exc:
         raise Conflict(str(exc)) from exc
     if not rows:
-        raise Malformed(FORM, "Nothing was deleted: no visit is like that.")
+        raise Malformed(FORM, "Nothing was deleted: no visit matches.")
     counts = f"{counted(visits, 'visit')} with {counted(rows, 'event')}"
-    deleted = f"This deletes {counts}, for good: every visit {_described(fields)}."
+    deleted = f"This deletes {counts} permanently: every visit {_described(fields)}."
     return Confirmation(
         page=f"{_settings(site)}/confirm",
         action=_settings(site),
@@ -63,8 +63,8 @@ async def question_of(ask: PageRequest, site: Site, given: Mapping[str, str]) ->
         title=f"Delete {counted(visits, 'visit')} of {site.domain}?",
         says=(
             deleted,
-            "Each visit goes as a whole, and those of machines are among them.",
-            "The ledger goes on counting the events, as erased. Backups from before keep them.",
+            "Visits are deleted as a whole, including those of bots.",
+            "The ledger keeps the number of erased events. Earlier backups still contain them.",
         ),
         button=f"Delete {counted(rows, 'event')}",
         fields={"form": FORM, **fields},
@@ -75,7 +75,7 @@ def _query(site: Site, fields: Mapping[str, str]) -> Query:
     condition = _condition(fields)
     start, end = fields["from"] or None, fields["to"] or None
     if condition is None and start is None and end is None:
-        raise Malformed(FORM, "Say what the visits have in common: a value, a day, or both.")
+        raise Malformed(FORM, "Give what the visits have in common: a value, days, or both.")
     conditions = () if condition is None else (condition,)
     compiled = filters.compile_filters(conditions)
     try:

@@ -61,7 +61,7 @@ async def accept_host(ask: PageRequest, site: Site, form: FormData) -> Response:
         )
     return ask.done(
         f"{path_of(site.domain)}/settings",
-        f"{hostname} counts from now on. Its hits of before were counted in the ledger, and not"
+        f"{hostname} counts from now on. Of its earlier hits, only the number in the ledger is"
         " kept.",
         where="made-up",
     )

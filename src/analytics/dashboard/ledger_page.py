@@ -22,23 +22,23 @@ from analytics.store.lag import Lag
 
 DAYS: Final = 91
 MEANINGS: Final[Mapping[DropReason, str]] = {
-    DropReason.UNKNOWN_SITE: "The name in data-domain was not a site here when the hit came.",
+    DropReason.UNKNOWN_SITE: "The name in data-domain was not a site here when the hit arrived.",
     DropReason.SHIELD_IP: "The visitor's address is in the site's shields.",
     DropReason.SHIELD_COUNTRY: "The visitor's country is in the site's shields.",
     DropReason.SHIELD_PAGE: "The page is in the site's shields.",
     DropReason.SHIELD_HOSTNAME: "The hostname is not among those that the site allows.",
     DropReason.OPTED_OUT: "The visitor's browser asks not to be tracked.",
-    DropReason.NOT_A_PAGE: "A line of an imported log that asks for an image, a script or "
+    DropReason.NOT_A_PAGE: "A line of an imported log that requests an image, a script or "
     "something else that is not a page.",
-    DropReason.NOT_OK: "A line of an imported log whose answer was not a page: an error, say, or "
-    "a redirect.",
+    DropReason.NOT_OK: "A line of an imported log whose response was not a page: for example, "
+    "an error or a redirect.",
     DropReason.OTHER_HOST: "A line of an imported log that names another host.",
     DropReason.FOREIGN_HOST: "The page's hostname is not the site's: a copy of the site, a proxy, "
     "or made up. The site's settings list these hostnames, and count those that you accept.",
-    DropReason.SPAM_REFERRER: "The visit says that it comes from a host that is known to send "
-    "made-up visits, so that owners of sites look at it.",
+    DropReason.SPAM_REFERRER: "The referrer is a host that is known for sending "
+    "made-up visits to attract the attention of site owners.",
     DropReason.REVENUE_CEILING: "The event's revenue is above the site's ceiling.",
-    DropReason.BEFORE_RETENTION: "The event happened longer ago than the site keeps events.",
+    DropReason.BEFORE_RETENTION: "The event is older than the site keeps events.",
     DropReason.PRERENDERED: "The browser fetched the page ahead, and nobody looked at it yet.",
 }
 """The explanation of each reason on the page."""

@@ -47,7 +47,7 @@ class Login:
             response.headers.update(dict(problem.headers(error)))
             return response
         except Unauthenticated:
-            fault = "This email and password do not belong together."
+            fault = "The email or the password is wrong."
             return ask.page("login.html", status=401, after=after, email=email, problem=fault)
         response = redirect(after)
         remember(ask, response, token)

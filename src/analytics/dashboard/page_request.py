@@ -113,7 +113,9 @@ class PageRequest:
         """
         length = digits(self.request.headers.get("content-length", ""))
         if length is None or length > most:
-            raise TooLarge(f"A form may have {most:,} bytes here, and must say how many.")
+            raise TooLarge(
+                f"A form may have at most {most:,} bytes here, and must state its length."
+            )
         return await self.request.form(max_files=0, max_fields=100)
 
     def origin(self) -> str:
@@ -216,7 +218,7 @@ def error_page(request: Request, error: Exception, person: Person | None = None)
         message = f"{name}: {error.reason}" if name else error.reason
     if isinstance(error, Busy):
         message = (
-            "Many reports are being read at this moment, and this one did not get its turn. Try"
+            "The server is busy with other reports, and this one had to wait too long. Try"
             " again in a moment. Nothing that was counted is lost."
         )
     response = page(request, "error.html", person, (), status=status, code=status, message=message)

@@ -96,7 +96,7 @@ _ALL: Final = (
             Tab("utm_content", "UTM content", "utm_content", "UTM content"),
             Tab("utm_term", "UTM term", "utm_term", "UTM term"),
         ),
-        "No visits came from anywhere yet.",
+        "No visits yet.",
     ),
     Panel(
         "pages",
@@ -119,7 +119,7 @@ _ALL: Final = (
             Tab("city", "Cities", "city", "City"),
             Tab("language", "Languages", "language", "Language", kind="language"),
         ),
-        "No visitors with a known place.",
+        "No visitors with a known location.",
     ),
     Panel(
         "devices",

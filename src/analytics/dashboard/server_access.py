@@ -79,12 +79,12 @@ async def _role(ask: PageRequest, form: FormData) -> Response:
 async def _password(ask: PageRequest, form: FormData) -> Response:
     person = await service.person(ask.deps.catalog, str(form.get("email", "")))
     if person.email == ask.owner().email:
-        raise Malformed("email", "Your own password is changed under Account.")
+        raise Malformed("email", "Change your own password on the Account page.")
     password = str(form.get("password", ""))
     await service.set_password(ask.deps.catalog, person.email, password, must_change=True)
     text = (
         f"{person.email} is logged out everywhere. Give them the new password: they choose their"
-        " own when they log in."
+        " own when they next log in."
     )
     return ask.done(PAGE, text, where="people")
 
@@ -98,7 +98,7 @@ async def _end_sessions(ask: PageRequest, form: FormData) -> Response:
 
 async def _end_all_sessions(ask: PageRequest, _: FormData) -> Response:
     ended = (await service.end_sessions(ask.deps.catalog, None, keep=ask.session)).sessions
-    text = f"Everybody else is logged out: {counted(ended, 'session')} ended. Yours goes on."
+    text = f"Everybody else is logged out: {counted(ended, 'session')} ended. You stay logged in."
     return ask.done(PAGE, text, where="people")
 
 
@@ -120,7 +120,7 @@ async def _remove_person_question(ask: PageRequest, fields: Mapping[str, object]
         action=PAGE,
         back=f"{PAGE}#people",
         title=f"Remove {person.email}?",
-        says=(f"They see {sees}. Their account and their sessions go.",),
+        says=(f"They see {sees}. Their account is deleted and their sessions end.",),
         button="Remove the account",
         fields={"form": "remove-person", "email": person.email},
         state=f"{person.owner} {','.join(person.sites)}",

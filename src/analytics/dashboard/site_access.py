@@ -130,7 +130,7 @@ async def add_person(ask: PageRequest, site: Site, form: FormData) -> Response:
             " first password: they choose their own when they log in."
         )
     elif known.owner or (known.sees(site.domain) and not owner):
-        text = f"{known.email} may see {site.domain} already."
+        text = f"{known.email} already has access to {site.domain}."
     else:
         await service.change_person(
             ask.deps.catalog, email, owner=owner or None, add=(site.domain,)
@@ -148,8 +148,12 @@ async def remove_person(ask: PageRequest, site: Site, form: FormData) -> Respons
     if answer := confirmation.first(ask, question, form):
         return answer
     email = question.fields["email"]
-    gone = await service.withdraw(ask.deps.catalog, email, site.domain)
-    text = f"{email} can no longer log in." if gone else f"{email} no longer sees {site.domain}."
+    account_removed = await service.withdraw(ask.deps.catalog, email, site.domain)
+    text = (
+        f"{email} can no longer log in."
+        if account_removed
+        else f"{email} no longer sees {site.domain}."
+    )
     return ask.done(_settings(site), text, where="person")
 
 
@@ -162,9 +166,9 @@ async def remove_person_question(
         raise Malformed("email", f"{person.email} is an owner: see People on the Server page.")
     others = [name for name in person.sites if name != site.domain]
     if others:
-        says = f"They keep their account, and see {', '.join(others)} as before."
+        says = f"They keep their account and their access to {', '.join(others)}."
     else:
-        says = "It is the only site that they see, so their account and their sessions go, too."
+        says = "It is the only site that they see, so their account is deleted, too."
     return Confirmation(
         page=f"{_settings(site)}/confirm",
         action=_settings(site),

@@ -169,8 +169,8 @@ async def _retention_question(ask: PageRequest, site: Site, fields: dict[str, st
     events = counted(expired.events, "event")
     first_kept = day_name(expired.first_kept, with_year=True)
     deleted = (
-        f"This deletes {events} from before {first_kept}, for good: page views and custom events,"
-        " those of machines included."
+        f"This permanently deletes {events} from before {first_kept}: page views and custom events,"
+        " including those of bots."
     )
     later = f"After that, events are deleted when they are {counted(days, 'day')} old."
     return Confirmation(

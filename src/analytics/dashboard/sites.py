@@ -115,7 +115,7 @@ async def add(ask: PageRequest) -> Response:
     return ask.done(
         start_page,
         f"{added.site.domain} was a site here before: its events since {day} are shown again. To"
-        " be rid of them, remove the site under Settings, and choose to delete its events.",
+        " delete them, remove the site in its settings and choose to delete its events.",
     )
 
 
