@@ -83,8 +83,8 @@ def until(condition: Callable[[], bool], step: Callable[[], None] = lambda: None
             step()
             if condition():
                 return
-        except StoreUnavailable as exc:
-            print(exc)
+        except* StoreUnavailable as group:  # of one duty, or of several
+            print(group.exceptions)
         assert time.monotonic() < give_up_at
         time.sleep(0.2)
 
