@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Final, cast
 
 from analytics import localtime, parsing, zones
@@ -56,6 +57,55 @@ def calendar(name: str, within: date, timezone: str) -> Period | None:
         case "year":
             return _days(date(within.year, 1, 1), date(within.year + 1, 1, 1), timezone)
     return None
+
+
+class Comparison(StrEnum):
+    """The period with which another is compared."""
+
+    PREVIOUS_PERIOD = "previous_period"
+    YEAR_OVER_YEAR = "year_over_year"
+    CUSTOM = "custom"
+
+
+def earlier(period: Period, mode: Comparison, *, same_weekday: bool = False) -> Period:
+    """Return the previous period, or that of the same dates a year before.
+
+    With *same_weekday*, it is moved by three days at most (seven where it would overlap) so that it
+    begins with the same day of the week.
+    """
+    if mode is Comparison.YEAR_OVER_YEAR:
+        compared = _moved(period, _a_year_before)
+    else:
+        compared = previous(period)
+    if not same_weekday:
+        return compared
+    zone = period.timezone
+    first, other = localtime.day_of(zone, period.start), localtime.day_of(zone, compared.start)
+    days = (first - other + 3) % 7 - 3
+    if _moved(compared, lambda day: day + timedelta(days)).end > period.start:
+        days -= 7
+    return _moved(compared, lambda day: day + timedelta(days))
+
+
+def _a_year_before(day: date) -> date:
+    if (day.month, day.day) == (2, 29):
+        return date(day.year - 1, 2, 28)
+    return day.replace(year=day.year - 1)
+
+
+def _moved(period: Period, move: Callable[[date], date]) -> Period:
+    """Return *period* with its ends on the days to which *move* brings theirs."""
+    zone = period.timezone
+
+    def moved(at: int) -> int:
+        then = local(at, zone).replace(tzinfo=None)
+        if localtime.is_day_start(zone, at):
+            return localtime.day_start(zone, localtime.day_number(move(then.date())))
+        there = datetime.combine(move(then.date()), then.time(), zones.zone(zone))
+        return round(there.timestamp() * 1000)
+
+    start = moved(period.start)
+    return Period(start, max(moved(period.end), start + 1), zone)
 
 
 def previous(period: Period) -> Period:

@@ -77,6 +77,9 @@ DIMENSIONS: Final[Mapping[str, DimensionFacts]] = {
     Dimension.COUNTRY: DimensionFacts("country", "Country", _V, "entry_country", cells=True),
     Dimension.REGION: DimensionFacts("region", "Region", _V, "entry_region", cells=True),
     Dimension.CITY: DimensionFacts("city", "City", _V, "entry_city", cells=True),
+    Dimension.COUNTRY_NAME: DimensionFacts("country_name", "Country's name", _V, "entry_country"),
+    Dimension.REGION_NAME: DimensionFacts("region_name", "Region's name", _V, "entry_region"),
+    Dimension.CITY_NAME: DimensionFacts("city_name", "City's name", _V, "entry_city"),
     Dimension.DEVICE: DimensionFacts("device", "Device", _V, "entry_device", cells=True),
     Dimension.BROWSER: DimensionFacts("browser", "Browser", _V, "entry_browser", cells=True),
     Dimension.BROWSER_VERSION: DimensionFacts(

@@ -63,6 +63,9 @@ class Dimension(StrEnum):
     COUNTRY = "visit:country"
     REGION = "visit:region"
     CITY = "visit:city"
+    COUNTRY_NAME = "visit:country_name"
+    REGION_NAME = "visit:region_name"
+    CITY_NAME = "visit:city_name"
     DEVICE = "visit:device"
     BROWSER = "visit:browser"
     BROWSER_VERSION = "visit:browser_version"
@@ -84,6 +87,10 @@ MACHINE_DIMENSIONS: Final = frozenset(
     {Dimension.BOT_NAME, Dimension.BOT_OPERATOR, Dimension.BOT_PURPOSE}
 )
 """Dimensions of machines, which say nothing where only people count."""
+PLACE_NAME_DIMENSIONS: Final = frozenset(
+    {Dimension.COUNTRY_NAME, Dimension.REGION_NAME, Dimension.CITY_NAME}
+)
+"""Dimensions that another one has, too, by code."""
 TIME_DIMENSIONS: Final = frozenset({Dimension.HOUR, Dimension.DAY, Dimension.WEEK, Dimension.MONTH})
 
 

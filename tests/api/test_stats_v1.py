@@ -32,8 +32,8 @@ async def test_aggregate_compares_with_the_period_before(api: httpx2.AsyncClient
     asked = {"period": "7d", "metrics": "visitors,bounce_rate", "compare": "previous_period"}
     assert (await ask(api, "aggregate", **asked)).json() == {
         "results": {
-            "visitors": {"value": 2, "change": 100},
-            "bounce_rate": {"value": 50, "change": 50},
+            "visitors": {"value": 2, "change": 100, "comparison_value": 0},
+            "bounce_rate": {"value": 50, "change": 50, "comparison_value": 0},
         }
     }
 

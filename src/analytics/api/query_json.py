@@ -5,14 +5,23 @@ Unknown members, metrics and dimensions are refused by name; nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from analytics import bounds, date_range, decoding, localtime
-from analytics.currency import decimals, rounded
+from analytics.api import comparisons
+from analytics.api.comparisons import AskedComparison
+from analytics.api.json_members import (
+    INCLUDE,
+    PAGINATION,
+    flag,
+    list_of,
+    members,
+    text,
+    whole_number,
+)
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.query import (
     MACHINE_DIMENSIONS,
@@ -21,7 +30,6 @@ from analytics.query import (
     Any,
     Compare,
     Dimension,
-    Figure,
     Filter,
     HasDone,
     Metric,
@@ -52,26 +60,7 @@ _FIELDS: Final = (
 )
 _DIMENSIONS: Final = frozenset(Dimension)
 _METRICS: Final = frozenset(Metric)
-_PLAUSIBLE: Final = {
-    "visit:country_name": "visit:country",
-    "visit:region_name": "visit:region",
-    "visit:city_name": "visit:city",
-}
-"""Dimensions of Plausible that are missing here, each with the nearest one."""
-_MONEY: Final = (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE)
 _OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done")
-_INCLUDE: Final = ("time_labels", "total_rows", "imports", "bots")
-_PAGINATION: Final = ("limit", "offset")
-_ELSEWHERE: Final = {
-    **{name: f"include.{name}" for name in _INCLUDE},
-    **{name: f"pagination.{name}" for name in _PAGINATION},
-    # The words of version 1.
-    "period": "date_range",
-    "property": "dimensions",
-    "interval": "dimensions",
-    "page": "pagination.offset",
-}
-"""The right place of members that are often sent in the wrong one."""
 
 
 class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +76,8 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
     time_labels: bool
     total_rows: bool
     imports: bool
+    comparison: AskedComparison | None
+    sent_comparison: object
     bots: bool
     """Whether machines count, too."""
     limit: int
@@ -123,27 +114,31 @@ def parse(body: bytes) -> QueryBody:
         sent = msgspec.json.decode(body)
     except UNDECODABLE as exc:
         raise decoding.malformed(exc, body=body) from exc
-    members = _members(sent, "", _FIELDS)
-    include = _members(members.get("include", {}), "include", _INCLUDE)
-    pagination = _members(members.get("pagination", {}), "pagination", _PAGINATION)
-    filters = _list(members.get("filters", []), "filters")
+    asked = members(sent, "", _FIELDS)
+    include = members(asked.get("include", {}), "include", INCLUDE)
+    pagination = members(asked.get("pagination", {}), "pagination", PAGINATION)
+    filters = list_of(asked.get("filters", []), "filters")
     return QueryBody(
-        site_id=_text(members.get("site_id"), "site_id"),
-        metrics=_metrics(members.get("metrics")),
-        date_range=members.get("date_range"),
+        site_id=text(asked.get("site_id"), "site_id"),
+        metrics=_metrics(asked.get("metrics")),
+        date_range=asked.get("date_range"),
         dimensions=tuple(
             dimension(d, f"dimensions[{i}]", time=True)
-            for i, d in enumerate(_list(members.get("dimensions", []), "dimensions"))
+            for i, d in enumerate(list_of(asked.get("dimensions", []), "dimensions"))
         ),
         filters=filters_of(filters, "filters"),
         sent_filters=filters,
-        order_by=_orders(members.get("order_by", [])),
-        time_labels=_flag(include, "time_labels"),
-        total_rows=_flag(include, "total_rows"),
-        imports=_flag(include, "imports"),
-        bots=_flag(include, "bots"),
-        limit=_whole(pagination, "limit", MAX_LIMIT, least=1, most=MAX_LIMIT),
-        offset=_whole(pagination, "offset", 0, least=0, most=1_000_000_000),
+        order_by=_orders(asked.get("order_by", [])),
+        time_labels=flag(include, "time_labels"),
+        total_rows=flag(include, "total_rows"),
+        imports=flag(include, "imports"),
+        comparison=comparisons.parse(include["comparisons"])
+        if include.get("comparisons")
+        else None,
+        sent_comparison=include.get("comparisons"),
+        bots=flag(include, "bots"),
+        limit=whole_number(pagination, "limit", MAX_LIMIT, least=1, most=MAX_LIMIT),
+        offset=whole_number(pagination, "offset", 0, least=0, most=1_000_000_000),
     )
 
 
@@ -166,7 +161,7 @@ def _days(period: Period) -> int:
 
 
 def _metrics(sent: object) -> tuple[Metric, ...]:
-    names = _list(sent, "metrics")
+    names = list_of(sent, "metrics")
     if not names:
         raise Malformed("metrics", "name at least one metric")
     if len(set(map(str, names))) < len(names):
@@ -192,18 +187,18 @@ def dimension(name: object, field: str, *, time: bool = False) -> str:
     known = [*Dimension] if not time else [_TIME, *Dimension]
     raise Malformed(
         field,
-        unknown("dimension", name, known, f", {PROPERTY_PREFIX}<name>", elsewhere=_PLAUSIBLE),
+        unknown("dimension", name, known, f", {PROPERTY_PREFIX}<name>"),
     )
 
 
 def _orders(sent: object) -> tuple[Order, ...]:
     orders = []
-    for i, order in enumerate(_list(sent, "order_by")):
+    for i, order in enumerate(list_of(sent, "order_by")):
         field = f"order_by[{i}]"
-        pair = _list(order, field)
+        pair = list_of(order, field)
         if len(pair) != 2 or pair[1] not in ("asc", "desc"):
             raise Malformed(field, 'must be ["<metric or dimension>", "asc" or "desc"]')
-        orders.append(Order(_text(pair[0], field), descending=pair[1] == "desc"))
+        orders.append(Order(text(pair[0], field), descending=pair[1] == "desc"))
     return tuple(orders)
 
 
@@ -212,16 +207,16 @@ def filters_of(sent: object, field: str) -> tuple[Filter, ...]:
 
     They may still compare goals and segments by their names (`named_filters.py`).
     """
-    return tuple(_filter(f, f"{field}[{i}]", 0) for i, f in enumerate(_list(sent, field)))
+    return tuple(_filter(f, f"{field}[{i}]", 0) for i, f in enumerate(list_of(sent, field)))
 
 
 def _filter(sent: object, field: str, depth: int) -> Filter:
-    parts = _list(sent, field)
+    parts = list_of(sent, field)
     if depth > _MAX_DEPTH:
         raise Malformed(field, f"filters lie at most {_MAX_DEPTH} deep in each other")
     match parts:
         case ["and" | "or" as joint, inner]:
-            inside = _list(inner, field)
+            inside = list_of(inner, field)
             if not inside:
                 raise Malformed(field, f"{joint} needs at least one filter")
             filters = tuple(_filter(f, f"{field}[1][{i}]", depth + 1) for i, f in enumerate(inside))
@@ -247,7 +242,7 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
 
 
 def _values(sent: object, field: str) -> tuple[str, ...]:
-    values = _list(sent, field)
+    values = list_of(sent, field)
     if not values or len(values) > bounds.VALUES:
         raise Malformed(field, f"must have between 1 and {bounds.VALUES:,} values")
     return tuple(_value(value, f"{field}[{i}]") for i, value in enumerate(values))
@@ -257,68 +252,8 @@ def _value(sent: object, field: str) -> str:
     """Return a value to compare with: a text, also an empty one, or a whole number as text."""
     if isinstance(sent, int) and not isinstance(sent, bool):
         return str(sent)
-    return sent if sent == "" else _text(sent, field)
+    return sent if sent == "" else text(sent, field)
 
 
 def _case_sensitive(sent: object, field: str) -> bool:
-    return _flag(_members(sent, field, ("case_sensitive",)), "case_sensitive", usual=True)
-
-
-# ---- kinds of JSON values
-
-
-def _members(sent: object, field: str, known: Sequence[str]) -> Mapping[str, object]:
-    if not isinstance(sent, dict):
-        raise Malformed(field, "must be an object")
-    for name in sent:
-        if name not in known:
-            path = f"{field}.{name}" if field else name
-            elsewhere = _ELSEWHERE.get(name, "")
-            if elsewhere and elsewhere != path:
-                raise Malformed(path, f"is not known here; did you mean {elsewhere}?")
-            raise Malformed(path, unknown("member", name, known))
-    return sent
-
-
-def _list(sent: object, field: str) -> list[object]:
-    if not isinstance(sent, list):
-        example = msgspec.json.encode([sent]).decode() if isinstance(sent, str) else "[…]"
-        raise Malformed(field, "is missing" if sent is None else f"must be a list: {example[:80]}")
-    return sent
-
-
-def _text(sent: object, field: str) -> str:
-    if not isinstance(sent, str) or not sent:
-        raise Malformed(field, "is missing" if sent is None else "must be a text")
-    return sent
-
-
-def _flag(members: Mapping[str, object], name: str, *, usual: bool = False) -> bool:
-    value = members.get(name, usual)
-    if not isinstance(value, bool):
-        raise Malformed(name, "must be true or false")
-    return value
-
-
-def _whole(members: Mapping[str, object], name: str, usual: int, *, least: int, most: int) -> int:
-    value = members.get(name, usual)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Malformed(f"pagination.{name}", f"must be a whole number from {least} to {most:,}")
-    return value
-
-
-def figure(metric: Metric, value: Figure) -> object:
-    """Return a figure as JSON: a number, or an amount of money as a mapping.
-
-    The mapping has the keys `value` (a number), `currency`, and `short` and `long` (texts, rounded
-    to whole units and to the currency's decimals).
-    """
-    if metric not in _MONEY or not isinstance(value, str):
-        return value
-    amount, _, currency = value.partition(" ")
-    return {
-        "value": float(amount),
-        "currency": currency,
-        "short": f"{currency} {rounded(Decimal(amount), 0)}",
-        "long": f"{currency} {rounded(Decimal(amount), decimals(currency))}",
-    }
+    return flag(members(sent, field, ("case_sensitive",)), "case_sensitive", usual=True)

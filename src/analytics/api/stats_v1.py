@@ -7,18 +7,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+import msgspec
+from msgspec import structs
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import bounds, date_range, dimension_facts, parsing
-from analytics.api import named_filters, query_json
+from analytics.api import figures, named_filters, query_json
 from analytics.api.access import StatsAccess
 from analytics.cpu_thread import run_in_cpu_thread
-from analytics.errors import Malformed
+from analytics.errors import UNDECODABLE, Malformed
 from analytics.parsing import whole_number
-from analytics.query import Compare, Dimension, Figure, Metric, Op, Period, Query, Result
+from analytics.query import (
+    Compare,
+    Dimension,
+    Figure,
+    Filter,
+    Op,
+    Period,
+    Query,
+    Result,
+)
 from analytics.site import Site
 from analytics.store.sql import query_cost, time_buckets
 from analytics.suggestions import unknown
@@ -61,15 +72,16 @@ class StatsV1:
         if compare not in ("", "previous_period"):
             raise Malformed("compare", unknown("comparison", compare, ["previous_period"]))
         results: dict[str, dict[str, object]] = {
-            metric.value: {"value": query_json.figure(metric, value)}
+            metric.value: {"value": figures.json_of(metric, value)}
             for metric, value in zip(query.metrics, now.metrics, strict=True)
         }
         if compare:
-            before = _with(query, date_range.previous(query.period))
+            before = structs.replace(query, period=date_range.previous(query.period))
             (then,) = (await self._access.store.query(before)).rows
             for metric, new, old in zip(query.metrics, now.metrics, then.metrics, strict=True):
-                results[metric.value]["change"] = _change(metric, new, old)
-        return JSONResponse({"results": results, **_meta(result)})
+                results[metric.value]["change"] = figures.change(metric, new, old)
+                results[metric.value]["comparison_value"] = figures.json_of(metric, old)
+        return JSONResponse({"results": results, **_meta(request.query_params, result)})
 
     async def timeseries(self, request: Request) -> Response:
         """Return the figures of every bucket of the period, including those without events."""
@@ -83,7 +95,7 @@ class StatsV1:
         query = await self._query(request, _INTERVALS[interval])
         time_buckets.check(query, "interval")
         result = await self._access.store.query(query)
-        return await run_in_cpu_thread(lambda: _series(query, result))
+        return await run_in_cpu_thread(lambda: _series(params, query, result))
 
     async def breakdown(self, request: Request) -> Response:
         """Return the figures of each value of `property`, the largest first."""
@@ -102,7 +114,7 @@ class StatsV1:
                 "results": [
                     {name: row.dimensions[0], **_named(query, row.metrics)} for row in result.rows
                 ],
-                **_meta(result),
+                **_meta(params, result),
             }
         )
 
@@ -169,67 +181,51 @@ def _named_as(field: str) -> Iterator[None]:
         raise Malformed(field, error.reason) from None
 
 
-def _series(query: Query, result: Result) -> Response:
+def _series(params: QueryParams, query: Query, result: Result) -> Response:
     """Return all buckets of the series as JSON: thousands, so not on the event loop."""
-    figures = {row.dimensions[0]: row.metrics for row in result.rows}
-    nothing = [None if metric in _EMPTY else 0 for metric in query.metrics]
+    counted = {row.dimensions[0]: row.metrics for row in result.rows}
+    nothing = figures.of_nothing(query.metrics)
     return JSONResponse(
         {
             "results": [
-                {"date": bucket, **_named(query, figures.get(bucket, nothing))}
+                {"date": bucket, **_named(query, counted.get(bucket, nothing))}
                 for bucket in time_buckets.time_labels(query)
             ],
-            **_meta(result),
+            **_meta(params, result),
         }
     )
 
 
-def _meta(result: Result) -> Mapping[str, object]:
-    """Return the member `meta`, as in version 2, if hits are missing from the figures."""
-    if result.as_of is None:
-        return {}
-    waiting = {"waiting": result.waiting} if result.waiting else {}
-    return {"meta": {"as_of": result.as_of, **waiting}}
-
-
-_EMPTY: Final = frozenset(
-    {
-        Metric.VISIT_DURATION,
-        Metric.TIME_ON_PAGE,
-        Metric.SCROLL_DEPTH,
-        Metric.TOTAL_REVENUE,
-        Metric.AVERAGE_REVENUE,
-    }
-)
-"""Metrics that are null in a bucket without events; the others are 0."""
+def _meta(params: QueryParams, result: Result) -> Mapping[str, object]:
+    """Return the member `meta`, as in version 2, if there is something to say."""
+    meta: dict[str, object] = {}
+    if _param(params, "with_imported") in ("1", "true"):
+        meta |= figures.NO_IMPORTS
+    if result.as_of is not None:
+        meta["as_of"] = result.as_of
+        if result.waiting:
+            meta["waiting"] = result.waiting
+    return {"meta": meta} if meta else {}
 
 
 def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:
-    return {m.value: query_json.figure(m, v) for m, v in zip(query.metrics, values, strict=True)}
+    return {m.value: figures.json_of(m, v) for m, v in zip(query.metrics, values, strict=True)}
 
 
-def _with(query: Query, period: Period) -> Query:
-    return Query(site=query.site, metrics=query.metrics, period=period, filters=query.filters)
-
-
-def _change(metric: Metric, new: Figure, old: Figure) -> int | None:
-    """Return the growth of a figure in percent, or of a rate in percentage points."""
-    if not isinstance(new, int | float) or not isinstance(old, int | float):
-        return None
-    if metric in (Metric.BOUNCE_RATE, Metric.SCROLL_DEPTH):
-        return int(new - old)
-    if old == 0:
-        return 100 if new else 0
-    return int((new - old) / old * 100 + (0.5 if new >= old else -0.5))
-
-
-def _filters(text: str) -> list[Compare]:
+def _filters(text: str) -> Sequence[Filter]:
     """Return the filters of a text such as `visit:country==DE|FR;event:page==/blog/**`.
 
-    All of them must hold, each for any of its values. Raise `Malformed`.
+    All of them must hold, each for any of its values. A list in JSON is one of version 2.
+    Raise `Malformed`.
     """
     if len(text) > bounds.FILTERS_V1_CHARS:
         raise Malformed("filters", f"it is longer than {bounds.FILTERS_V1_CHARS:,} characters")
+    if text.lstrip().startswith("["):
+        try:
+            sent = msgspec.json.decode(text)
+        except UNDECODABLE as exc:
+            raise Malformed("filters", f"the list is not JSON: {exc}") from exc
+        return query_json.filters_of(sent, "filters")
     return [_filter(part) for part in re.split(r"(?<!\\);", text) if part.strip()]
 
 
@@ -245,7 +241,7 @@ def _filter(part: str) -> Compare:
     negated = operator[0] == "!="
     if operator[0] == "~":
         return Compare(Op.CONTAINS, name, tuple(texts))
-    if any("*" in text for text in texts):
+    if name != Dimension.GOAL and any("*" in text for text in texts):
         return Compare(
             Op.MATCHES_NOT if negated else Op.MATCHES, name, tuple(_pattern(t) for t in texts)
         )

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from analytics import bounds
-from analytics.api import named_filters, query_json, stats_v1
+from analytics.api import (
+    comparisons,
+    figures,
+    named_filters,
+    query_json,
+    revenue_warnings,
+    stats_v1,
+)
 from analytics.api.access import Clock, QueryableStore, StatsAccess, Wait
 from analytics.api.query_json import QueryBody
 from analytics.catalog.base import Catalog
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.date_range import describe
 from analytics.errors import TooLarge
-from analytics.query import Metric, Order, Period, Query, Result
+from analytics.query import Metric, Order, Period, Query, Result, ResultRow
 from analytics.site import Site
 from analytics.store.sql import query_shape, time_buckets
 
 REALTIME_MS: Final = 5 * 60_000
+
+
+class Compared(NamedTuple):
+    """A question about the earlier period, and its answer."""
+
+    query: Query
+    result: Result
 
 
 def routes(store: QueryableStore, catalog: Catalog, clock: Clock, wait: Wait) -> list[BaseRoute]:
@@ -50,7 +65,17 @@ class StatsV2:
         query = named_filters.resolve(question.query(site, period), site)
         query_shape.check(query)  # before it waits in the queue
         result = await self._access.store.query(query)
-        return await run_in_cpu_thread(lambda: _reply(question, query, result))
+        compared = await self._compared(question, query)
+        return await run_in_cpu_thread(lambda: _reply(question, site, query, result, compared))
+
+    async def _compared(self, question: QueryBody, query: Query) -> Compared | None:
+        """Ask *question* about the period with which its own is compared, if it is."""
+        if question.comparison is None:
+            return None
+        period = question.comparison.period(query.period, self._access.clock())
+        before = comparisons.query_of(query, period)
+        query_shape.check(before)
+        return Compared(before, await self._access.store.query(before))
 
     async def realtime_visitors(self, request: Request) -> Response:
         """Answer `GET /api/v1/stats/realtime/visitors`: the visitors of the last five minutes."""
@@ -82,22 +107,32 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _reply(question: QueryBody, query: Query, result: Result) -> Response:
+def _reply(
+    question: QueryBody, site: Site, query: Query, result: Result, compared: Compared | None
+) -> Response:
     """Return the answer as JSON: up to thousands of rows, so not on the event loop."""
+    rows: Iterable[tuple[ResultRow, object]] = ((row, None) for row in result.rows)
+    if compared is not None:
+        rows = comparisons.rows(query, result, compared.query, compared.result)
+    warned = revenue_warnings.of(query, question.filters, site, result)
     return JSONResponse(
         {
             "results": [
                 {
                     "dimensions": row.dimensions,
                     "metrics": [
-                        query_json.figure(metric, value)
+                        figures.json_of(metric, value)
                         for metric, value in zip(query.metrics, row.metrics, strict=True)
                     ],
+                    **({} if compared is None else {"comparison": comparison}),
                 }
-                for row in result.rows
+                for row, comparison in rows
             ],
-            "meta": _meta(question, query, result),
-            "query": _as_understood(question, query),
+            "meta": {
+                **_meta(question, query, result),
+                **({"metric_warnings": warned} if warned else {}),
+            },
+            "query": _as_understood(question, query, compared),
         }
     )
 
@@ -109,7 +144,7 @@ def _meta(question: QueryBody, query: Query, result: Result) -> dict[str, object
     if result.total_rows is not None:
         meta["total_rows"] = result.total_rows
     if question.imports:
-        meta["imports_included"] = False
+        meta |= figures.NO_IMPORTS
     if result.visitor_days:
         meta["visitor_days"] = True
     if result.as_of is not None:
@@ -119,7 +154,9 @@ def _meta(question: QueryBody, query: Query, result: Result) -> dict[str, object
     return meta
 
 
-def _as_understood(question: QueryBody, query: Query) -> dict[str, object]:
+def _as_understood(
+    question: QueryBody, query: Query, compared: Compared | None
+) -> dict[str, object]:
     orders = query.order_by or (
         *(Order(d, descending=False) for d in query.dimensions if d.startswith("time:")),
         Order(query.metrics[0]),
@@ -128,6 +165,7 @@ def _as_understood(question: QueryBody, query: Query) -> dict[str, object]:
         "site_id": query.site,
         "metrics": query.metrics,
         "date_range": describe(query.period),
+        **({"comparison_date_range": describe(compared.query.period)} if compared else {}),
         "dimensions": query.dimensions,
         "filters": question.sent_filters,
         "order_by": [(o.key, "desc" if o.descending else "asc") for o in orders],
@@ -135,6 +173,7 @@ def _as_understood(question: QueryBody, query: Query) -> dict[str, object]:
             "time_labels": question.time_labels,
             "total_rows": question.total_rows,
             "imports": question.imports,
+            **({"comparisons": question.sent_comparison} if question.comparison else {}),
             **({"bots": True} if question.bots else {}),
         },
         "pagination": {"limit": query.limit, "offset": query.offset},

@@ -5,8 +5,7 @@ Countries and time zones come from the tz database in the package, names from th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Final
 
 from babel import Locale
@@ -14,14 +13,9 @@ from babel.core import UnknownLocaleError
 
 from analytics import zones
 from analytics.bounded_cache import bounded_cache
+from analytics.place_names import countries
 
 _ENGLISH: Final = Locale("en")
-
-
-@cache
-def countries() -> Mapping[str, str]:
-    """Return each country's ISO 3166-1 code with its name."""
-    return {code: _ENGLISH.territories.get(code, code) for code in zones.countries()}
 
 
 def country(code: str) -> str:

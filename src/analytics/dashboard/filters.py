@@ -11,16 +11,29 @@ from typing import Final, NamedTuple
 
 from analytics import dimension_facts
 from analytics.errors import Malformed
-from analytics.query import MACHINE_DIMENSIONS, PROPERTY_PREFIX, Compare, Dimension, Op
+from analytics.query import (
+    MACHINE_DIMENSIONS,
+    PLACE_NAME_DIMENSIONS,
+    PROPERTY_PREFIX,
+    Compare,
+    Dimension,
+    Op,
+)
 from analytics.suggestions import unknown
 
 MAX_FILTERS: Final = 20
 MAX_VALUE_CHARS: Final = 2000
 _PROPERTY: Final = "props:"
-DIMENSIONS: Final = {facts.name: each for each, facts in dimension_facts.DIMENSIONS.items()}
+DIMENSIONS: Final = {
+    facts.name: each
+    for each, facts in dimension_facts.DIMENSIONS.items()
+    if each not in PLACE_NAME_DIMENSIONS
+}
 """The dimension of each name in the query string."""
 
-LABELS: Final = {facts.name: facts.label for facts in dimension_facts.DIMENSIONS.values()}
+LABELS: Final = {
+    name: dimension_facts.DIMENSIONS[dimension].label for name, dimension in DIMENSIONS.items()
+}
 """The label of each name in the query string, in the order of the menus."""
 
 OPERATORS: Final[dict[Op, str]] = {

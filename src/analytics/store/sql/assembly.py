@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from analytics import dimension_facts
 from analytics.query import TIME_DIMENSIONS, Metric, Order, Query
-from analytics.store.sql import measures
+from analytics.store.sql import measures, place_columns
 from analytics.store.sql.bound_values import BoundValues, Statement
 from analytics.store.sql.metric_sql import metric_sql, sum_sql
 from analytics.store.sql.query_shape import QueryShape
@@ -77,7 +77,10 @@ def with_sql(tables: Sequence[str]) -> str:
 def _label(dimension: str, key: str) -> str:
     if dimension in TIME_DIMENSIONS:
         return f"{key} AS {key}"
-    return f"CASE WHEN {key} = '' THEN '{dimension_facts.blank(dimension)}' ELSE {key} END AS {key}"
+    name = place_columns.name(dimension, key)
+    return (
+        f"CASE WHEN {key} = '' THEN '{dimension_facts.blank(dimension)}' ELSE {name} END AS {key}"
+    )
 
 
 def _order_sql(query: Query, keys: Sequence[str], bound: BoundValues) -> str:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from analytics import dimension_facts
 from analytics.errors import Malformed
 from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op, Query, ScrolledTo
-from analytics.store.sql import columns
+from analytics.store.sql import columns, place_columns
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.filter_shape import REGEX_OPS, FilterShape, any_of
 from analytics.store.sql.keys import column_sql
@@ -107,7 +107,11 @@ class _FilterCompiler:
             return PARTLY
         if not comparison.values:
             raise Malformed("filters", f"{dimension} {comparison.op} needs at least one value")
-        positive = self._any_of(comparison, column_sql(dimension, row, self._bound))
+        positive = place_columns.matches(
+            dimension,
+            column_sql(dimension, row, self._bound),
+            lambda column: self._any_of(comparison, column),
+        )
         return f"(NOT {positive})" if comparison.op in _NEGATED else positive
 
     def _any_of(self, comparison: Compare, column: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from analytics import dimension_facts
 from analytics.localtime import OffsetChange
 from analytics.query import MACHINE_DIMENSIONS, TIME_DIMENSIONS, Dimension
-from analytics.store.sql import columns, machine_columns
+from analytics.store.sql import columns, machine_columns, place_columns
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.query_plan import QueryPlan
 from analytics.units import DAY_MS, HOUR_MS
@@ -44,7 +44,11 @@ def of(plan: QueryPlan, bound: BoundValues) -> QueryKeys:
         for each in dimensions
         if each in TIME_DIMENSIONS
     }
-    values = {each: column_sql(each, "r", bound) for each in dimensions if each not in days}
+    values = {
+        each: place_columns.key(each, column_sql(each, "r", bound))
+        for each in dimensions
+        if each not in days
+    }
     pages = {
         each: columns.PAGE_COLUMNS[each] for each in dimensions if each in columns.PAGE_COLUMNS
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from analytics import machines, zones
+from analytics import machines, place_names, zones
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 from analytics.pipeline.sessions import INACTIVITY_MS, REACH_MS
 from analytics.pipeline.source import Sources
@@ -139,6 +139,12 @@ def _attribute(dimension: str, hit: Hit) -> str:
     }
     if dimension in MACHINE_DIMENSIONS:
         return _machine(dimension, hit)
+    if dimension == Dimension.COUNTRY_NAME:
+        return place_names.countries().get(hit.country, hit.country)
+    if dimension == Dimension.REGION_NAME:
+        return place_names.regions().get(hit.region, hit.region)
+    if dimension == Dimension.CITY_NAME:
+        return hit.city
     found = named.get(Dimension(dimension))
     return found if found is not None else str(getattr(hit, dimension.split(":")[1]))
 
