@@ -78,6 +78,58 @@ def test_settings_of_a_site_are_shown_and_set(command: Command) -> None:
     assert command("site", "show", "example.com", "--json").json == again
 
 
+def test_goals_are_added_listed_changed_and_removed(command: Command) -> None:
+    command("site", "add", "example.com")
+    page = command("goal", "add", "example.com", "--page", "/blog*", "--json").json
+    some = ("--event", "signup", "--property", "plan=pro", "--currency", "eur", "--name", "Sold")
+    event = command("goal", "add", "example.com", *some, "--json").json
+    assert page == {
+        "site": "example.com",
+        "id": 1,
+        "name": "Visit /blog*",
+        "event": "",
+        "page": "/blog*",
+        "scroll": None,
+        "properties": {},
+        "currency": "",
+    }
+    assert (event["id"], event["properties"], event["currency"]) == (2, {"plan": "pro"}, "EUR")
+    assert command("goal", "list", "example.com", "--json").json == [event, page]
+    assert "event signup with plan=pro" in command("goal", "list", "example.com").out
+    depth = ("goal", "change", "example.com", "Visit /blog*", "--scroll", "75", "--json")
+    assert command(*depth).json == {**page, "name": "Scroll 75% on /blog*", "scroll": 75}
+    bare = ("--no-properties", "--currency", "", "--name", "signup", "--json")
+    changed = command("goal", "change", "example.com", "2", *bare).json
+    assert changed == {**event, "properties": {}, "currency": "", "name": "signup"}
+    refused = command("goal", "remove", "example.com", "sign-up", "--yes")
+    assert (refused.code, "did you mean signup?" in refused.err) == (2, True)
+    asked = command("goal", "remove", "example.com", "signup")
+    assert (asked.code, "give --yes" in asked.err) == (2, True)
+    assert command("goal", "remove", "example.com", "signup", "--yes", "--json").json == changed
+    assert len(command("goal", "list", "example.com", "--json").json) == 1
+
+
+def test_a_goal_that_makes_no_sense_is_refused(command: Command) -> None:
+    command("site", "add", "example.com")
+    for options, reason in (
+        ((), "name the event or the page"),
+        (("--page", "thanks"), "begin the path with a slash"),
+        (("--event", "pageview"), "give a page instead"),
+        (("--event", "a", "--scroll", "50"), "give a page, and a whole number"),
+        (("--page", "/a", "--currency", "EUR"), "only goals of custom events have revenue"),
+        (("--event", "a", "--property", "plan"), "give NAME=VALUE"),
+    ):
+        refused = command("goal", "add", "example.com", *options)
+        assert (refused.code, reason in refused.err) == (2, True), refused.err
+
+
+def test_no_segment_is_listed_and_none_removed(command: Command) -> None:
+    command("site", "add", "example.com")
+    assert command("segment", "list", "example.com", "--json").json == []
+    refused = command("segment", "remove", "example.com", "3", "--yes")
+    assert (refused.code, "has no segment '3'" in refused.err) == (2, True)
+
+
 def test_a_shorter_retention_is_not_set_unasked(command: Command) -> None:
     command("site", "add", "example.com")
     shorter = ("site", "set", "example.com", "--retention-days", "30", "--json")

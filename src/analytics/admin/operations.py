@@ -16,6 +16,7 @@ from analytics.admin import (
     erasing,
     exporting,
     exporting_now,
+    goals,
     importing,
     keys,
     people,
@@ -58,6 +59,14 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "key.create": Operation(keys.CreateKey, keys.create),
     "key.list": Operation(keys.ListKeys, keys.every),
     "key.revoke": Operation(keys.RevokeKey, keys.revoke),
+    "goal.add": Operation(goals.AddGoal, goals.add_goal),
+    "goal.list": Operation(goals.ListGoals, goals.every_goal),
+    "goal.show": Operation(goals.NamedGoal, goals.show_goal),
+    "goal.change": Operation(goals.ChangeGoal, goals.change_goal),
+    "goal.remove": Operation(goals.NamedGoal, goals.remove_goal),
+    "segment.list": Operation(goals.ListGoals, goals.every_segment),
+    "segment.show": Operation(goals.NamedSegment, goals.show_segment),
+    "segment.remove": Operation(goals.NamedSegment, goals.remove_segment),
     "import": Operation(
         importing.ImportPast, importing.run, reads=True, deed=AuditAction.DATA_IMPORTED
     ),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
 from analytics import currency
 from analytics.catalog.base import Catalog
+from analytics.catalog.rules import check_text
 from analytics.errors import Conflict, Malformed, NotFound
 from analytics.event import ENGAGEMENT, PAGEVIEW
 from analytics.goal import Goal, GoalKind
 from analytics.site import Site
+from analytics.suggestions import unknown
 
 MAX_GOALS: Final = 200
 """Of one site."""
@@ -20,7 +21,6 @@ MAX_PROPERTIES: Final = 3
 """That an event must carry for one goal."""
 MAX_NAME_CHARS: Final = 120
 MAX_PAGE_CHARS: Final = 2_000
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def checked(goal: Goal) -> Goal:
@@ -41,8 +41,8 @@ def checked(goal: Goal) -> Goal:
         raise Malformed("page_path", "begin the path with a slash, or with * for any beginning")
     if goal.scroll is not None and not (goal.page and not goal.event and 1 <= goal.scroll <= 100):
         raise Malformed("scroll_threshold", "give a page, and a whole number from 1 to 100")
-    _check_text("event_name", goal.event, MAX_NAME_CHARS)
-    _check_text("page_path", goal.page, MAX_PAGE_CHARS)
+    check_text("event_name", goal.event, MAX_NAME_CHARS)
+    check_text("page_path", goal.page, MAX_PAGE_CHARS)
     _check_properties(goal)
     if goal.currency and goal.kind is not GoalKind.EVENT:
         raise Malformed("currency", "only goals of custom events have revenue")
@@ -50,7 +50,7 @@ def checked(goal: Goal) -> Goal:
         raise Malformed("currency", f"{goal.currency[:10]!r} is not the code of a currency (EUR)")
     name = goal.name or usual_name(goal)
     if goal.name:
-        _check_text("display_name", name, MAX_NAME_CHARS)
+        check_text("display_name", name, MAX_NAME_CHARS)
     return msgspec.structs.replace(goal, name=name)
 
 
@@ -119,6 +119,20 @@ def find_goal(site: Site, goal_id: int) -> Goal:
     raise NotFound(f"{site.domain} has no goal {goal_id}")
 
 
+def goal_named(site: Site, name: str) -> Goal:
+    """Return the goal of that name, or of that id. Raise `NotFound`, naming the goals there are."""
+    for goal in site.goals:
+        if goal.name == name:
+            return goal
+    for goal in site.goals:
+        if str(goal.id) == name:
+            return goal
+    if not site.goals:
+        raise NotFound(f"{site.domain} has no goals yet; `analytics goal add` makes one")
+    names = [goal.name for goal in site.goals]
+    raise NotFound(f"{site.domain} has no such goal: {unknown('goal', name, names)}")
+
+
 def _with_goals(site: Site, goals: tuple[Goal, ...]) -> Site:
     goals = tuple(sorted(goals, key=lambda goal: (goal.name.lower(), goal.name)))
     last_id = max([site.last_id, *(goal.id for goal in goals)])
@@ -129,13 +143,6 @@ def _same(one: Goal, other: Goal) -> bool:
     return msgspec.structs.replace(one, id=0) == msgspec.structs.replace(other, id=0)
 
 
-def _check_text(field: str, text: str, most: int) -> None:
-    if len(text) > most:
-        raise Malformed(field, f"is longer than {most} characters")
-    if _CONTROL.search(text):
-        raise Malformed(field, "must not contain line breaks or other control characters")
-
-
 def _check_properties(goal: Goal) -> None:
     if len(goal.properties) > MAX_PROPERTIES:
         raise Malformed("custom_props", f"at most {MAX_PROPERTIES} properties")
@@ -144,5 +151,5 @@ def _check_properties(goal: Goal) -> None:
     for key, value in goal.properties:
         if not key or not value:
             raise Malformed("custom_props", "give each property a name and a value")
-        _check_text("custom_props", key, 300)
-        _check_text("custom_props", value, 2_000)
+        check_text("custom_props", key, 300)
+        check_text("custom_props", value, 2_000)

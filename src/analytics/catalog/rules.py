@@ -20,6 +20,7 @@ MAX_RETENTION_DAYS: Final = 36_500
 MAX_REVENUE: Final = 10**14
 _NO_PLACE: Final = "Factory"
 """The name in the tz database for a machine whose zone was never set."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _HOSTNAME: Final = re.compile(r"[a-z0-9.*_-]{1,253}|\[[0-9a-f:]+\]")
 
 
@@ -92,6 +93,14 @@ def checked_timezone(name: str) -> str:
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     hint = f"; the nearest is {known[near[0]]}" if near else "; give one such as Europe/Berlin"
     raise Malformed("timezone", f"{name!r} is not a time zone{hint}")
+
+
+def check_text(field: str, text: str, most: int) -> None:
+    """Raise `Malformed` for a *text* that is longer than *most*, or that no line can show."""
+    if len(text) > most:
+        raise Malformed(field, f"is longer than {most:,} characters")
+    if _CONTROL.search(text):
+        raise Malformed(field, "must not contain line breaks or other control characters")
 
 
 def _check_range(field: str, value: int | None, least: int, most: int) -> None:

@@ -32,6 +32,12 @@ COMMANDS: Final = {
         "Add, change, list and remove people who log in.", "analytics.cli.users", "user"
     ),
     "key": ListedCommand("Create, list and revoke API keys.", "analytics.cli.keys", "key"),
+    "goal": ListedCommand(
+        "Add, list, change and remove goals of a site.", "analytics.cli.goals", "goal"
+    ),
+    "segment": ListedCommand(
+        "List and remove saved filters of a site.", "analytics.cli.segments", "segment"
+    ),
     "import": ListedCommand(
         "Bring in past visitors from FILE (- for standard input).", "analytics.cli.data", "import_"
     ),
