@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from analytics.goal import Goal, Segment
+from analytics.shared_link import SharedLink
 
 
 class Shields(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,5 +50,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """By name."""
     segments: tuple[Segment, ...] = ()
     """By name; a person sees the shared ones and their own."""
+    custom_properties: tuple[str, ...] = ()
+    """Names of custom properties of events that the report offers, in order."""
+    shared_links: tuple[SharedLink, ...] = ()
+    """Links that open the report without a login, the newest last."""
     last_id: int = 0
-    """The highest id that a goal or a segment of the site has had."""
+    """The highest id that a goal, a segment or a shared link of the site has had."""

@@ -30,6 +30,7 @@ TAKEN: Final = frozenset(
         "metrics",
         "pixel.gif",
         "setup",
+        "share",
         "sites",
         "static",
         "tracker.js",

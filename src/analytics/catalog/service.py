@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import NamedTuple, Protocol, TypedDict, Unpack
+from typing import Final, NamedTuple, Protocol, TypedDict, Unpack
 
 import msgspec
 import structlog
 
 from analytics import localtime
+from analytics.catalog import rules
 from analytics.catalog.audit_log import AuditAction
 from analytics.catalog.base import Catalog, unknown_site
 from analytics.errors import Conflict, Forbidden, Malformed, NotFound, StoreUnavailable
@@ -23,6 +24,10 @@ from analytics.site import Shields, Site
 from analytics.wording import counted
 
 log = structlog.get_logger()
+
+MAX_PROPERTIES: Final = 300
+"""That the report of one site offers."""
+MAX_PROPERTY_CHARS: Final = 300
 
 
 class FirstEvents(Protocol):
@@ -344,6 +349,39 @@ async def record(
         await catalog.audit_log.record(action, about=about, site=site)
     except StoreUnavailable as exc:
         log.warning("audit_not_written", what=action, about=about, site=site, error=str(exc))
+
+
+async def add_custom_property(catalog: Catalog, domain: str, name: str) -> None:
+    """Let the report of a site offer the custom property *name*; nothing if it does already.
+
+    Raise `NotFound`, `Malformed`, and `Conflict` when it offers as many as it may.
+    """
+    name = name.strip()
+    if not name:
+        raise Malformed("property", "give the name of a custom property")
+    rules.check_text("property", name, MAX_PROPERTY_CHARS)
+
+    def edit(site: Site) -> Site:
+        if name in site.custom_properties:
+            return site
+        if len(site.custom_properties) >= MAX_PROPERTIES:
+            raise Conflict(f"{domain} offers {MAX_PROPERTIES} properties, which is the most")
+        names = tuple(sorted((*site.custom_properties, name)))
+        return msgspec.structs.replace(site, custom_properties=names)
+
+    await catalog.sites.edit(domain, edit)
+
+
+async def remove_custom_property(catalog: Catalog, domain: str, name: str) -> None:
+    """Let the report of a site no longer offer *name*; events keep it. Raise `NotFound`."""
+
+    def edit(site: Site) -> Site:
+        if name not in site.custom_properties:
+            raise NotFound(f"{domain} offers no property {name[:80]!r}")
+        left = tuple(each for each in site.custom_properties if each != name)
+        return msgspec.structs.replace(site, custom_properties=left)
+
+    await catalog.sites.edit(domain, edit)
 
 
 def _site(catalog: Catalog, domain: str) -> Site:

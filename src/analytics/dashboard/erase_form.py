@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from analytics import visit_selection
+from analytics.api import named_filters
 from analytics.catalog import service
 from analytics.catalog.audit_log import AuditAction
 from analytics.dashboard import confirmation, filters
@@ -79,13 +80,14 @@ def _query(site: Site, fields: Mapping[str, str]) -> Query:
     conditions = () if condition is None else (condition,)
     compiled = filters.compile_filters(conditions)
     try:
-        return visit_selection.chosen(site, compiled, start, end)
+        chosen = visit_selection.chosen(site, compiled, start, end)
     except Malformed as error:
         # The page shows the reason alone, and the form has two fields of the same kind.
         label = _DATE_LABELS.get(error.field)
         raise Malformed(
             error.field, f"{label}: {error.reason}" if label else error.reason
         ) from None
+    return named_filters.resolve(chosen, site)
 
 
 def _condition(fields: Mapping[str, str]) -> Condition | None:

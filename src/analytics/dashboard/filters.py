@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from analytics import dimension_facts
+from analytics.api.query_json import SEGMENT as SEGMENT
 from analytics.errors import Malformed
 from analytics.query import (
     MACHINE_DIMENSIONS,
@@ -31,6 +34,7 @@ DIMENSIONS: Final = {
 }
 """The dimension of each name in the query string."""
 
+_SEGMENT_LABEL: Final = "Segment"
 LABELS: Final = {
     name: dimension_facts.DIMENSIONS[dimension].label for name, dimension in DIMENSIONS.items()
 }
@@ -76,8 +80,16 @@ def is_about_machines(conditions: Iterable[Condition]) -> bool:
     return any(DIMENSIONS.get(each.name) in MACHINE_DIMENSIONS for each in conditions)
 
 
+def is_about_goals(conditions: Iterable[Condition]) -> bool:
+    """Return whether *conditions* choose goals, so that conversions are what counts."""
+    by_goal = dimension_facts.DIMENSIONS[Dimension.GOAL].name
+    return any(each.name == by_goal for each in conditions)
+
+
 def label(name: str) -> str:
     """Return the label of the dimension *name*."""
+    if name == SEGMENT:
+        return _SEGMENT_LABEL
     return LABELS.get(name, name.removeprefix(_PROPERTY))
 
 
@@ -85,6 +97,8 @@ def dimension(name: str) -> str:
     """Return the dimension that *name* stands for. Raise `Malformed` for an unknown name."""
     if name.startswith(_PROPERTY) and len(name) > len(_PROPERTY):
         return PROPERTY_PREFIX + name.removeprefix(_PROPERTY)
+    if name == SEGMENT:
+        return SEGMENT
     if name not in DIMENSIONS:
         raise Malformed("f", unknown("dimension", name, DIMENSIONS, f", {_PROPERTY}<name>"))
     return DIMENSIONS[name]
@@ -140,3 +154,16 @@ def compile_filters(conditions: Iterable[Condition]) -> tuple[Compare, ...]:
         )
         for each in conditions
     )
+
+
+def as_json(conditions: Iterable[Condition]) -> str:
+    """Return *conditions* in the JSON of the Stats API, as segments are kept. Raise `Malformed`."""
+    sent: list[list[object]] = []
+    for each in conditions:
+        if each.name == SEGMENT:
+            raise Malformed("f", "a segment cannot hold another; remove that filter first")
+        comparison: list[object] = [each.op.value, dimension(each.name), each.values]
+        if each.op not in (Op.IS, Op.IS_NOT):
+            comparison.append({"case_sensitive": False})
+        sent.append(comparison)
+    return msgspec.json.encode(sent).decode()

@@ -14,6 +14,9 @@ CONTENT_SECURITY_POLICY: Final = (
     "object-src 'none'"
 )
 
+IN_ANY_FRAME: Final = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
+"""For the report of a shared link that pages of other sites may show in a frame."""
+
 PAGE_HEADERS: Final[dict[str, str]] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",

@@ -42,6 +42,7 @@ RATES: Final = frozenset(
         Metric.VIEWS_PER_VISIT,
         Metric.TIME_ON_PAGE,
         Metric.SCROLL_DEPTH,
+        Metric.CONVERSION_RATE,
     }
 )
 """Metrics by which a single visitor could put a row first or last."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from analytics import actor, caller, problem
+from analytics.catalog import shared_links
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.dashboard import flash, templates
 from analytics.dashboard import session as sessions
@@ -31,9 +33,12 @@ from analytics.errors import (
 )
 from analytics.parsing import digits
 from analytics.person import Person
+from analytics.shared_link import SharedLink
 from analytics.site import Site
 
 ACCOUNT: Final = "/account"
+SHARE: Final = "/share/"
+LINK_COOKIE: Final = "analytics_link"
 _OPEN: Final = (ACCOUNT, "/logout")
 """The only pages open to somebody whose password was chosen by somebody else."""
 _PARAMETERS: Final = {"f": "filter", "f_op": "comparison", "f_value": "value", "prop": "property"}
@@ -41,6 +46,10 @@ _PARAMETERS: Final = {"f": "filter", "f_op": "comparison", "f_value": "value", "
 MAX_FORM_BYTES: Final = 200_000
 MAX_PASSWORD_FORM_BYTES: Final = 4096
 """The limit of forms with a password, which anybody can send."""
+
+
+class LinkLocked(Unauthenticated):
+    """A shared link has a password that this browser has not given."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,8 @@ class PageRequest:
     def site(self) -> Site:
         """Return the site in the address. Raise `NotFound` unless this person may see it."""
         site = self.deps.catalog.sites.get(self.request.path_params["domain"])
+        if self.is_shared:
+            return self._shared(site)
         if site is not None and site.public:
             return site
         person = self.someone()
@@ -64,6 +75,33 @@ class PageRequest:
                 if person.owner
                 else "There is no site of this name that you may see. Ask an owner to add you."
             )
+        return site
+
+    @property
+    def is_shared(self) -> bool:
+        """Return whether the address is that of a shared link, which no login opens."""
+        return self.request.url.path.startswith(SHARE)
+
+    @property
+    def secret(self) -> str:
+        """Return the secret of the shared link in the address; "" for any other address."""
+        return self.request.query_params.get("auth", "") if self.is_shared else ""
+
+    def link(self, site: Site | None) -> SharedLink:
+        """Return the shared link in the address. Raise `NotFound` unless it leads to *site*."""
+        link = None if site is None else shared_links.link_of(site, self.secret)
+        if link is None:
+            raise NotFound("This link leads nowhere: it was revoked, or is not complete.")
+        return link
+
+    def _shared(self, site: Site | None) -> Site:
+        link = self.link(site)
+        kept = self.request.cookies.get(LINK_COOKIE, "")
+        if link.password_hash and not hmac.compare_digest(
+            kept.encode(), shared_links.proof(link, self.secret).encode()
+        ):
+            raise LinkLocked("This report asks for a password.")
+        assert site is not None  # noqa: S101 - it has the link
         return site
 
     async def may_still_see(self) -> bool:
@@ -197,8 +235,12 @@ def endpoint(deps: DashboardContext, handler: Handler) -> Endpoint:
                 caller.set_person(person.id)
             if person is not None and person.must_change and request.url.path not in _OPEN:
                 return redirect(ACCOUNT)
+            if request.url.path.startswith(SHARE):
+                person = None  # whoever follows a link sees what it opens, and no more
             with actor.acting_as(actor.STRANGER if person is None else person.email):
                 return await handler(PageRequest(deps, request, person))
+        except LinkLocked:
+            return redirect(_unlock(request))
         except Unauthenticated:
             back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return redirect("/login?" + urlencode({"next": back}))
@@ -206,6 +248,12 @@ def endpoint(deps: DashboardContext, handler: Handler) -> Endpoint:
             return error_page(request, error, person)
 
     return answer
+
+
+def _unlock(request: Request) -> str:
+    """Return where the password of the shared link of *request* is asked for."""
+    path = SHARE + quote(request.path_params["domain"], safe="") + "/unlock"
+    return f"{path}?{urlencode({'auth': request.query_params.get('auth', '')})}"
 
 
 def error_page(request: Request, error: Exception, person: Person | None = None) -> Response:

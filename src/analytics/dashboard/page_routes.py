@@ -17,12 +17,15 @@ from starlette.types import Scope
 
 from analytics.api import sql, stats_v2
 from analytics.api.access import Wait
+from analytics.api.sites import routes as sites_routes
+from analytics.api.sites.access import SitesContext
 from analytics.catalog.domain import FILE_TYPES, TAKEN
 from analytics.dashboard import (
     ledger_page,
     live,
     login,
     report_page,
+    segments_page,
     site_settings,
     sites,
     templates,
@@ -31,8 +34,9 @@ from analytics.dashboard.account import Account
 from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.login import Login
 from analytics.dashboard.login_guard import LoginGuard
-from analytics.dashboard.page_request import ACCOUNT, Handler, endpoint
+from analytics.dashboard.page_request import ACCOUNT, Handler, PageRequest, endpoint
 from analytics.dashboard.setup import Setup
+from analytics.dashboard.shared_report import SharedReport
 from analytics.dashboard.throttle import Throttle
 from analytics.module import Module
 from analytics.precompressed import CompressedFile
@@ -94,6 +98,7 @@ def routes(deps: DashboardContext) -> list[BaseRoute]:
     throttle = Throttle(deps.clock)
     entry = Login(LoginGuard(throttle, deps.clock))
     first_run, own = Setup(throttle), Account(throttle)
+    shared = SharedReport(throttle)
 
     def get(path: str, handler: Handler) -> Route:
         return Route(path, endpoint(deps, handler), methods=["GET"])
@@ -115,7 +120,13 @@ def routes(deps: DashboardContext) -> list[BaseRoute]:
         post(ACCOUNT, own.change),
         get("/sites/new", sites.new),
         post("/sites/new", sites.add),
+        get("/share/{domain}", shared.show),
+        get("/share/{domain}/live", live.show),
+        get("/share/{domain}/list/{tab}", shared.full_list),
+        get("/share/{domain}/unlock", shared.locked),
+        post("/share/{domain}/unlock", shared.unlock),
         get("/{domain:site}", report_page.show),
+        post("/{domain:site}/segments", segments_page.save),
         get("/{domain:site}/live", live.show),
         get("/{domain:site}/list/{tab}", report_page.full_list),
         get("/{domain:site}/start", sites.start),
@@ -130,4 +141,14 @@ def module(deps: DashboardContext, wait: Wait) -> Module:
     """Return the module; *wait* returns once the events of a receipt are in the figures."""
     api = stats_v2.routes(deps.store, deps.catalog, deps.clock, wait)
     asking = sql.routes(deps.store, deps.catalog)
-    return Module(name="dashboard", routes=[*api, *asking, *routes(deps)])
+    provisioning = sites_routes.routes(
+        SitesContext(
+            catalog=deps.catalog,
+            rows=deps.erases,
+            first_event=deps.store.first_event,
+            clock=deps.clock,
+            settle=deps.settle,
+            origin=lambda request: PageRequest(deps, request, None).origin(),
+        )
+    )
+    return Module(name="dashboard", routes=[*api, *asking, *provisioning, *routes(deps)])

@@ -15,6 +15,9 @@ _VISIT_METRICS: Final = (
     Metric.VISIT_DURATION,
 )
 _EVENT_METRICS: Final = (Metric.VISITORS, Metric.EVENTS)
+_GOAL_METRICS: Final = (Metric.VISITORS, Metric.CONVERSIONS, Metric.CONVERSION_RATE)
+GOALS: Final = "goals"
+"""The key of the panel that only sites with goals have."""
 _MACHINE_METRICS: Final = (Metric.PAGEVIEWS, Metric.VISITORS)
 
 
@@ -161,6 +164,13 @@ _ALL: Final = (
             ),
         ),
         "No custom events. Send one with analytics('signup').",
+        full_width=True,
+    ),
+    Panel(
+        GOALS,
+        "Goals",
+        (Tab("goal", "Goals", "goal", "Goal", _GOAL_METRICS, _GOAL_METRICS),),
+        "No goal was reached.",
         full_width=True,
     ),
 )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
+from analytics.api import named_filters
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.dashboard import figure_format, list_rows, plot, report_period
 from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.figure_format import FigureChange
 from analytics.dashboard.filters import compile_filters
 from analytics.dashboard.list_rows import ListRow
-from analytics.dashboard.panels import PANELS, Panel, Tab
+from analytics.dashboard.panels import GOALS, PANELS, Panel, Tab
 from analytics.dashboard.plot import Point
 from analytics.dashboard.report_period import ReportPeriod
 from analytics.dashboard.report_url import DEFAULT_PERIOD, PLOTTED, ReportUrl
@@ -28,7 +29,13 @@ LIVE_MS: Final = 5 * 60_000
 """Visitors active within this time are current visitors."""
 
 
-_COUNTS: Final = (Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.EVENTS)
+_COUNTS: Final = (
+    Metric.VISITORS,
+    Metric.VISITS,
+    Metric.PAGEVIEWS,
+    Metric.EVENTS,
+    Metric.CONVERSIONS,
+)
 
 
 class Card(NamedTuple):
@@ -90,14 +97,16 @@ class Report(NamedTuple):
     """Hits of all sites that are received but not counted yet, as far as known."""
 
 
-async def report(deps: DashboardContext, site: Site, address: ReportUrl) -> Report:
-    """Return the report at *address*.
+async def report(
+    deps: DashboardContext, site: Site, address: ReportUrl, *, reader: str = ""
+) -> Report:
+    """Return the report at *address*, for the person with the email address *reader*.
 
     If the address has no period, it covers the last 28 days. If those are empty, it covers today
     for a site that is new or has events today, and the last days with events for other sites. The
     period is not changed while hits are waiting to be counted.
     """
-    chosen_report = await _report(deps, site, address, address.period or DEFAULT_PERIOD)
+    chosen_report = await _report(deps, site, address, address.period or DEFAULT_PERIOD, reader)
     if address.period or address.conditions or chosen_report.blank is None:
         return chosen_report
     start = chosen_report.span.period.start
@@ -106,10 +115,12 @@ async def report(deps: DashboardContext, site: Site, address: ReportUrl) -> Repo
         chosen = address.but(period="day")
     else:
         chosen = await _last_days(deps, site, address, first, chosen_report.span.period)
-    return await _report(deps, site, chosen, chosen.period)
+    return await _report(deps, site, chosen, chosen.period, reader)
 
 
-async def _report(deps: DashboardContext, site: Site, address: ReportUrl, period: str) -> Report:
+async def _report(
+    deps: DashboardContext, site: Site, address: ReportUrl, period: str, reader: str
+) -> Report:
     now = deps.clock()
 
     compare = address.compare and period != "all"  # nothing lies before all time
@@ -118,15 +129,19 @@ async def _report(deps: DashboardContext, site: Site, address: ReportUrl, period
     interval = (
         address.interval if address.interval in offered else plot.usual_interval(covered.period)
     )
-    ask = deps.store.query
-    tabs = [panel.tab(address.tab_of(key)) for key, panel in PANELS.items()]
+
+    async def ask(query: Query) -> Result:
+        return await deps.store.query(named_filters.resolve(query, site, reader=reader))
+
+    panels = [panel for panel in PANELS.values() if panel.key != GOALS or site.goals]
+    tabs = [panel.tab(address.tab_of(panel.key)) for panel in panels]
     totals, before, line, before_line, live, *lists = await asyncio.gather(
         ask(_headline(address, covered.period)),
         ask(_headline(address, covered.before_so_far)) if compare else _nothing(),
         ask(_series(address, interval, covered.period)),
         ask(_series(address, interval, covered.before)) if compare else _nothing(),
         ask(current_visitors(site.domain, now)),
-        *(_list(deps, address, tab, covered.period) for tab in tabs),
+        *(_list(ask, address, tab, covered.period) for tab in tabs),
     )
     # Without figures for the previous period, show neither arrows nor its line.
     unlike = compare and not any(figure_format.number(value) for value in _first(before))
@@ -162,7 +177,7 @@ async def _report(deps: DashboardContext, site: Site, address: ReportUrl, period
             ),
             boxes=[
                 _box(address, panel, tab, result, visitors)
-                for panel, tab, result in zip(PANELS.values(), tabs, lists, strict=True)
+                for panel, tab, result in zip(panels, tabs, lists, strict=True)
             ],
             current_visitors=count_of(live),
             nothing_before=unlike,
@@ -262,11 +277,13 @@ def current_visitors(site: str, now: int) -> Query:
     return Query(site=site, metrics=(Metric.VISITORS,), period=period)
 
 
-async def _list(deps: DashboardContext, address: ReportUrl, tab: Tab, period: Period) -> Result:
+async def _list(
+    ask: Callable[[Query], Awaitable[Result]], address: ReportUrl, tab: Tab, period: Period
+) -> Result:
     if not list_rows.name_of(tab, address):
         return Result(rows=())
     query = list_rows.query(address, tab, period, tab.shown, limit=PANEL_ROWS + 1)
-    return await deps.store.query(query)
+    return await ask(query)
 
 
 def _box(address: ReportUrl, panel: Panel, tab: Tab, result: Result, visitors: float) -> PanelView:

@@ -6,6 +6,8 @@ from typing import Final
 
 from starlette.responses import Response
 
+from analytics.api import named_filters
+from analytics.catalog import segments
 from analytics.dashboard import (
     display_names,
     filters,
@@ -34,16 +36,18 @@ async def show(ask: PageRequest) -> Response:
     """Show the report; redirect a submitted filter form to the address with that filter."""
     site = ask.site()
     params = ask.request.query_params
-    address = addresses.parse(site.domain, params)
+    address = addresses.parse(site.domain, params, auth=ask.secret)
     if "f_value" in params:
         return redirect(
             _filtered(address, params.get("f_name", ""), params.get("f_op", ""), params["f_value"])
         )
+    reader = "" if ask.person is None else ask.person.email
     return await streamed_page.page(
         ask,
         "report.html",
-        _values(ask, site, address),
+        _values(ask, site, address, reader),
         site=site,
+        segments=segments.seen_by(site, reader),
         periods=PERIODS,
         panels=PANELS,
         filter_names=filters.LABELS,
@@ -52,8 +56,10 @@ async def show(ask: PageRequest) -> Response:
     )
 
 
-async def _values(ask: PageRequest, site: Site, address: ReportUrl) -> dict[str, object]:
-    figures = await report(ask.deps, site, address)
+async def _values(
+    ask: PageRequest, site: Site, address: ReportUrl, reader: str
+) -> dict[str, object]:
+    figures = await report(ask.deps, site, address, reader=reader)
     owner = ask.person is not None and ask.person.owner
     foreign = await foreign_hosts.foreign_hosts(ask.deps, site) if owner else ()
     return {"report": figures, "address": figures.address, "foreign": foreign}
@@ -74,7 +80,7 @@ async def full_list(ask: PageRequest) -> Response:
     """Show all rows of one tab, `LIST_ROWS` to a page."""
     site = ask.site()
     params = ask.request.query_params
-    address = addresses.parse(site.domain, params)
+    address = addresses.parse(site.domain, params, auth=ask.secret)
     panel, tab = _tab(ask.request.path_params["tab"])
     tab = tab._replace(metrics=address.counted(tab.metrics))
     if not list_rows.name_of(tab, address):
@@ -86,6 +92,11 @@ async def full_list(ask: PageRequest) -> Response:
     covered = await report_period.resolve(
         ask.deps, address, address.period or DEFAULT_PERIOD, site.timezone
     )
+
+    reader = "" if ask.person is None else ask.person.email
+
+    async def answer(query: Query) -> Result:
+        return await ask.deps.store.query(named_filters.resolve(query, site, reader=reader))
 
     def of_page(number: int) -> Query:
         return list_rows.query(
@@ -102,7 +113,7 @@ async def full_list(ask: PageRequest) -> Response:
             total_rows=True,
         )
 
-    totals = await ask.deps.store.query(
+    totals = await answer(
         Query(
             site=site.domain,
             metrics=(Metric.VISITORS,),
@@ -113,12 +124,12 @@ async def full_list(ask: PageRequest) -> Response:
     )
     visitors = count_of(totals)
     fewest = list_rows.fewest_visitors(order, visitors)
-    result = await ask.deps.store.query(of_page(number))
+    result = await answer(of_page(number))
     total = result.total_rows if result.total_rows is not None else len(result.rows)
     pages = max(1, -(-total // LIST_ROWS))
     if number > pages:  # rows have been deleted, or the address was typed
         number = pages
-        result = await ask.deps.store.query(of_page(number))
+        result = await answer(of_page(number))
     rows = list_rows.rows(address, tab, tab.metrics, result, visitors, fewest=fewest)
     return await ask.long_page(
         "list.html",

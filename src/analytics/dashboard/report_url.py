@@ -42,10 +42,19 @@ PLOTTED: Final = (
 )
 
 
+OF_GOALS: Final = {
+    Metric.PAGEVIEWS: Metric.CONVERSIONS,
+    Metric.VIEWS_PER_VISIT: Metric.CONVERSION_RATE,
+}
+"""What stands in the place of a metric while goals are chosen."""
+
+
 class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
     """The address of a report page: its site and everything that its reader has chosen."""
 
     site: str
+    auth: str = ""
+    """The secret of the shared link by which the report is open; "" for who needs none."""
     period: str = ""
     """A key of `PERIODS`, `custom`, or "" to let the page choose one."""
     start: str = ""
@@ -69,16 +78,19 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
     def counted(self, metrics: Iterable[Metric]) -> tuple[Metric, ...]:
         """Return *metrics*, with events in place of page views if the filters choose events.
 
-        A filter on the name or a property of events may exclude all page views, and their count
+        If they choose goals, conversions and their rate stand in the places of page views. A filter
+        on the name or a property of events may exclude all page views, and their count
         would then be 0 whatever was chosen.
         """
+        if filters.is_about_goals(self.conditions):
+            return tuple(OF_GOALS.get(metric, metric) for metric in metrics)
         if not filters.is_about_events(self.conditions):
             return tuple(metrics)
         return tuple(Metric.EVENTS if m is Metric.PAGEVIEWS else m for m in metrics)
 
     def fields(self) -> list[tuple[str, str]]:
         """Return the pairs of the query string, without those that have their default value."""
-        pairs: list[tuple[str, str]] = []
+        pairs: list[tuple[str, str]] = [("auth", self.auth)] if self.auth else []
         if self.period:
             pairs.append(("period", self.period))
         if self.period == "custom":
@@ -100,8 +112,13 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
     def url(self, below: str = "", **more: str | int) -> str:
         """Return the path and query string of the page, or of the page *below* it."""
         pairs = [*self.fields(), *((key, str(value)) for key, value in more.items())]
-        path = "/" + quote(self.site, safe="") + (f"/{below}" if below else "")
+        path = self.path + (f"/{below}" if below else "")
         return f"{path}?{urlencode(pairs)}" if pairs else path
+
+    @property
+    def path(self) -> str:
+        """Return the path of the page."""
+        return ("/share/" if self.auth else "/") + quote(self.site, safe="")
 
     def but(self, **changes: object) -> ReportUrl:
         """Return the address with *changes*."""
@@ -129,8 +146,11 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
         return self.tabs.get(panel, PANELS[panel].tabs[0].key)
 
 
-def parse(site: str, query: QueryParams) -> ReportUrl:
-    """Return the address that *query* describes. Raise `Malformed`, naming a wrong parameter."""
+def parse(site: str, query: QueryParams, *, auth: str = "") -> ReportUrl:
+    """Return the address that *query* describes, open by the shared link with the secret *auth*.
+
+    Raise `Malformed`, naming a wrong parameter.
+    """
     period = query.get("period", "")
     start, end = query.get("from", ""), query.get("to", "")
     if period == "custom" or (start and end and not period):
@@ -144,6 +164,7 @@ def parse(site: str, query: QueryParams) -> ReportUrl:
     conditions = filters.parse(query.getlist("f"))
     address = ReportUrl(
         site=site,
+        auth=auth,
         period=period,
         start=start if period == "custom" else "",
         end=end if period == "custom" else "",
@@ -162,6 +183,9 @@ def parse(site: str, query: QueryParams) -> ReportUrl:
 def _metric(text: str) -> Metric:
     if text == Metric.EVENTS:
         return Metric.PAGEVIEWS  # which events replace only under a filter that chooses events
+    for metric, of_goals in OF_GOALS.items():
+        if text == of_goals:
+            return metric
     for metric in PLOTTED:
         if metric.value == text:
             return metric

@@ -18,6 +18,8 @@ from analytics.dashboard import (
     erase_form,
     filters,
     foreign_hosts,
+    goals_form,
+    shared_links_form,
     site_access,
 )
 from analytics.dashboard.confirmation import Confirmation
@@ -105,6 +107,7 @@ async def _page(
         keys_of_all=sum(key.site is None for key in keys),
         foreign=await foreign_hosts.foreign_hosts(ask.deps, site),
         scopes=site_access.SCOPES,
+        goal_texts={goal.id: goals_form.described(goal) for goal in site.goals},
         dimensions=filters.LABELS,
         operators={op.value: verb for op, verb in filters.OPERATORS.items()},
         problem=problem,
@@ -212,6 +215,11 @@ _CHANGES: Final[dict[str, Change]] = {
     erase_form.FORM: erase_form.change,
     "key": site_access.add_key,
     "revoke": site_access.revoke_key,
+    "goal": goals_form.save,
+    "remove-goal": goals_form.remove,
+    "remove-segment": goals_form.remove_segment,
+    "link": shared_links_form.add,
+    "revoke-link": shared_links_form.revoke,
     "person": site_access.add_person,
     "remove-person": site_access.remove_person,
     "remove-site": site_access.remove_site,
@@ -222,6 +230,9 @@ _QUESTIONS: Final[
 ] = {
     "retention": _retention_question,
     erase_form.FORM: erase_form.question_of,
+    "remove-goal": goals_form.removal_question,
+    "remove-segment": goals_form.segment_question,
+    "revoke-link": shared_links_form.revoke_question,
     "revoke": site_access.revoke_question,
     "remove-person": site_access.remove_person_question,
 }

@@ -14,6 +14,7 @@ from analytics.catalog import domain as domains
 from analytics.dashboard import display_names, figure_format, filters
 from analytics.dashboard.report_period import day_name
 from analytics.date_range import local
+from analytics.site import Site
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -71,6 +72,12 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
+def segment_name(site: Site, segment_id: str) -> str:
+    """Return what a segment of *site* is called; its id if it is gone."""
+    names = {str(each.id): each.name for each in site.segments}
+    return names.get(segment_id, segment_id)
+
+
 @cache
 def environment() -> Environment:
     """Return the Jinja environment: values are escaped, and an unknown name is an error."""
@@ -82,6 +89,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     env.globals.update(static=static, path_of=path_of, metric_labels=figure_format.LABELS)
+    env.globals.update(segment_name=segment_name)
     env.globals.update(column_labels=figure_format.SHORT_LABELS)
     env.filters.update(
         clock=clock,

@@ -1,0 +1,1 @@
+"""The Sites API: sites, their goals, properties, shared links and guests, by key."""

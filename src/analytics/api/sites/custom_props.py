@@ -1,0 +1,36 @@
+"""`/api/v1/sites/custom-props`: the custom properties that a site's report offers."""
+
+from __future__ import annotations
+
+from analytics.api.sites.access import SitesRequest
+from analytics.api.sites.messages import (
+    Created,
+    Deleted,
+    OfSite,
+    PropertyList,
+    PropertyReply,
+    PutProperty,
+)
+from analytics.catalog import service
+
+
+async def every(asked: SitesRequest) -> PropertyList:
+    """List them by name."""
+    names = asked.site_of_query().custom_properties
+    return PropertyList(custom_properties=[PropertyReply(property=name) for name in names])
+
+
+async def put(asked: SitesRequest) -> Created:
+    """Offer one more; nothing if the report does already."""
+    fields = await asked.fields(PutProperty)
+    site = asked.site(fields.site_id)
+    await service.add_custom_property(asked.catalog, site.domain, fields.property)
+    return Created(created=True)
+
+
+async def remove(asked: SitesRequest) -> Deleted:
+    """Offer one no more; events keep it."""
+    site = asked.site((await asked.fields(OfSite)).site_id)
+    name = asked.request.path_params["property"]
+    await service.remove_custom_property(asked.catalog, site.domain, name)
+    return Deleted(deleted=True)

@@ -1,0 +1,71 @@
+"""`/api/v1/sites/guests`: people who may see one site. Nothing is mailed to them from here."""
+
+from __future__ import annotations
+
+import secrets
+
+from analytics.api.sites import listing
+from analytics.api.sites.access import SitesRequest
+from analytics.api.sites.messages import Deleted, GuestList, GuestReply, OfSite, PutGuest
+from analytics.catalog import service
+from analytics.errors import Malformed, NotFound
+from analytics.person import Person
+
+
+async def every(asked: SitesRequest) -> GuestList:
+    """List who may see the site, apart from owners, by email."""
+    site = asked.site_of_query()
+    guests = [
+        person
+        for person in await asked.catalog.people.all()
+        if not person.owner and person.sees(site.domain)
+    ]
+    shown, meta = listing.page_of(guests, lambda person: person.email, asked.request.query_params)
+    return GuestList(guests=[_shown(person) for person in shown], meta=meta)
+
+
+async def put(asked: SitesRequest) -> GuestReply:
+    """Let somebody see the site, with the account that they have or with a new one."""
+    fields = await asked.fields(PutGuest)
+    site = asked.site(fields.site_id)
+    if fields.role != "viewer":
+        raise Malformed(
+            "role",
+            f"{fields.role[:40]!r} is not known here: guests see a site (viewer), and who changes"
+            " one is an owner of the server, whom `analytics user add --owner` makes",
+        )
+    known = await service.find_person(asked.catalog, fields.email)
+    if known is None:
+        password = secrets.token_urlsafe(12)
+        added = await service.add_person(
+            asked.catalog,
+            fields.email,
+            password,
+            owner=False,
+            sites=(site.domain,),
+            must_change=True,
+        )
+        return _shown(added, first_password=password)
+    if not known.sees(site.domain):
+        known = await service.change_person(asked.catalog, known.email, add=(site.domain,))
+    return _shown(known)
+
+
+async def remove(asked: SitesRequest) -> Deleted:
+    """Take the site away from somebody, and their account with their last site."""
+    site = asked.site((await asked.fields(OfSite)).site_id)
+    email = asked.request.path_params["email"]
+    known = await service.find_person(asked.catalog, email)
+    if known is None or not known.sees(site.domain):
+        raise NotFound(f"{email[:254]} is no guest of {site.domain}")
+    await service.withdraw(asked.catalog, known.email, site.domain)
+    return Deleted(deleted=True)
+
+
+def _shown(person: Person, first_password: str = "") -> GuestReply:
+    return GuestReply(
+        email=person.email,
+        role="owner" if person.owner else "viewer",
+        status="invited" if person.must_change else "accepted",
+        first_password=first_password,
+    )

@@ -1,0 +1,201 @@
+"""What the Sites API takes and answers, member by member; the OpenAPI document is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request, as JSON or as a form."""
+
+
+class AddedSite(Fields, frozen=True, kw_only=True):
+    """`POST /api/v1/sites`."""
+
+    domain: str
+    timezone: str = "Etc/UTC"
+
+
+class ChangedSite(Fields, frozen=True, kw_only=True):
+    """`PUT /api/v1/sites/{site_id}`: what is left out stays as it is."""
+
+    domain: str | None = None
+    """It may only be the site's own: events are stored under it."""
+    timezone: str | None = None
+
+
+class OfSite(Fields, frozen=True, kw_only=True):
+    """Which site is meant; a key for one site alone may leave it out."""
+
+    site_id: str = ""
+
+
+class PutGoal(OfSite, frozen=True, kw_only=True):
+    """`PUT /api/v1/sites/goals`."""
+
+    goal_type: Literal["event", "page"]
+    event_name: str | None = None
+    page_path: str | None = None
+    display_name: str | None = None
+    scroll_threshold: Annotated[int, Meta(ge=-1, le=100)] | None = None
+    """The depth in percent to which the page must be scrolled down; -1 for no such condition."""
+    currency: str | None = None
+    custom_props: Mapping[str, str] = {}
+
+
+class PutProperty(OfSite, frozen=True, kw_only=True):
+    """`PUT /api/v1/sites/custom-props`."""
+
+    property: str
+
+
+class PutLink(OfSite, frozen=True, kw_only=True):
+    """`PUT /api/v1/sites/shared-links`."""
+
+    name: str
+    password: str = ""
+    """What the report asks for; only with a new link."""
+    embeddable: bool = False
+    """Whether pages of other sites may show the report in a frame; only with a new link."""
+    renew: bool = False
+    """Whether a link of that name gets a new address; the old one stops working."""
+
+
+class PutGuest(OfSite, frozen=True, kw_only=True):
+    """`PUT /api/v1/sites/guests`."""
+
+    email: str
+    role: str = "viewer"
+
+
+class PageMeta(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a list goes on: cursors for `after` and `before`, null where it ends."""
+
+    after: str | None
+    before: str | None
+    limit: int
+
+
+class SiteLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A site in a list."""
+
+    domain: str
+    timezone: str
+
+
+class SiteReply(SiteLine, frozen=True, kw_only=True):
+    """One site."""
+
+    custom_properties: tuple[str, ...]
+
+
+class SiteDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """What went with a site."""
+
+    deleted: bool
+    events_deleted: int
+    keys_revoked: int
+    viewers_withdrawn: int
+
+
+class GoalReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal."""
+
+    id: str
+    goal_type: Literal["event", "page"]
+    display_name: str
+    event_name: str | None
+    page_path: str | None
+    scroll_threshold: int | None
+    currency: str | None
+    custom_props: Mapping[str, str]
+
+
+class GoalFound(GoalReply, frozen=True, kw_only=True):
+    """A goal that was found or made, and its site."""
+
+    domain: str
+
+
+class PropertyReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A custom property that the report offers."""
+
+    property: str
+
+
+class LinkReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A shared link."""
+
+    id: str
+    name: str
+    has_password: bool
+    embeddable: bool
+
+
+class LinkFound(LinkReply, frozen=True, kw_only=True):
+    """A shared link that was found or made."""
+
+    url: str | None
+    """Its address, this once; null for a link that was there: only a hash of its secret is kept."""
+    hint: str = ""
+
+
+class GuestReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody who may see the site."""
+
+    email: str
+    role: str
+    status: Literal["accepted", "invited"]
+    """`invited` until they have chosen a password of their own."""
+    first_password: str = ""
+    """Of a new account, this once: hand it over; it opens nothing but the choice of another."""
+
+
+class SiteList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list of sites."""
+
+    sites: list[SiteLine]
+    meta: PageMeta
+
+
+class GoalList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list of goals."""
+
+    goals: list[GoalReply]
+    meta: PageMeta
+
+
+class PropertyList(msgspec.Struct, frozen=True, kw_only=True):
+    """The custom properties that the report offers."""
+
+    custom_properties: list[PropertyReply]
+
+
+class LinkList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list of shared links."""
+
+    shared_links: list[LinkReply]
+    meta: PageMeta
+
+
+class GuestList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list of guests."""
+
+    guests: list[GuestReply]
+    meta: PageMeta
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """The thing is there now."""
+
+    created: bool
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The thing is gone."""
+
+    deleted: bool

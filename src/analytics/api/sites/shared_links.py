@@ -1,0 +1,72 @@
+"""`/api/v1/sites/shared-links`: links that open a site's report without a login."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from analytics.api.sites import listing
+from analytics.api.sites.access import SitesRequest
+from analytics.api.sites.messages import (
+    Deleted,
+    LinkFound,
+    LinkList,
+    LinkReply,
+    OfSite,
+    PutLink,
+)
+from analytics.catalog import shared_links
+from analytics.errors import NotFound
+from analytics.shared_link import SharedLink
+
+
+async def every(asked: SitesRequest) -> LinkList:
+    """List the links of a site, the oldest first, without their addresses."""
+    site = asked.site_of_query()
+    shown, meta = listing.page_of(
+        site.shared_links, lambda link: f"{link.id:020}", asked.request.query_params
+    )
+    return LinkList(shared_links=[LinkReply(**_members(link)) for link in shown], meta=meta)
+
+
+async def put(asked: SitesRequest) -> LinkFound:
+    """Return the link of that name, or make it."""
+    fields = await asked.fields(PutLink)
+    site = asked.site(fields.site_id)
+    for link in site.shared_links:
+        if link.name == fields.name.strip() and not fields.renew:
+            hint = (
+                "The link is there, and only a hash of its secret is kept, so its address cannot be"
+                ' shown again. Send "renew": true for a new address in place of the old one.'
+            )
+            return LinkFound(**_members(link), url=None, hint=hint)
+    made = await shared_links.add_link(
+        asked.catalog,
+        site.domain,
+        fields.name,
+        now=asked.context.clock(),
+        password_text=fields.password,
+        embeddable=fields.embeddable,
+        renew=fields.renew,
+    )
+    path = f"/share/{quote(site.domain, safe='')}?auth={made.secret}"
+    return LinkFound(**_members(made.link), url=asked.context.origin(asked.request) + path)
+
+
+async def remove(asked: SitesRequest) -> Deleted:
+    """Make a link worthless at once."""
+    site = asked.site((await asked.fields(OfSite)).site_id)
+    name = asked.request.path_params["link_id"]
+    if not (name.isascii() and name.isdigit() and len(name) < 20):
+        raise NotFound(f"{site.domain} has no shared link {name[:80]!r}")
+    await shared_links.revoke_link(asked.catalog, site.domain, int(name))
+    return Deleted(deleted=True)
+
+
+def _members(link: SharedLink) -> dict[str, Any]:
+    return {
+        "id": str(link.id),
+        "name": link.name,
+        "has_password": bool(link.password_hash),
+        "embeddable": link.embeddable,
+    }

@@ -1,0 +1,39 @@
+"""Saving the filters of a report as a segment."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from analytics.api import query_json
+from analytics.catalog import segments
+from analytics.dashboard import filters
+from analytics.dashboard import report_url as addresses
+from analytics.dashboard.page_request import PageRequest, redirect
+from analytics.errors import Forbidden, Malformed
+from analytics.goal import Segment
+
+
+async def save(ask: PageRequest) -> Response:
+    """Save the filters of the report's address, and show the report by the segment."""
+    site, person = ask.site(), ask.someone()
+    form = await ask.posted()
+    address = addresses.parse(
+        site.domain, QueryParams([(key, str(value)) for key, value in form.multi_items()])
+    )
+    shared = "shared" in form
+    if shared and not person.owner:
+        raise Forbidden("Only an owner shares a segment with everybody. Save it for yourself.")
+    if not address.conditions:
+        raise Malformed("f", "there is no filter to save")
+    sent = filters.as_json(address.conditions)
+    query_json.filters_of(msgspec.json.decode(sent), "filters")
+    segment = Segment(
+        id=0,
+        name=str(form.get("name", "")),
+        filters=sent,
+        owner="" if shared else person.email,
+    )
+    saved = await segments.add_segment(ask.deps.catalog, site.domain, segment)
+    return redirect(address.but(conditions=()).with_condition(filters.SEGMENT, str(saved.id)).url())
