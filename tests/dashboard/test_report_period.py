@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from msgspec import structs
+from starlette.datastructures import QueryParams
 from tests.dashboard.world import NOW, SITE, berlin, hit
 
-from analytics.dashboard import DashboardContext, report_period
+from analytics.dashboard import DashboardContext, report_period, report_url
 from analytics.dashboard.report_url import ReportUrl
 from analytics.query import Period
 from analytics.store.duckdb import DuckDBStore
@@ -97,3 +99,30 @@ async def test_of_days_to_come_nothing_has_passed(deps: DashboardContext) -> Non
 def test_a_range_that_has_not_begun_is_named_by_all_of_its_days() -> None:
     start, end = berlin("2030-01-01 00:00"), berlin("2030-02-02 00:00")
     assert report_period.dates_of(Period(start, end, "Europe/Berlin"), NOW) == "1 Jan – 1 Feb 2030"
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "name"),
+    [
+        ({}, _period("2026-11-10", "2026-11-17"), "the period before"),
+        ({"against": "year"}, _period("2025-11-17", "2025-11-24"), "the same dates a year before"),
+        # 17 November is a Tuesday in 2026, and a Monday in 2025.
+        (
+            {"against": "year", "same_weekday": True},
+            _period("2025-11-18", "2025-11-25"),
+            "the same dates a year before",
+        ),
+        (
+            {"against": "custom", "compare_start": "2026-10-01", "compare_end": "2026-10-07"},
+            _period("2026-10-01", "2026-10-08"),
+            "1 – 7 Oct 2026",
+        ),
+    ],
+)
+async def test_the_reader_chooses_what_it_is_compared_with(
+    deps: DashboardContext, asked: dict[str, object], before: Period, name: str
+) -> None:
+    address = structs.replace(ReportUrl(site=SITE), **asked)
+    assert report_url.parse(SITE, QueryParams(address.fields())) == address
+    found = await report_period.resolve(deps, address, "7d", ZONE)
+    assert (found.before, found.before_so_far, found.before_name) == (before, before, name)

@@ -49,6 +49,7 @@ async def show(ask: PageRequest) -> Response:
         site=site,
         segments=segments.seen_by(site, reader),
         periods=PERIODS,
+        comparisons=addresses.COMPARISONS,
         panels=PANELS,
         filter_names=filters.LABELS,
         operators=filters.OPERATORS,

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from analytics import date_range, localtime, zones
 from analytics.dashboard.context import DashboardContext
-from analytics.dashboard.report_url import PERIODS, ReportUrl
-from analytics.date_range import local
+from analytics.dashboard.report_url import COMPARISONS, PERIODS, ReportUrl
+from analytics.date_range import Comparison, local
 from analytics.query import Period
 
 _RANGES: Final = {"yesterday": "1d", "last_month": "1mo"}
@@ -28,6 +28,8 @@ class ReportPeriod(NamedTuple):
     """
     title: str
     dates: str
+    before_name: str
+    """The previous period's name for people."""
 
 
 async def resolve(
@@ -41,11 +43,27 @@ async def resolve(
     first_ms = await deps.store.first_event(address.site) if period == "all" else None
     name = (address.start, address.end) if period == "custom" else _RANGES.get(period, period)
     current = date_range.resolve(name, timezone, now, first_ms)
-    before = date_range.previous(current)
+    before = _compared(address, current, now)
     dates = dates_of(current, now)
+    named = COMPARISONS[address.against]
+    before_name = dates_of(before, now) if address.against == "custom" else named
     return ReportPeriod(
-        current, before, _so_far(current, before, now), PERIODS.get(period, dates), dates
+        current,
+        before,
+        _so_far(current, before, now),
+        PERIODS.get(period, dates),
+        dates,
+        before_name,
     )
+
+
+def _compared(address: ReportUrl, period: Period, now: int) -> Period:
+    """Return the period with which *address* compares *period*."""
+    if address.against == "custom":
+        ends = (address.compare_start, address.compare_end)
+        return date_range.resolve(ends, period.timezone, now)
+    mode = Comparison.YEAR_OVER_YEAR if address.against else Comparison.PREVIOUS_PERIOD
+    return date_range.earlier(period, mode, same_weekday=address.same_weekday)
 
 
 def _so_far(period: Period, before: Period, now: int) -> Period:

@@ -29,6 +29,11 @@ PERIODS: Final[dict[str, str]] = {
     "12mo": "Last 12 months",
     "all": "All time",
 }
+COMPARISONS: Final[dict[str, str]] = {
+    "": "the period before",
+    "year": "the same dates a year before",
+    "custom": "these dates:",
+}
 _LONGEST_PROPERTY: Final = 300
 DEFAULT_PERIOD: Final = "28d"
 INTERVALS: Final = ("hour", "day", "week", "month")
@@ -61,6 +66,13 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
     end: str = ""
     """ISO dates, both included; only with a `custom` period."""
     compare: bool = True
+    against: str = ""
+    """A key of `COMPARISONS`: what the period is compared with, if it is."""
+    compare_start: str = ""
+    compare_end: str = ""
+    """ISO dates, both included; only where the period is compared with a `custom` one."""
+    same_weekday: bool = False
+    """Whether the other period begins with the same day of the week."""
     metric: Metric = Metric.VISITORS
     interval: str = ""
     conditions: tuple[Condition, ...] = ()
@@ -97,6 +109,12 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
             pairs += [("from", self.start), ("to", self.end)]
         if not self.compare:
             pairs.append(("compare", "off"))
+        elif self.against:
+            pairs.append(("compare", self.against))
+            if self.against == "custom":
+                pairs += [("cfrom", self.compare_start), ("cto", self.compare_end)]
+        if self.same_weekday:
+            pairs.append(("match", "1"))
         if self.metric is not Metric.VISITORS:
             pairs.append(("metric", self.metric.value))
         if self.interval:
@@ -161,6 +179,11 @@ def parse(site: str, query: QueryParams, *, auth: str = "") -> ReportUrl:
     interval = query.get("interval", "")
     if interval and interval not in INTERVALS:
         raise Malformed("interval", f"{interval[:40]!r} is not one of {', '.join(INTERVALS)}")
+    against = query.get("compare", "")
+    against = against if against in COMPARISONS else ""
+    compare_start, compare_end = query.get("cfrom", ""), query.get("cto", "")
+    if against == "custom":
+        compare_start, compare_end = _in_order(compare_start, compare_end, "cfrom", "cto")
     conditions = filters.parse(query.getlist("f"))
     address = ReportUrl(
         site=site,
@@ -169,6 +192,10 @@ def parse(site: str, query: QueryParams, *, auth: str = "") -> ReportUrl:
         start=start if period == "custom" else "",
         end=end if period == "custom" else "",
         compare=query.get("compare") != "off",
+        against=against,
+        compare_start=compare_start if against == "custom" else "",
+        compare_end=compare_end if against == "custom" else "",
+        same_weekday=query.get("match") == "1",
         metric=_metric(query.get("metric", Metric.VISITORS.value)),
         interval=interval,
         conditions=conditions,
@@ -204,7 +231,7 @@ def _tabs(query: QueryParams) -> dict[str, str]:
     return chosen
 
 
-def _in_order(start: str, end: str) -> tuple[str, str]:
+def _in_order(start: str, end: str, first: str = "from", last: str = "to") -> tuple[str, str]:
     """Return both dates, the earlier first: in the other order they mean the same days."""
-    is_reversed = parsing.day(start, "from") > parsing.day(end, "to")
+    is_reversed = parsing.day(start, first) > parsing.day(end, last)
     return (end, start) if is_reversed else (start, end)
