@@ -79,6 +79,18 @@ COMPARISONS: Final = 50
 """Filters of one question that compare a dimension."""
 HAS_DONE: Final = 5
 """`has_done` and `has_not_done` of one question; each looks at all visits of the period."""
+SEQUENCES: Final = 3
+"""`sequence` filters of one question."""
+STEPS: Final = 8
+"""Steps of a funnel, or of a `sequence`."""
+WINDOW_DAYS: Final = 90
+"""Days that a funnel may take."""
+LEVELS: Final = 10
+"""Levels of a journey."""
+STOPS: Final = 50
+"""Pages and events that a journey names on each level."""
+COHORTS: Final = 100
+"""Days, weeks or months of one table of retention."""
 SEARCHES: Final = 100
 """Values that one question's `contains` and `matches` search for."""
 SEARCH_CHARS: Final = 8_000

@@ -139,13 +139,21 @@ class HasDone(msgspec.Struct, frozen=True, tag="has_done"):
     negated: bool = False
 
 
+class InSequence(msgspec.Struct, frozen=True, tag="sequence"):
+    """The visit has events that match *filters* one after the other, whatever lies between."""
+
+    filters: tuple[Filter, ...]
+    next_event: bool = False
+    """Whether only the event matches that comes next once they all have; else the whole visit."""
+
+
 class ScrolledTo(msgspec.Struct, frozen=True, tag="scrolled_to"):
     """The event's visit got down to *depth* percent of the event's page, or further."""
 
     depth: int
 
 
-Filter = Compare | All | Any | Not | HasDone | ScrolledTo
+Filter = Compare | All | Any | Not | HasDone | InSequence | ScrolledTo
 
 
 class NamedFilter(msgspec.Struct, frozen=True):

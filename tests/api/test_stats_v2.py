@@ -19,6 +19,7 @@ from tests.dashboard.world import NOW, SITE, berlin, hit
 from analytics.api import query_json, stats_v2
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.errors import AnalyticsError, Malformed
+from analytics.exploration import Exploration, ExplorationResult
 from analytics.person import Scope
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
@@ -73,6 +74,9 @@ class Unasked:
 
     async def query(self, query: Query) -> Result:
         raise AssertionError(f"asked: {query}")
+
+    async def explore(self, asked: Exploration) -> ExplorationResult:
+        raise AssertionError(f"asked: {asked}")
 
     async def first_event(self, site: str) -> int | None:
         raise AssertionError(f"asked for the first event of {site}")

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from analytics import access
+from analytics import access, bounds
 from analytics.catalog.base import Catalog
-from analytics.errors import Forbidden, Malformed, NotFound
+from analytics.errors import Forbidden, Malformed, NotFound, TooLarge
+from analytics.exploration import Exploration, ExplorationResult
 from analytics.person import Key, Scope
 from analytics.query import Query, Result
 from analytics.site import Site
@@ -24,6 +25,9 @@ class QueryableStore(Protocol):
 
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
+
+    async def explore(self, asked: Exploration) -> ExplorationResult:
+        """As `SeriesStore.explore`."""
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
@@ -62,3 +66,13 @@ class StatsAccess:
         """Return the request's key. Raise `Unauthenticated`, or `Forbidden`: no `stats:read`."""
         key = access.key(request.headers.get("authorization", ""), self._catalog.keys)
         return access.check(key, Scope.STATS_READ)
+
+
+async def body_of(request: Request) -> bytes:
+    """Return the body of a question. Raise `TooLarge`."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bounds.QUESTION_BYTES:
+            raise TooLarge(f"A question has at most {bounds.QUESTION_BYTES:,} bytes.")
+    return bytes(body)

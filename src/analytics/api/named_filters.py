@@ -25,6 +25,7 @@ from analytics.query import (
     Dimension,
     Filter,
     HasDone,
+    InSequence,
     NamedFilter,
     Not,
     Op,
@@ -61,6 +62,15 @@ def resolve(query: Query, site: Site, *, reader: str = "") -> Query:
         filters=tuple(_without_names(each, site) for each in expanded),
         goals=goals,
         base_filters=base if GOAL_METRICS.intersection(query.metrics) else None,
+    )
+
+
+def resolve_filters(
+    filters: Iterable[Filter], site: Site, *, reader: str = ""
+) -> tuple[Filter, ...]:
+    """Return *filters* as `resolve` does those of a query; they are as many, in their order."""
+    return tuple(
+        _without_names(All(tuple(_expand((each,), site, reader))), site) for each in filters
     )
 
 
@@ -102,6 +112,9 @@ def _expand(filters: Iterable[Filter], site: Site, reader: str) -> list[Filter]:
                 expanded.append(Not(All(tuple(_expand([inner], site, reader)))))
             case HasDone(inner, negated):
                 expanded.append(HasDone(All(tuple(_expand([inner], site, reader))), negated))
+            case InSequence(steps, next_event):
+                inside = (All(tuple(_expand([step], site, reader))) for step in steps)
+                expanded.append(InSequence(tuple(inside), next_event))
             case _:
                 expanded.append(each)
     return [part for each in expanded for part in _conjuncts(each)]
@@ -154,6 +167,8 @@ def _without_names(condition: Filter, site: Site) -> Filter:
             return Not(inside(inner))
         case HasDone(inner, negated):
             return HasDone(inside(inner), negated)
+        case InSequence(steps, next_event):
+            return InSequence(tuple(map(inside, steps)), next_event)
         case _:
             return condition
 

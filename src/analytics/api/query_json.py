@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from analytics import bounds, date_range, decoding, localtime
 from analytics.api import comparisons
@@ -32,6 +33,7 @@ from analytics.query import (
     Dimension,
     Filter,
     HasDone,
+    InSequence,
     Metric,
     Not,
     Op,
@@ -40,6 +42,7 @@ from analytics.query import (
     Query,
 )
 from analytics.site import Site
+from analytics.store.sql import columns
 from analytics.store.sql.filter_shape import walk
 from analytics.suggestions import unknown
 
@@ -60,7 +63,7 @@ _FIELDS: Final = (
 )
 _DIMENSIONS: Final = frozenset(Dimension)
 _METRICS: Final = frozenset(Metric)
-_OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done")
+_OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done", "sequence")
 
 
 class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +98,7 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
             metrics=self.metrics,
             period=period,
             dimensions=tuple(usual if d == _TIME else d for d in self.dimensions),
-            filters=self.filters,
+            filters=_of_next_events(self.filters, self.dimensions),
             order_by=tuple(
                 Order(usual, o.descending) if o.key == _TIME else o for o in self.order_by
             ),
@@ -147,12 +150,28 @@ def check_machines(query: Query, switch: str) -> None:
 
     *switch* is the parameter by which they count.
     """
-    if query.bots:
+    check_machine_filters(query.filters, switch, bots=query.bots, dimensions=query.dimensions)
+
+
+def check_machine_filters(
+    filters: Sequence[Filter], switch: str, *, bots: bool, dimensions: Sequence[str] = ()
+) -> None:
+    """Raise `Malformed` where *filters* or *dimensions* are about machines, without *bots*."""
+    if bots:
         return
-    compared = (each.dimension for each, _ in walk(query.filters) if isinstance(each, Compare))
-    for name in (*query.dimensions, *compared):
+    compared = (each.dimension for each, _ in walk(filters) if isinstance(each, Compare))
+    for name in (*dimensions, *compared):
         if name in MACHINE_DIMENSIONS:
             raise Malformed(switch, f"{name} tells machines apart: set {switch} to true")
+
+
+def _of_next_events(filters: tuple[Filter, ...], dimensions: Sequence[str]) -> tuple[Filter, ...]:
+    """Return *filters*; a sequence that is the only one asks, by event, what came right after."""
+    match filters:
+        case (InSequence() as sequence,) if any(map(columns.is_event, dimensions)):
+            return (structs.replace(sequence, next_event=True),)
+        case _:
+            return filters
 
 
 def _days(period: Period) -> int:
@@ -225,6 +244,13 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
             return Not(_filter(inner, f"{field}[1]", depth + 1))
         case ["has_done" | "has_not_done" as done, inner]:
             return HasDone(_filter(inner, f"{field}[1]", depth + 1), done == "has_not_done")
+        case ["sequence", steps]:
+            inside = list_of(steps, field)
+            if not inside:
+                raise Malformed(field, "sequence needs at least one filter")
+            return InSequence(
+                tuple(_filter(f, f"{field}[1][{i}]", depth + 1) for i, f in enumerate(inside))
+            )
         case [str(op), name, values] | [str(op), name, values, _] if op in frozenset(Op):
             return Compare(
                 Op(op),
@@ -237,7 +263,8 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
     raise Malformed(
         field,
         'must be ["<operator>", "<dimension>", ["<value>", …]], ["not", <filter>] or'
-        ' ["and", [<filter>, …]]; has_done and has_not_done take the form of not or of and',
+        ' ["and", [<filter>, …]]; or and sequence take the form of and, has_done and has_not_done'
+        " that of not",
     )
 
 

@@ -9,21 +9,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from analytics import bounds
 from analytics.api import (
     comparisons,
+    explorations,
     figures,
     named_filters,
     query_json,
     revenue_warnings,
     stats_v1,
 )
-from analytics.api.access import Clock, QueryableStore, StatsAccess, Wait
+from analytics.api.access import Clock, QueryableStore, StatsAccess, Wait, body_of
 from analytics.api.query_json import QueryBody
 from analytics.catalog.base import Catalog
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.date_range import describe
-from analytics.errors import TooLarge
 from analytics.query import Metric, Order, Period, Query, Result, ResultRow
 from analytics.site import Site
 from analytics.store.sql import query_shape, time_buckets
@@ -45,6 +44,7 @@ def routes(store: QueryableStore, catalog: Catalog, clock: Clock, wait: Wait) ->
     return [
         Route("/api/v2/query", api.query, methods=["POST"]),
         Route("/api/v1/stats/realtime/visitors", api.realtime_visitors),
+        *explorations.routes(access),
         *stats_v1.routes(access),
     ]
 
@@ -58,7 +58,7 @@ class StatsV2:
     async def query(self, request: Request) -> Response:
         """Answer `POST /api/v2/query`."""
         self._access.key(request)
-        question = query_json.parse(await _body(request))
+        question = query_json.parse(await body_of(request))
         site = self._access.site(request, question.site_id)
         await self._access.settled(request)
         period = await self._period(question, site)
@@ -96,15 +96,6 @@ class StatsV2:
             else None
         )
         return question.period(site.timezone, self._access.clock(), first)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > bounds.QUESTION_BYTES:
-            raise TooLarge(f"A question has at most {bounds.QUESTION_BYTES:,} bytes.")
-    return bytes(body)
 
 
 def _reply(

@@ -17,6 +17,7 @@ from analytics.catalog.base import Catalog
 from analytics.dashboard.current_visitors import CurrentVisitors
 from analytics.dashboard.live_broadcast import LiveBroadcasts
 from analytics.dashboard.stream_limits import StreamLimits
+from analytics.exploration import Exploration, ExplorationResult
 from analytics.loop_pacing import LoopPacer
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Recent, Result
@@ -32,6 +33,9 @@ class PageStore(AnswersSql, Protocol):
 
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
+
+    async def explore(self, asked: Exploration) -> ExplorationResult:
+        """As `SeriesStore.explore`."""
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
         """As `Overviews.recent`."""

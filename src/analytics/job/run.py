@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from analytics import logs
 from analytics.errors import Misconfigured, StoreUnavailable, Unavailable
 from analytics.event import Erasure
+from analytics.exploration import ExplorationResult
 from analytics.gateway.metrics import Breakers, Loops
 from analytics.job import http_server, spark
 from analytics.job.metrics import JobMetrics
@@ -152,7 +153,7 @@ class StreamingJob:
 
     def answers(
         self, session: SparkSession, archive: TieredChunks, settings: Settings
-    ) -> Callable[[RemoteQuery], Result]:
+    ) -> Callable[[RemoteQuery], Result | ExplorationResult]:
         """Return a function that answers replicas' queries with the Spark that runs the stream."""
         coordinator = QueryCoordinator(
             archive,
@@ -161,7 +162,7 @@ class StreamingJob:
             TaskContext(settings.ignite, settings.cassandra, settings.spark.question_memory >> 20),
         )
 
-        def answer(query: RemoteQuery) -> Result:
+        def answer(query: RemoteQuery) -> Result | ExplorationResult:
             with self.metrics.question.time():
                 return coordinator.answer(query)
 

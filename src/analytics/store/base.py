@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, Self
 
 from analytics import time_span
 from analytics.event import Erasure
+from analytics.exploration import Exploration, ExplorationResult
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
@@ -71,6 +72,9 @@ class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
         Raises `Malformed` for a combination that has no meaning, `StoreUnavailable` when the
         store cannot answer now, `QueryTooLong` when that takes longer than a question may.
         """
+
+    async def explore(self, asked: Exploration) -> ExplorationResult:
+        """Answer *asked* from every row written before the call; raises as `query` does."""
 
     async def ledger(
         self,

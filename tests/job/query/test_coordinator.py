@@ -14,6 +14,7 @@ from tests.store.rows import NOON, hit
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit
+from analytics.exploration import ExplorationResult
 from analytics.job.query.coordinator import QueryCoordinator, TaskContext
 from analytics.job.query.task import QueryTask, TaskResult, execute_from
 from analytics.job.upkeep import compaction
@@ -22,7 +23,13 @@ from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.sharding import shard_of
 from analytics.store.chunks.chunk import Chunk, ChunkHead
 from analytics.store.duckdb import DuckDBStore
-from analytics.store.replica.remote_query import RemoteQuery, encode, question, result
+from analytics.store.replica.remote_query import (
+    RemoteQuery,
+    encode,
+    exploration_result,
+    question,
+    result,
+)
 
 DAY = traffic.DAY
 
@@ -72,6 +79,10 @@ class History:
     async def ask(self, asked: RemoteQuery) -> Result:
         self.asked += 1
         return result(encode(self._asking.answer(question(encode(asked)))))
+
+    async def explore(self, asked: RemoteQuery) -> ExplorationResult:
+        self.asked += 1
+        return exploration_result(encode(self._asking.answer(question(encode(asked)))))
 
 
 def none(partition: int, site: str) -> Sequence[Erasure]:

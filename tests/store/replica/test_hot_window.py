@@ -12,8 +12,9 @@ from tests.job.query.test_coordinator import History, Index, none
 from tests.store.replica.test_store import Clock, Cluster, Shared, fold_into, replica_in
 
 from analytics.errors import Malformed, StoreUnavailable
+from analytics.exploration import FunnelQuery, JourneyQuery, RetentionQuery, RetentionUnit
 from analytics.job.query.coordinator import QueryCoordinator, TaskContext
-from analytics.query import Compare, Metric, Op, Period, Query
+from analytics.query import Compare, InSequence, Metric, Op, Period, Query
 from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.store.duckdb import DuckDBStore
 
@@ -23,6 +24,25 @@ WHOLE = Query(
     metrics=(Metric.VISITORS, Metric.EVENTS),
     period=Period(traffic.UNTIL - 8 * traffic.DAY, traffic.UNTIL + traffic.DAY, "Etc/UTC"),
     filters=(Compare(Op.IS, "visit:browser", ("Chrome",)),),
+)
+
+PERIOD = WHOLE.period
+PAGES = (Compare(Op.CONTAINS, "event:page", ("/",)), Compare(Op.IS, "event:name", ("pageview",)))
+FUNNEL = FunnelQuery(site="a.example", period=PERIOD, steps=PAGES)
+RECENT = structs.replace(FUNNEL, period=structs.replace(PERIOD, start=traffic.UNTIL - traffic.DAY))
+EXPLORATIONS = (
+    FUNNEL,
+    JourneyQuery(site="a.example", period=PERIOD, start=PAGES[0], most=3, events=True),
+    RetentionQuery(site="a.example", period=PERIOD, unit=RetentionUnit.DAY),
+    FunnelQuery(site="a.example", period=PERIOD, steps=PAGES, within_days=3, strict=True),
+    FunnelQuery(site="c.example", period=PERIOD, steps=PAGES, within_days=3),
+    RetentionQuery(site="c.example", period=PERIOD, unit=RetentionUnit.DAY),
+    RetentionQuery(
+        site="c.example",
+        period=structs.replace(PERIOD, start=traffic.UNTIL - 2 * traffic.DAY),
+        filters=(InSequence(PAGES),),
+        unit=RetentionUnit.DAY,
+    ),
 )
 
 
@@ -65,6 +85,10 @@ async def test_with_the_job_behind_it_a_replica_answers_everything(tmp_path: Pat
         figures, found = await differences(embedded, replica, "c.example", every=501)
         assert found[:1] == []
         assert await replica.ledger() == await embedded.ledger()
+        asked = history.asked
+        for exploration in EXPLORATIONS:
+            assert await replica.explore(exploration) == await embedded.explore(exploration)
+        assert history.asked == asked + len(EXPLORATIONS)
 
 
 async def test_without_the_job_a_question_about_gone_days_has_no_answer(tmp_path: Path) -> None:
@@ -75,10 +99,15 @@ async def test_without_the_job_a_question_about_gone_days_has_no_answer(tmp_path
         cluster.take(records)
         await replica.follower.reached(cluster.ends)
         before = await replica.query(WHOLE)
+        recent = await replica.explore(RECENT)
         await replica.build_cells(NOW)
         with pytest.raises(StoreUnavailable, match=r"before .* of a.example are not on this") as e:
             await replica.query(structs.replace(WHOLE, metrics=(Metric.PAGEVIEWS,)))
         assert "spark-job" in str(e.value)
+        for exploration in EXPLORATIONS[:3]:
+            with pytest.raises(StoreUnavailable, match=r"not on this replica.*spark-job"):
+                await replica.explore(exploration)
+        assert await replica.explore(RECENT) == recent
         assert before.rows[0].metrics[0]
         assert await replica.query(WHOLE) == before  # which was asked before, and is remembered
 

@@ -14,6 +14,7 @@ from tests.store.rows import DAY, HOUR, NOON, hit
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit, LogRecord, Row
+from analytics.exploration import ExplorationResult
 from analytics.job.upkeep import compaction
 from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
@@ -132,6 +133,9 @@ class Nobody:
     """A history that is away."""
 
     async def ask(self, asked: RemoteQuery) -> Result:
+        raise StoreUnavailable("nobody answers")
+
+    async def explore(self, asked: RemoteQuery) -> ExplorationResult:
         raise StoreUnavailable("nobody answers")
 
     async def close(self) -> None:

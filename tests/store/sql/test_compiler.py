@@ -25,6 +25,7 @@ from analytics.query import (
     Dimension,
     Filter,
     HasDone,
+    InSequence,
     Metric,
     NamedFilter,
     Not,
@@ -145,6 +146,7 @@ def filters() -> st.SearchStrategy[Filter]:
             | st.builds(Any, st.tuples(inner, inner))
             | st.builds(Not, inner)
             | st.builds(HasDone, inner, st.booleans())
+            | st.builds(InSequence, st.tuples(inner, inner))
         ),
         max_leaves=3,
     )
@@ -180,6 +182,11 @@ def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
     if draw(st.integers(0, 4)) == 0 and not any(d.startswith("event:") for d in dimensions):
         given_filters.append(Compare(Op.IS, Dimension.PAGE, (draw(TEXTS),)))
         metrics.append(draw(st.sampled_from([Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH])))
+    if draw(st.integers(0, 4)) == 0:
+        steps = draw(st.lists(FILTERS, min_size=1, max_size=2))
+        given_filters = [InSequence(tuple(steps), next_event=True)]
+        metrics = [each for each in metrics if each not in of_pages or Dimension.PAGE in dimensions]
+        metrics = metrics or [Metric.EVENTS]
     orders = st.builds(Order, st.sampled_from([*metrics, *dimensions]), st.booleans())
     names = draw(st.lists(st.sampled_from(["A", "B", "C"]), max_size=3, unique=True))
     return Query(

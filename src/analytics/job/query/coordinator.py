@@ -8,11 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
+from msgspec import structs
+
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure
+from analytics.exploration import Exploration, ExplorationResult, RetentionQuery
 from analytics.job.query.known_chunks import KnownChunks
 from analytics.job.query.task import ChunkFacts, QueryTask, TaskResult, TimeReach
-from analytics.query import Period, Result
+from analytics.query import Period, Query, Result
 from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.store.chunks import chunk
 from analytics.store.chunks.base import ChunkIndex
@@ -21,7 +24,7 @@ from analytics.store.duckdb import partials
 from analytics.store.duckdb.engine import Engine
 from analytics.store.duckdb.partials import PartialAnswer
 from analytics.store.replica.remote_query import RemoteQuery
-from analytics.store.sql import query_shape
+from analytics.store.sql import event_scan, exploration_cost, query_shape
 from analytics.store.sql.query_shape import QueryShape
 
 _ATTEMPTS: Final = 3
@@ -59,13 +62,13 @@ class QueryCoordinator:
         self._lock = threading.Lock()
         self._known = KnownChunks()
 
-    def answer(self, question: RemoteQuery) -> Result:
+    def answer(self, question: RemoteQuery) -> Result | ExplorationResult:
         """Return the answer from all rows before the query's ends, as one store would give it.
 
         Raises `Malformed` for an invalid query, and `StoreUnavailable` if any chunk cannot be
         read: there are no answers from incomplete data.
         """
-        query_shape.check(question.query)
+        _check(question.asked)
         results: Sequence[TaskResult] = ()
         for _ in range(_ATTEMPTS):
             with self._lock:
@@ -111,7 +114,7 @@ class QueryCoordinator:
             partition,
             first,
             ids,
-            self._erasures(partition, question.query.site),
+            self._erasures(partition, question.asked.site),
             self._context.ignite,
             self._context.cassandra,
             self._context.memory_mib,
@@ -133,15 +136,17 @@ def needed(
 
     Chunks with rows that are not in *known* are included.
     """
-    query = question.query
+    asked = question.asked
     reaches = {
-        each.chunk_id: known[each.chunk_id].sites.get(query.site)
+        each.chunk_id: known[each.chunk_id].sites.get(asked.site)
         for each in heads
         if each.chunk_id in known
     }
     unread = {each.chunk_id for each in heads if each.chunk_id not in reaches and each.rows}
-    period = query.period
-    if QueryShape.of(query).follows_visits:
+    period = asked.period
+    if isinstance(asked, RetentionQuery):  # who was seen before is not seen first
+        period = structs.replace(period, start=min(period.start, question.kept_since))
+    if _follows_visits(asked):
         # A visit with a row in the period may have rows outside it: widen the period accordingly.
         if unread:
             return [i for i in (e.chunk_id for e in heads) if i in unread or reaches.get(i)]
@@ -156,6 +161,19 @@ def needed(
     return [each.chunk_id for each in heads if each.chunk_id in wanted]
 
 
+def _check(asked: Query | Exploration) -> None:
+    if isinstance(asked, Query):
+        query_shape.check(asked)
+    else:
+        exploration_cost.check(asked)
+
+
+def _follows_visits(asked: Query | Exploration) -> bool:
+    if isinstance(asked, Query):
+        return QueryShape.of(asked).follows_visits
+    return event_scan.follows_visits(event_scan.shape_of(asked))
+
+
 def _meets(reach: TimeReach, period: Period) -> bool:
     return reach.earliest < period.end and reach.latest >= period.start
 
@@ -168,7 +186,7 @@ def _covering(heads: Sequence[ChunkHead], end: int) -> list[ChunkHead] | None:
     return [each for each in whole if each.first_offset < end]
 
 
-def _merged(question: RemoteQuery, results: Sequence[TaskResult]) -> Result:
+def _merged(question: RemoteQuery, results: Sequence[TaskResult]) -> Result | ExplorationResult:
     made: list[PartialAnswer] = []
     for each in results:
         if each.partial is None:
@@ -179,7 +197,7 @@ def _merged(question: RemoteQuery, results: Sequence[TaskResult]) -> Result:
         try:
             connection = engine.connect()
             if not made:  # without chunks, answer from no rows
-                made.append(partials.make(connection, question.query, Path(name)))
-            return partials.merge(connection, question.query, made, Path(name))
+                made.append(partials.make(connection, question.asked, Path(name)))
+            return partials.merge(connection, question.asked, made, Path(name))
         finally:
             engine.close()

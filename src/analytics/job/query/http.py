@@ -10,6 +10,7 @@ from typing import Final
 
 from analytics import access
 from analytics.errors import Forbidden, StoreUnavailable
+from analytics.exploration import ExplorationResult
 from analytics.query import Result
 from analytics.store.replica import remote_query
 from analytics.store.replica.remote_query import RemoteQuery
@@ -26,10 +27,10 @@ class QueryEndpoint:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
-        self._answer: Callable[[RemoteQuery], Result] | None = None
+        self._answer: Callable[[RemoteQuery], Result | ExplorationResult] | None = None
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
-    def begin(self, answer: Callable[[RemoteQuery], Result]) -> None:
+    def begin(self, answer: Callable[[RemoteQuery], Result | ExplorationResult]) -> None:
         """Answer queries with *answer* from now on; until then they are refused."""
         self._answer = answer
 

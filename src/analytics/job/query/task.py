@@ -113,7 +113,10 @@ def execute_from(task: QueryTask, source: ChunkReader) -> TaskResult:
                     _load(connection, task, contents, folder / "loaded.parquet")
             if missing:
                 return TaskResult(None, known, missing=sorted(missing))
-            return TaskResult(partials.make(connection, task.question.query, folder), known)
+            partial = partials.make(
+                connection, task.question.asked, folder, kept_since=task.question.kept_since
+            )
+            return TaskResult(partial, known)
         finally:
             engine.close()
 
@@ -122,7 +125,7 @@ def _load(
     connection: Connection, task: QueryTask, contents: Sequence[ChunkContent], path: Path
 ) -> None:
     end = task.question.ends[task.partition]
-    table = pa.concat_tables(_of_site(each, task.question.query.site) for each in contents)
+    table = pa.concat_tables(_of_site(each, task.question.asked.site) for each in contents)
     table = table.filter(pc.less(table["log_offset"], end))
     table = table.filter(pc.invert(chunk_erasure.concerns(table, task.erasures)))
     if table.num_rows:

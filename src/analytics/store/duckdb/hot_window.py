@@ -12,6 +12,7 @@ from typing import Final
 
 from analytics import localtime
 from analytics.errors import StoreUnavailable
+from analytics.exploration import Exploration, RetentionQuery
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Period, Query
 from analytics.store.connection import Connection, transaction
@@ -34,12 +35,12 @@ _MOMENT: Final = "CASE WHEN session = 0 THEN ts ELSE greatest(ts, session_start)
 
 
 class RowsEvicted(StoreUnavailable):
-    """A query needs rows that were evicted; *query* is the one to send to the job."""
+    """A question needs rows that were evicted; *asked* is the one to send to the job."""
 
-    def __init__(self, query: Query, since: int, kept_since: int) -> None:
-        day = localtime.date_of(localtime.day_of(query.period.timezone, since))
-        super().__init__(f"the days before {day} of {query.site} are not on this replica")
-        self.query = query
+    def __init__(self, asked: Query | Exploration, since: int, kept_since: int) -> None:
+        day = localtime.date_of(localtime.day_of(asked.period.timezone, since))
+        super().__init__(f"the days before {day} of {asked.site} are not on this replica")
+        self.asked = asked
         self.day = day
         self.kept_since = kept_since
 
@@ -57,12 +58,27 @@ def check(connection: Connection, state: SiteState, plan: QueryPlan) -> None:
         raise RowsEvicted(query, window.since, state.kept_since)
 
 
+def check_exploration(
+    connection: Connection, state: SiteState, asked: Exploration, *, follows_visits: bool
+) -> None:
+    """Raise `RowsEvicted` unless this replica has the rows from which *asked* is answered.
+
+    When a visitor was first seen, only all rows tell.
+    """
+    window = state.window
+    if window is None:
+        return
+    held = not isinstance(asked, RetentionQuery) and asked.period.start >= window.since
+    if not held or (follows_visits and _began_before(connection, window, asked)):
+        raise RowsEvicted(asked, window.since, state.kept_since)
+
+
 def can_build(window: HotWindow, timezone: str, first: int) -> bool:
     """Return whether the cells of the days from *first* on can be built from the rows left."""
     return timezone == window.timezone and first >= localtime.day_of(timezone, window.since)
 
 
-def _began_before(connection: Connection, window: HotWindow, query: Query) -> bool:
+def _began_before(connection: Connection, window: HotWindow, query: Query | Exploration) -> bool:
     """Return whether a visit with rows in the period began on an evicted day."""
     ((count,),) = connection.rows(
         "SELECT count(*) FROM rows WHERE site = $site AND session <> 0"

@@ -14,9 +14,10 @@ from uuid import uuid4
 
 from msgspec import structs
 
+from analytics.exploration import Exploration, ExplorationResult
 from analytics.query import Query, Result
 from analytics.store.connection import Connection, transaction
-from analytics.store.duckdb import results
+from analytics.store.duckdb import explorations, results
 from analytics.store.sql import compiler, query_plan
 from analytics.store.sql.query_shape import QueryShape
 
@@ -34,11 +35,22 @@ class PartialAnswer(NamedTuple):
     """See `Result.visitor_days`."""
 
 
-def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
-    """Return the partial answer to *query* from the rows of *connection*.
+def make(
+    connection: Connection, asked: Query | Exploration, scratch: Path, *, kept_since: int = 0
+) -> PartialAnswer:
+    """Return the partial answer to *asked* from the rows of *connection*.
 
-    It is written to a file in the folder *scratch* first.
+    It is written to a file in the folder *scratch* first. An exploration knows of nothing before
+    *kept_since* (ms); a query's period says so itself.
     """
+    if isinstance(asked, Query):
+        return _of_query(connection, asked, scratch)
+    return PartialAnswer(
+        explorations.make_partial(connection, asked, kept_since, scratch), 0, False
+    )
+
+
+def _of_query(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
     plan = query_plan.from_rows(QueryShape.of(query))
     compiled = compiler.compile_partial(plan)
     path = scratch / f"{uuid4().hex}.{_SUFFIX}"
@@ -57,12 +69,23 @@ def make(connection: Connection, query: Query, scratch: Path) -> PartialAnswer:
 
 
 def merge(
-    connection: Connection, query: Query, partials: Sequence[PartialAnswer], scratch: Path
-) -> Result:
+    connection: Connection,
+    asked: Query | Exploration,
+    partials: Sequence[PartialAnswer],
+    scratch: Path,
+) -> Result | ExplorationResult:
     """Merge *partials* (at least one) into the whole answer.
 
     *connection* is only used for computation, the folder *scratch* for files.
     """
+    if isinstance(asked, Query):
+        return _merged_query(connection, asked, partials, scratch)
+    return explorations.merge(connection, asked, [each.sums for each in partials], scratch)
+
+
+def _merged_query(
+    connection: Connection, query: Query, partials: Sequence[PartialAnswer], scratch: Path
+) -> Result:
     run = uuid4().hex
     paths = [scratch / f"{run}-{number}.{_SUFFIX}" for number in range(len(partials))]
     try:

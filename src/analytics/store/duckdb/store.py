@@ -16,6 +16,7 @@ from msgspec import structs
 
 from analytics import localtime, time_span
 from analytics.errors import Conflict, StoreUnavailable
+from analytics.exploration import Exploration, ExplorationResult
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.visit import Visit
@@ -43,6 +44,7 @@ from analytics.store.duckdb import (
     cell_builder,
     compaction,
     executor,
+    explorations,
     export,
     hot_window,
     ledger,
@@ -138,6 +140,17 @@ class DuckDBStore:
         lag = self._lag()
         answer = await self._sql.answer(question)
         return answer if lag is None else structs.replace(answer, as_of=await self._as_of(lag))
+
+    async def explore(self, asked: Exploration) -> ExplorationResult:
+        """Answer *asked* from every row written before the call."""
+        lag = self._lag()
+        result = await self._threads.read(
+            partial(explorations.answer, asked=asked), at_most_s=self._query_timeout_s
+        )
+        if lag is None:
+            return result
+        as_of = lag.as_of or await self.newest() or 0
+        return structs.replace(result, as_of=as_of, waiting=lag.records)
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
         """Return the last 24 hours of each of *sites*; those without any event are left out."""

@@ -14,6 +14,7 @@ import msgspec
 
 from analytics import problem
 from analytics.errors import UNDECODABLE, AnalyticsError, Malformed, StoreUnavailable
+from analytics.exploration import ExplorationResult
 from analytics.guard import Guard
 from analytics.problem import Problem
 from analytics.query import Result
@@ -39,6 +40,9 @@ class RemoteQueries(Protocol):
 
         Raises `StoreUnavailable` if there is none now, and `Malformed` for an invalid query.
         """
+
+    async def explore(self, query: RemoteQuery) -> ExplorationResult:
+        """Return the answer to an exploration; raises as `ask` does."""
 
     async def close(self) -> None:
         """Cancel the queries under way."""
@@ -66,7 +70,16 @@ class RemoteQueryClient:
 
         Raises `StoreUnavailable` if there is none now, and `Malformed` for an invalid query.
         """
-        return await self._queue.run(partial(self._ask, remote_query.encode(query)))
+        return remote_query.result(await self._reply(query))
+
+    async def explore(self, query: RemoteQuery) -> ExplorationResult:
+        """Return the answer to an exploration; raises as `ask` does."""
+        try:
+            return remote_query.exploration_result(await self._reply(query))
+        except Malformed as exc:  # this replica has checked the question
+            raise StoreUnavailable(
+                f"the Spark job is of a version that knows no such question; update it ({exc})"
+            ) from exc
 
     async def close(self) -> None:
         """Cancel the queries under way: waiting for them would delay a stop for too long."""
@@ -76,12 +89,15 @@ class RemoteQueryClient:
                 connection.sock.shutdown(socket.SHUT_RDWR)
         await asyncio.to_thread(self._queue.close)
 
-    def _ask(self, body: bytes) -> Result:
+    async def _reply(self, query: RemoteQuery) -> bytes:
+        return await self._queue.run(partial(self._ask, remote_query.encode(query)))
+
+    def _ask(self, body: bytes) -> bytes:
         with self._guard.call():
             status, reply = self._exchanged(body)
         if status != HTTPStatus.OK:
             raise _refused(reply)
-        return remote_query.result(reply)
+        return reply
 
     def _connect(self, connection: HTTPConnection) -> None:
         connection.connect()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from msgspec import structs
 
 from analytics import time_span
 from analytics.background import LoopState
 from analytics.errors import Misconfigured, QueryTooLong, StoreUnavailable
+from analytics.exploration import Exploration, ExplorationResult
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.query import Query, Recent, Result
 from analytics.store.base import (
@@ -37,6 +38,8 @@ from analytics.store.replica.follower import ChunkFollower
 from analytics.store.replica.remote_query import RemoteQuery
 from analytics.store.replica.remote_query_client import RemoteQueries
 from analytics.store.sql_question import AnswersSql, SqlAnswer, SqlQuestion
+
+T = TypeVar("T")
 
 _BY_FILTER: Final = (
     "a cluster cannot erase by a filter yet: chunks are searched by visitor and by time alone."
@@ -98,7 +101,19 @@ class ReplicaStore:
         try:
             result = await self._engine.query(query)
         except RowsEvicted as gone:
-            result = await self._from_history(gone)
+            result = await self._from_history(gone, self._history.ask)
+        if lag is None:
+            return result
+        as_of = lag.as_of or await self._engine.newest() or 0
+        return structs.replace(result, as_of=as_of, waiting=lag.records)
+
+    async def explore(self, asked: Exploration) -> ExplorationResult:
+        """Answer *asked* as `query` does."""
+        lag = self.lag()
+        try:
+            result = await self._engine.explore(asked)
+        except RowsEvicted as gone:
+            result = await self._from_history(gone, self._history.explore)
         if lag is None:
             return result
         as_of = lag.as_of or await self._engine.newest() or 0
@@ -131,15 +146,17 @@ class ReplicaStore:
             return None
         return Lag(0 if self._freshness is None else self._freshness.missing, complete_at)
 
-    async def _from_history(self, gone: RowsEvicted) -> Result:
+    async def _from_history(
+        self, gone: RowsEvicted, ask: Callable[[RemoteQuery], Awaitable[T]]
+    ) -> T:
         """Return the Spark job's answer, which has the rows that this replica evicted.
 
         Raise `StoreUnavailable` if the job does not answer, and `QueryTooLong`.
         """
         ends = dict(await self._engine.offsets())
-        remote = RemoteQuery(query=gone.query, ends=ends, kept_since=gone.kept_since)
+        remote = RemoteQuery.of(gone.asked, ends=ends, kept_since=gone.kept_since)
         try:
-            return await self._history.ask(remote)
+            return await ask(remote)
         except QueryTooLong:
             raise
         except StoreUnavailable as exc:

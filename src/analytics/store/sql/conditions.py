@@ -8,11 +8,22 @@ from typing import Final, NamedTuple
 
 from analytics import dimension_facts
 from analytics.errors import Malformed
-from analytics.query import All, Any, Compare, Filter, HasDone, Not, Op, Query, ScrolledTo
+from analytics.query import (
+    All,
+    Any,
+    Compare,
+    Filter,
+    HasDone,
+    InSequence,
+    Not,
+    Op,
+    Query,
+    ScrolledTo,
+)
 from analytics.store.sql import columns, place_columns
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.filter_shape import REGEX_OPS, FilterShape, any_of
-from analytics.store.sql.keys import column_sql
+from analytics.store.sql.keys import column_sql, place_sql
 
 PARTLY: Final = "NULL::BOOLEAN"
 """The value of a condition that does not apply to a row: neither true nor false."""
@@ -55,6 +66,14 @@ def on_rows(query: Query, shape: FilterShape, bound: BoundValues) -> RowConditio
     )
 
 
+def on_events(filters: Sequence[Filter], shape: FilterShape, bound: BoundValues) -> str:
+    """Return the condition on the row `r` under which all *filters* match the event.
+
+    *shape* is that of every filter of the statement.
+    """
+    return _FilterCompiler(shape, bound).all(filters, "r", page_only=False)
+
+
 class _FilterCompiler:
     """Compiles filters to conditions on a row, given as a table alias."""
 
@@ -79,14 +98,47 @@ class _FilterCompiler:
             case HasDone(inner, negated):
                 done = self._has_done(inner)
                 return f"({row}.session {'NOT IN' if negated else 'IN'} ({done}))"
+            case InSequence(steps, next_event):
+                done = self._in_sequence(steps)
+                if not next_event:
+                    return f"({row}.session IN (SELECT session FROM ({done})))"
+                return f"(({row}.session, {place_sql(row)}) IN ({self._next_event(done)}))"
             case ScrolledTo(depth):
                 return f"(({row}.session, {row}.path) IN ({self._scrolled_to(depth)}))"
 
     def _has_done(self, inner: Filter) -> str:
         """Return a select of the visits (`session`) with an event that *inner* matches."""
-        exits = "LEFT JOIN exits dx ON dx.session = d.session" if self._shape.by_exit else ""
+        return f"SELECT d.session FROM {self._done_from} WHERE {self._done_where(inner)}"
+
+    def _in_sequence(self, steps: Sequence[Filter]) -> str:
+        """Return a select of the visits (`session`) with events that match *steps* in order.
+
+        And of the `place` of the event that completes them, each step as early as can be.
+        """
+        done = ""
+        for step in steps:
+            done = (
+                f"SELECT d.session AS session, min({place_sql('d')}) AS place"
+                f" FROM {self._done_from}{_after(done)} WHERE {self._done_where(step)}"
+                " GROUP BY d.session"
+            )
+        return done
+
+    def _next_event(self, done: str) -> str:
+        """Return a select of visits and the place of their next event after that of *done*."""
         return (
-            f"SELECT d.session FROM rows d {exits} WHERE d.site = $site AND d.session <> 0"
+            f"SELECT d.session, min({place_sql('d')}) FROM {self._done_from}{_after(done)}"
+            f" WHERE {self._done_where(All(()))} GROUP BY d.session"
+        )
+
+    @property
+    def _done_from(self) -> str:
+        exits = " LEFT JOIN exits dx ON dx.session = d.session" if self._shape.by_exit else ""
+        return f"rows d{exits}"
+
+    def _done_where(self, inner: Filter) -> str:
+        return (
+            "d.site = $site AND d.session <> 0"
             " AND d.name <> 'engagement' AND d.session_start >= (SELECT earliest FROM span)"
             " AND d.session_start <= (SELECT latest FROM span)"
             f" AND {self._one(inner, 'd', page_only=False)}"
@@ -134,3 +186,10 @@ class _FilterCompiler:
     def _text(self, value: str, comparison: Compare) -> str:
         bound = self._bound(value)
         return bound if comparison.case_sensitive else f"lower({bound})"
+
+
+def _after(done: str) -> str:
+    """Return the join that leaves of the row `d` what comes after *done*; empty without that."""
+    if not done:
+        return ""
+    return f" JOIN ({done}) c ON c.session = d.session AND {place_sql('d')} > c.place"

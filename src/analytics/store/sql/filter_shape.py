@@ -12,6 +12,7 @@ from analytics.query import (
     Dimension,
     Filter,
     HasDone,
+    InSequence,
     Not,
     Op,
     ScrolledTo,
@@ -50,14 +51,17 @@ class FilterShape(NamedTuple):
         own = [each for each, inside in chosen if isinstance(each, Compare) and not inside]
         comparisons = [each for each, _ in nested if isinstance(each, Compare)]
         scrolled = any(isinstance(each, ScrolledTo) and not inside for each, inside in chosen)
+        next_event = any(isinstance(each, InSequence) and each.next_event for each, _ in chosen)
         for comparison in comparisons:
             columns.check_dimension(comparison.dimension, "filters")
         return cls(
-            by_event=scrolled or any(columns.is_event(each.dimension) for each in own),
+            by_event=scrolled
+            or next_event
+            or any(columns.is_event(each.dimension) for each in own),
             by_page=scrolled or any(each.dimension == Dimension.PAGE for each in own),
             by_unmeasured=any(columns.is_unmeasured(each.dimension) for each in own),
             by_exit=any(each.dimension in columns.EXIT_COLUMNS for each in comparisons),
-            has_done=any(isinstance(each, HasDone | ScrolledTo) for each, _ in nested),
+            has_done=any(isinstance(each, HasDone | InSequence | ScrolledTo) for each, _ in nested),
             patterns=tuple(
                 pattern
                 for each in comparisons
@@ -78,6 +82,8 @@ def walk(filters: Iterable[Filter], *, inside: bool = False) -> Iterator[tuple[F
                 yield from walk((one,), inside=inside)
             case HasDone(one):
                 yield from walk((one,), inside=True)
+            case InSequence(steps):
+                yield from walk(steps, inside=True)
             case Compare() | ScrolledTo():
                 pass
 

@@ -6,11 +6,12 @@ large must not reach it. Pages, both versions of the API and the Spark job all c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from analytics import bounds
 from analytics.errors import Malformed
-from analytics.query import Compare, HasDone, Op, Query
+from analytics.query import Compare, Filter, HasDone, InSequence, Op, Query
 from analytics.store.sql.filter_shape import walk
 
 SEARCHING: Final = frozenset({Op.CONTAINS, Op.CONTAINS_NOT, Op.MATCHES, Op.MATCHES_NOT})
@@ -19,11 +20,16 @@ SEARCHING: Final = frozenset({Op.CONTAINS, Op.CONTAINS_NOT, Op.MATCHES, Op.MATCH
 
 def check(query: Query) -> None:
     """Raise `Malformed` if *query* exceeds one of the limits in `bounds`."""
-    every = [each for each, _ in walk(query.filters)]
-    comparisons = [each for each in every if isinstance(each, Compare)]
-    searched = [v for each in comparisons if each.op in SEARCHING for v in each.values]
     _at_most(bounds.DIMENSIONS, len(query.dimensions), "dimensions", "dimensions")
     _at_most(bounds.ORDERS, len(query.order_by), "order_by", "terms")
+    check_filters(query.filters)
+
+
+def check_filters(filters: Sequence[Filter]) -> None:
+    """Raise `Malformed` if all *filters* of one question exceed one of the limits in `bounds`."""
+    every = [each for each, _ in walk(filters)]
+    comparisons = [each for each in every if isinstance(each, Compare)]
+    searched = [v for each in comparisons if each.op in SEARCHING for v in each.values]
     _at_most(bounds.COMPARISONS, len(comparisons), "filters", "comparisons")
     _at_most(
         bounds.HAS_DONE,
@@ -31,6 +37,10 @@ def check(query: Query) -> None:
         "filters",
         "times has_done or has_not_done",
     )
+    sequences = [each for each in every if isinstance(each, InSequence)]
+    _at_most(bounds.SEQUENCES, len(sequences), "filters", "sequences")
+    for each in sequences:
+        _at_most(bounds.STEPS, len(each.filters), "filters", "steps in a sequence")
     _at_most(
         bounds.VALUES, sum(len(each.values) for each in comparisons), "filters", "values in all"
     )

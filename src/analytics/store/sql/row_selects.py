@@ -21,7 +21,7 @@ from analytics.store.sql.keys import QueryKeys, named
 from analytics.store.sql.query_plan import QueryPlan
 
 # One row of the period, as event: r; its visit's last pageview: rx.
-_EXITS: Final = """exits AS (
+EXITS: Final = """exits AS (
     SELECT session,
         arg_max(path, (ts, log_offset)) AS path,
         arg_max(hostname, (ts, log_offset)) AS hostname
@@ -30,6 +30,7 @@ _EXITS: Final = """exits AS (
         AND session_start >= (SELECT earliest FROM span)
         AND session_start <= (SELECT latest FROM span)
     GROUP BY session)"""
+"""The last pageview of each visit of `span`."""
 
 _NO_GOAL: Final = ("''", "false")
 """For a site without goals: it yields no row, but its columns."""
@@ -65,9 +66,9 @@ def of(
     everyone = [composer.everyone()] if Metric.PERCENTAGE in shape.query.metrics else []
     tables = []
     if shape.follows_visits:
-        tables.append(composer.span())
+        tables.append(composer.span)
     if shape.needs_exits:
-        tables.append(_EXITS)
+        tables.append(EXITS)
     if shape.filters.by_event and shape.of_visits:
         tables.append(composer.chosen())
     needed = [
@@ -126,6 +127,7 @@ class _Composer:
         self._bound = bound
         self._start = bound(plan.rows_from)
         self._end = bound(query.period.end)
+        self.span = span(self._start, self._end)
         self._rows = (
             "rows r LEFT JOIN exits rx ON rx.session = r.session" if shape.joins_exits else "rows r"
         )
@@ -292,15 +294,6 @@ class _Composer:
             f" WHERE {self._chosen_where})"
         )
 
-    def span(self) -> str:
-        """Return `span`: when the first and the last visit with a row in the period began."""
-        start, end = self._start, self._end
-        return (
-            f"span AS MATERIALIZED (SELECT least(min(session_start), {start}) AS earliest,"
-            f" greatest(max(session_start), {end}) AS latest FROM rows WHERE site = $site"
-            f" AND session <> 0 AND ts >= {start} AND ts < {end})"
-        )
-
     def _select(
         self, keys: Sequence[str], chosen: dict[str, str], where: str, rows: str = ""
     ) -> str:
@@ -314,6 +307,15 @@ class _Composer:
         # In one group rather than in none: only what is grouped goes to disk when it outgrows
         # memory. Without rows there is no group, and nothing to add.
         return f"{select} WHERE {where}{_group_by(len(keys)) or _ONE_GROUP}"
+
+
+def span(start: str, end: str) -> str:
+    """Return `span`: when the first and the last visit with a row in [start, end) began."""
+    return (
+        f"span AS MATERIALIZED (SELECT least(min(session_start), {start}) AS earliest,"
+        f" greatest(max(session_start), {end}) AS latest FROM rows WHERE site = $site"
+        f" AND session <> 0 AND ts >= {start} AND ts < {end})"
+    )
 
 
 def last_seen_sql(dimensions: Sequence[str], visitors: str, bound: BoundValues) -> str:

@@ -18,12 +18,29 @@ from msgspec import structs
 
 from analytics.errors import Conflict, Malformed
 from analytics.event import ENGAGEMENT, Drop, DropReason, Hit, LogRecord
+from analytics.exploration import (
+    Exploration,
+    FunnelQuery,
+    JourneyQuery,
+    RetentionQuery,
+    RetentionUnit,
+)
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
-from analytics.query import Compare, Dimension, Metric, Op, Order, Period, Query, ResultRow
+from analytics.query import (
+    Compare,
+    Dimension,
+    InSequence,
+    Metric,
+    Op,
+    Order,
+    Period,
+    Query,
+    ResultRow,
+)
 from analytics.store.base import ExportFormat
 from analytics.testing import sample
-from analytics.testing.oracles import answers
+from analytics.testing.oracles import answers, paths
 from analytics.visitor_id import COOKIELESS
 
 SITE: Final = "shop.example"
@@ -108,6 +125,23 @@ def queries() -> Iterator[Query]:
     yield query(Dimension.PAGE, metrics=(Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS))
 
 
+def explorations() -> Iterator[Exploration]:
+    """Some of each kind, over the nine days of `traffic`."""
+    period = query().period
+    pricing = Compare(Op.IS, Dimension.PAGE, ("/pricing",))
+    steps = (Compare(Op.IS, Dimension.PAGE, ("/",)), pricing)
+    for within_days in (None, 2):
+        for strict in (False, True):
+            yield FunnelQuery(
+                site=SITE, period=period, steps=steps, strict=strict, within_days=within_days
+            )
+    for forward in (True, False):
+        yield JourneyQuery(site=SITE, period=period, start=pricing, forward=forward, most=2)
+    for unit in RetentionUnit:
+        yield RetentionQuery(site=SITE, period=period, unit=unit)
+    yield RetentionQuery(site=SITE, period=query(days=3).period, filters=(InSequence(steps),))
+
+
 class SeriesStoreContract:
     """The tests of `SeriesStore`."""
 
@@ -127,6 +161,13 @@ class SeriesStoreContract:
         for asked in queries():
             answered = await taking.store.query(asked)
             assert answered.rows == answers.answer(hits_of(records), asked), asked
+
+    async def test_what_came_after_what_is_as_it_is_followed_by_hand(self, taking: Taking) -> None:
+        records = traffic()
+        await taking.take(records)
+        for asked in explorations():
+            answered = await taking.store.explore(asked)
+            assert answered == paths.explore(hits_of(records), asked), asked
 
     async def test_what_was_taken_is_answered_at_once(self, taking: Taking) -> None:
         for visitor in (1, 2, 3):

@@ -19,6 +19,7 @@ from analytics.query import (
     Figure,
     Filter,
     HasDone,
+    InSequence,
     Metric,
     Not,
     Op,
@@ -39,11 +40,14 @@ from analytics.testing.oracles.events import (
 # ---- filters: True, False, or None where a measurement of a page cannot be compared
 
 
-class _Filters:
+class EventFilters:
+    """Filters on events, all of which must hold."""
+
     def __init__(self, filters: Sequence[Filter]) -> None:
         self._all = All(tuple(filters))
 
     def event(self, event: OracleEvent) -> bool:
+        """Whether they hold for *event*."""
         return self._holds(self._all, event, page_only=False) is True
 
     def page(self, event: OracleEvent) -> bool:
@@ -74,6 +78,8 @@ class _Filters:
                 events = event.visit.events if event.visit else []
                 done = any(self._holds(one, e, page_only=False) is True for e in events if e.counts)
                 return done is not negated
+            case InSequence(steps, next_event):
+                return self._in_sequence(steps, event, next_event=next_event)
             case ScrolledTo(depth):
                 readings = (e.hit for e in (event.visit.events if event.visit else []))
                 return any(
@@ -82,6 +88,17 @@ class _Filters:
                     and hit.scroll_depth >= depth
                     for hit in readings
                 )
+
+    def _in_sequence(
+        self, steps: Sequence[Filter], event: OracleEvent, *, next_event: bool
+    ) -> bool:
+        """Whether the visit goes through *steps*, or *event* is what it does right after them."""
+        to_come = iter(event.visit.in_order if event.visit else [])
+        completed = all(
+            any(self._holds(step, each, page_only=False) is True for each in to_come)
+            for step in steps
+        )
+        return completed and (not next_event or next(to_come, None) is event)
 
 
 def _compare(given: Compare, found: str) -> bool:
@@ -119,12 +136,12 @@ Keys = tuple[str, ...]
 class _Answer:
     def __init__(self, events: Sequence[OracleEvent], query: Query) -> None:
         self._query = query
-        self._filters = _Filters(query.filters)
-        self._goals = [(goal.name, _Filters((goal.filter,))) for goal in query.goals]
+        self._filters = EventFilters(query.filters)
+        self._goals = [(goal.name, EventFilters((goal.filter,))) for goal in query.goals]
         span = range(query.period.start, query.period.end)
         self._everything = [e for e in events if e.counts and e.hit.ts in span]
         self._events = [e for e in self._everything if self._filters.event(e)]
-        base = _Filters(query.base_filters or ())
+        base = EventFilters(query.base_filters or ())
         self._base = [e for e in self._everything if base.event(e)]
         visits = {e.visit: None for e in events if e.visit and e.visit.start in span}
         self._visits = [v for v in visits if self._filters.visit(v)]
@@ -248,7 +265,7 @@ class _Answer:
 
     def _exit_views(self, key: Keys) -> int:
         """The pageviews of the page, whichever page was the last of their visits."""
-        kept = _Filters([each for each in self._query.filters if not _is_of_exits(each)])
+        kept = EventFilters([each for each in self._query.filters if not _is_of_exits(each)])
         to_view: dict[str, str] = {
             Dimension.EXIT_PAGE: Dimension.PAGE,
             Dimension.EXIT_HOSTNAME: Dimension.HOSTNAME,
@@ -355,6 +372,8 @@ def _is_of_exits(given: Filter) -> bool:
             return any(map(_is_of_exits, filters))
         case Not(inner) | HasDone(inner):
             return _is_of_exits(inner)
+        case InSequence(steps):
+            return any(map(_is_of_exits, steps))
         case _:
             return False
 

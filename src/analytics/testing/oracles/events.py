@@ -45,6 +45,11 @@ class OracleVisit:
         return max(e.hit.ts for e in self.events if e not in self.idle)
 
     @property
+    def in_order(self) -> list[OracleEvent]:
+        """Its events without the pings, by time, those of the same time in log order."""
+        return sorted((e for e in self.events if e.counts), key=lambda e: (e.hit.ts, e.offset))
+
+    @property
     def views(self) -> list[OracleEvent]:
         return [e for e in self.events if e.hit.name == PAGEVIEW]
 

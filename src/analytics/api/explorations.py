@@ -1,0 +1,73 @@
+"""`POST /api/v2/funnel`, `/api/v2/journey` and `/api/v2/retention`: what came after what."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from analytics import date_range
+from analytics.api import exploration_json
+from analytics.api.access import StatsAccess, body_of
+from analytics.api.exploration_json import (
+    ExplorationBody,
+    FunnelBody,
+    JourneyBody,
+    RetentionBody,
+)
+from analytics.cpu_thread import run_in_cpu_thread
+from analytics.exploration import Exploration, ExplorationResult
+from analytics.store.sql import exploration_cost
+
+
+def routes(access: StatsAccess) -> list[BaseRoute]:
+    """The routes, for the keys and from the store of *access*."""
+    api = ExplorationsApi(access)
+    return [
+        Route("/api/v2/funnel", api.funnel, methods=["POST"]),
+        Route("/api/v2/journey", api.journey, methods=["POST"]),
+        Route("/api/v2/retention", api.retention, methods=["POST"]),
+    ]
+
+
+class ExplorationsApi:
+    """Answers questions about the order of events in JSON."""
+
+    def __init__(self, access: StatsAccess) -> None:
+        self._access = access
+
+    async def funnel(self, request: Request) -> Response:
+        """`POST /api/v2/funnel`: how many get from each step to the next."""
+        return await self._answer(request, FunnelBody)
+
+    async def journey(self, request: Request) -> Response:
+        """`POST /api/v2/journey`: where visits went from an event, or came from."""
+        return await self._answer(request, JourneyBody)
+
+    async def retention(self, request: Request) -> Response:
+        """`POST /api/v2/retention`: how many of those first seen at a time came back, and when."""
+        return await self._answer(request, RetentionBody)
+
+    async def _answer(self, request: Request, kind: type[ExplorationBody]) -> Response:
+        access = self._access
+        access.key(request)
+        body = exploration_json.parse(await body_of(request), kind)
+        site = access.site(request, body.site_id)
+        await access.settled(request)
+        first = await access.store.first_event(site.domain) if body.date_range == "all" else None
+        period = date_range.resolve(body.date_range, site.timezone, access.clock(), first)
+        asked = body.asked(site, period)
+        exploration_cost.check(asked)  # before it waits for its turn
+        result = await access.store.explore(asked)
+        return await run_in_cpu_thread(lambda: _reply(asked, result))
+
+
+def _reply(asked: Exploration, result: ExplorationResult) -> Response:
+    meta: dict[str, object] = {}
+    if result.as_of is not None:
+        meta["as_of"] = result.as_of
+        if result.waiting:
+            meta["waiting"] = result.waiting
+    understood = {"site_id": asked.site, "date_range": date_range.describe(asked.period)}
+    answer = exploration_json.results(asked, result)
+    return JSONResponse({**answer, "meta": meta, "query": understood})

@@ -1,0 +1,41 @@
+"""Limits on the size of an exploration, checked before it is compiled, as `query_cost` does."""
+
+from __future__ import annotations
+
+from analytics import bounds, localtime
+from analytics.errors import Malformed
+from analytics.exploration import Exploration, FunnelQuery, JourneyQuery, RetentionQuery
+from analytics.store.sql import event_scan, query_cost, retention
+from analytics.store.sql.filter_shape import FilterShape
+
+
+def check(asked: Exploration) -> FilterShape:
+    """Return the shape of the filters of *asked*. Raise `Malformed`, naming the member."""
+    match asked:
+        case FunnelQuery(steps=steps, within_days=days):
+            if not 2 <= len(steps) <= bounds.STEPS:
+                raise Malformed("steps", f"a funnel has 2 to {bounds.STEPS} steps")
+            if days is not None and not 1 <= days <= bounds.WINDOW_DAYS:
+                raise Malformed("within_days", f"must be from 1 to {bounds.WINDOW_DAYS}")
+        case JourneyQuery(levels=levels, most=most):
+            if not 1 <= levels <= bounds.LEVELS:
+                raise Malformed("levels", f"must be from 1 to {bounds.LEVELS}")
+            if not 1 <= most <= bounds.STOPS:
+                raise Malformed("limit", f"must be from 1 to {bounds.STOPS}")
+        case RetentionQuery():
+            if len(buckets(asked)) > bounds.COHORTS:
+                raise Malformed(
+                    "date_range",
+                    f"has {len(buckets(asked)):,} times of one {asked.unit}; a table has at most"
+                    f" {bounds.COHORTS}. Take a longer unit or a shorter time",
+                )
+    query_cost.check_filters((*asked.filters, *event_scan.steps_of(asked)))
+    return event_scan.shape_of(asked)
+
+
+def buckets(asked: RetentionQuery) -> range:
+    """Return the numbers of the buckets of a table's period."""
+    zone = asked.period.timezone
+    first = localtime.day_of(zone, asked.period.start)
+    last = localtime.day_of(zone, max(asked.period.start, asked.period.end - 1))
+    return range(retention.bucket_of(asked.unit, first), retention.bucket_of(asked.unit, last) + 1)
