@@ -3,7 +3,7 @@
 
 Makes the site of bench/query.py, whose visitors all have a cookie here, and asks each question
 several times. Prints the shortest time in seconds, and the processor time of that answer, which
-says what a quieter machine would take: both of two cores work at once.
+tells how much of the machine it had.
 """
 
 from __future__ import annotations
