@@ -42,7 +42,9 @@ async def test_a_query_is_given_up_after_the_time_that_is_set(
 
 
 async def test_no_site_can_have_the_name_of_another_page(tmp_path: Path) -> None:
-    async with open_resources(Settings(data=tmp_path / "data")) as parts:
+    # With everything that a setting adds.
+    settings = load(None, {"data": tmp_path / "data"}, environment={"ANALYTICS_MCP__HTTP": "true"})
+    async with open_resources(settings) as parts:
         gate = compose(parts, setup_token=None).gate
     begin = {line.path.split("/")[1] for line in gate.table()}
     assert begin - {"", "{domain}"} == TAKEN
@@ -88,7 +90,7 @@ async def server(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
 async def test_what_programs_ask_for_is_never_a_page_to_log_in_on(
     server: httpx2.AsyncClient,
 ) -> None:
-    for path in ("/api", "/api/", "/api/v2", "/api/v1/sites", "/api/live", "/api/start", "/API",
+    for path in ("/api", "/api/", "/api/v2", "/api/v1/site", "/api/live", "/api/start", "/API",
                  "/api/settings", "/api/list/pages", "/openapi.json", "/api/openapi.yaml",
                  "/health", "/health/x", "/metrics/x", "/a.example/openapi.json"):  # fmt: skip
         answer = await server.get(path)

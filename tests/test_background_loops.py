@@ -34,13 +34,14 @@ from analytics.job.partition.state_directory import StateDirectory
 from analytics.job.upkeep.dead_letters import DeadLetters
 from analytics.job.upkeep.lag_alarm import LagAlarm
 from analytics.job.upkeep.outbox_relay import OutboxRelay
-from analytics.maintenance import duties
+from analytics.maintenance import duties, exports
 from analytics.module import Module
 from analytics.pipeline.ledger import WriteBatch
 from analytics.projector import Projector
 from analytics.registry.base import Replica
 from analytics.registry.membership import Membership
 from analytics.registry.memory import MemoryRegistry
+from analytics.scheduled_export.schedule import ScheduledExport
 from analytics.settings import (
     CassandraSettings,
     DiscoverSettings,
@@ -48,6 +49,7 @@ from analytics.settings import (
     KafkaSettings,
     Settings,
 )
+from analytics.settings.exports import ExportsSettings
 from analytics.startup import open_resources
 from analytics.store.chunks.chunk import Chunk
 from analytics.store.duckdb import DuckDBStore
@@ -299,6 +301,26 @@ def duty(name: str) -> Callable[[Part, Path], Begun]:
 
 
 @asynccontextmanager
+async def scheduled_export(part: Part, folder: Path) -> AsyncIterator[Loop]:
+    def clock() -> int:
+        part.used()
+        return NOW
+
+    async with open_resources(Settings(data=folder / "data")) as parts:
+        export = ScheduledExport(
+            ExportsSettings.model_validate({"target": str(folder / "exported")}),
+            catalog=parts.catalog,
+            store=parts.store,
+            scratch=folder,
+            progress=folder / "exports.json",
+            clock=clock,
+            settle=parts.settle,
+        )
+        async with exports(export) as loop:
+            yield loop
+
+
+@asynccontextmanager
 async def outbox_relay(part: Part, folder: Path) -> AsyncIterator[Loop]:
     class Breaking(OutboxRelay):
         def step(self) -> None:
@@ -355,6 +377,7 @@ BEGIN: Mapping[str, Callable[[Part, Path], Begun]] = {
     "cells": duty("cells"),
     "compaction": duty("compaction"),
     "audit-log": duty("audit-log"),
+    "exports": scheduled_export,
     "outbox-relay": outbox_relay,
     "lag-alarm": lag_alarm,
     "dead-letters": dead_letters,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.api import query_json
+from analytics.api import figures
 from analytics.query import Metric
 
 
@@ -28,7 +28,7 @@ from analytics.query import Metric
 def test_an_amount_has_the_decimals_of_its_currency(figure: str, short: str, long: str) -> None:
     amount, _, currency = figure.partition(" ")
     for metric in (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE):
-        assert query_json.figure(metric, figure) == {
+        assert figures.json_of(metric, figure) == {
             "value": float(amount),
             "currency": currency,
             "short": short,
@@ -37,5 +37,5 @@ def test_an_amount_has_the_decimals_of_its_currency(figure: str, short: str, lon
 
 
 def test_what_is_not_money_stays_as_it_is() -> None:
-    assert query_json.figure(Metric.VISITORS, 3) == 3
-    assert query_json.figure(Metric.TOTAL_REVENUE, None) is None
+    assert figures.json_of(Metric.VISITORS, 3) == 3
+    assert figures.json_of(Metric.TOTAL_REVENUE, None) is None

@@ -18,9 +18,10 @@ from starlette.applications import Starlette
 from analytics import dashboard
 from analytics.admin import operations
 from analytics.admin.operation_context import OperationContext
-from analytics.catalog import password
+from analytics.catalog import goals, password, segments
 from analytics.dashboard import admin_page
 from analytics.dashboard.session import COOKIE
+from analytics.goal import Goal, Segment
 from analytics.resources import Resources
 from analytics.settings import load
 from analytics.startup import open_resources
@@ -45,6 +46,9 @@ async def filled(folder: Path, stack: AsyncExitStack) -> Resources:
     parts = await stack.enter_async_context(open_resources(settings))
     for domain in (A, B):
         await parts.catalog.sites.add(domain, timezone="Etc/UTC")
+    await goals.add_goal(parts.catalog, A, Goal(id=0, name="", page="/join"))
+    blog = Segment(id=0, name="Blog", filters='[["contains", "event:page", ["/blog"]]]')
+    await segments.add_segment(parts.catalog, A, blog)
     await parts.catalog.people.add(OWNER, PASSWORD, owner=True)
     await parts.catalog.people.add(VIEWER, PASSWORD, owner=False, sites=(A,))
     await parts.catalog.people.log_in(VIEWER, PASSWORD)
@@ -64,7 +68,10 @@ async def left(parts: Resources) -> dict[str, Any]:
     """Everything that an owner can change."""
     catalog = parts.catalog
     return {
-        "sites": [(s.domain, s.timezone, s.retention_days) for s in catalog.sites.all()],
+        "sites": [
+            (s.domain, s.timezone, s.retention_days, s.goals, s.segments)
+            for s in catalog.sites.all()
+        ],
         "people": [(p.email, p.owner, p.sites, p.must_change) for p in await catalog.people.all()],
         "sessions": len(await catalog.people.sessions(VIEWER)),
         "keys": sorted((k.label, k.site, k.scopes) for k in await catalog.keys.all() if k.site),
@@ -151,6 +158,30 @@ STEPS: dict[str, tuple[str, dict[str, str], str, dict[str, Any]]] = {
         "site.change",
         {"site": A, "timezone": "Asia/Tehran"},
     ),
+    "a goal is added": (
+        SETTINGS,
+        {"form": "goal", "event": "Signup"},
+        "goal.add",
+        {"site": A, "event": "Signup"},
+    ),
+    "a goal is changed": (
+        SETTINGS,
+        {"form": "goal", "goal": "1", "page": "/join*", "name": "Joined"},
+        "goal.change",
+        {"site": A, "goal": "Visit /join", "page": "/join*", "name": "Joined"},
+    ),
+    "a goal is removed": (
+        SETTINGS,
+        {"form": "remove-goal", "goal": "1"},
+        "goal.remove",
+        {"site": A, "goal": "Visit /join"},
+    ),
+    "a segment is removed": (
+        SETTINGS,
+        {"form": "remove-segment", "segment": "2"},
+        "segment.remove",
+        {"site": A, "segment": "Blog"},
+    ),
     "a person is added": (
         SETTINGS,
         {"form": "person", "email": "eve@x.example", "password": PASSWORD},
@@ -232,5 +263,6 @@ def test_every_operation_that_changes_something_has_its_page() -> None:
     elsewhere = {"import", "export", "sql", "assistant", "export.now", "backup", "audit", "status"}
     reading = {"erase.count", "site.list", "site.show", "site.attached", "site.expired"}
     reading |= {"user.list", "key.list", "audit-log"}
+    reading |= {"goal.list", "goal.show", "segment.list", "segment.show"}
     tried = {operation for _, _, operation, _ in STEPS.values()}
     assert tried == set(operations.OPERATIONS) - elsewhere - reading

@@ -116,5 +116,5 @@ async def test_every_reason_is_explained_and_a_page_explains_its_own(
     assert set(MEANINGS) == set(DropReason)
     await store.write(batch([Drop(site=SITE, received_at=NOW, reason=DropReason.NOT_A_PAGE)]))
     page = (await owner.get(f"/{SITE}/ledger")).text
-    assert "<li><b>not-a-page</b>: A line of an imported log that asks for" in page
+    assert "<li><b>not-a-page</b>: A line of an imported log that requests" in page
     assert "<b>not-ok</b>" not in page

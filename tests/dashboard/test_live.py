@@ -205,7 +205,12 @@ async def test_a_site_that_is_no_longer_public_is_not_shown_on(
 
 def _ask(deps: DashboardContext, token: str, person: Person | None) -> PageRequest:
     headers = [(b"cookie", f"{COOKIE}={token}".encode())] if token else []
-    scope = {"type": "http", "path_params": {"domain": SITE}, "headers": headers}
+    scope = {
+        "type": "http",
+        "path": f"/{SITE}",
+        "path_params": {"domain": SITE},
+        "headers": headers,
+    }
     return PageRequest(deps, Request(scope), person)
 
 

@@ -33,22 +33,34 @@ COMMANDS: Final = {
     ),
     "key": ListedCommand("Create, list and revoke API keys.", "analytics.cli.keys", "key"),
     "goal": ListedCommand(
-        "Add, list, change and remove goals of a site.", "analytics.cli.goals", "goal"
+        "Add, list, change and remove goals: what you want visitors of a site to do.",
+        "analytics.cli.goals",
+        "goal",
     ),
     "segment": ListedCommand(
-        "List and remove saved filters of a site.", "analytics.cli.segments", "segment"
+        "List and remove segments, the filters of a site that were saved under a name.",
+        "analytics.cli.segments",
+        "segment",
     ),
     "import": ListedCommand(
         "Bring in past visitors from FILE (- for standard input).", "analytics.cli.data", "import_"
     ),
     "export": ListedCommand("Write a site's events to a file.", "analytics.cli.data", "export"),
     "export-now": ListedCommand(
-        "Run the scheduled export at once.", "analytics.cli.export_now", "export_now"
+        "Run the scheduled export at once, to exports.target.",
+        "analytics.cli.export_now",
+        "export_now",
     ),
     "sql": ListedCommand(
-        "Answer a SELECT about events, visits and cells.", "analytics.cli.sql", "sql"
+        "Answer STATEMENT, one SELECT (else standard input), about events, visits and cells.",
+        "analytics.cli.sql",
+        "sql",
     ),
-    "mcp": ListedCommand("Let an assistant ask for figures.", "analytics.cli.mcp", "mcp"),
+    "mcp": ListedCommand(
+        "Let an assistant ask for figures, by MCP on standard input and output.",
+        "analytics.cli.mcp",
+        "mcp",
+    ),
     "erase": ListedCommand(
         "Delete events of one visitor, of certain visits or of a site for good.",
         "analytics.cli.data",

@@ -19,7 +19,7 @@ from analytics.errors import StoreUnavailable
 from analytics.query import Dimension, Metric, Period, Query
 from analytics.store.base import ExportFormat
 from analytics.store.connection import Connection
-from analytics.store.duckdb import DuckDBStore, executor, hot_window
+from analytics.store.duckdb import DuckDBStore, executor, hot_window, site_state
 from analytics.store.duckdb.engine import Engine
 from analytics.testing.oracles import answers
 from analytics.visitor_id import COOKIELESS
@@ -39,7 +39,7 @@ def connection(folder: Path) -> Iterator[Connection]:
 
 def ask(connection: Connection, site: Site, query: Query) -> None:
     """The answer is right, or the question is one about what is gone."""
-    hot = hot_window.of(connection, site.name)
+    hot = site_state.window(connection, site.name)
     try:
         found = executor.answer(connection, query).rows
     except hot_window.RowsEvicted:
