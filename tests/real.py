@@ -62,7 +62,7 @@ def family(machine: LocalCluster, name: str) -> list[ManagedProcess]:
         ManagedProcess(
             name=Path(f"/proc/{pid}/comm").read_text().strip(),
             pid=pid,
-            birth=process._birth(pid) or "",
+            birth=process._start_of(pid) or "",
         )
         for pid in process._session(leader)
     ]

@@ -59,7 +59,7 @@ from analytics.stream.base import Appending
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.spool import Spool, SpoolLimits
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 from analytics.testing.contracts.registry import ONE
 
 NOW = 1_764_000_000_000
@@ -94,7 +94,7 @@ async def projector(part: Part, folder: Path) -> AsyncIterator[Loop]:
         Journal(folder / "journal", ROOMY) as journal,
         Projector(journal, store, clock=lambda: NOW, linger_s=0.01) as projector,
     ):
-        await journal.append([hit(1), hit(2), hit(2)])
+        await journal.append([numbered_hit(1), numbered_hit(2), numbered_hit(2)])
         yield projector._following
         (line,) = (await store.ledger()).values()
         assert (line.received, line.stored, line.duplicate) == (3, 2, 1)
@@ -114,7 +114,7 @@ async def remembered_ids(part: Part, folder: Path) -> AsyncIterator[Loop]:
             Journal(folder / "journal", ROOMY) as journal,
             Projector(journal, store, clock=lambda: NOW, linger_s=0.01) as projector,
         ):
-            await journal.append([hit(1)])
+            await journal.append([numbered_hit(1)])
             await projector.settle()
             if kind is Store:
                 yield projector._remembering
@@ -141,7 +141,7 @@ async def spool(part: Part, folder: Path) -> AsyncIterator[Loop]:
     remote = Remote(folder / "log", part)
     async with Spool(remote, folder / "spool", journal=ROOMY) as left:
         left._begin_spooling()
-        await left.append([hit(1), hit(2)])
+        await left.append([numbered_hit(1), numbered_hit(2)])
     async with Spool(remote, folder / "spool", journal=ROOMY) as spool:
         yield spool._drainer
         async with asyncio.timeout(20):
@@ -163,7 +163,7 @@ async def spool_watch(part: Part, folder: Path) -> AsyncIterator[Loop]:
 
     limits = SpoolLimits(after_s=0.04)
     async with Spool(remote, folder / "spool", journal=ROOMY, limits=limits, clock=clock) as spool:
-        appended = spool.append([hit(1)])
+        appended = spool.append([numbered_hit(1)])
         part.broken = True  # the watch asks the clock how long a hit has waited
         yield spool._watcher
         assert await appended

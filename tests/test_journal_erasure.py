@@ -20,7 +20,7 @@ from analytics.resources import Resources
 from analytics.settings import Settings
 from analytics.startup import open_resources
 from analytics.stream.journal import Journal
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 SITE = "example.com"
 MARK = "markd41d8cd98f00b204e9800998ecf8427e"
@@ -28,7 +28,7 @@ MARK = "markd41d8cd98f00b204e9800998ecf8427e"
 
 def visit(number: int, at: int, *, visitor: int = 7, path: str = f"/{MARK}") -> Hit:
     return structs.replace(
-        hit(number, site=SITE), ts=at, received_at=at, visitor=visitor, path=path
+        numbered_hit(number, site=SITE), ts=at, received_at=at, visitor=visitor, path=path
     )
 
 

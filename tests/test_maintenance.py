@@ -20,7 +20,7 @@ from analytics.resources import Resources, ServingStore
 from analytics.settings import Settings
 from analytics.startup import open_resources
 from analytics.store.base import Progress
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 DAY_MS = 86_400_000
 SITES = ("a.example", "b.example", "c.example")
@@ -68,7 +68,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Resources]:
             await parts.catalog.sites.change(structs.replace(site, retention_days=30))
             for age in (1, 90):
                 then = now - age * DAY_MS
-                event = structs.replace(hit(age, site=domain), ts=then, received_at=then)
+                event = structs.replace(numbered_hit(age, site=domain), ts=then, received_at=then)
                 await parts.log.append([event])
         await parts.settle()
         yield parts

@@ -16,7 +16,8 @@ from analytics.projector import Projector
 from analytics.store.duckdb import DuckDBStore
 from analytics.stream.base import Batch, Position
 from analytics.stream.journal import Journal, JournalLimits
-from analytics.testing.contracts.event_log import SITE, drop, hit
+from analytics.testing.builders import numbered_hit
+from analytics.testing.contracts.event_log import SITE, drop
 
 LIMITS = JournalLimits(segment_bytes=20_000, min_free_bytes=0)
 NOW = 1_764_000_000_000
@@ -36,7 +37,7 @@ async def projecting(
 
 async def test_what_was_appended_is_stored_and_counted(tmp_path: Path) -> None:
     async with projecting(tmp_path) as (journal, store, projector):
-        await journal.append([hit(1), hit(2), hit(1), drop(3)])
+        await journal.append([numbered_hit(1), numbered_hit(2), numbered_hit(1), drop(3)])
         await projector.settle()
         (line,) = (await store.ledger()).values()
         assert (line.received, line.stored, line.duplicate) == (4, 2, 1)
@@ -45,11 +46,11 @@ async def test_what_was_appended_is_stored_and_counted(tmp_path: Path) -> None:
 
 async def test_a_restart_goes_on_behind_the_last_transaction(tmp_path: Path) -> None:
     async with projecting(tmp_path) as (journal, _store, projector):
-        await journal.append([hit(number) for number in range(100)])
+        await journal.append([numbered_hit(number) for number in range(100)])
         await projector.settle()
     async with projecting(tmp_path) as (journal, store, projector):
         assert projector.next_offset == 100
-        await journal.append([hit(number) for number in range(50, 150)])
+        await journal.append([numbered_hit(number) for number in range(50, 150)])
         await projector.settle()
         (line,) = (await store.ledger()).values()
         assert (line.received, line.stored, line.duplicate) == (200, 150, 50)
@@ -58,9 +59,9 @@ async def test_a_restart_goes_on_behind_the_last_transaction(tmp_path: Path) -> 
 async def test_stored_segments_are_released(tmp_path: Path) -> None:
     async with projecting(tmp_path) as (journal, _store, projector):
         for start in range(0, 1_000, 50):
-            await journal.append([hit(start + i) for i in range(50)])
+            await journal.append([numbered_hit(start + i) for i in range(50)])
         await projector.settle()
-        await journal.append([hit(5_000)])
+        await journal.append([numbered_hit(5_000)])
         await projector.settle()
         async with asyncio.timeout(20):
             while len(list((tmp_path / "journal").glob("*.seg"))) > 1:
@@ -73,9 +74,9 @@ async def test_what_cannot_be_read_becomes_a_dead_letter(
     async with projecting(tmp_path) as (journal, store, projector):
         # No release of ours writes such bytes; another program's might.
         monkeypatch.setattr("analytics.stream.record.encode", lambda _: b"\xc1nonsense")
-        await journal.append([hit(1)])
+        await journal.append([numbered_hit(1)])
         monkeypatch.undo()
-        await journal.append([hit(2)])
+        await journal.append([numbered_hit(2)])
         await projector.settle()
         ledger = await store.ledger()
         assert sum(line.dead for line in ledger.values()) == 1
@@ -97,7 +98,7 @@ class Faltering(DuckDBStore):
 
 async def test_a_write_that_fails_is_tried_again_and_counted_once(tmp_path: Path) -> None:
     async with projecting(tmp_path, Faltering) as (journal, store, projector):
-        await journal.append([hit(1), hit(2), hit(2)])
+        await journal.append([numbered_hit(1), numbered_hit(2), numbered_hit(2)])
         async with asyncio.timeout(20):
             while projector.fault is None:
                 await asyncio.sleep(0.01)
@@ -109,7 +110,7 @@ async def test_a_write_that_fails_is_tried_again_and_counted_once(tmp_path: Path
 
 async def test_a_receipt_is_visible_when_its_row_is_stored(tmp_path: Path) -> None:
     async with projecting(tmp_path) as (journal, store, projector):
-        positions = await journal.append([hit(1), hit(2)])
+        positions = await journal.append([numbered_hit(1), numbered_hit(2)])
         await projector.visible(",".join(map(str, positions)))
         assert sum(line.stored for line in (await store.ledger(SITE)).values()) == 2
 
@@ -119,7 +120,7 @@ async def test_a_receipt_is_visible_when_its_row_is_stored(tmp_path: Path) -> No
 )
 async def test_what_is_no_receipt_is_refused(tmp_path: Path, receipt: str) -> None:
     async with projecting(tmp_path) as (journal, _store, projector):
-        await journal.append([hit(1)])
+        await journal.append([numbered_hit(1)])
         with pytest.raises(Malformed, match="wait"):
             await projector.visible(receipt)
 
@@ -127,7 +128,7 @@ async def test_what_is_no_receipt_is_refused(tmp_path: Path, receipt: str) -> No
 async def test_nothing_is_stored_while_it_is_paused(tmp_path: Path) -> None:
     async with projecting(tmp_path) as (journal, store, projector):
         async with projector.paused():
-            await journal.append([hit(1)])
+            await journal.append([numbered_hit(1)])
             await asyncio.sleep(0.05)
             assert await store.ledger() == {}
         await projector.settle()
@@ -147,7 +148,7 @@ async def test_changes_follow_the_store(tmp_path: Path) -> None:
 async def test_it_stops_at_once_when_somebody_has_just_settled(tmp_path: Path) -> None:
     for _ in range(10):
         async with projecting(tmp_path) as (journal, _store, projector):
-            await journal.append([hit(1)])
+            await journal.append([numbered_hit(1)])
             await projector.settle()
             async with asyncio.timeout(20):
                 await projector.__aexit__(None, None, None)
@@ -162,7 +163,7 @@ class Refusing(DuckDBStore):
 
 async def test_a_stop_does_not_wait_for_a_store_that_is_not_there(tmp_path: Path) -> None:
     async with asyncio.timeout(30), projecting(tmp_path, Refusing) as (journal, _, projector):
-        await journal.append([hit(1)])
+        await journal.append([numbered_hit(1)])
         while projector.fault is None:
             await asyncio.sleep(0.01)
     async with projecting(tmp_path) as (_, store, projector):
@@ -187,14 +188,14 @@ async def test_after_an_unexpected_error_it_begins_again_where_the_store_stopped
 ) -> None:
     """What the step that failed had folded already is forgotten, else it would count as known."""
     async with projecting(tmp_path, Bursting) as (journal, store, projector):
-        await journal.append([hit(1), hit(2), hit(2), hit(3)])
+        await journal.append([numbered_hit(1), numbered_hit(2), numbered_hit(2), numbered_hit(3)])
         async with asyncio.timeout(20):
             while projector.next_offset < 4:
                 await asyncio.sleep(0.01)
         assert projector.fault is None
         (line,) = (await store.ledger()).values()
         assert (line.received, line.stored, line.duplicate) == (4, 3, 1)
-        await journal.append([hit(3), hit(4)])
+        await journal.append([numbered_hit(3), numbered_hit(4)])
         await projector.settle()
         (line,) = (await store.ledger()).values()
         assert (line.received, line.stored, line.duplicate) == (6, 4, 2)
@@ -221,7 +222,7 @@ async def test_it_leaves_no_reader_of_the_log_open(tmp_path: Path) -> None:
         CountingReaders(tmp_path / "journal", LIMITS) as journal,
     ):
         async with Projector(journal, store, clock=lambda: NOW, linger_s=60) as projector:
-            await journal.append([hit(1)])
+            await journal.append([numbered_hit(1)])
             async with asyncio.timeout(20):
                 while projector.next_offset < 1:
                     await asyncio.sleep(0.01)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from analytics.event import Drop, DropReason, Hit
 from analytics.sharding import SHARDS, partition_of, shard_of
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 
 @given(visitor=st.integers(0, 2**64 - 1), partitions=st.integers(1, SHARDS))
@@ -28,4 +28,4 @@ def test_the_drops_of_a_site_lie_together() -> None:
 
 
 def test_visitors_spread_over_all_partitions() -> None:
-    assert {partition_of(hit(number), 8) for number in range(500)} == set(range(8))
+    assert {partition_of(numbered_hit(number), 8) for number in range(500)} == set(range(8))

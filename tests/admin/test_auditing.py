@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -13,22 +14,16 @@ import pytest
 from analytics.admin import auditing
 from analytics.admin.auditing import Audit, Audited
 from analytics.admin.operation_context import OperationContext
-from analytics.event import Drop, DropReason, Hit
+from analytics.event import Drop, DropReason
 from analytics.settings import Settings
 from analytics.startup import open_workspace
 from analytics.stream.base import Batch, EventLog, Position
+from analytics.testing.builders import numbered_hit
 
 NOW = 1_795_478_400_000
 
 
-def hit(number: int) -> Hit:
-    return Hit(
-        event_id=f"00000000-0000-7000-8000-{number:012}",
-        site="example.com",
-        ts=NOW,
-        received_at=NOW,
-        visitor=number,
-    )
+hit = partial(numbered_hit, ts=NOW, received_at=NOW)
 
 
 async def audit(settings: Settings, site: str | None = None) -> Audited:

@@ -9,6 +9,7 @@ import lzma
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,22 +23,15 @@ from analytics.admin.auditing import Audit
 from analytics.admin.operation_context import OperationContext, Progress
 from analytics.catalog.base import SaltMissing
 from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured
-from analytics.event import Hit
 from analytics.person import Scope
 from analytics.settings import Settings, load
 from analytics.startup import open_workspace
+from analytics.testing.builders import numbered_hit
 
 NOW = 1_795_478_400_000
 
 
-def hit(number: int) -> Hit:
-    return Hit(
-        event_id=f"00000000-0000-7000-8000-{number:012}",
-        site="example.com",
-        ts=NOW,
-        received_at=NOW,
-        visitor=number,
-    )
+hit = partial(numbered_hit, ts=NOW, received_at=NOW)
 
 
 def quiet(_: Progress) -> None:

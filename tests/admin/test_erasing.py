@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,15 @@ from analytics.admin.exporting import Export
 from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed
-from analytics.event import Hit
 from analytics.store.base import ExportFormat, LedgerLine
+from analytics.testing.builders import numbered_hit
 from analytics.visitor_id import from_cookie
 
 SITE = "example.com"
 NOW = 1_795_478_400_000
 
 
-def hit(number: int, visitor: int, site: str = SITE) -> Hit:
-    return Hit(
-        event_id=f"00000000-0000-7000-8000-{number:012}",
-        site=site,
-        ts=NOW,
-        received_at=NOW,
-        visitor=visitor,
-    )
+hit = partial(numbered_hit, ts=NOW, received_at=NOW)
 
 
 @pytest.fixture
@@ -39,8 +33,15 @@ async def visited(workspace: Workspace) -> Workspace:
     for domain in (SITE, "other.example"):
         await workspace.catalog.sites.add(domain)
     ada, bob = from_cookie(SITE, "ada"), from_cookie(SITE, "bob")
-    elsewhere = hit(4, from_cookie("other.example", "ada"), "other.example")
-    await workspace.log.append([hit(1, ada), hit(2, bob), hit(3, ada), elsewhere])
+    elsewhere = hit(4, visitor=from_cookie("other.example", "ada"), site="other.example")
+    await workspace.log.append(
+        [
+            hit(1, site=SITE, visitor=ada),
+            hit(2, site=SITE, visitor=bob),
+            hit(3, site=SITE, visitor=ada),
+            elsewhere,
+        ]
+    )
     return workspace
 
 
@@ -83,7 +84,7 @@ async def test_a_visitor_is_given_all_that_is_stored_of_them_and_nothing_else(
     asked = Export(site=SITE, format=ExportFormat.NDJSON, **named)
     done = await exporting.run(visited, asked, OperationContext())
     rows = [json.loads(line) for line in Path(done.file).read_text().splitlines()]
-    assert {row["event_id"] for row in rows} == {hit(1, 0).event_id, hit(3, 0).event_id}
+    assert {row["event_id"] for row in rows} == {hit(1).event_id, hit(3).event_id}
     assert {row["site"] for row in rows} == {SITE}
     with pytest.raises(Malformed, match="cookie"):
         await exporting.run(

@@ -26,7 +26,7 @@ from analytics.resources import Resources
 from analytics.settings import load
 from analytics.startup import open_resources
 from analytics.testing import sample
-from analytics.testing.contracts.series_store import NOON, hit
+from analytics.testing.builders import NOON, hit
 
 OWNER, VIEWER, PASSWORD = "ada@x.example", "bob@x.example", "long enough"
 A, B = "a.example", "b.example"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx2
 import pytest
 from tests.api.test_stats_v2 import api, ask, waiting  # noqa: F401 - fixtures
-from tests.dashboard.world import SITE, berlin, hit
+from tests.dashboard.world import berlin
 
 from analytics.event import Hit
 from analytics.pipeline.fold import fold
@@ -15,6 +15,7 @@ from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 
 
 async def _store(store: DuckDBStore, hits: Sequence[Hit]) -> None:

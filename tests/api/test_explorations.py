@@ -7,12 +7,13 @@ from typing import Any
 import httpx2
 import pytest
 from tests.api.test_stats_v2 import api, unasked, waiting
-from tests.dashboard.world import SITE, berlin, hit
+from tests.dashboard.world import berlin
 
 from analytics.catalog import goals
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.goal import Goal
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 from analytics.visitor_id import COOKIELESS
 

@@ -9,12 +9,13 @@ import httpx2
 import pytest
 from msgspec import structs
 from tests.api.test_stats_v2 import api, waiting
-from tests.dashboard.world import NOW, SITE, berlin, hit
+from tests.dashboard.world import NOW, berlin
 
 from analytics.catalog import goals
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.goal import Goal, Segment
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 __all__ = ["api", "waiting"]

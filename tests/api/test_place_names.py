@@ -6,9 +6,10 @@ import httpx2
 import pytest
 from tests.api.test_comparisons import _store
 from tests.api.test_stats_v2 import api, ask, waiting  # noqa: F401 - fixtures
-from tests.dashboard.world import berlin, hit
+from tests.dashboard.world import berlin
 
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import hit
 
 AT = berlin("2026-11-23 10:00")
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from tests.dashboard.world import NOW, OWNER, SITE, VIEWER, hit
+from tests.dashboard.world import NOW, OWNER, VIEWER
 
 from analytics import problem
 from analytics.api.sites.access import SitesContext
@@ -18,6 +18,7 @@ from analytics.api.sites.routes import routes
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.errors import AnalyticsError
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 GOALS = "/api/v1/sites/goals"

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.api.test_stats_v2 import api, visited, waiting  # noqa: F401 (fixtures)
-from tests.dashboard.world import SITE, berlin, hit
+from tests.dashboard.world import berlin
 
 from analytics import bounds
 from analytics.api.stats_v1 import _filters
@@ -17,6 +17,7 @@ from analytics.query import Compare, Metric, Op
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.lag import Lag
 from analytics.store.sql.measures import GOAL_METRICS
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 PAGE_ONLY = {Metric.EXITS, Metric.EXIT_RATE, Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH}

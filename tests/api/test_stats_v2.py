@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from tests.dashboard.world import NOW, SITE, berlin, hit
+from tests.dashboard.world import NOW, berlin
 
 from analytics.api import query_json, stats_v2
 from analytics.catalog.sqlite import SqliteCatalog
@@ -27,6 +27,7 @@ from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
 from analytics.query import Query, Result
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 from analytics.visitor_id import COOKIELESS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.balancer.plan import Action, Step, name_of, steps, understood
+from analytics.balancer.plan import Action, Step, is_address, name_of, steps
 from analytics.balancer.runtime import BackendServer, ServerState
 from analytics.registry.base import Replica
 
@@ -129,4 +129,4 @@ def test_servers_that_others_made_are_left_alone() -> None:
     ],
 )
 def test_no_command_hides_in_an_address(address: str, fine: bool) -> None:
-    assert understood(address) is fine
+    assert is_address(address) is fine

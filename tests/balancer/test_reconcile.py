@@ -184,7 +184,9 @@ async def test_while_the_registry_is_away_everything_stays(
     await follower.round()
     book.away = True
     found = await follower.round()
-    assert "the registry is away, so all servers stay as they are: it is away" in found.faults
+    assert (
+        "the registry is unavailable, so all servers stay as they are: it is away" in found.faults
+    )
     # It comes back empty, and hears of one after the other.
     book.away = False
     book._listed.clear()
@@ -313,7 +315,7 @@ async def test_several_at_once_get_to_the_same(
             while await ours(runtime) != goal:
                 assert not any(each.loop.state.failures for each in followers)
                 await asyncio.sleep(0.02)
-        assert [each._said for each in followers] == [frozenset()] * 3
+        assert [each._reported for each in followers] == [frozenset()] * 3
 
 
 async def test_names_are_looked_up_and_what_is_no_address_is_left_out(
@@ -332,7 +334,7 @@ async def test_names_are_looked_up_and_what_is_no_address_is_left_out(
     found = await follower.round()
     assert await ours(runtime) == {one.address: ServerState.READY}
     assert len(found.faults) == 2
-    assert any("nowhere.invalid:1 can't be found" in fault for fault in found.faults)
+    assert any("nowhere.invalid:1 cannot be resolved" in fault for fault in found.faults)
     assert any("which is not an address" in fault for fault in found.faults)
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from playwright.async_api import Browser, BrowserContext, Page
 from tests.browser.web import serving
@@ -18,13 +18,14 @@ from analytics.breaker import Breaker
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import admin_page
 from analytics.dashboard.session import COOKIE
-from analytics.event import LogRecord
+from analytics.event import Hit, LogRecord
 from analytics.gateway.route_table import RouteLine
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
 from analytics.registry.base import Listed
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
+from analytics.testing.builders import hit
 
 OWNER: Final = "owner@shop.test"
 PASSWORD: Final = "long enough"
@@ -50,6 +51,11 @@ TABLE: Final = [
 def now() -> int:
     """Now, in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def pageview(visitor: int = 1, **fields: Any) -> Hit:
+    """Return a pageview of `SITE` of this moment by *visitor*, changed by *fields*."""
+    return hit(now(), visitor=visitor, site=SITE, hostname=SITE, **fields)
 
 
 @dataclass

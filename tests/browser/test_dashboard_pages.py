@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
-from tests.browser.dashboard import OWNER, PASSWORD, SITE, Server, now, reader, running, shoot
+from tests.browser.dashboard import (
+    OWNER,
+    PASSWORD,
+    SITE,
+    Server,
+    now,
+    pageview,
+    reader,
+    running,
+    shoot,
+)
 
 from analytics.breaker import Breaker
-from analytics.event import Hit
 from analytics.registry.base import Listed, Replica
 from analytics.testing import sample
 
@@ -32,22 +40,6 @@ async def busy(server: Server) -> Server:
     await server.people_and_site()
     await server.take(sample.records(SITE, until=now(), days=60, a_day=60))
     return server
-
-
-def hit(visitor: int = 1, **values: object) -> Hit:
-    """A pageview of this moment."""
-    at = now()
-    given: dict[str, object] = {
-        "event_id": str(uuid4()),
-        "site": SITE,
-        "ts": at,
-        "received_at": at,
-        "visitor": visitor,
-        "hostname": SITE,
-        "path": "/",
-        **values,
-    }
-    return Hit(**given)  # type: ignore[arg-type]
 
 
 def figure(page: Page, name: str) -> str:
@@ -72,7 +64,7 @@ async def test_the_first_run_ends_with_the_first_pageview(browser: Browser, serv
         snippet = f'<script defer data-domain="{SITE}" src="{server.at("")}/tracker.js"></script>'
         await expect(page.locator("code").last).to_have_text(snippet)
         await expect(page.get_by_text("Waiting for the first pageview")).to_be_visible()
-        await server.take([hit()])
+        await server.take([pageview()])
         await expect(page.get_by_text("The first pageview has arrived")).to_be_visible()
         await shoot(page, "start")
         await page.get_by_role("link", name="Open the report").click()
@@ -168,13 +160,13 @@ async def test_current_visitors_and_figures_follow_the_store(
     browser: Browser, server: Server
 ) -> None:
     await server.people_and_site()
-    await server.take([hit(1)])
+    await server.take([pageview(1)])
     async with reader(browser, server) as context:
         page = await context.new_page()
         await page.goto(f"/{SITE}?period=day")
         await expect(page.get_by_text("1 current visitor", exact=True)).to_be_visible()
         await page.evaluate("window.stayed = true")
-        await server.take([hit(2), hit(3, path="/pricing")])
+        await server.take([pageview(2), pageview(3, path="/pricing")])
         await expect(page.get_by_text("3 current visitors")).to_be_visible()
         await expect(page.locator(figure(page, "visitors"))).to_have_text("3", timeout=15_000)
         await expect(page.locator("#pages")).to_contain_text("/pricing")
@@ -185,7 +177,7 @@ async def test_new_figures_wait_until_an_open_menu_is_closed(
     browser: Browser, server: Server
 ) -> None:
     await server.people_and_site()
-    await server.take([hit(1)])
+    await server.take([pageview(1)])
     async with reader(browser, server) as context:
         page = await context.new_page()
         await page.goto(f"/{SITE}?period=day")
@@ -198,7 +190,7 @@ async def test_new_figures_wait_until_an_open_menu_is_closed(
         field = page.locator("select[name=f_name]")
         await page.route(lambda url: "period=day" in url, news)
         async with page.expect_response(lambda answer: "period=day" in answer.url):
-            await server.take([hit(2)])
+            await server.take([pageview(2)])
         await page.unroute_all()
         await expect(page.get_by_text("2 current visitors")).to_be_visible()
         await expect(field).to_be_focused()
@@ -364,10 +356,10 @@ async def test_a_machine_turns_nothing_green(browser: Browser, server: Server) -
         page = await context.new_page()
         await page.goto(f"/{SITE}/start")
         await expect(page.get_by_text("Waiting for the first pageview")).to_be_visible()
-        await server.take([hit(bot="tool", browser="curl")])
+        await server.take([pageview(bot="tool", browser="curl")])
         await expect(page.get_by_text("A bot has sent a hit (curl)")).to_be_visible()
         await expect(page.get_by_text("The first pageview has arrived")).not_to_be_visible()
-        await server.take([hit(2)])
+        await server.take([pageview(2)])
         await expect(page.get_by_text("The first pageview has arrived")).to_be_visible()
         for text in ("A bot has sent a hit", "A hit has arrived from a hostname"):
             await expect(page.get_by_text(text)).not_to_be_visible()
@@ -379,7 +371,7 @@ async def test_who_reads_the_site_besides_people(
 ) -> None:
     read = {"GPTBot": 5, "ChatGPT-User": 4, "Googlebot": 3, "Googlebot (unverified)": 2, "curl": 1}
     machines = [
-        hit(visitor, browser=name, bot="crawler")
+        pageview(visitor, browser=name, bot="crawler")
         for visitor, (name, times) in enumerate(read.items(), 1000)
         for _ in range(times)
     ]

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
-from tests.browser.dashboard import SITE, Server, reader, running
-from tests.browser.test_dashboard_pages import hit
+from tests.browser.dashboard import SITE, Server, pageview, reader, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -64,19 +63,19 @@ async def opened(context: BrowserContext) -> Page:
 async def test_a_refresh_that_fails_changes_nothing_and_is_tried_again(
     browser: Browser, server: Server, status: int, body: str
 ) -> None:
-    await server.take([hit(visitor=1)])
+    await server.take([pageview(visitor=1)])
     async with reader(browser, server) as context:
         page = await opened(context)
         await expect(page.locator(VISITORS)).to_have_text("1")
         version = await page.locator("html").get_attribute("data-version")
         refusals = Refusals(status, body.format(version))
         await page.route(f"**{REPORT}", refusals)
-        await server.take([hit(visitor=2)])
+        await server.take([pageview(visitor=2)])
         await refused(page, refusals, 2)
         await expect(page.locator(VISITORS)).to_have_text("1")
         await expect(page.locator(".error-code")).to_have_count(0)
         # The stream goes on: who is there now is told, though the figures cannot be had.
-        await server.take([hit(visitor=3)])
+        await server.take([pageview(visitor=3)])
         await expect(page.locator("[data-current]")).to_have_text("3")
         await page.unroute(f"**{REPORT}")
         await page.clock.run_for(60_000)
@@ -84,12 +83,12 @@ async def test_a_refresh_that_fails_changes_nothing_and_is_tried_again(
 
 
 async def test_the_pause_grows_while_refreshes_fail(browser: Browser, server: Server) -> None:
-    await server.take([hit(visitor=1)])
+    await server.take([pageview(visitor=1)])
     async with reader(browser, server) as context:
         page = await opened(context)
         refusals = Refusals(503, "", **{"retry-after": "30"})
         await page.route(f"**{REPORT}", refusals)
-        await server.take([hit(visitor=2)])
+        await server.take([pageview(visitor=2)])
         await refused(page, refusals, 1)
         await page.clock.run_for(28_000)
         assert refusals.count == 1  # the server said when to come back
@@ -109,7 +108,7 @@ async def test_a_stream_that_is_refused_is_asked_for_again(
         await page.goto(REPORT)
         await refused(page, refusals, 2)
         await page.unroute("**/live")
-        await server.take([hit(visitor=1)])
+        await server.take([pageview(visitor=1)])
         await page.clock.run_for(30_000)
         await expect(page.locator("[data-current]")).to_have_text("1")
 
@@ -117,7 +116,7 @@ async def test_a_stream_that_is_refused_is_asked_for_again(
 async def test_pages_that_lie_open_do_not_ask_at_the_same_moment(
     browser: Browser, server: Server
 ) -> None:
-    await server.take([hit(visitor=1)])
+    await server.take([pageview(visitor=1)])
     moments = []
     async with reader(browser, server) as context:
         for visitor in range(2, 8):
@@ -125,7 +124,7 @@ async def test_pages_that_lie_open_do_not_ask_at_the_same_moment(
             refusals = Refusals(503, "")
             await page.route(f"**{REPORT}", refusals)
             await page.clock.pause_at(await page.evaluate("Date.now() + 60_000"))
-            await server.take([hit(visitor=visitor)])
+            await server.take([pageview(visitor=visitor)])
             await expect(page.locator("[data-current]")).to_have_text(str(visitor))
             steps = 0
             while not refusals.count and steps < 30:

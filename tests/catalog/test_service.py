@@ -15,8 +15,8 @@ from analytics.errors import Conflict, Forbidden, Malformed, NotFound, StoreUnav
 from analytics.person import Scope
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.testing.contracts.catalog import PASSWORD
-from analytics.testing.contracts.series_store import NOON, SITE, hit
 
 OTHER = "other.example"
 

@@ -10,7 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from tests.dashboard.world import NOW, OWNER, PASSWORD, SITE, VIEWER
+from tests.dashboard.world import NOW, OWNER, PASSWORD, VIEWER
 
 from analytics import dashboard
 from analytics.catalog import password
@@ -18,6 +18,7 @@ from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import DashboardContext, admin_page
 from analytics.dashboard.session import COOKIE
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE
 
 Client = httpx2.AsyncClient
 

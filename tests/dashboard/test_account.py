@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
+from tests.dashboard.world import OWNER, PASSWORD, VIEWER
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.session import COOKIE
+from analytics.testing.builders import SITE
 
 NEW = "quite another one"
 FORM = {"current": PASSWORD, "password": NEW, "again": NEW}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
+from tests.dashboard.world import OWNER, PASSWORD, VIEWER
 
 from analytics.catalog.audit_log import AuditAction, AuditEntry
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.audit_list import _WORDS, line
+from analytics.testing.builders import SITE
 
 
 async def test_what_is_done_on_pages_is_shown_with_who_did_it(

@@ -20,7 +20,8 @@ from analytics.resources import Resources
 from analytics.settings import load
 from analytics.startup import open_resources
 from analytics.testing import sample
-from analytics.testing.contracts.series_store import HOUR, NOON, hit
+from analytics.testing.builders import NOON, hit
+from analytics.testing.contracts.series_store import HOUR
 
 SITE = "a.example"
 URL = f"/{SITE}/settings"

@@ -6,10 +6,11 @@ import base64
 from collections.abc import Callable
 
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import OWNER, PASSWORD, SITE
+from tests.dashboard.world import OWNER, PASSWORD
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.flash import COOKIE
+from analytics.testing.builders import SITE
 
 URL = f"/{SITE}/settings"
 

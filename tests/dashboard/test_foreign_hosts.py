@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, SITE, hit
+from tests.dashboard.world import NOW
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.event import Drop, DropReason
 from analytics.site import Site
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 URL = f"/{SITE}/settings"

@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, OWNER, SITE, hit
+from tests.dashboard.world import NOW, OWNER
 
 from analytics.catalog import goals
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.goal import Goal, Segment
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 SETTINGS = f"/{SITE}/settings"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, SITE, berlin, hit
+from tests.dashboard.world import NOW, berlin
 
 from analytics.api.ledger import describe
 from analytics.dashboard import DashboardContext
@@ -17,6 +17,7 @@ from analytics.event import Drop, DropReason
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.lag import Lag
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 LINE = LedgerLine(received=10, stored=6, duplicate=1, dropped={"shield-ip": 2}, dead=1)

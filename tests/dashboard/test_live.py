@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 import pytest
 from msgspec import structs
 from starlette.requests import Request
-from tests.dashboard.world import NOW, PASSWORD, SITE, VIEWER, hit
+from tests.dashboard.world import NOW, PASSWORD, VIEWER
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import DashboardContext
@@ -23,6 +23,7 @@ from analytics.event import Drop, DropReason
 from analytics.person import Person
 from analytics.site import Site
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 HERE = Site(domain=SITE, id="", number=1)

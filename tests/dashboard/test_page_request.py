@@ -7,12 +7,12 @@ import dataclasses
 import msgspec
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import SITE
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import DashboardContext
 from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.query import Query, Result
+from analytics.testing.builders import SITE
 
 PAGES = ["", "/list/top", "/ledger", "/live", "/start"]
 

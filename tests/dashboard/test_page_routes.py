@@ -7,9 +7,9 @@ from pathlib import Path
 
 from starlette.routing import Route
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import SITE
 
 from analytics.dashboard import DashboardContext, routes, templates
+from analytics.testing.builders import SITE
 
 DOCS = Path(__file__).parents[2] / "docs" / "dashboard.md"
 

@@ -7,10 +7,11 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.dashboard.world import SITE, berlin
+from tests.dashboard.world import berlin
 
 from analytics.dashboard import plot
 from analytics.query import Metric, Period
+from analytics.testing.builders import SITE
 
 ZONE = "Europe/Berlin"
 

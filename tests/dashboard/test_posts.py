@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from starlette.routing import Route
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
+from tests.dashboard.world import OWNER, PASSWORD, VIEWER
 
 from analytics import dashboard
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import DashboardContext, admin_page
 from analytics.person import Scope
+from analytics.testing.builders import SITE
 
 FORMS: dict[str, list[dict[str, str]]] = {
     "/setup": [{"token": "one-time", "email": OWNER, "password": PASSWORD, "again": PASSWORD}],

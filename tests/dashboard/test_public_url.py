@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import OWNER, PASSWORD, SITE
+from tests.dashboard.world import OWNER, PASSWORD
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard import DashboardContext
 from analytics.dashboard.session import COOKIE, SECURE_COOKIE
+from analytics.testing.builders import SITE
 
 FORM = {"email": OWNER, "password": PASSWORD}
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.datastructures import QueryParams
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, SITE, berlin, hit
+from tests.dashboard.world import NOW, berlin
 
 from analytics.dashboard import DashboardContext
 from analytics.dashboard import report_url as addresses
@@ -20,6 +20,7 @@ from analytics.event import Hit
 from analytics.query import Metric
 from analytics.site import Site
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 from analytics.visitor_id import COOKIELESS
 

@@ -6,10 +6,11 @@ import re
 
 import pytest
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, SITE, hit
+from tests.dashboard.world import NOW
 
 from analytics.dashboard.panels import PANELS
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 TABS = [tab.key for panel in PANELS.values() for tab in panel.tabs if tab.key != "props"]

@@ -7,12 +7,13 @@ import dataclasses
 import pytest
 from msgspec import structs
 from starlette.datastructures import QueryParams
-from tests.dashboard.world import NOW, SITE, berlin, hit
+from tests.dashboard.world import NOW, berlin
 
 from analytics.dashboard import DashboardContext, report_period, report_url
 from analytics.dashboard.report_url import ReportUrl
 from analytics.query import Period
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 ZONE = "Europe/Berlin"

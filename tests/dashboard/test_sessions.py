@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import OWNER, PASSWORD, SITE, VIEWER
+from tests.dashboard.world import OWNER, PASSWORD, VIEWER
 
 from analytics.catalog.sqlite import SqliteCatalog
+from analytics.testing.builders import SITE
 
 
 async def test_a_person_sees_where_they_are_logged_in_and_ends_one(

@@ -8,13 +8,14 @@ from html import unescape
 import pytest
 from httpx2 import Response
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, OWNER, PASSWORD, SITE, VIEWER, berlin, hit
+from tests.dashboard.world import NOW, OWNER, PASSWORD, VIEWER, berlin
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.dashboard.session import COOKIE, SECURE_COOKIE
 from analytics.person import Scope
 from analytics.site import Shields, Site
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 URL = f"/{SITE}/settings"

@@ -6,11 +6,12 @@ import re
 from html import unescape
 
 from tests.dashboard.conftest import Client
-from tests.dashboard.world import NOW, SITE, hit
+from tests.dashboard.world import NOW
 
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.event import Drop, DropReason
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE, hit
 from analytics.testing.sample import batch
 
 

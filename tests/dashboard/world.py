@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import count
 from typing import Final
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from analytics.event import Hit
-
-SITE: Final = "shop.example"
 OWNER: Final = "owner@shop.example"
 VIEWER: Final = "viewer@shop.example"
 PASSWORD: Final = "long enough"
-
-_numbers = count(1)
 
 
 def berlin(text: str) -> int:
@@ -25,18 +18,3 @@ def berlin(text: str) -> int:
 
 
 NOW: Final = berlin("2026-11-24 12:00")
-
-
-def hit(at: int, **values: object) -> Hit:
-    """A pageview of `/` by visitor 1, or what *values* say instead."""
-    given: dict[str, object] = {
-        "event_id": str(UUID(int=next(_numbers))),
-        "site": SITE,
-        "ts": at,
-        "received_at": at,
-        "visitor": 1,
-        "hostname": SITE,
-        "path": "/",
-        **values,
-    }
-    return Hit(**given)  # type: ignore[arg-type]

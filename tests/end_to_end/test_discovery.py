@@ -212,7 +212,7 @@ async def test_neither_the_registry_nor_who_follows_it_need_be_there_all_the_tim
             once = await front.discover("--once", "--json")
             out, _ = await once.communicate()
             assert once.returncode == 3, out
-            assert b"the registry is away, so all servers stay as they are" in out
+            assert b"the registry is unavailable, so all servers stay as they are" in out
             # Longer than a lease, through which replicas serve and nobody is taken away.
             began = time.monotonic()
             while time.monotonic() - began < 8:

@@ -16,7 +16,7 @@ from analytics.ingest.spam import SpamReferrers
 from analytics.ingest.wire.base import RawEvent
 from analytics.person import Scope
 from analytics.site import Shields, Site
-from analytics.testing.contracts.series_store import NOON
+from analytics.testing.builders import NOON
 
 
 def sent(url: str, **members: object) -> RawEvent:

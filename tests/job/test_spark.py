@@ -35,7 +35,7 @@ from analytics.store.chunks import arrow, chunk, codec
 from analytics.store.chunks.ignite import IgniteChunks
 from analytics.stream.kafka.connection import options
 from analytics.stream.kafka.log import KafkaLog
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -125,7 +125,7 @@ def events(settings: Settings) -> Counter[str]:
 
 
 def fresh(number: int) -> Hit:
-    made = hit(number)
+    made = numbered_hit(number)
     fields = {name: getattr(made, name) for name in made.__struct_fields__}
     return Hit(**fields | {"event_id": str(uuid.uuid4())})
 
@@ -173,7 +173,7 @@ async def test_it_reads_kafka_by_every_way_to_log_in(
         by_certificate(secured_kafka, secured_servers.plan, us),
     ]
     async with KafkaLog(secured_kafka) as log:
-        await log.append([hit(1)])
+        await log.append([numbered_hit(1)])
         there = sum(end.offset for _, end in await log.ends())
     files = [
         configuration.write(tmp_path / f"{n}.toml", Settings(kafka=each))

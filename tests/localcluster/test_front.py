@@ -36,7 +36,7 @@ async def test_it_serves_what_the_replicas_serve_and_leaves_nothing_behind(tmp_p
         for server in servers:
             await server.command("site", "add", SITE)
             await server.start()
-        assert await made.fault() == f"nobody listens on 127.0.0.1:{agreed.front}"
+        assert await made.fault() == f"no process listens on 127.0.0.1:{agreed.front}"
         running = processes.start(made.name, made.prepare())
         runtime = Runtime(made.socket)
         async with asyncio.timeout(PATIENCE_S):
@@ -61,7 +61,7 @@ async def test_it_serves_what_the_replicas_serve_and_leaves_nothing_behind(tmp_p
             await server.stop()
     shares = [len(await server.rows(SITE)) for server in servers]
     assert shares == [5, 5]
-    assert await made.fault() == f"nobody listens on 127.0.0.1:{agreed.front}"
+    assert await made.fault() == f"no process listens on 127.0.0.1:{agreed.front}"
 
 
 @pytest.mark.cluster

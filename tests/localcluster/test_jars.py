@@ -64,7 +64,7 @@ echo run >> """
     assert there.of("kafka") == folder
     assert (tmp_path / "runs").read_text() == "run\n"
     assert said[0] == "kafka: fetching its jars, once"
-    assert "kafka: 40 jars fetched, of late part-40.jar" in said
+    assert "kafka: 40 jars fetched, most recently part-40.jar" in said
 
 
 def test_a_failed_fetch_says_why_and_leaves_nothing(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from analytics.settings import Settings
 from analytics.sharding import SHARDS
 from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
-from analytics.testing.contracts.event_log import hit, read
+from analytics.testing.builders import numbered_hit
+from analytics.testing.contracts.event_log import read
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -141,9 +142,11 @@ async def test_three_brokers_take_hits_while_one_is_dead(tmp_path: Path) -> None
         await machine.up(kafka_nodes=3, only=["kafka"])
         settings = settings_of(machine).kafka
         async with KafkaLog(settings) as log:
-            positions = list(await log.append([hit(number) for number in range(SHARDS)]))
+            positions = list(await log.append([numbered_hit(number) for number in range(SHARDS)]))
             kill(machine, "kafka-2")
-            positions += await log.append([hit(number) for number in range(SHARDS, 2 * SHARDS)])
+            positions += await log.append(
+                [numbered_hit(number) for number in range(SHARDS, 2 * SHARDS)]
+            )
             stored = []
             for start, end in await log.ends():
                 stored += await read(log, start, end.offset - start.offset)
@@ -191,7 +194,7 @@ async def test_a_start_that_fails_ends_what_it_started(tmp_path: Path) -> None:
 
 async def test_two_commands_at_once_do_not_get_into_each_others_way(tmp_path: Path) -> None:
     machine = machine_in(tmp_path)
-    with machine._alone(), pytest.raises(FolderInUse, match="another"):
+    with machine._locked(), pytest.raises(FolderInUse, match="another"):
         machine_in(tmp_path).down()
 
 
@@ -203,7 +206,7 @@ async def test_a_folder_without_a_cluster_says_so(tmp_path: Path) -> None:
 
 async def test_each_kind_is_there_for_other_tests(kafka: Settings, ignite: Settings) -> None:
     async with KafkaLog(kafka.kafka) as log:
-        (position,) = await log.append([hit(1)])
-        assert await read(log, position, 1) == [(Position(*position), hit(1))]
+        (position,) = await log.append([numbered_hit(1)])
+        assert await read(log, position, 1) == [(Position(*position), numbered_hit(1))]
     with client_of(int(ignite.ignite.addresses[0].split(":")[1])) as client:
         assert "chunks" in client.get_cache_names()

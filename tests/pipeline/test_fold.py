@@ -10,13 +10,14 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
 from analytics.pipeline.visit import Entry
+from analytics.testing.builders import hit
 
 NOW = 1_790_035_200_000
 HOUR = 3_600_000
 
 
-def hit(event_id: str, *, site: str = "a.org", at: int = NOW) -> Hit:
-    return Hit(event_id=event_id, site=site, ts=at, received_at=at, visitor=1)
+def view(event_id: str, *, site: str = "a.org", at: int = NOW) -> Hit:
+    return hit(at, event_id=event_id, site=site)
 
 
 def folded(*records: Hit | Drop, known: frozenset[tuple[str, str]] = frozenset()) -> FoldResult:
@@ -50,20 +51,20 @@ def test_the_entry_columns_of_a_row_are_those_of_an_entry_in_order() -> None:
 
 
 def test_of_copies_in_a_batch_the_first_wins() -> None:
-    outcome = folded(hit("1"), hit("1", at=NOW + 5), hit("2"))
+    outcome = folded(view("1"), view("1", at=NOW + 5), view("2"))
     assert [(row.event_id, row.ts) for row in outcome.rows] == [("1", NOW), ("2", NOW)]
     (line,) = outcome.ledger.values()
     assert (line.received, line.stored, line.duplicate) == (3, 2, 1)
 
 
 def test_what_is_stored_already_is_a_copy() -> None:
-    outcome = folded(hit("1"), hit("1", site="b.org"), known=frozenset({("a.org", "1")}))
+    outcome = folded(view("1"), view("1", site="b.org"), known=frozenset({("a.org", "1")}))
     assert [row.site for row in outcome.rows] == ["b.org"]
 
 
 def test_an_id_of_an_earlier_batch_is_unsure_in_the_next() -> None:
     state = PipelineState(Sources())
-    first, second = [(0, hit("1"))], [(1, hit("1")), (2, hit("2"))]
+    first, second = [(0, view("1"))], [(1, view("1")), (2, view("2"))]
     assert state.unsure(first) == []
     fold(first, state, frozenset())
     assert [unsure.event_id for unsure in state.unsure(second)] == ["1"]
@@ -76,11 +77,11 @@ def test_an_old_hit_is_always_unsure_so_that_an_import_never_doubles() -> None:
 
 def test_the_ledger_has_a_line_for_each_site_and_hour_and_balances() -> None:
     outcome = folded(
-        hit("1"),
-        hit("2", at=NOW + HOUR),
+        view("1"),
+        view("2", at=NOW + HOUR),
         Drop(site="a.org", received_at=NOW + 1, reason=DropReason.SHIELD_IP),
         Drop(site="b.org", received_at=NOW + 1, reason=DropReason.UNKNOWN_SITE),
-        hit("1", at=NOW + 2),
+        view("1", at=NOW + 2),
     )
     assert outcome.ledger == {
         LedgerKey("a.org", NOW): LedgerLine(3, 1, 1, {"shield-ip": 1}, 0),

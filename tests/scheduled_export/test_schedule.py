@@ -18,7 +18,7 @@ from analytics.settings import Settings
 from analytics.settings.exports import ExportsSettings
 from analytics.startup import open_resources
 from analytics.testing import sample
-from analytics.testing.contracts.series_store import NOON, hit
+from analytics.testing.builders import NOON, hit
 from analytics.units import DAY_MS, HOUR_MS
 
 A, B = "a.example", "b.example"

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.store.rows import SITE
 
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import SITE
 
 
 @pytest.fixture

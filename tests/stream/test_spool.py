@@ -19,7 +19,8 @@ from analytics.stream.base import Appending, Position
 from analytics.stream.journal import Journal, JournalLimits
 from analytics.stream.spool import Spool, SpoolLimits
 from analytics.stream.spool_mark import FIRST_NUMBER
-from analytics.testing.contracts.event_log import EventLogContract, hit, read
+from analytics.testing.builders import numbered_hit
+from analytics.testing.contracts.event_log import EventLogContract, read
 
 JOURNAL = JournalLimits(segment_bytes=20_000, min_free_bytes=0)
 QUICK = SpoolLimits(after_s=0.2, retry_after_s=0.05)
@@ -101,10 +102,10 @@ async def numbers(remote: Remote) -> list[int]:
 async def test_hits_are_acked_while_the_log_is_away_and_reach_it_in_order(
     spool: Spool, remote: Remote
 ) -> None:
-    await spool.append([hit(0)])
+    await spool.append([numbered_hit(0)])
     remote.away = True
     for number in range(1, 50):
-        (position,) = await spool.append([hit(number)])
+        (position,) = await spool.append([numbered_hit(number)])
         assert position.partition >= FIRST_NUMBER
     assert spool.backlog == 49
     assert spool.fault is None
@@ -113,7 +114,7 @@ async def test_hits_are_acked_while_the_log_is_away_and_reach_it_in_order(
     assert await numbers(remote) == [*range(50)]
     await spool._backlog.clear()
     assert spool.backlog_bytes == segment.HEADER_BYTES, "and no hit stays on this disk"
-    (position,) = await spool.append([hit(50)])
+    (position,) = await spool.append([numbered_hit(50)])
     assert position.partition == 0, "it goes to the log directly again"
 
 
@@ -121,7 +122,7 @@ async def test_what_the_log_does_not_answer_is_acked_by_the_journal(
     spool: Spool, remote: Remote
 ) -> None:
     remote.silent = True
-    acks = [spool.append([hit(number)]) for number in range(20)]
+    acks = [spool.append([numbered_hit(number)]) for number in range(20)]
     positions = [position for (position,) in await asyncio.gather(*acks)]
     assert all(position.partition >= FIRST_NUMBER for position in positions)
     remote.drop_connections()
@@ -134,9 +135,9 @@ async def test_what_fails_is_spooled_before_whatever_comes_after_it(
     spool: Spool, remote: Remote
 ) -> None:
     remote.silent = True
-    waiting = [spool.append([hit(number)]) for number in range(5)]
+    waiting = [spool.append([numbered_hit(number)]) for number in range(5)]
     remote.drop_connections()
-    later = [spool.append([hit(number)]) for number in range(5, 10)]
+    later = [spool.append([numbered_hit(number)]) for number in range(5, 10)]
     await asyncio.gather(*waiting, *later)
     journal = spool._backlog._journal
     found = await read(journal, Position(0, 0), journal.next_offset)
@@ -155,7 +156,7 @@ async def test_senders_that_never_pause_are_taken_back_to_the_log(
         nonlocal sent
         while not directly.is_set():
             number, sent = sent, sent + 1
-            await spool.append([hit(number)])
+            await spool.append([numbered_hit(number)])
 
     remote.away = True
     senders = [asyncio.create_task(send()) for _ in range(8)]
@@ -171,13 +172,13 @@ async def test_senders_that_never_pause_are_taken_back_to_the_log(
 async def test_a_restart_sends_what_was_left(tmp_path: Path) -> None:
     remote = Remote(tmp_path / "log")
     async with Spool(remote, tmp_path / "spool", limits=QUICK) as spool:
-        await spool.append([hit(0)])
+        await spool.append([numbered_hit(0)])
         remote.away = True
         for number in range(1, 30):
-            await spool.append([hit(number)])
+            await spool.append([numbered_hit(number)])
     remote = Remote(tmp_path / "log")
     async with Spool(remote, tmp_path / "spool", limits=QUICK) as spool:
-        await spool.append([hit(30)])
+        await spool.append([numbered_hit(30)])
         await drained(spool)
         assert await numbers(remote) == [*range(31)]
     async with Spool(Remote(tmp_path / "log"), tmp_path / "spool", limits=QUICK) as spool:
@@ -193,7 +194,7 @@ async def test_closing_keeps_what_the_log_had_not_confirmed(tmp_path: Path) -> N
     remote = Dying(tmp_path / "log")
     async with Spool(remote, tmp_path / "spool") as spool:
         remote.silent = True
-        ack = spool.append([hit(1)])
+        ack = spool.append([numbered_hit(1)])
     assert (await ack)[0].partition >= FIRST_NUMBER
 
 
@@ -205,26 +206,26 @@ async def test_only_when_the_spool_is_full_too_are_hits_refused(tmp_path: Path) 
         acked: list[int] = []
         with pytest.raises(LogUnavailable, match="limit"):
             for number in range(1_000):
-                await spool.append([hit(number)])
+                await spool.append([numbered_hit(number)])
                 acked.append(number)
         assert spool.fault is not None
         remote.away = False
         await drained(spool)
         assert spool.fault is None
-        await spool.append([hit(2_000)])
+        await spool.append([numbered_hit(2_000)])
         assert await numbers(remote) == [*acked, 2_000]
 
 
 async def test_a_receipt_of_the_spool_leads_to_the_log(spool: Spool, remote: Remote) -> None:
     remote.away = True
-    (position,) = await spool.append([hit(7)])
+    (position,) = await spool.append([numbered_hit(7)])
     waiting = asyncio.create_task(spool.places(position))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     assert not waiting.done()
     remote.away = False
     (place,) = await waiting
     found = await read(remote, Position(0, 0), place.offset + 1)
-    assert hit(7) in [record for _, record in found]
+    assert numbered_hit(7) in [record for _, record in found]
 
 
 async def test_a_receipt_of_another_spool_is_told_apart(spool: Spool) -> None:
@@ -236,9 +237,9 @@ async def test_a_receipt_of_another_spool_is_told_apart(spool: Spool) -> None:
 async def test_a_receipt_of_a_record_that_was_never_appended_is_told_apart(
     spool: Spool, remote: Remote
 ) -> None:
-    (direct,) = await spool.append([hit(1)])
+    (direct,) = await spool.append([numbered_hit(1)])
     remote.away = True
-    (spooled,) = await spool.append([hit(2)])
+    (spooled,) = await spool.append([numbered_hit(2)])
     remote.away = False
     await drained(spool)
     assert await spool.holds([direct, spooled])
@@ -256,7 +257,7 @@ async def test_the_breaker_leaves_the_log_alone_and_finds_it_again(
     spool: Spool, remote: Remote
 ) -> None:
     remote.away = True
-    await spool.append([hit(1)])
+    await spool.append([numbered_hit(1)])
     async with asyncio.timeout(20):
         while spool.breaker.state is BreakerState.CLOSED:
             await asyncio.sleep(0.005)
@@ -285,7 +286,7 @@ async def test_every_visitor_keeps_its_order_whatever_the_log_does(
                 case _:
                     remote.away = remote.silent = False
             count = chance.randrange(1, 40)
-            acks = [spool.append([hit(acked + number)]) for number in range(count)]
+            acks = [spool.append([numbered_hit(acked + number)]) for number in range(count)]
             if chance.random() < 0.3:
                 remote.drop_connections()
             await asyncio.gather(*acks)
@@ -303,19 +304,19 @@ async def test_a_drain_that_met_an_unexpected_error_is_begun_again(tmp_path: Pat
         drainer, _ = spool.loops
         remote.away = True
         for number in range(20):
-            await spool.append([hit(number)])
+            await spool.append([numbered_hit(number)])
         remote.errors = [OverflowError("of a driver"), ValueError("of another")]
         remote.away = False
         async with asyncio.timeout(20):
             while drainer.error is None:
                 await asyncio.sleep(0.001)
         assert (drainer.essential, drainer.code) == (True, "OverflowError")
-        await spool.append([hit(20)])
+        await spool.append([numbered_hit(20)])
         assert spool.backlog == 21, "hits are taken meanwhile"
         await drained(spool)
         assert (drainer.error, drainer.failures) == (None, 2)
         assert await numbers(remote) == [*range(21)]
-        (position,) = await spool.append([hit(21)])
+        (position,) = await spool.append([numbered_hit(21)])
         assert position.partition < FIRST_NUMBER
 
 
@@ -324,7 +325,7 @@ async def test_a_spool_that_cannot_be_read_says_so_until_it_can(tmp_path: Path) 
     remote.away = True
     async with Spool(remote, tmp_path / "spool", journal=JOURNAL, limits=QUICK) as spool:
         for number in range(5):
-            await spool.append([hit(number)])
+            await spool.append([numbered_hit(number)])
     (file,) = (tmp_path / "spool").glob("*.seg*")
     whole = file.read_bytes()
     remote = Remote(tmp_path / "log")

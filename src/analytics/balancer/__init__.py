@@ -1,1 +1,1 @@
-"""Keeping a load balancer's servers equal to the replicas that are there."""
+"""Keeps a load balancer's servers equal to the registered replicas."""

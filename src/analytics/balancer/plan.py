@@ -1,4 +1,4 @@
-"""What must be done so that a balancer's servers are the replicas that are there."""
+"""Computes the steps that make a balancer's servers equal to the registered replicas."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from analytics.balancer.runtime import BackendServer, Servers, ServerState
 from analytics.registry.base import Replica
 
 MODULES: Final = ("ingest", "dashboard", "admin")
-"""Each is the name of a backend too; one that the balancer lacks is left out."""
+"""Modules, which are also names of backends; a backend that the balancer lacks is skipped."""
 PREFIX: Final = "discovered-"
-"""Begins the names of the servers that are ours; no other is ever touched."""
+"""The prefix of the names of managed servers; other servers are never changed."""
 _ADDRESS: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 
 
 class Action(StrEnum):
-    """What can be done with a server."""
+    """A change to a server."""
 
     ADD = "added"
     READY = "ready"
@@ -28,62 +28,62 @@ class Action(StrEnum):
 
 
 class Step(NamedTuple):
-    """One thing to do."""
+    """One change to one server."""
 
     action: Action
     backend: str
     name: str
     address: str
-    """Where it is, the host as a number."""
+    """`host:port`, the host as an IP address."""
 
     @property
     def path(self) -> str:
-        """The server's name in commands."""
+        """Return the server's name in HAProxy's commands."""
         return f"{self.backend}/{self.name}"
 
 
-def understood(address: str) -> bool:
-    """Whether *address* is one, and nothing that a command could be hidden in."""
+def is_address(address: str) -> bool:
+    """Return whether *address* is `host:port`, free of characters that could begin a command."""
     return _ADDRESS.fullmatch(address) is not None
 
 
 def name_of(address: str) -> str:
-    """The server's name of the replica at *address*, the same for whoever makes it."""
+    """Return the server name of the replica at *address*, the same in every process."""
     return PREFIX + address.replace("[", "").replace("]", "")
 
 
 def steps(
     replicas: Sequence[Replica],
-    found: Mapping[str, str],
+    resolved: Mapping[str, str],
     servers: Servers,
     *,
     patient: bool,
     overdue: frozenset[str],
 ) -> Iterator[Step]:
-    """What to do, backend by backend.
+    """Yield the steps, backend by backend.
 
-    *found* has each replica's address with its host as a number; a replica that it lacks can't be
-    added now. While *patient*, the list may lack some that are there, and nobody who works is
-    taken away. *overdue* are the paths of servers that had time enough to finish.
+    *resolved* maps a replica's address to the same with its host as an IP address; a replica that
+    it lacks cannot be added now. While *patient*, *replicas* may be incomplete, and no working
+    server is drained. *overdue* has the paths of servers whose time to drain is over.
     """
     for backend in MODULES:
         if backend in servers:
             wanted = [each.address for each in replicas if backend in each.modules]
-            there = {n: s for n, s in servers[backend].items() if n.startswith(PREFIX)}
-            yield from _coming(backend, wanted, found, there)
-            yield from _going(wanted, there, patient=patient, overdue=overdue)
+            managed = {n: s for n, s in servers[backend].items() if n.startswith(PREFIX)}
+            yield from _additions(backend, wanted, resolved, managed)
+            yield from _removals(wanted, managed, patient=patient, overdue=overdue)
 
 
-def _coming(
+def _additions(
     backend: str,
     wanted: Sequence[str],
-    found: Mapping[str, str],
-    there: Mapping[str, BackendServer],
+    resolved: Mapping[str, str],
+    managed: Mapping[str, BackendServer],
 ) -> Iterator[Step]:
     for address in wanted:
         name = name_of(address)
-        server = there.get(name)
-        at = found.get(address)
+        server = managed.get(name)
+        at = resolved.get(address)
         if server is None:
             if at is not None:
                 yield Step(Action.ADD, backend, name, at)
@@ -94,21 +94,21 @@ def _coming(
             yield Step(Action.READY, backend, name, at or server.address)
 
 
-def _going(
+def _removals(
     wanted: Sequence[str],
-    there: Mapping[str, BackendServer],
+    managed: Mapping[str, BackendServer],
     *,
     patient: bool,
     overdue: frozenset[str],
 ) -> Iterator[Step]:
     names = {name_of(address) for address in wanted}
-    # Those on the list that work: without one of them, whoever still works must stay.
+    # While no registered server works, one that works must stay, though it is not registered.
     working = any(
         server.up and server.state is ServerState.READY
-        for name, server in there.items()
+        for name, server in managed.items()
         if name in names
     )
-    for name, server in there.items():
+    for name, server in managed.items():
         if name in names:
             continue
         if server.state is ServerState.READY:

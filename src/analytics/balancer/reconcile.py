@@ -1,4 +1,4 @@
-"""Compares the registry with a balancer again and again, and does what is to be done."""
+"""Applies the differences between the registry and a balancer, at an interval."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ log = structlog.get_logger()
 
 
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison: what there was before it, and what was done."""
+    """The result of one comparison: the state before it, and the changes made."""
 
     replicas: Sequence[Replica]
     servers: Sequence[BackendServer]
-    """Those that are ours."""
+    """The managed servers, as they were before."""
     done: Sequence[str]
-    """In words: `ingest/replica-10.0.0.1:8000 added`."""
+    """The changes, such as `ingest/discovered-10.0.0.1:8000 added`."""
     faults: Sequence[str]
-    """What went wrong; what it was about is tried again in the next round."""
+    """Errors; the next round tries again."""
 
 
 class Reconciler:
     """Keeps the servers behind *runtime* equal to the replicas in *registry*.
 
-    All it needs to know is in these two, so it may be ended and begun again, and several may work
-    at once. When the registry is away, everything stays as it is; when it is back, or was empty,
-    replicas have one lease to say that they are there before one that works is taken away.
+    It keeps no state of its own, so it may be restarted, and several may work at once. While the
+    registry is unavailable nothing changes; after that, or after an empty list, replicas have one
+    lease to register before a working server is drained.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Reconciler:
         self._clock = clock
         self._patient_until = 0.0
         self._draining: dict[str, float] = {}
-        self._said: frozenset[str] = frozenset()
+        self._reported: frozenset[str] = frozenset()
         self.loop = BackgroundLoop(
             "discover",
             self._round,
@@ -76,16 +76,16 @@ class Reconciler:
         await self.loop.stop()
 
     async def _round(self) -> None:
-        self._tell((await self.round()).faults)
+        self._report((await self.round()).faults)
 
     def wait_a_lease(self) -> None:
-        """Take nobody who works away for one lease: the list may not be whole yet."""
+        """Drain no working server for one lease: the list of replicas may be incomplete."""
         self._patient_until = self._clock() + self._lease_s
 
     async def round(self) -> Reconciliation:
-        """Compare once. Raises `Unavailable` or `Misconfigured` if the balancer can't be asked."""
+        """Compare and apply once. Raise `Unavailable` or `Misconfigured` as `Runtime` does."""
         servers = await self._runtime.servers()
-        ours = [
+        managed = [
             server
             for backend in plan.MODULES
             for name, server in servers.get(backend, {}).items()
@@ -97,23 +97,23 @@ class Reconciler:
             replicas = [each.replica for each in listed if not each.out_of_service]
         except RegistryUnavailable as exc:
             self.wait_a_lease()
-            faults.append(f"the registry is away, so all servers stay as they are: {exc}")
-            return Reconciliation(replicas=(), servers=ours, done=(), faults=faults)
+            faults.append(f"the registry is unavailable, so all servers stay as they are: {exc}")
+            return Reconciliation(replicas=(), servers=managed, done=(), faults=faults)
         if not replicas:
             self.wait_a_lease()
-        found = await self._found(replicas, faults)
+        resolved = await self._resolved(replicas, faults)
         todo = plan.steps(
             replicas,
-            found,
+            resolved,
             servers,
             patient=self._clock() < self._patient_until,
-            overdue=self._overdue(ours),
+            overdue=self._overdue(managed),
         )
-        done = [said for step in todo if (said := await self._do(step, faults))]
-        return Reconciliation(replicas=replicas, servers=ours, done=done, faults=faults)
+        done = [change for step in todo if (change := await self._do(step, faults))]
+        return Reconciliation(replicas=replicas, servers=managed, done=done, faults=faults)
 
     async def _do(self, step: Step, faults: list[str]) -> str | None:
-        """What was done, in words; None if nothing was."""
+        """Apply *step*; return the change in words, or None if there was none."""
         runtime, path = self._runtime, step.path
         done = True
         try:
@@ -141,36 +141,36 @@ class Reconciler:
         log.info("server_changed", server=path, address=step.address, now=step.action.value)
         return f"{path} {step.action.value}"
 
-    async def _found(self, replicas: Sequence[Replica], faults: list[str]) -> Mapping[str, str]:
-        """The address of each replica with its host as a number: HAProxy looks up no name here."""
-        found = {}
+    async def _resolved(self, replicas: Sequence[Replica], faults: list[str]) -> Mapping[str, str]:
+        """Map each replica's address to one with an IP address: HAProxy resolves no names here."""
+        resolved = {}
         for address in [each.address for each in replicas]:
-            if not plan.understood(address):
+            if not plan.is_address(address):
                 faults.append(f"the registry has a replica at {address!r}, which is not an address")
                 continue
             try:
                 host, port = host_and_port(address)
                 infos = await asyncio.get_running_loop().getaddrinfo(host, port)
             except OSError as exc:
-                faults.append(f"{address} can't be found: {exc.strerror or exc}")
+                faults.append(f"{address} cannot be resolved: {exc.strerror or exc}")
                 continue
             number = infos[0][4][0]
-            found[address] = f"[{number}]:{port}" if ":" in str(number) else f"{number}:{port}"
-        return found
+            resolved[address] = f"[{number}]:{port}" if ":" in str(number) else f"{number}:{port}"
+        return resolved
 
-    def _overdue(self, ours: Sequence[BackendServer]) -> frozenset[str]:
-        """Those that are draining for longer than they may."""
+    def _overdue(self, managed: Sequence[BackendServer]) -> frozenset[str]:
+        """Return the paths of servers that have drained for longer than `discover.drain_s`."""
         now = self._clock()
-        draining = {server.path for server in ours if server.state is ServerState.DRAIN}
+        draining = {server.path for server in managed if server.state is ServerState.DRAIN}
         self._draining = {path: self._draining.get(path, now) for path in draining}
         limit = self._settings.drain_s
         return frozenset(path for path, since in self._draining.items() if now - since >= limit)
 
-    def _tell(self, faults: Sequence[str]) -> None:
-        """Log what is newly wrong, and what is right again."""
+    def _report(self, faults: Sequence[str]) -> None:
+        """Log new faults, and those that are over."""
         now = frozenset(faults)
-        for fault in sorted(now - self._said):
+        for fault in sorted(now - self._reported):
             log.warning("discover_fault", error=fault)
-        for fault in sorted(self._said - now):
+        for fault in sorted(self._reported - now):
             log.info("discover_fault_over", error=fault)
-        self._said = now
+        self._reported = now

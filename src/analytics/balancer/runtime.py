@@ -1,4 +1,4 @@
-"""HAProxy's runtime socket: what it serves with now, and how that is changed."""
+"""Reads and changes the servers of a running HAProxy through its runtime socket."""
 
 from __future__ import annotations
 
@@ -25,60 +25,60 @@ _IN_USE: Final = "still has connections"
 
 
 class ServerState(StrEnum):
-    """Whether a server is given work."""
+    """Whether a server gets requests."""
 
     READY = "ready"
     DRAIN = "drain"
-    """Nothing new; what it has begun, it ends."""
+    """It gets no new requests, and finishes those it has."""
     MAINTENANCE = "maintenance"
 
 
 class BackendServer(msgspec.Struct, frozen=True, kw_only=True):
-    """A server of a backend, as HAProxy has it."""
+    """A server of a backend, as HAProxy reports it."""
 
     backend: str
     name: str
     address: str
-    """`host:port`, the host as a number."""
+    """`host:port`, the host as an IP address."""
     state: ServerState
     up: bool
-    """Whether its health checks go well; true also when there are none."""
+    """Whether its health checks succeed; true also without checks."""
     connections: int
-    """Requests that it is answering, or that wait for it."""
+    """The number of requests being answered or queued."""
 
     @property
     def path(self) -> str:
-        """Its name in commands."""
+        """Return its name in HAProxy's commands."""
         return f"{self.backend}/{self.name}"
 
 
 Servers = Mapping[str, Mapping[str, BackendServer]]
-"""By backend, then by name; a backend without servers is there too."""
+"""Servers by backend, then by name; a backend without servers is included."""
 
 
 class Runtime:
-    """The socket at *path*. HAProxy takes one command on each connection.
+    """The socket at *path*. HAProxy takes one command per connection.
 
-    Raises `Unavailable` when nobody answers there, `Misconfigured` for what HAProxy refuses.
+    Methods raise `Unavailable` if HAProxy does not answer, `Misconfigured` if it refuses.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def servers(self) -> Servers:
-        """Every backend with its servers."""
+        """Return every backend with its servers."""
         backends = await self._ask("show backend")
-        found: dict[str, dict[str, BackendServer]] = {
+        by_backend: dict[str, dict[str, BackendServer]] = {
             line: {} for line in backends.splitlines() if line and not line.startswith("#")
         }
         busy = _connections(await self._ask("show stat"))
         for row in _rows(await self._ask("show servers state")):
             server = _server(row, busy)
-            found.setdefault(server.backend, {})[server.name] = server
-        return found
+            by_backend.setdefault(server.backend, {})[server.name] = server
+        return by_backend
 
     async def add(self, path: str, address: str, options: str) -> bool:
-        """Make the server *path*, not given work yet; False if it is there already."""
+        """Add the server *path* without giving it requests; return False if it exists already."""
         reply = await self._ask(f"add server {path} {address} {options}")
         if _THERE_ALREADY in reply.lower():
             return False
@@ -87,22 +87,22 @@ class Runtime:
         return True
 
     async def ready(self, path: str) -> None:
-        """Give the server *path* work, while its checks go well."""
+        """Give the server *path* requests while its checks succeed."""
         await self._change(f"enable health {path}")
         await self._change(f"set server {path} state ready")
 
     async def drain(self, path: str) -> None:
-        """Give the server *path* nothing new."""
+        """Give the server *path* no new requests."""
         await self._change(f"set server {path} state drain")
 
     async def move(self, path: str, host: str, port: str) -> None:
-        """Let the server *path* be elsewhere."""
+        """Change the address of the server *path*."""
         reply = await self._ask(f"set server {path} addr {host} port {port}")
-        if not any(said in reply.lower() for said in (*_MOVED, _GONE_ALREADY)):
+        if not any(text in reply.lower() for text in (*_MOVED, _GONE_ALREADY)):
             raise Misconfigured(f"HAProxy does not move {path}: {_line(reply)}")
 
     async def remove(self, path: str) -> bool:
-        """Forget the server *path* with what it has begun; False: not yet, ask again."""
+        """Remove the server *path* and end its sessions; return False if it is still in use."""
         await self._change(f"set server {path} state maint")
         await self._change(f"shutdown sessions server {path}")
         reply = (await self._ask(f"del server {path}")).lower()
@@ -113,7 +113,7 @@ class Runtime:
         raise Misconfigured(f"HAProxy does not remove {path}: {_line(reply)}")
 
     async def _change(self, command: str) -> None:
-        """A command that says nothing when it is done."""
+        """Send a command whose reply is empty when it succeeds."""
         reply = _line(await self._ask(command))
         if reply and _GONE_ALREADY not in reply.lower():
             raise Misconfigured(f"HAProxy refuses {command!r}: {reply}")
@@ -136,7 +136,7 @@ class Runtime:
 
 
 def _rows(state: str) -> Iterator[Mapping[str, str]]:
-    """The lines of `show servers state` under their names."""
+    """Yield the lines of `show servers state` as dictionaries by column name."""
     lines = [line for line in state.splitlines() if line]
     names = lines[1].removeprefix("# ").split(" ")
     for line in lines[2:]:
@@ -162,7 +162,7 @@ def _server(row: Mapping[str, str], busy: Mapping[tuple[str, str], int]) -> Back
 
 
 def _connections(stat: str) -> Mapping[tuple[str, str], int]:
-    """What each server is doing, of `show stat`, by backend and name."""
+    """Map (backend, name) to the current and queued sessions, read from `show stat`."""
     lines: Sequence[str] = stat.removeprefix("# ").split("\n")
     return {
         (row["pxname"], row["svname"]): int(row["scur"] or 0) + int(row["qcur"] or 0)

@@ -1,4 +1,4 @@
-"""What is said over the socket: a request line and input frames one way, JSON lines the other.
+"""The protocol of the control socket: a request line and input frames, then JSON lines back.
 
 The client sends one line, `{"operation": …, "parameters": {…}}`, then its input as frames: four
 bytes of length, big-endian, with that many bytes behind them; a frame of length 0 ends it. The
@@ -29,11 +29,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class CommandReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of the answer; one of the three."""
+    """A line of the reply: progress, result or error."""
 
     progress: tuple[int, int, str] | None = None
     result: msgspec.Raw = msgspec.Raw()
-    """Empty when there is none (a union with None is not decoded as raw)."""
+    """Empty if there is none (msgspec decodes no union with None as raw)."""
     error: Problem | None = None
 
 
@@ -41,33 +41,33 @@ _REPLY: Final = msgspec.json.Decoder(CommandReply)
 
 
 def request_line(operation: str, parameters: bytes) -> bytes:
-    """The line that asks for *operation*."""
+    """Return the line that requests *operation*."""
     return msgspec.json.encode(Request(operation, msgspec.Raw(parameters))) + b"\n"
 
 
 def frame(data: bytes) -> bytes:
-    """*data* as one frame; empty data ends the input."""
+    """Return *data* as one frame; an empty frame ends the input."""
     return len(data).to_bytes(4, "big") + data
 
 
 def progress_line(progress: Progress) -> bytes:
-    """The line that tells how far the operation is."""
-    told = (progress.done, progress.total, progress.label)
-    return msgspec.json.encode(CommandReply(progress=told)) + b"\n"
+    """Return a line with the operation's progress."""
+    fields = (progress.done, progress.total, progress.label)
+    return msgspec.json.encode(CommandReply(progress=fields)) + b"\n"
 
 
 def result_line(result: bytes) -> bytes:
-    """The last line, when all went well."""
+    """Return the last line of a successful operation."""
     return b'{"result":' + result + b"}\n"
 
 
 def error_line(error: AnalyticsError) -> bytes:
-    """The last line, when it did not."""
+    """Return the last line of a failed operation."""
     return msgspec.json.encode(CommandReply(error=problem.describe(error))) + b"\n"
 
 
 def reply(line: bytes) -> CommandReply:
-    """Understand a line of the answer."""
+    """Decode a line of the reply. Raise `Unavailable` if it is malformed."""
     try:
         return _REPLY.decode(line)
     except UNDECODABLE as exc:

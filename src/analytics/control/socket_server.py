@@ -1,4 +1,4 @@
-"""The server's side of the socket: operations for commands that run beside it."""
+"""Serves the control socket: performs the operations of commands in the server's process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log: Final = structlog.get_logger()
 
 @asynccontextmanager
 async def serving(workspace: Workspace) -> AsyncIterator[None]:
-    """Answer on the folder's socket while the block runs; operations under way end with it."""
+    """Serve the data folder's socket while the block runs; cancel running operations at its end."""
     listener = unix_socket.listen(workspace.folder.socket)
     running: set[asyncio.Task[None]] = set()
 
@@ -53,7 +53,7 @@ async def _serve(
     except asyncio.CancelledError:
         last = protocol.error_line(Unavailable("the server is stopping; run the command again"))
     if writer.transport.is_closing():
-        return  # the client has gone, and will not hear it
+        return  # the client has disconnected
     with suppress(ConnectionError):
         writer.write(last)
         await writer.drain()
@@ -66,15 +66,15 @@ async def _answer(
 ) -> bytes:
     name = ""
     try:
-        asked = msgspec.json.decode(await reader.readline(), type=protocol.Request)
-        name = asked.operation
+        request = msgspec.json.decode(await reader.readline(), type=protocol.Request)
+        name = request.operation
         reads = operations.named(name).reads
         job = OperationContext(
             input=_frames(reader) if reads else nothing(),
-            report=lambda progress: _tell(writer, progress),
+            report=lambda progress: _report(writer, progress),
         )
-        work = operations.perform(workspace, name, bytes(asked.parameters), job)
-        result = await (work if reads else _while_heard(work, reader))
+        work = operations.perform(workspace, name, bytes(request.parameters), job)
+        result = await (work if reads else _while_connected(work, reader))
     except AnalyticsError as exc:
         log.info("operation_refused", operation=name, code=exc.code)
         return protocol.error_line(exc)
@@ -89,7 +89,7 @@ async def _answer(
     return protocol.result_line(result)
 
 
-def _tell(writer: asyncio.StreamWriter, progress: Progress) -> None:
+def _report(writer: asyncio.StreamWriter, progress: Progress) -> None:
     if not writer.transport.is_closing():
         writer.write(protocol.progress_line(progress))
 
@@ -104,10 +104,10 @@ async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         raise Malformed("", "the input was cut off; nothing after the cut was read") from None
 
 
-async def _while_heard(
+async def _while_connected(
     work: Coroutine[object, object, bytes], reader: asyncio.StreamReader
 ) -> bytes:
-    """The result of *work*, which is given up when the client goes away."""
+    """Return the result of *work*. Cancel it and raise `Unavailable` if the client disconnects."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(reader.read())  # returns at the end of what the client sends
     try:

@@ -14,11 +14,14 @@ from analytics.errors import Misconfigured
 
 BACKLOG: Final = 16
 _MAX_PATH: Final = 100
-"""A socket's address has room for little more; a deep folder is reached by its descriptor."""
+"""Bytes; a socket's address is limited to little more. Longer paths go through /proc."""
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening socket at *path*, for its owner only; whoever holds the folder may call it."""
+    """Return a listening socket at *path*, for its owner only. Raise `Misconfigured`.
+
+    Only the process that has locked the data folder may call this: an old socket is replaced.
+    """
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -29,12 +32,12 @@ def listen(path: Path) -> socket.socket:
         listener.setblocking(False)
     except OSError as exc:
         listener.close()
-        raise Misconfigured(f"{path}: the socket for commands cannot be made: {exc}") from exc
+        raise Misconfigured(f"{path}: the socket for commands cannot be created: {exc}") from exc
     return listener
 
 
 def connect(path: Path) -> socket.socket | None:
-    """A connection to the server behind *path*; None when there is none."""
+    """Return a connection to the server at *path*, None if none runs. Raise `Misconfigured`."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _address(path) as address:

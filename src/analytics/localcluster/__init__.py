@@ -1,1 +1,1 @@
-"""Real servers on one machine: what `analytics cluster` starts, watches, ends."""
+"""Starts, checks and stops real servers on one machine, for `analytics cluster`."""

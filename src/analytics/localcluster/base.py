@@ -1,4 +1,4 @@
-"""What a server of a cluster must be able to tell of itself."""
+"""The interface of a server process in a local cluster."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ class ManagedServer(Protocol):
 
     @property
     def name(self) -> str:
-        """Begins with its kind."""
+        """Return its name, which begins with its kind."""
 
     @property
     def port(self) -> int | None:
-        """Where it listens to those who use it; None for one that nobody asks anything."""
+        """Return the port for its clients; None for a process without clients."""
 
     def prepare(self) -> LaunchCommand:
-        """Write its configuration; how it is started."""
+        """Write its configuration, and return the command that starts it."""
 
     async def fault(self) -> str | None:
-        """Why it can't serve yet, or any more, by asking it in its own protocol; None if it can."""
+        """Return why it cannot serve now, by a request in its own protocol; None if it can."""
 
 
 def address(server: ManagedServer) -> str:
-    """Where *server* listens; "" for nowhere."""
+    """Return the address of *server*; "" if it does not listen."""
     return "" if server.port is None else f"{HOST}:{server.port}"
 
 
 async def unreachable(port: int) -> str | None:
-    """Why nobody answers at *port*; None when somebody does."""
+    """Return why *port* accepts no connection; None if it does."""
     try:
         async with asyncio.timeout(CONNECT_S):
             _reader, writer = await asyncio.open_connection(HOST, port)
     except (OSError, TimeoutError):
-        return f"nobody listens on {HOST}:{port}"
+        return f"no process listens on {HOST}:{port}"
     writer.close()
     return None

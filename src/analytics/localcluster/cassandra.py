@@ -1,4 +1,4 @@
-"""A Cassandra node of its own."""
+"""The single Cassandra node of a local cluster."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OPENS: Final = (
 
 
 class CassandraNode:
-    """The Cassandra of a plan."""
+    """The Cassandra node of a plan."""
 
     name = "cassandra"
 
@@ -50,7 +50,7 @@ class CassandraNode:
         self._heap = heap
 
     def prepare(self) -> LaunchCommand:
-        """See `Server.prepare`."""
+        """See `ManagedServer.prepare`."""
         conf = self._folder / "conf"
         conf.mkdir(parents=True, exist_ok=True)
         (conf / "cassandra.yaml").write_text(self._yaml())
@@ -80,7 +80,7 @@ class CassandraNode:
         )
 
     async def fault(self) -> str | None:
-        """See `Server.fault`."""
+        """See `ManagedServer.fault`."""
         closed = await unreachable(self.port)
         if closed is not None:
             return closed
@@ -93,7 +93,7 @@ class CassandraNode:
     def _agent(self) -> Path:
         for jar in self._jars.glob("jamm-*.jar"):
             return jar
-        raise Misconfigured(f"{self._jars} lacks jamm; delete the folder, and it is fetched anew")
+        raise Misconfigured(f"{self._jars} lacks jamm; delete the folder, and it is fetched again")
 
     def _yaml(self) -> str:
         data = self._folder / "data"

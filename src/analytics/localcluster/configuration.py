@@ -1,4 +1,4 @@
-"""The configuration file that the programs of a cluster on this machine share."""
+"""Writes the configuration file that the programs of a local cluster share."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _HEAD: Final = """\
 # To manage this cluster: analytics --config THIS_FILE --data THIS_FOLDER/replica-1 site add …
 """
 _DRAIN_S: Final = 3
-"""Long enough for `analytics discover` and for HAProxy's checks to notice that a replica leaves."""
+"""Long enough for `analytics discover` and HAProxy's checks to notice a replica that shuts down."""
 _OF_THE_PLAN: Final = ("data", "serve.host", "serve.port", "cluster.")
 
 
 def written(settings: Settings, plan: ClusterPlan) -> str:
-    """*settings* as they were given, with the addresses of *plan*'s servers."""
-    ours = _of(plan)
+    """Return the file: the *settings* that were set, with the addresses of *plan*'s servers."""
+    planned = _planned(plan)
     lines, current = [_HEAD], ""
     for setting in every():
-        value = ours.get(setting.name, setting.of(settings))
-        chosen = setting.name in ours or settings.origin(setting.name) != "default"
+        value = planned.get(setting.name, setting.of(settings))
+        chosen = setting.name in planned or settings.origin(setting.name) != "default"
         if not chosen or isinstance(value, SecretStr) or setting.name.startswith(_OF_THE_PLAN):
             continue
         section, _, field = setting.name.rpartition(".")
@@ -43,15 +43,15 @@ def written(settings: Settings, plan: ClusterPlan) -> str:
 
 
 def resolved(settings: Settings, plan: ClusterPlan) -> Settings:
-    """*settings* with the addresses of *plan*'s servers."""
+    """Return *settings* with the addresses of *plan*'s servers."""
     tree = settings.model_dump()
-    for name, value in _of(plan).items():
+    for name, value in _planned(plan).items():
         section, _, field = name.partition(".")
         tree[section][field] = value
     return Settings.model_validate(tree)
 
 
-def _of(plan: ClusterPlan) -> Mapping[str, object]:
+def _planned(plan: ClusterPlan) -> Mapping[str, object]:
     copies = min(3, plan.kafka_nodes)
     return {
         "serve.drain_s": _DRAIN_S,

@@ -1,4 +1,4 @@
-"""HAProxy in front of a cluster's replicas, with the configuration that is meant for everywhere."""
+"""HAProxy in front of a local cluster's replicas, with the same configuration as elsewhere."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from analytics.localcluster.programs import unready
 
 _MAX_CONNECTIONS: Final = 2000
 # Where Debian has it, which is not on everybody's path.
-_ELSEWHERE: Final = "/usr/sbin:/usr/local/sbin"
+_DEBIAN_PATH: Final = "/usr/sbin:/usr/local/sbin"
 
 
 class Front:
-    """HAProxy of a plan. Its command must be there: see `located`."""
+    """The HAProxy of a plan. Its command must exist: see `located`."""
 
     name = "front"
 
@@ -32,11 +32,11 @@ class Front:
 
     @property
     def socket(self) -> Path:
-        """Where `analytics discover` adds the replicas, and takes them away."""
+        """Return the admin socket, by which `analytics discover` adds and removes replicas."""
         return self._folder / "admin.sock"
 
     def prepare(self) -> LaunchCommand:
-        """See `Server.prepare`."""
+        """See `ManagedServer.prepare`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return LaunchCommand(
             arguments=[str(self._command), "-W", "-db", "-f", str(assets.haproxy())],
@@ -52,18 +52,18 @@ class Front:
         )
 
     async def fault(self) -> str | None:
-        """See `Server.fault`."""
+        """See `ManagedServer.fault`."""
         return await unready(self.port)
 
 
 def located(command: str) -> Path | None:
-    """Where the *command* HAProxy is; None when it is nowhere."""
-    found = shutil.which(command) or shutil.which(command, path=_ELSEWHERE)
-    return Path(found) if found else None
+    """Return the path of the HAProxy called *command*; None if it is not installed."""
+    path = shutil.which(command) or shutil.which(command, path=_DEBIAN_PATH)
+    return Path(path) if path else None
 
 
 def missing(command: str) -> str:
-    """What to do when *command* is nowhere."""
+    """Return an error message for a *command* that is not installed."""
     return (
         f"there is no command {command!r}. Install it (Debian: apt-get install haproxy), or name "
         "it with the setting cluster.haproxy"

@@ -1,4 +1,4 @@
-"""An Ignite node, which writes what must last behind itself to Cassandra."""
+"""An Ignite node of a local cluster, which writes durable tables to Cassandra."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OPTIONS: Final = (
     "-DIGNITE_NO_ASCII=true",
     "-DIGNITE_UPDATE_NOTIFIER=false",
 )
-"""What Java needs to be told for Ignite, wherever it runs."""
+"""The options of Java that Ignite needs on any machine."""
 
 
 class IgniteNode:
@@ -73,7 +73,7 @@ class IgniteNode:
         )
 
     def prepare(self) -> LaunchCommand:
-        """See `Server.prepare`."""
+        """See `ManagedServer.prepare`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         configuration = self._folder / "node.xml"
         configuration.touch(mode=0o600)  # it may hold a password
@@ -93,7 +93,7 @@ class IgniteNode:
         )
 
     async def fault(self) -> str | None:
-        """See `Server.fault`."""
+        """See `ManagedServer.fault`."""
         closed = await unreachable(self.port)
         if closed is not None:
             return closed

@@ -1,4 +1,4 @@
-"""The jars of a server: resolved by Maven once, then kept."""
+"""Fetches the jars of a server by Maven, once, and keeps them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from analytics.errors import Misconfigured, Unavailable
 from analytics.settings import ClusterSettings
 
 Say = Callable[[str], None]
-"""Tells a person what happens."""
+"""Prints a line of progress."""
 
 JAVA: Final = 17
 """All four servers run on this version; Cassandra and Ignite on no newer one."""
 _POMS: Final = Path(__file__).parent / "poms"
 _VERSION: Final = re.compile(r'version "(?:1\.)?(\d+)')
 _FETCHED: Final = re.compile(r"Downloaded from \S+ \S*/([^/\s]+\.jar) ")
-_TELL_EVERY: Final = 20
+_REPORT_EVERY: Final = 20
 
 
 def java(command: str) -> Path:
-    """The Java to start servers with. Raises `Misconfigured` when it is none of version 17."""
+    """Return the path of Java called *command*. Raise `Misconfigured` if it is not version 17."""
     path = shutil.which(command)
     if path is None:
         raise Misconfigured(
@@ -34,24 +34,24 @@ def java(command: str) -> Path:
             f"Install it (Debian: apt-get install openjdk-{JAVA}-jre-headless), or name it with "
             "the setting cluster.java"
         )
-    said = subprocess.run([path, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
-    match = _VERSION.search(said.stderr + said.stdout)
+    reply = subprocess.run([path, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    match = _VERSION.search(reply.stderr + reply.stdout)
     if match is None or int(match[1]) != JAVA:
-        found = f"version {match[1]}" if match else "no Java"
+        version = f"version {match[1]}" if match else "not Java"
         raise Misconfigured(
-            f"a cluster on this machine needs Java {JAVA}, and {path} is {found}; name another "
+            f"a cluster on this machine needs Java {JAVA}, and {path} is {version}; name another "
             "with the setting cluster.java"
         )
     return Path(path).resolve()
 
 
 def located(command: str) -> Path:
-    """The Java called *command*, whatever it is."""
+    """Return the path of Java called *command*, of any version."""
     return Path(shutil.which(command) or command).resolve()
 
 
 class Jars:
-    """The folder in which the jars of every server are kept."""
+    """The folder in which the jars of all servers are kept."""
 
     def __init__(self, settings: ClusterSettings, say: Say, *, poms: Path = _POMS) -> None:
         self._poms = poms
@@ -60,9 +60,9 @@ class Jars:
         self._say = say
 
     def of(self, server: str) -> Path:
-        """The folder of *server*'s jars, resolved if that was not done before.
+        """Return the folder of *server*'s jars, and fetch them if they are missing.
 
-        Raises `Misconfigured` without Maven, `Unavailable` when it can't fetch them.
+        Raise `Misconfigured` without Maven, `Unavailable` if it cannot fetch them.
         """
         kept = self.folder_of(server)
         if not kept.is_dir():
@@ -70,7 +70,7 @@ class Jars:
         return kept
 
     def folder_of(self, server: str) -> Path:
-        """Where *server*'s jars are, if they are: each pom has a folder of its own."""
+        """Return the folder for *server*'s jars, which may not exist; each pom has its own."""
         pom = (self._poms / f"{server}.xml").read_bytes()
         return self._folder / f"{server}-{blake2b(pom, digest_size=6).hexdigest()}"
 
@@ -91,7 +91,7 @@ class Jars:
             try:
                 (Path(work) / "jars").rename(kept)
             except OSError:
-                if not kept.is_dir():  # else somebody else fetched them meanwhile
+                if not kept.is_dir():  # else another process has fetched them
                     raise
         self._say(f"{server}: {len(list(kept.glob('*.jar')))} jars in {kept}")
 
@@ -106,12 +106,12 @@ class Jars:
                 lines.append(line)
                 if match := _FETCHED.search(line):
                     fetched += 1
-                    if fetched % _TELL_EVERY == 0:
-                        self._say(f"{server}: {fetched} jars fetched, of late {match[1]}")
+                    if fetched % _REPORT_EVERY == 0:
+                        self._say(f"{server}: {fetched} jars fetched, most recently {match[1]}")
         if maven.returncode:
             faults = [line.strip() for line in lines if line.startswith("[ERROR]")]
             raise Unavailable(
-                f"Maven can't fetch {server}'s jars: {' '.join(faults[:3]) or 'it did not say why'}"
+                f"Maven cannot fetch {server}'s jars: {' '.join(faults[:3]) or 'it gave no reason'}"
             )
 
 

@@ -1,4 +1,4 @@
-"""A Kafka broker that is also a controller (KRaft)."""
+"""A Kafka broker of a local cluster, which is also a controller (KRaft)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analytics.settings import KafkaSettings as Settings
 from analytics.stream.kafka import topic
 
 _CLUSTER_ID: Final = "YW5hbHl0aWNzLWNsdXN0ZQ"
-"""Sixteen bytes, base 64: any will do for brokers that only know each other."""
+"""Sixteen bytes in base 64. Any will do: these brokers only know each other."""
 _LOG4J: Final = """\
 status = warn
 appender.console.type = Console
@@ -42,7 +42,7 @@ class KafkaBroker:
         self._heap = heap
 
     def prepare(self) -> LaunchCommand:
-        """See `Server.prepare`; formats the broker's folder when it is new."""
+        """See `ManagedServer.prepare`; formats the broker's folder if it is new."""
         self._folder.mkdir(parents=True, exist_ok=True)
         properties = self._folder / "server.properties"
         properties.write_text(self._properties())
@@ -55,7 +55,7 @@ class KafkaBroker:
         )
 
     async def fault(self) -> str | None:
-        """See `Server.fault`."""
+        """See `ManagedServer.fault`."""
         closed = await unreachable(self.port)
         if closed is not None:
             return closed
@@ -87,8 +87,8 @@ class KafkaBroker:
             check=False,
         )
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise Misconfigured(f"{self.name}: its folder can't be formatted: {said[-1:]}")
+            output = (done.stderr or done.stdout).strip().splitlines()
+            raise Misconfigured(f"{self.name}: its folder cannot be formatted: {output[-1:]}")
 
     def _properties(self) -> str:
         plan, node = self._plan, self._node
@@ -128,5 +128,5 @@ broker.heartbeat.interval.ms=1000
 
 
 def min_insync(copies: int) -> int:
-    """How many of *copies* must be written: one may be away, if there are three."""
+    """Return how many of *copies* must be written: one of three may be unavailable."""
     return 2 if copies >= 3 else 1

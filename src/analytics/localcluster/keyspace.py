@@ -1,4 +1,4 @@
-"""The keyspace in Cassandra, in which Ignite keeps what must last."""
+"""Creates the keyspace in Cassandra to which Ignite writes its durable tables."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from analytics.store.ignite.tables import TABLES, Table
 
 
 def ask(settings: CassandraSettings) -> str:
-    """The version of Cassandra that answers. Raises `StoreUnavailable` when none does."""
+    """Return the version of the Cassandra that answers. Raise `StoreUnavailable` if none does."""
     with _session(settings) as session:
         return str(session.execute("SELECT release_version FROM system.local").one()[0])
 
 
 def ensure(settings: CassandraSettings) -> None:
-    """Make the keyspace with its tables where they are missing."""
+    """Create the keyspace and its tables if they are missing. Raise `StoreUnavailable`."""
     with _session(settings) as session:
         for statement in statements(settings):
             session.execute(statement, timeout=60)
 
 
 def statements(settings: CassandraSettings) -> Iterator[str]:
-    """The CQL that makes the keyspace, for any cluster."""
+    """Yield the CQL statements that create the keyspace and its tables, for any cluster."""
     yield (
         f"CREATE KEYSPACE IF NOT EXISTS {settings.keyspace} WITH replication = "
         f"{{'class': 'NetworkTopologyStrategy', '{settings.datacenter}': {settings.replication}}}"

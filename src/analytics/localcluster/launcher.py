@@ -1,4 +1,4 @@
-"""A cluster on this machine: brought up in order, looked at, taken down without a trace."""
+"""Starts a local cluster in order, reports its state, and ends all of it."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ _POLL_S: Final = 0.25
 
 
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How one server is."""
+    """The state of one server."""
 
     name: str
     address: str
-    """"" for one that listens nowhere."""
+    """"" if it does not listen."""
     pid: int | None
     healthy: bool
     detail: str
-    """What is wrong with it; "" when nothing is."""
+    """Why it is unhealthy; "" if it is healthy."""
 
 
 class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How the cluster is."""
+    """The state of the cluster."""
 
     healthy: bool
     servers: Sequence[ServerStatus]
     replicas: Sequence[str]
-    """The addresses at which visitors and people are served."""
+    """The URLs of the replicas."""
     front: str | None
-    """The address in front of all of them; None without HAProxy."""
+    """HAProxy's URL, for all replicas; None without HAProxy."""
     config: str
-    """The configuration that its programs use; for `--config` of other commands."""
+    """The path of the programs' configuration, for `--config` of other commands."""
 
 
 class LocalCluster:
-    """The cluster in a data folder."""
+    """The local cluster of a data folder."""
 
     def __init__(self, settings: Settings, say: Say) -> None:
         self._settings = settings
@@ -71,12 +71,13 @@ class LocalCluster:
         ignite_nodes: int | None = None,
         only: Sequence[str] = KINDS,
     ) -> ClusterStatus:
-        """Start what does not run, and return when all of it is healthy.
+        """Start the servers that are not running, and return when all are healthy.
 
-        What was started is ended again when it can't be finished.
+        Raise `FolderInUse`, `Misconfigured`, or `Unavailable` for a server that is not ready after
+        180 s; the servers started by this call are ended first.
         """
         process.supported()
-        with self._alone():
+        with self._locked():
             agreed = plan.agreed(
                 self.folder,
                 base=self._settings.cluster.port_base,
@@ -84,19 +85,20 @@ class LocalCluster:
                 ignite_nodes=ignite_nodes,
             )
             durable_file.replace(self.configuration, written(self._settings, agreed).encode())
-            before = {each.name for each in self.processes.all() if each.alive}
+            running = {each.name for each in self.processes.all() if each.alive}
             try:
                 for kind in KINDS:
                     if kind in only:
                         await self._stage(kind, self._parts(agreed))
             except BaseException:
-                self._say("it can't be finished: ending what was started")
-                self._end([each.name for each in self.processes.all() if each.name not in before])
+                self._say("the start failed: ending what was started")
+                started = [each.name for each in self.processes.all() if each.name not in running]
+                self._end(started)
                 raise
         return await self.status()
 
     async def _stage(self, kind: str, parts: ServerSet) -> None:
-        """Start every server of *kind*; then make what has to lie in them."""
+        """Start every server of *kind*, then create Kafka's topic or Cassandra's keyspace."""
         await asyncio.to_thread(parts.fetch, kind, self._say)
         await asyncio.gather(*(self._start(server) for server in parts.of(kind)))
         if kind == "kafka":
@@ -110,7 +112,7 @@ class LocalCluster:
     async def _start(self, server: ManagedServer) -> None:
         running = self.processes.find(server.name)
         if running is None or not running.alive:
-            if running is not None:  # what it left behind would get into the way of the new one
+            if running is not None:  # its remaining children would be in the new one's way
                 await asyncio.to_thread(self.processes.end, [running], 0)
             command = await asyncio.to_thread(server.prepare)
             running = self.processes.start(server.name, command)
@@ -135,16 +137,16 @@ class LocalCluster:
     # Down
 
     def down(self) -> int:
-        """End everything that was started from here; how many processes that were."""
+        """End all processes of the cluster, and return their number. Raise `FolderInUse`."""
         if not self.folder.is_dir():
             return 0
-        with self._alone():
+        with self._locked():
             names = [each.name for each in self.processes.all()]
             self._end(names)
         return len(names)
 
     def _end(self, names: Sequence[str]) -> None:
-        """End the processes called *names*: who uses others first."""
+        """End the processes called *names*, each before the servers it uses."""
         for kind in reversed(KINDS):
             ending = [
                 each
@@ -155,31 +157,31 @@ class LocalCluster:
                 self._say(f"ending {', '.join(each.name for each in ending)}")
                 self.processes.end(ending, END_S)
 
-    # Looking
+    # State
 
     async def status(self) -> ClusterStatus:
-        """Ask every server how it is."""
+        """Return the state of every server. Raise `Misconfigured` if there is no cluster."""
         agreed = plan.load(self.folder)
         if agreed is None:
             raise Misconfigured(
-                f"there is no cluster in {self.folder}; `analytics cluster up` makes one"
+                f"there is no cluster in {self.folder}; `analytics cluster up` creates one"
             )
         started = {each.name for each in self.processes.all()}
         parts = self._parts(agreed)
         servers = [server for kind in KINDS for server in parts.of(kind) if server.name in started]
-        found = await asyncio.gather(*(self._look(server) for server in servers))
+        states = await asyncio.gather(*(self._state(server) for server in servers))
         return ClusterStatus(
-            healthy=bool(found) and all(each.healthy for each in found),
-            servers=found,
-            replicas=[f"http://{each.address}" for each in found if each.name[:7] == "replica"],
-            front=next((f"http://{each.address}" for each in found if each.name == "front"), None),
+            healthy=bool(states) and all(each.healthy for each in states),
+            servers=states,
+            replicas=[f"http://{each.address}" for each in states if each.name[:7] == "replica"],
+            front=next((f"http://{each.address}" for each in states if each.name == "front"), None),
             config=str(self.configuration),
         )
 
-    async def _look(self, server: ManagedServer) -> ServerStatus:
+    async def _state(self, server: ManagedServer) -> ServerStatus:
         running = self.processes.find(server.name)
         if running is None or not running.alive:
-            fault: str | None = "it does not run; `analytics cluster up` starts it again"
+            fault: str | None = "it is not running; `analytics cluster up` starts it again"
         else:
             fault = await server.fault()
         return ServerStatus(
@@ -191,9 +193,11 @@ class LocalCluster:
         )
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While the block runs, no other command changes this cluster."""
+    def _locked(self) -> Iterator[None]:
+        """Let no other command change this cluster while the block runs. Raise `FolderInUse`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        in_use = f"another `analytics cluster` command works on {self.folder}; wait for it"
+        in_use = (
+            f"another `analytics cluster` command is working on {self.folder}; wait for it to end"
+        )
         with file_lock.exclusive(self.folder / "lock", lambda: in_use):
             yield

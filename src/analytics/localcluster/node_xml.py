@@ -1,4 +1,4 @@
-"""The configuration of an Ignite node, written from the tables that it is to hold."""
+"""Writes the configuration of an Ignite node from the tables that it holds."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ _TEMPLATES: Final = jinja2.Environment(
 
 
 class Node(NamedTuple):
-    """Where a node listens, whom it knows, how much it holds."""
+    """The addresses, peers and memory of a node."""
 
     name: str
     host: str
-    """The one address that it uses; "" for all of its machine."""
+    """The address it listens on; "" for all addresses of its machine."""
     client_port: int
     discovery_port: int
     communication_port: int
     discovery: Sequence[str]
-    """Where it looks for other nodes."""
+    """The addresses at which it finds other nodes."""
     memory: int
     backups: int
     security: IgniteSettings | None = None
-    """With which key it speaks TLS, to clients as to other nodes; None: it does not."""
+    """The key for TLS with clients and other nodes; None disables TLS."""
 
     @property
     def initial_memory(self) -> int:
-        """What it takes at once."""
+        """Return the bytes it allocates at start."""
         return min(self.memory, 64 << 20)
 
 
 def node_xml(node: Node, cassandra: CassandraSettings) -> str:
-    """The configuration of *node*, which keeps what must last in *cassandra*."""
+    """Return the configuration of *node*, which writes durable tables to *cassandra*."""
     return _TEMPLATES.get_template("node.xml").render(
         node=node,
         cassandra=cassandra,
@@ -56,7 +56,10 @@ def node_xml(node: Node, cassandra: CassandraSettings) -> str:
 
 
 def elsewhere(settings: Settings) -> str:
-    """The configuration of a node that does not run here, on its usual ports."""
+    """Return the configuration of a node on another machine, with Ignite's usual ports.
+
+    Raise `Misconfigured` if TLS is on and the node's key stores are not set.
+    """
     ignite = settings.ignite
     if ignite.tls and (ignite.node_keystore is None or ignite.node_truststore is None):
         raise Misconfigured(
@@ -79,9 +82,9 @@ def elsewhere(settings: Settings) -> str:
 
 
 def _behind(table: Table) -> bool:
-    """Whether a write of *table* need not wait for Cassandra.
+    """Return whether writes to *table* are acknowledged before Cassandra has them.
 
-    A node that dies takes with it what it had not written yet, though another node has it in
-    memory. Of chunks the job knows, and puts them back; of everything else nobody would.
+    A node that dies loses what it had not written to Cassandra yet, even if another node has it
+    in memory. The job sends lost chunks again; nothing would send other records again.
     """
     return table is CHUNKS

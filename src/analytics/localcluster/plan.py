@@ -1,4 +1,4 @@
-"""What a cluster on this machine consists of: how many of each, on which ports."""
+"""The shape of a local cluster: the number of servers of each kind, and their ports."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from analytics.errors import UNDECODABLE, Misconfigured
 
 HOST: Final = "127.0.0.1"
 PORTS: Final = 100
-"""How many ports a cluster has to itself, from its base on."""
+"""The number of ports that a cluster reserves, beginning at its base."""
 _FREE_BASES: Final = range(20_000, 32_000, PORTS)  # below those that the system gives away
 
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster on this machine. It is written down, because its data belong to its shape."""
+    """A local cluster. It is stored, because the data belong to this shape."""
 
     base: int
     kafka_nodes: int = 1
@@ -27,72 +27,72 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 2
 
     def kafka(self, node: int) -> int:
-        """Where broker *node* (from 1) listens."""
+        """Return the port of broker *node* (from 1)."""
         return self.base + node
 
     def controller(self, node: int) -> int:
-        """Where the brokers elect."""
+        """Return the port of broker *node*'s controller."""
         return self.base + 10 + node
 
     @property
     def cassandra(self) -> int:
-        """Where Cassandra listens."""
+        """Return Cassandra's port for clients."""
         return self.base + 20
 
     @property
     def cassandra_storage(self) -> int:
-        """Where Cassandra would talk to other nodes of its kind."""
+        """Return Cassandra's port for other Cassandra nodes."""
         return self.base + 21
 
     def ignite(self, node: int) -> int:
-        """Where Ignite node *node* (from 1) listens to clients."""
+        """Return the client port of Ignite node *node* (from 1)."""
         return self.base + 30 + node
 
     def ignite_discovery(self, node: int) -> int:
-        """Where Ignite's nodes find each other."""
+        """Return the discovery port of Ignite node *node*."""
         return self.base + 40 + node
 
     def ignite_communication(self, node: int) -> int:
-        """Where Ignite's nodes talk to each other."""
+        """Return the port of Ignite node *node* for other Ignite nodes."""
         return self.base + 50 + node
 
     @property
     def spark_metrics(self) -> int:
-        """Where the Spark job tells how it is."""
+        """Return the port of the Spark job's health and metrics."""
         return self.base + 60
 
     def replica(self, number: int) -> int:
-        """Where replica *number* (from 1) serves."""
+        """Return the port of replica *number* (from 1)."""
         return self.base + 70 + number
 
     @property
     def front(self) -> int:
-        """Where HAProxy listens, in front of the replicas."""
+        """Return HAProxy's port."""
         return self.base + 80
 
     @property
     def front_statistics(self) -> int:
-        """Where HAProxy tells how it is."""
+        """Return the port of HAProxy's statistics."""
         return self.base + 81
 
     @property
     def brokers(self) -> tuple[str, ...]:
-        """The addresses of all brokers."""
+        """Return the addresses of all brokers."""
         return tuple(f"{HOST}:{self.kafka(n)}" for n in self.kafkas)
 
     @property
     def kafkas(self) -> range:
-        """The numbers of the brokers."""
+        """Return the numbers of the brokers."""
         return range(1, self.kafka_nodes + 1)
 
     @property
     def ignites(self) -> range:
-        """The numbers of Ignite's nodes."""
+        """Return the numbers of the Ignite nodes."""
         return range(1, self.ignite_nodes + 1)
 
 
 def load(folder: Path) -> ClusterPlan | None:
-    """The plan of the cluster in *folder*; None when there is none yet."""
+    """Return the plan of the cluster in *folder*, or None. Raise `Misconfigured` if unreadable."""
     try:
         return msgspec.json.decode((folder / "plan.json").read_bytes(), type=ClusterPlan)
     except FileNotFoundError:
@@ -104,9 +104,10 @@ def load(folder: Path) -> ClusterPlan | None:
 def agreed(
     folder: Path, *, base: int, kafka_nodes: int | None, ignite_nodes: int | None
 ) -> ClusterPlan:
-    """The plan of the cluster in *folder*, made if it is new; *base* 0 takes free ports.
+    """Return the plan of the cluster in *folder*, created if there is none.
 
-    Raises `Misconfigured` when the cluster that is there has another shape.
+    *base* is the first port of a new cluster, 0 for any free block. Raise `Misconfigured` if the
+    existing cluster has another shape.
     """
     plan = load(folder)
     if plan is None:
@@ -118,20 +119,20 @@ def agreed(
         folder.mkdir(parents=True, exist_ok=True)
         durable_file.replace(folder / "plan.json", msgspec.json.encode(plan))
         return plan
-    for what, asked, there in (
+    for servers, wanted, planned in (
         ("Kafka brokers", kafka_nodes, plan.kafka_nodes),
         ("Ignite nodes", ignite_nodes, plan.ignite_nodes),
     ):
-        if asked is not None and asked != there:
+        if wanted is not None and wanted != planned:
             raise Misconfigured(
-                f"the cluster in {folder} has {there} {what}, and its data are spread over them; "
-                f"for {asked} begin anew in another folder with --data"
+                f"the cluster in {folder} has {planned} {servers}, with its data on them;"
+                f" for {wanted}, start a new cluster in another folder with --data"
             )
     return plan
 
 
 def _free_base() -> int:
-    """The first port of a block in which nobody listens."""
+    """Return the first port of a block of free ones. Raise `Misconfigured` if there is none."""
     for base in random.sample(_FREE_BASES, len(_FREE_BASES)):
         if all(_free(port) for port in range(base, base + PORTS)):
             return base

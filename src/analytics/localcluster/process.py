@@ -1,4 +1,6 @@
-"""The processes of a cluster: each in a session of its own, known by its id with its birth."""
+"""Starts and ends the processes of a local cluster, each in a session of its own.
+
+A process is identified by its id together with its start time, so that a reused id is noticed."""
 
 from __future__ import annotations
 
@@ -21,58 +23,58 @@ _PROC: Final = Path("/proc")
 _POLL_S: Final = 0.05
 _TAIL_BYTES: Final = 8192
 # Of /proc/<pid>/stat, counted behind the command's name: state, session, start time.
-_STATE, _SESSION, _BIRTH = 0, 3, 19
+_STATE, _SESSION, _STARTED = 0, 3, 19
 
 
 class LaunchCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server is started."""
+    """The command that starts a server."""
 
     arguments: Sequence[str]
     folder: Path
-    """Where it works."""
+    """Its working directory."""
     environment: Mapping[str, str] = {}
-    """What it gets besides ours."""
+    """Variables in addition to this process's environment."""
 
 
 class ManagedProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that was started, as it is written down."""
+    """The stored record of a process that was started."""
 
     name: str
     pid: int
     birth: str
-    """The boot it was born in, with its time: no other process ever has both."""
+    """The id of the boot and the start time in it: together unique."""
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs, and is the same."""
-        return _birth(self.pid) == self.birth
+        """Return whether it is still running."""
+        return _start_of(self.pid) == self.birth
 
 
 class ManagedProcesses:
-    """Those that were started from one folder."""
+    """The processes that were started from one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._records = folder / "run"
         self.logs = folder / "logs"
 
     def all(self) -> list[ManagedProcess]:
-        """Every process that was started and not ended, in the order of their start."""
+        """Return every process that was started and not ended, in the order of their start."""
         records = sorted(self._records.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
         return [msgspec.json.decode(path.read_bytes(), type=ManagedProcess) for path in records]
 
     def find(self, name: str) -> ManagedProcess | None:
-        """The process called *name*, whether it lives or not."""
+        """Return the record of the process called *name*, running or not; None if there is none."""
         path = self._records / f"{name}.json"
         return (
             msgspec.json.decode(path.read_bytes(), type=ManagedProcess) if path.is_file() else None
         )
 
     def log(self, name: str) -> Path:
-        """What the process called *name* writes goes here."""
+        """Return the path of the log of the process called *name*."""
         return self.logs / f"{name}.log"
 
     def start(self, name: str, command: LaunchCommand) -> ManagedProcess:
-        """Start a process that outlives this one."""
+        """Start a process that outlives this one. Raise `Misconfigured` if it ends at once."""
         for folder in (self._records, self.logs, command.folder):
             folder.mkdir(parents=True, exist_ok=True)
         with self.log(name).open("ab") as log:
@@ -87,7 +89,7 @@ class ManagedProcesses:
             )
         # It is meant to outlive us; an object that thinks it ended does not complain about that.
         child.returncode = 0
-        birth = _birth(child.pid)
+        birth = _start_of(child.pid)
         if birth is None:
             raise Misconfigured(
                 f"{name} ended as soon as it was started; {self.log(name)} says why"
@@ -97,7 +99,7 @@ class ManagedProcesses:
         return process
 
     def end(self, processes: Sequence[ManagedProcess], grace_s: float) -> None:
-        """End *processes* and all they started: politely, and by force after *grace_s* seconds."""
+        """End *processes* and their children by SIGTERM, and by SIGKILL after *grace_s* seconds."""
         for process in processes:
             if process.alive:
                 with suppress(ProcessLookupError):
@@ -115,7 +117,7 @@ class ManagedProcesses:
             (self._records / f"{process.name}.json").unlink(missing_ok=True)
 
     def tail(self, name: str) -> list[str]:
-        """The last lines that the process called *name* wrote."""
+        """Return the last lines that the process called *name* wrote."""
         path = self.log(name)
         if not path.is_file():
             return []
@@ -125,32 +127,32 @@ class ManagedProcesses:
 
 
 def _plain_environment() -> dict[str, str]:
-    """Ours without our own settings: a server's are in the file that it is given."""
+    """Return this process's environment without settings, which a server reads from its file."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def supported() -> None:
-    """Raise `Misconfigured` where processes can't be told apart in the way that we do it."""
+    """Raise `Misconfigured` on systems without /proc."""
     if not (_PROC / "self" / "stat").is_file():
         raise Misconfigured(
             "a cluster on one machine needs Linux (/proc); elsewhere use deploy/compose.yaml"
         )
 
 
-def _birth(pid: int) -> str | None:
-    """When and in which boot *pid* was born; None when it does not run."""
+def _start_of(pid: int) -> str | None:
+    """Return the boot and start time of *pid*; None if it is not running."""
     stat = _stat(pid)
     if stat is None or stat[_STATE] in ("Z", "X"):
         return None
     boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
-    return f"{boot} {stat[_BIRTH]}"
+    return f"{boot} {stat[_STARTED]}"
 
 
 def _session(process: ManagedProcess) -> Iterator[int]:
-    """Whoever lives in the session that *process* leads, or led."""
-    birth = _birth(process.pid)
-    if birth is not None and birth != process.birth:
-        return  # the number was given to somebody else, so the session is over
+    """Yield the ids of the running processes in the session that *process* leads, or led."""
+    started = _start_of(process.pid)
+    if started is not None and started != process.birth:
+        return  # the id was reused, so the session is over
     for entry in _PROC.iterdir():
         if entry.name.isdecimal():
             stat = _stat(int(entry.name))

@@ -1,4 +1,4 @@
-"""Our own programs of a cluster: the Spark job, the replicas, who tells HAProxy of them."""
+"""The `analytics` processes of a local cluster: Spark job, replicas, and HAProxy's discovery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analytics.localcluster.process import LaunchCommand
 
 
 class SparkJobProcess:
-    """`analytics spark-job` of a plan."""
+    """The `analytics spark-job` of a plan."""
 
     name = "spark-job"
 
@@ -68,7 +68,7 @@ class ReplicaProcess:
 
 
 class DiscoverProcess:
-    """`analytics discover` for the HAProxy of a plan, which is ready once this found replicas."""
+    """The `analytics discover` of a plan; its HAProxy is ready once this has found replicas."""
 
     name = "front-discover"
     port = None
@@ -89,12 +89,12 @@ class DiscoverProcess:
         )
 
     async def fault(self) -> str | None:
-        """See `Server.fault`. It has nothing to ask it by; what it lacks, HAProxy lacks."""
+        """Return None: it has no port, and HAProxy's own check fails while it finds no replica."""
         return None
 
 
 async def unready(port: int) -> str | None:
-    """Why the program at *port* is not ready; None when it is."""
+    """Return why the program at *port* is not ready; None if it is."""
     return await unreachable(port) or await asyncio.to_thread(_ask, port)
 
 
@@ -103,9 +103,9 @@ def _ask(port: int) -> str | None:
     try:
         connection.request("GET", "/health/ready")
         reply = connection.getresponse()
-        said = reply.read().decode("utf-8", "replace")
+        body = reply.read().decode("utf-8", "replace")
     except (OSError, HTTPException) as exc:
         return f"it does not answer: {exc}"
     finally:
         connection.close()
-    return None if reply.status == 200 else said
+    return None if reply.status == 200 else body

@@ -1,4 +1,4 @@
-"""The servers that a plan consists of."""
+"""Builds the servers that a plan consists of."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analytics.localcluster.programs import DiscoverProcess, ReplicaProcess, Spa
 from analytics.settings import Settings
 
 KINDS: Final = ("kafka", "cassandra", "ignite", "spark-job", "replica", "front")
-"""In the order in which they are started: each uses those before it."""
+"""The order in which they start: each uses those before it."""
 _WITH_JARS: Final = {
     "kafka": "kafka",
     "cassandra": "cassandra",
@@ -40,15 +40,15 @@ class ServerSet:
         self._configuration = configuration
 
     def fetch(self, kind: str, say: Say) -> None:
-        """See that everything is there that servers of *kind* are started with."""
+        """Check Java, and fetch the jars of servers of *kind*. Raise as `Jars.of` does."""
         if kind in _WITH_JARS:
             jars.java(self.settings.cluster.java)
             Jars(self.settings.cluster, say).of(_WITH_JARS[kind])
         if kind == "front" and front.located(self.settings.cluster.haproxy) is None:
-            say(f"front: left out, as {front.missing(self.settings.cluster.haproxy)}")
+            say(f"front: left out, because {front.missing(self.settings.cluster.haproxy)}")
 
     def of(self, kind: str) -> Sequence[ManagedServer]:
-        """The servers of *kind*."""
+        """Return the servers of *kind*."""
         match kind:
             case "kafka":
                 return [self._kafka(node) for node in self._plan.kafkas]

@@ -1,4 +1,4 @@
-"""Which replicas there are, told by themselves: the one place that names the backends."""
+"""The registry of running replicas, and the function that opens the configured backend."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ __all__ = ["Listed", "Registry", "Replica", "registry"]
 def registry(
     settings: Settings, *, clock: Callable[[], int], guard: Guard | None = None
 ) -> Registry:
-    """The registry that the settings name, not open yet; *clock* tells UTC milliseconds.
+    """Return the registry that *settings* name, not open yet; *clock* returns UTC milliseconds.
 
-    Calls to one that is elsewhere pass *guard*.
+    Calls to a registry on other machines pass *guard*. Raise `Misconfigured` if the backend's
+    driver is not installed.
     """
-    ours = settings.registry
-    if ours.backend == "none":
-        return MemoryRegistry(ours.lease_s, clock=clock)
-    guard = guard or guarded.guard(retry_after_s=ours.heartbeat_s)
-    return GuardedRegistry(_elsewhere(settings, clock), guard)
+    chosen = settings.registry
+    if chosen.backend == "none":
+        return MemoryRegistry(chosen.lease_s, clock=clock)
+    guard = guard or guarded.guard(retry_after_s=chosen.heartbeat_s)
+    return GuardedRegistry(_remote(settings, clock), guard)
 
 
-def _elsewhere(settings: Settings, clock: Callable[[], int]) -> Registry:
-    ours = settings.registry
-    if ours.backend == "ignite":
+def _remote(settings: Settings, clock: Callable[[], int]) -> Registry:
+    chosen = settings.registry
+    if chosen.backend == "ignite":
         extras.require("registry.backend ignite", "pyignite")
         from analytics.registry.ignite import IgniteRegistry
 
-        return IgniteRegistry(settings.ignite, ours.lease_s, clock=clock)
+        return IgniteRegistry(settings.ignite, chosen.lease_s, clock=clock)
     extras.require("registry.backend eureka", "httpx2", extra="eureka")
     from analytics.registry.eureka import EurekaRegistry
 
     return EurekaRegistry(
-        settings.eureka, lease_s=ours.lease_s, heartbeat_s=ours.heartbeat_s, clock=clock
+        settings.eureka, lease_s=chosen.lease_s, heartbeat_s=chosen.heartbeat_s, clock=clock
     )

@@ -1,4 +1,4 @@
-"""The address at which others reach this server."""
+"""Finds the address at which other machines reach this server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from analytics.settings import Settings
 
 
 def address(settings: Settings, listening: tuple[str, int]) -> str:
-    """`host:port` for the registry, of a server that listens at *listening*.
+    """Return the `host:port` to register for a server that listens at *listening*.
 
-    Raises `Misconfigured` when it can't be told, and must be set.
+    Raise `Misconfigured` if it cannot be determined, and must be set.
     """
     if settings.registry.address:
         return settings.registry.address
@@ -32,14 +32,14 @@ def _registry(settings: Settings) -> tuple[str, int]:
 
 
 def _towards(host: str, port: int) -> str:
-    """The address of this machine on the way to *host*; nothing is sent to find out."""
+    """Return this machine's address on the route to *host*, without sending anything."""
     try:
-        family, kind, *_, there = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        family, kind, *_, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind) as probe:
-            probe.connect(there)
+            probe.connect(target)
             return str(probe.getsockname()[0])
     except OSError as exc:
         raise Misconfigured(
-            f"the address at which others reach this server can't be told (no way to {host}: "
-            f"{exc}); set registry.address"
+            f"the address at which other machines reach this server is unknown (no route to {host}:"
+            f" {exc}); set registry.address"
         ) from exc

@@ -1,4 +1,4 @@
-"""What a registry of replicas must do."""
+"""The interface of a registry of replicas."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import msgspec
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):
-    """One server, in its own words."""
+    """One server, as it describes itself."""
 
     address: str
-    """`host:port` at which it serves. It is its name too: nobody else can be there."""
+    """`host:port` at which it serves; identifies the replica."""
     modules: tuple[str, ...]
     version: str
     started_at: int
     """UTC milliseconds."""
     fault: str = ""
-    """Why it can't do its work; "" when it can."""
+    """Why it is not ready; "" if it is."""
 
 
 class Listed(NamedTuple):
@@ -27,23 +27,23 @@ class Listed(NamedTuple):
 
     replica: Replica
     seen_at: int
-    """When it last said so, in UTC milliseconds."""
+    """When it last announced itself, in UTC milliseconds."""
     out_of_service: bool = False
     """Whether an operator has taken it out of service in the registry."""
 
 
 class Registry(AbstractAsyncContextManager["Registry"], Protocol):
-    """The replicas that are there now.
+    """The running replicas.
 
-    A replica is listed for one lease after it last said so. Everything here may be repeated, and
-    raises `RegistryUnavailable` when the registry is away.
+    A replica is listed for one lease after its last announcement. Every call may be repeated, and
+    raises `RegistryUnavailable` if the registry does not answer.
     """
 
     async def announce(self, replica: Replica) -> None:
-        """List *replica* as it is now, for one lease."""
+        """List *replica*, in its current state, for one lease."""
 
     async def withdraw(self, address: str) -> None:
-        """List the replica at *address* no longer; nothing happens when it is not listed."""
+        """Remove the replica at *address* from the list, if it is listed."""
 
     async def replicas(self) -> Sequence[Listed]:
-        """Those whose lease has not ended, by address."""
+        """Return the replicas whose lease has not ended, by address."""

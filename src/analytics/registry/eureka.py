@@ -1,4 +1,4 @@
-"""The registry of replicas in a Eureka server, by its REST interface."""
+"""The registry of replicas in a Eureka server, through its REST API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analytics.registry.base import Listed, Registry, Replica
 from analytics.settings import EurekaSettings
 
 _TIMEOUT_S: Final = 1.5
-_MEMBER: Final = {"accept": "application/json"}
+_HEADERS: Final = {"accept": "application/json"}
 _UP: Final = "UP"
 _DOWN: Final = "DOWN"
 _OUT_OF_SERVICE: Final = "OUT_OF_SERVICE"
@@ -23,10 +23,10 @@ _ATTEMPTS: Final = 3
 
 
 class EurekaRegistry:
-    """Leases of *lease_s* seconds, confirmed every *heartbeat_s*; Eureka decides when they end.
+    """A `Registry` with leases of *lease_s* seconds, renewed every *heartbeat_s*.
 
-    A Eureka server sweeps ended leases away once a minute and lists from a cache of half a minute,
-    unless it is told otherwise.
+    By default, a Eureka server removes ended leases once a minute, and lists replicas from a cache
+    that is up to half a minute old.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EurekaRegistry:
         if settings.username:
             auth = (settings.username, settings.password.get_secret_value())
         self._client = httpx2.AsyncClient(
-            auth=auth, headers=_MEMBER, timeout=_TIMEOUT_S, verify=_trusted(settings)
+            auth=auth, headers=_HEADERS, timeout=_TIMEOUT_S, verify=_trusted(settings)
         )
         return self
 
@@ -60,20 +60,20 @@ class EurekaRegistry:
             await self._client.aclose()
 
     async def announce(self, replica: Replica) -> None:
-        """See `Registry.announce`. What Eureka knows already is confirmed, not sent again."""
+        """See `Registry.announce`. An unchanged replica is renewed, not sent again."""
         if replica == self._registered:
-            there = self._instance(replica.address)
-            asked = {"status": _status(replica), "lastDirtyTimestamp": str(self._changed_at)}
-            if await self._ask("PUT", there, params=asked):
+            instance = self._instance(replica.address)
+            renewal = {"status": _status(replica), "lastDirtyTimestamp": str(self._changed_at)}
+            if await self._ask("PUT", instance, params=renewal):
                 return
         await self._register(replica)
         self._registered = replica
 
     async def _register(self, replica: Replica) -> None:
-        """Send what *replica* is now, and see that Eureka has taken it.
+        """Send the state of *replica*, and check that Eureka has kept it.
 
-        Of two states Eureka keeps the one with the greater time, whichever came last: a clock that
-        was set back must not stand in the way of a new state.
+        Eureka keeps the state with the latest timestamp, whichever came last. If it kept another,
+        because this clock was set back, send the state again with a later timestamp.
         """
         for _ in range(_ATTEMPTS):
             self._changed_at = max(self._clock(), self._changed_at + 1)
@@ -93,14 +93,14 @@ class EurekaRegistry:
         await self._ask("DELETE", self._instance(address))
 
     async def replicas(self) -> Sequence[Listed]:
-        """See `Registry.replicas`. Instances that are none of ours are left out."""
+        """See `Registry.replicas`. Instances that other programs registered are left out."""
         reply = await self._ask("GET", self._app)
         if not reply:
             return []
-        found = _decoded(reply, _Reply).application.instance
+        instances = _decoded(reply, _Reply).application.instance
         listed = [
             _listed(each)
-            for each in found
+            for each in instances
             if parsing.digits(each.metadata.get("startedAt", "")) is not None
         ]
         return sorted(listed, key=lambda each: each.replica.address)
@@ -113,7 +113,7 @@ class EurekaRegistry:
         return f"{self._app}/{address}"
 
     async def _ask(self, method: str, path: str, **more: Any) -> bytes | None:
-        """The first answer of a server; None when it knows nothing of the sort."""
+        """Return a server's reply, None for 404. Raise `RegistryUnavailable` if all fail."""
         assert self._client is not None, "open it first"  # noqa: S101 - a mistake of ours
         fault = ""
         for url in self._settings.urls:
@@ -130,7 +130,7 @@ class EurekaRegistry:
         raise RegistryUnavailable(fault)
 
     def _described(self, replica: Replica) -> Mapping[str, Any]:
-        """*replica* in Eureka's words."""
+        """Return *replica* as an instance of Eureka."""
         plain, port = host_and_port(replica.address)
         app = self._settings.app
         return {
@@ -179,7 +179,7 @@ class _Instance(msgspec.Struct, rename="camel"):
 
     @property
     def changed_at(self) -> int:
-        """When its sender last changed it, by that one's clock; 0 when it does not say."""
+        """Return its timestamp by the sender's clock, in UTC milliseconds; 0 if it has none."""
         return parsing.digits(self.last_dirty_timestamp) or 0
 
 
@@ -205,26 +205,26 @@ def _decoded(reply: bytes, kind: type[_T]) -> _T:
         raise RegistryUnavailable(f"Eureka's answer cannot be understood: {exc}") from exc
 
 
-def _listed(found: _Instance) -> Listed:
-    known = found.metadata
+def _listed(instance: _Instance) -> Listed:
+    known = instance.metadata
     fault = known.get("fault", "")
-    if found.status != _UP and not fault:
-        fault = f"Eureka has it as {found.status}"
+    if instance.status != _UP and not fault:
+        fault = f"Eureka lists it as {instance.status}"
     return Listed(
         Replica(
-            address=found.instance_id,
+            address=instance.instance_id,
             modules=tuple(known.get("modules", "").split(",")),
             version=known.get("version", ""),
             started_at=int(known["startedAt"]),
             fault=fault,
         ),
-        seen_at=_seen_at(found.lease_info),
-        out_of_service=found.status == _OUT_OF_SERVICE,
+        seen_at=_seen_at(instance.lease_info),
+        out_of_service=instance.status == _OUT_OF_SERVICE,
     )
 
 
 def _seen_at(lease: _Lease) -> int:
-    """When it was last renewed: Eureka notes a renewal's time with the lease added to it."""
+    """Return the time of the last renewal: Eureka stores it with the lease's duration added."""
     if lease.last_renewal_timestamp <= lease.registration_timestamp:
         return lease.registration_timestamp
     renewed = lease.last_renewal_timestamp - lease.duration_in_secs * 1000

@@ -1,4 +1,4 @@
-"""A registry behind a breaker: it may take little time, and is left alone when it is away."""
+"""Wraps a registry with a timeout and a circuit breaker."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from analytics.guard import Guard
 from analytics.registry.base import Listed, Registry, Replica
 
 TIMEOUT_S: Final = 3.0
-"""How long a call may take."""
-_MOST: Final = 4
+"""The timeout of a call."""
+_MOST_AT_ONCE: Final = 4
 _DEGRADED: Final = (
     "Requests are served as before, and balancers keep the servers that they have; a replica that "
     "starts now gets no visitors from them."
@@ -22,9 +22,9 @@ _DEGRADED: Final = (
 
 
 def guard(*, retry_after_s: float) -> Guard:
-    """What all calls of a process to its registry pass."""
+    """Return the guard that all calls of a process to its registry share."""
     limits = BreakerLimits(slow_s=TIMEOUT_S / 2, retry_after_s=retry_after_s, in_a_row=3)
-    return Guard(Breaker("registry", _DEGRADED, limits), most=_MOST)
+    return Guard(Breaker("registry", _DEGRADED, limits), most=_MOST_AT_ONCE)
 
 
 class GuardedRegistry:

@@ -1,4 +1,4 @@
-"""The registry of a cluster's replicas in Ignite, which ends their leases itself."""
+"""The registry of replicas in Ignite, which expires their leases itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class IgniteRegistry:
-    """Leases of *lease_s* seconds; *clock* tells UTC milliseconds."""
+    """A `Registry` with leases of *lease_s* seconds; *clock* returns UTC milliseconds."""
 
     def __init__(
         self, settings: IgniteSettings, lease_s: float, *, clock: Callable[[], int]

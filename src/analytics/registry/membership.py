@@ -1,4 +1,4 @@
-"""A server's own place in the registry: taken, kept while it serves, given up before it stops."""
+"""Keeps a server in the registry while it serves, and withdraws it before it stops."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ log = structlog.get_logger()
 
 
 class Membership:
-    """Says every *heartbeat_s* that the server is there, as *describe* has it then.
+    """Announces the server every *heartbeat_s* seconds, as *describe* describes it then.
 
-    A registry that is away is tried again at the next beat, and harms nothing else: serving never
-    waits for it, and a stop no longer than `GuardedRegistry` lets it.
+    A registry that does not answer is tried again at the next beat. Serving never waits for it,
+    and stopping waits no longer than `GuardedRegistry` allows.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Membership:
             await self._leaving
 
     def leave(self) -> None:
-        """Begin to take it off the list; the end of the block waits for that."""
+        """Start to withdraw the server; the end of the block waits until that is done."""
         if self._leaving is None:
             self._leaving = asyncio.create_task(self._leave(), name="leave-registry")
 
     @property
     def loop(self) -> LoopState:
-        """The state of its background loop."""
+        """Return the state of its background loop."""
         return self._beating.state
 
     async def _leave(self) -> None:

@@ -1,4 +1,4 @@
-"""A registry within one process: a server alone knows itself."""
+"""A registry within one process, for a server without a cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analytics.registry.base import Listed, Registry, Replica
 
 
 class MemoryRegistry:
-    """Leases of *lease_s* seconds by *clock*, in UTC milliseconds."""
+    """A `Registry` with leases of *lease_s* seconds; *clock* returns UTC milliseconds."""
 
     def __init__(self, lease_s: float, *, clock: Callable[[], int]) -> None:
         self._lease_ms = lease_s * 1000

@@ -27,7 +27,7 @@ from analytics.stream.base import Position
 from analytics.stream.kafka import reader, topic
 from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.record import decode
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -67,7 +67,7 @@ class World:
         self._numbers = iter(range(10_000))
 
     async def append(self, count: int) -> list[Hit]:
-        hits = [hit(next(self._numbers)) for _ in range(count)]
+        hits = [numbered_hit(next(self._numbers)) for _ in range(count)]
         async with KafkaLog(self.kafka) as log:
             await log.append(hits)
         return hits

@@ -14,9 +14,9 @@ from analytics.job.partition.state_directory import StateDirectory
 from analytics.job.partition.state_store import PartitionState, SentChunk
 from analytics.pipeline.ledger import DeadLetter
 from analytics.store.chunks.chunk import Chunk, ChunkKind
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
-HIT = hit(1)
+HIT = numbered_hit(1)
 ERASURE = Erasure(site=HIT.site, until=5, shard=0)
 LETTER = DeadLetter(3, 5, "it is garbage", b"?")
 CHUNK = Chunk("one", ChunkKind.FRESH, "", 0, 0, 0, 9, 1, 1, b"payload" * 1000)

@@ -10,7 +10,6 @@ from msgspec import structs
 from tests.cluster import traffic
 from tests.cluster.comparing import differences
 from tests.store.replica.test_store import PARTITIONS, Cluster, Shared, fold_into
-from tests.store.rows import NOON, hit
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit
@@ -30,6 +29,7 @@ from analytics.store.replica.remote_query import (
     question,
     result,
 )
+from analytics.testing.builders import NOON, hit
 
 DAY = traffic.DAY
 

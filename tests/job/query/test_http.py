@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.store.rows import NOON, SITE
 
 from analytics.errors import AnalyticsError, Forbidden, Malformed, QueryTooLong, StoreUnavailable
 from analytics.job.http_server import serving
@@ -23,6 +22,7 @@ from analytics.query import Metric, Period, Query, Result, ResultRow
 from analytics.settings import SparkSettings
 from analytics.store.replica.remote_query import RemoteQuery
 from analytics.store.replica.remote_query_client import PATH, RemoteQueryClient
+from analytics.testing.builders import NOON, SITE
 
 QUESTION = RemoteQuery(
     query=Query(site=SITE, metrics=(Metric.EVENTS,), period=Period(NOON, NOON + 1, "Etc/UTC")),

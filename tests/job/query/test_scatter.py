@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 from pyspark.sql import SparkSession
 from tests.job.query.test_coordinator import none
-from tests.store.rows import NOON, SITE
 
 from analytics.errors import QueryTooLong, StoreUnavailable
 from analytics.job import spark
@@ -17,6 +16,7 @@ from analytics.query import Metric, Period, Query
 from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.store.chunks.chunk import ChunkHead, ChunkKind
 from analytics.store.replica.remote_query import RemoteQuery
+from analytics.testing.builders import NOON, SITE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 

@@ -19,7 +19,7 @@ from analytics.settings import KafkaSettings, Settings
 from analytics.stream.kafka import topic
 from analytics.stream.kafka.connection import options
 from analytics.stream.record import encode
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -30,9 +30,9 @@ def folded(folder: Path) -> StateDirectory:
     """What a job remembers that was killed as soon as it had folded, and told nobody."""
     memories = StateDirectory(folder)
     batch = [
-        LogEntry(0, 5, encode(hit(1))),
+        LogEntry(0, 5, encode(numbered_hit(1))),
         LogEntry(1, 6, GARBAGE),
-        LogEntry(2, 7, encode(hit(2))),
+        LogEntry(2, 7, encode(numbered_hit(2))),
     ]
     with memories.open(3) as memory:
         process_batch(memory, 3, batch, Sources())

@@ -27,6 +27,7 @@ from analytics.store.chunks import chunk, codec
 from analytics.store.chunks.chunk import Chunk, ChunkHead
 from analytics.store.chunks.chunk_erasure import rewritten
 from analytics.stream.record import encode
+from analytics.testing.builders import hit
 
 SOURCES = Sources()
 SITE = "a.example"
@@ -96,15 +97,14 @@ class Disk:
         return [self._place.lasting[each] for each in ids if each in self._place.lasting]
 
 
-def hit(number: int) -> Hit:
-    at = NOON + number * 1000
-    return Hit(event_id=f"{number:032}", site=SITE, ts=at, received_at=at, visitor=number % 3)
+def visit(number: int) -> Hit:
+    return hit(NOON + number * 1000, event_id=f"{number:032}", site=SITE, visitor=number % 3)
 
 
 def payloads() -> Iterator[LogEntry]:
     """Forty hits of three visitors; then the first of them is erased; then ten more."""
     erasure = Erasure(site=SITE, visitor=0, until=NOON + 40_000, shard=0)
-    records = [*map(hit, range(40)), erasure, *map(hit, range(50, 60))]
+    records = [*map(visit, range(40)), erasure, *map(visit, range(50, 60))]
     for offset, record in enumerate(records):
         yield LogEntry(offset, NOON, encode(record))
 
@@ -363,9 +363,9 @@ def test_erasing_again_adds_nothing(tmp_path: Path) -> None:
 def test_no_byte_of_the_memory_holds_what_was_erased(tmp_path: Path, at_once: int) -> None:
     """A worker keeps the file open meanwhile, so that no end of a connection cleans up for us."""
     mark = "mark" + "0123456789abcdef" * 4
-    before = [msgspec.structs.replace(hit(n), path=f"/{mark}{n}") for n in range(0, 36, 3)]
+    before = [msgspec.structs.replace(visit(n), path=f"/{mark}{n}") for n in range(0, 36, 3)]
     erasure = Erasure(site=SITE, visitor=0, until=NOON + 40_000, shard=0)
-    records = [*before, erasure, *map(hit, range(50, 60))]
+    records = [*before, erasure, *map(visit, range(50, 60))]
     raw = [LogEntry(offset, NOON, encode(record)) for offset, record in enumerate(records)]
     place = Place()
     job = Job(tmp_path / "partition.sqlite", place)

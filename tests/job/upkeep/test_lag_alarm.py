@@ -22,7 +22,7 @@ from analytics.settings import KafkaSettings, Settings
 from analytics.stream.base import Position
 from analytics.stream.kafka import reader
 from analytics.stream.kafka.log import KafkaLog
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 pytestmark = pytest.mark.cluster
 
@@ -58,7 +58,7 @@ def now() -> int:
 async def test_who_has_folded_everything_is_not_late(kafka: Settings) -> None:
     settings = fresh(kafka)
     async with KafkaLog(settings) as log:
-        await log.append([hit(number) for number in range(20)])
+        await log.append([numbered_hit(number) for number in range(20)])
         ends = {end.partition: end.offset for _, end in await log.ends()}
     assert await look(settings, ends, now() + HOUR) == LagStatus(0, HOUR, None, settings.partitions)
 
@@ -67,7 +67,7 @@ async def test_an_alarm_is_raised_when_half_of_the_retention_is_over(kafka: Sett
     settings = fresh(kafka)
     async with KafkaLog(settings) as log:
         before = now()
-        positions = await log.append([hit(number) for number in range(20)])
+        positions = await log.append([numbered_hit(number) for number in range(20)])
         after = now()
         ends = {end.partition: end.offset for _, end in await log.ends()}
     late = {**ends, positions[-1].partition: positions[-1].offset}
@@ -84,7 +84,7 @@ async def test_an_alarm_is_raised_when_half_of_the_retention_is_over(kafka: Sett
 async def test_a_topic_that_keeps_everything_raises_none(kafka: Settings) -> None:
     settings = fresh(kafka)
     async with KafkaLog(settings) as log:
-        await log.append([hit(1)])
+        await log.append([numbered_hit(1)])
     await configure(settings, retention_ms="-1")
     lateness = await look(settings, {}, now() + 1000 * HOUR)
     assert (lateness.kept_ms, lateness.fault) == (None, None)
@@ -94,7 +94,7 @@ async def test_a_topic_that_keeps_everything_raises_none(kafka: Settings) -> Non
 async def test_what_is_forgotten_already_has_no_age(kafka: Settings) -> None:
     settings = fresh(kafka).model_copy(update={"partitions": 1})
     async with KafkaLog(settings) as log:
-        await log.append([hit(number) for number in range(10)])
+        await log.append([numbered_hit(number) for number in range(10)])
     async with administration(settings) as admin:
         partition = TopicPartition(settings.topic, 0)
         await admin.delete_records({partition: RecordsToDelete(before_offset=5)})
@@ -107,7 +107,7 @@ async def test_what_is_forgotten_already_has_no_age(kafka: Settings) -> None:
 async def test_the_job_looks_by_itself(kafka: Settings, tmp_path: Path) -> None:
     settings = fresh(kafka)
     async with KafkaLog(settings) as log:
-        (position,) = await log.append([hit(1)])
+        (position,) = await log.append([numbered_hit(1)])
     await configure(settings, retention_ms="2000")
     watch = LagAlarm(StateDirectory(tmp_path), settings, every_s=0.1)
     with watch:
@@ -124,7 +124,7 @@ async def test_the_job_looks_by_itself(kafka: Settings, tmp_path: Path) -> None:
 async def test_a_topic_that_forgets_by_size_is_refused(kafka: Settings) -> None:
     settings = fresh(kafka)
     async with KafkaLog(settings) as log:
-        await log.append([hit(1)])
+        await log.append([numbered_hit(1)])
     await configure(settings, retention_bytes="1000000")
     with pytest.raises(Misconfigured, match=r"set its retention\.bytes to -1"):
         async with KafkaLog(settings):

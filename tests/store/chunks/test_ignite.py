@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from tests.real import PATIENCE_S
-from tests.store.rows import NOON, hit
 
 from analytics.catalog.base import Catalog
 from analytics.catalog.shared import SharedCatalog
@@ -33,6 +32,7 @@ from analytics.store.chunks.ignite import IgniteChunks
 from analytics.store.chunks.tiered import TieredChunks
 from analytics.store.ignite.documents import SharedDocument
 from analytics.store.ignite.driver import Driver
+from analytics.testing.builders import NOON, hit
 from analytics.testing.contracts.catalog import CatalogContract, HandClock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]

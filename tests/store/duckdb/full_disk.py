@@ -8,10 +8,11 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.store.rows import NOON, Log, hit
+from tests.store.rows import Log
 
 from analytics.errors import StoreUnavailable
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import NOON, hit
 
 
 def allow(size: int) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from msgspec import structs
-from tests.store.rows import DAY, HOUR, NOON, SITE, Log, hit
+from tests.store.rows import DAY, HOUR, Log
 
 from analytics.event import ENGAGEMENT, Hit
 from analytics.query import Metric, Period, Query
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.visitor_id import COOKIELESS
 
 NOBODY = COOKIELESS | 7

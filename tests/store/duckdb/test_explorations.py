@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.store.duckdb.test_partials import apart, scratch, write
-from tests.store.rows import DAY, HOUR, MINUTE, NOON, SITE, Log, hit
+from tests.store.rows import DAY, HOUR, MINUTE, Log
 from tests.store.sql.test_compiler import FILTERS, TEXTS, TURNS, Stored, hits
 
 from analytics.errors import Malformed
@@ -34,6 +34,7 @@ from analytics.exploration import (
 )
 from analytics.query import Compare, Dimension, Filter, InSequence, Op, Period
 from analytics.store.duckdb import DuckDBStore, explorations, partials
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.testing.oracles import paths
 from analytics.visitor_id import COOKIELESS
 

@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.store.rows import NOON, SITE, Log, hit
+from tests.store.rows import Log
 
 from analytics.errors import StoreUnavailable
 from analytics.store.base import ExportFormat
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.export import COLUMNS
+from analytics.testing.builders import NOON, SITE, hit
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from analytics.store.base import ExportFormat
 from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, executor, hot_window, site_state
 from analytics.store.duckdb.engine import Engine
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.testing.oracles import answers
 from analytics.visitor_id import COOKIELESS
 
@@ -78,10 +79,10 @@ def test_later_days_are_built_and_counted_by_who_was_there_before(
 ) -> None:
     """A visitor of a gone day is no new one, whether the days after it are cells or rows."""
     site = Site(connection, folder)
-    noon = rows.NOON
+    noon = NOON
     midnight = noon - 12 * HOUR
     for days in range(9):
-        site.write([rows.hit(noon + days * DAY, site=site.name, visitor=1 + days % 3)])
+        site.write([hit(noon + days * DAY, site=site.name, visitor=1 + days % 3)])
         now = noon + days * DAY
         site.build("Etc/UTC", now)
         hot_window.trim(connection, site.name, "Etc/UTC", now - 2 * DAY)
@@ -102,18 +103,18 @@ def test_what_comes_late_for_a_gone_day_is_asked_elsewhere(
     connection: Connection, folder: Path
 ) -> None:
     site = Site(connection, folder)
-    midnight = rows.NOON - 12 * HOUR
-    site.write([rows.hit(rows.NOON + d * DAY, site=site.name) for d in range(6)])
-    site.build("Etc/UTC", rows.NOON + 6 * DAY)
-    hot_window.trim(connection, site.name, "Etc/UTC", rows.NOON + 4 * DAY)
+    midnight = NOON - 12 * HOUR
+    site.write([hit(NOON + d * DAY, site=site.name) for d in range(6)])
+    site.build("Etc/UTC", NOON + 6 * DAY)
+    hot_window.trim(connection, site.name, "Etc/UTC", NOON + 4 * DAY)
     query = Query(
         site=site.name,
         metrics=(Metric.VISITORS,),
         period=Period(midnight, midnight + 6 * DAY, "Etc/UTC"),
     )
     assert executor.answer(connection, query).rows[0].metrics == (1,)
-    site.write([rows.hit(rows.NOON + DAY, site=site.name, visitor=2)])
-    site.build("Etc/UTC", rows.NOON + 7 * DAY)
+    site.write([hit(NOON + DAY, site=site.name, visitor=2)])
+    site.build("Etc/UTC", NOON + 7 * DAY)
     with pytest.raises(hot_window.RowsEvicted, match="before 2026-11-28"):
         executor.answer(connection, query)
     recent = Query(
@@ -125,19 +126,19 @@ def test_what_comes_late_for_a_gone_day_is_asked_elsewhere(
 
 
 async def test_a_store_keeps_its_accounts_of_what_it_let_go(tmp_path: Path) -> None:
-    noon = rows.NOON
+    noon = NOON
     log = rows.Log()
     store = DuckDBStore(
         tmp_path / "store.duckdb",
-        timezones=lambda: {rows.SITE: "Europe/Berlin"},
+        timezones=lambda: {SITE: "Europe/Berlin"},
         rebuild_at_most_every_ms=0,
         hot_days=3,
     )
-    days = [rows.hit(noon + d * DAY, visitor=COOKIELESS + d) for d in range(9)]
+    days = [hit(noon + d * DAY, visitor=COOKIELESS + d) for d in range(9)]
     async with store:
         await store.write(log.batch(days))
         query = Query(
-            site=rows.SITE,
+            site=SITE,
             metrics=(Metric.VISITORS,),
             period=Period(noon - 13 * HOUR, noon + 9 * DAY - 13 * HOUR, "Europe/Berlin"),
         )
@@ -148,14 +149,12 @@ async def test_a_store_keeps_its_accounts_of_what_it_let_go(tmp_path: Path) -> N
         assert await store._threads.read(lambda c: c.rows("SELECT count(*) FROM rows")) == [(3,)]
         assert await store.query(query) == before
         assert await store.recount() == counted
-        assert await store.first_event(rows.SITE) == noon
+        assert await store.first_event(SITE) == noon
         with pytest.raises(StoreUnavailable, match="before 2026-11-30 are not on this replica"):
-            await store.export(rows.SITE, noon, noon + DAY, ExportFormat.CSV, tmp_path / "x")
-        await store.export(
-            rows.SITE, noon + 7 * DAY, noon + 8 * DAY, ExportFormat.CSV, tmp_path / "x"
-        )
+            await store.export(SITE, noon, noon + DAY, ExportFormat.CSV, tmp_path / "x")
+        await store.export(SITE, noon + 7 * DAY, noon + 8 * DAY, ExportFormat.CSV, tmp_path / "x")
         # Retention deletes what is gone too, and says so in the ledger.
-        assert await store.retain(rows.SITE, noon + 2 * DAY) == 2
+        assert await store.retain(SITE, noon + 2 * DAY) == 2
         ledger = await store.ledger()
         left = {key: line.stored - line.erased for key, line in ledger.items()}
         assert {k: n for k, n in left.items() if n} == await store.recount()
@@ -164,10 +163,10 @@ async def test_a_store_keeps_its_accounts_of_what_it_let_go(tmp_path: Path) -> N
         ((kept, first),) = await store._threads.read(lambda c: c.rows(seen))
         assert (kept, first >= localtime.day_of("Europe/Berlin", noon + 2 * DAY)) == (2, True)
         # Whom an erasure concerns on gone days nobody here knows: they are asked elsewhere.
-        await store.erase_visitor(rows.SITE, COOKIELESS + 3)
+        await store.erase_visitor(SITE, COOKIELESS + 3)
         with pytest.raises(hot_window.RowsEvicted):
             await store.query(query)
-        await store.erase_visitor(rows.SITE, COOKIELESS + 5)
+        await store.erase_visitor(SITE, COOKIELESS + 5)
         assert await store._threads.read(lambda c: c.rows(seen)) == [(1, first)]
-        await store.delete_site(rows.SITE)
+        await store.delete_site(SITE)
         assert (await store.query(query)).rows[0].metrics == (0,)

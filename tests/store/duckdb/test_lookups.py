@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.store.rows import DAY, HOUR, MINUTE, NOON, SITE, Log, hit
+from tests.store.rows import DAY, HOUR, MINUTE, Log
 
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 from analytics.pipeline.dedupe import Unsure
@@ -17,6 +17,7 @@ from analytics.pipeline.sessions import Sessions
 from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, apply, lookups, writing
 from analytics.store.duckdb.engine import Engine
+from analytics.testing.builders import NOON, SITE, hit
 
 numbers = count()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.store.rows import DAY, HOUR, MINUTE, NOON, SITE, Log, hit
+from tests.store.rows import DAY, HOUR, MINUTE, Log
 
 from analytics import localtime
 from analytics.event import Hit
 from analytics.query import Dimension, Metric, Period, Query, ResultRow
 from analytics.store.duckdb import DuckDBStore
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.testing.oracles import answers
 
 BERLIN = "Europe/Berlin"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.store.rows import DAY, HOUR, MINUTE, NOON, SITE, Log, hit
+from tests.store.rows import DAY, HOUR, MINUTE, Log
 
 from analytics import caller
 from analytics.caller import Caller
@@ -20,6 +20,7 @@ from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.sql_process import SqlLimits
 from analytics.store.duckdb.sql_views import VIEWS
 from analytics.store.sql_question import SqlAnswer, SqlFormat, SqlQuestion
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.time_span import ALWAYS
 
 OTHER = "secret.example"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from tests.store.rows import DAY, HOUR, NOON, SITE, Log, hit
+from tests.store.rows import DAY, HOUR, Log
 
 from analytics import caller
 from analytics.caller import Caller, Party
@@ -24,6 +24,7 @@ from analytics.query import Compare, Dimension, Metric, Op, Period, Query
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.duckdb.engine import Engine
 from analytics.testing import sample
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.testing.contracts import series_store as suite
 
 ROOT = Path(__file__).parents[3]

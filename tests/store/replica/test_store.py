@@ -10,7 +10,7 @@ import pytest
 from tests.cluster import traffic
 from tests.cluster.comparing import differences
 from tests.store.job import SOURCES, Job
-from tests.store.rows import DAY, HOUR, NOON, hit
+from tests.store.rows import DAY, HOUR
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit, LogRecord, Row
@@ -29,6 +29,7 @@ from analytics.store.freshness import Ends
 from analytics.store.replica.remote_query import RemoteQuery
 from analytics.store.replica.remote_query_client import RemoteQueries
 from analytics.store.replica.store import ReplicaStore
+from analytics.testing.builders import NOON, hit
 
 PARTITIONS = 4
 LATER = traffic.UNTIL + 3 * traffic.DAY

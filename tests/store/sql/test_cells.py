@@ -25,6 +25,7 @@ from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, apply, cell_builder, executor, lookups, writing
 from analytics.store.duckdb.engine import Engine
 from analytics.store.sql import cells
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.testing.oracles import answers
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -224,7 +225,7 @@ def test_a_site_is_not_built_all_the_time(connection: Connection, folder: Path) 
             builder.finish(site.name, now, took_ms=100)
         return plan is not None
 
-    site.write([rows.hit(noon, site=site.name)])
+    site.write([hit(noon, site=site.name)])
     assert not planned(noon)
     assert not planned(noon + 12 * HOUR + cell_builder.SETTLES_AFTER_MS - 1)
     assert planned(noon + 12 * HOUR + cell_builder.SETTLES_AFTER_MS)
@@ -233,14 +234,14 @@ def test_a_site_is_not_built_all_the_time(connection: Connection, folder: Path) 
 
 
 async def test_a_store_builds_cells_and_asks_them(store: DuckDBStore) -> None:
-    log, noon = rows.Log(), rows.NOON
-    await store.write(log.batch([rows.hit(noon - day * DAY, visitor=day % 2) for day in range(9)]))
+    log, noon = rows.Log(), NOON
+    await store.write(log.batch([hit(noon - day * DAY, visitor=day % 2) for day in range(9)]))
     period = Period(
         localtime.day_start("Europe/Berlin", localtime.day_of("Europe/Berlin", noon - 5 * DAY)),
         noon + DAY,
         "Europe/Berlin",
     )
-    query = Query(site=rows.SITE, metrics=(Metric.VISITORS, Metric.VISITS), period=period)
+    query = Query(site=SITE, metrics=(Metric.VISITORS, Metric.VISITS), period=period)
     before = await store.query(query)
     assert before.rows[0].metrics == (2, 6)
     assert await store.build_cells(noon) == 1

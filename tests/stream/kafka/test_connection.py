@@ -17,7 +17,8 @@ from analytics.settings import KafkaSettings
 from analytics.stream.base import Position
 from analytics.stream.kafka.connection import failure, options
 from analytics.stream.kafka.log import KafkaLog
-from analytics.testing.contracts.event_log import hit, read
+from analytics.testing.builders import numbered_hit
+from analytics.testing.contracts.event_log import read
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -33,9 +34,9 @@ async def test_what_is_appended_is_read_back_whichever_way_we_log_in(
         )
     ):
         async with KafkaLog(settings) as log:
-            (position,) = await log.append([hit(number)])
+            (position,) = await log.append([numbered_hit(number)])
             found = await read(log, position, 1)
-            assert [record for _, record in found] == [hit(number)]
+            assert [record for _, record in found] == [numbered_hit(number)]
             ends = {end.partition: end.offset for _, end in await log.ends()}
             assert ends[position.partition] == position.offset + 1
 

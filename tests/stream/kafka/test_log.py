@@ -18,7 +18,8 @@ from analytics.sharding import partition_of
 from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.spool import Spool, SpoolLimits
-from analytics.testing.contracts.event_log import EventLogContract, drop, hit, read
+from analytics.testing.builders import numbered_hit
+from analytics.testing.contracts.event_log import EventLogContract, drop, read
 
 pytestmark = pytest.mark.cluster
 
@@ -50,7 +51,7 @@ class TestSpoolBeforeKafka(EventLogContract):
 
 
 async def test_each_record_lies_in_the_partition_of_its_visitor(kafka: Settings) -> None:
-    records = [hit(number) for number in range(400)] + [drop(1), drop(2)]
+    records = [numbered_hit(number) for number in range(400)] + [drop(1), drop(2)]
     async with KafkaLog(fresh(kafka, partitions=8)) as log:
         positions = await log.append(records)
         assert [position.partition for position in positions] == [
@@ -69,7 +70,7 @@ async def test_a_visitor_keeps_its_order_under_load(kafka: Settings) -> None:
         appends = []
         for turn in range(50):
             for visitor in range(20):
-                one = hit(visitor)
+                one = numbered_hit(visitor)
                 appends.append(log.append([Hit(**{**fields(one), "path": f"/{turn}"})]))
             await asyncio.sleep(0)
         await asyncio.gather(*appends)
@@ -89,7 +90,7 @@ def fields(record: Hit) -> dict[str, object]:
 
 async def test_one_append_may_be_larger_than_a_batch(kafka: Settings) -> None:
     settings = fresh(kafka, partitions=1, compression="none")
-    records = [Hit(**{**fields(hit(n)), "title": "t" * 50_000}) for n in range(40)]
+    records = [Hit(**{**fields(numbered_hit(n)), "title": "t" * 50_000}) for n in range(40)]
     async with KafkaLog(settings) as log:
         positions = await log.append(records)
         assert [position.offset for position in positions] == [*range(40)]
@@ -101,17 +102,19 @@ async def test_more_than_the_bound_in_flight_is_refused(kafka: Settings) -> None
         accepted = []
         with pytest.raises(LogUnavailable, match="keep up"):
             for number in range(1_000):
-                accepted += [log.append([hit(number)])]
+                accepted += [log.append([numbered_hit(number)])]
         await asyncio.gather(*accepted)
-        await log.append([hit(5_000)])
+        await log.append([numbered_hit(5_000)])
 
 
 async def test_every_compression_is_read_back(kafka: Settings) -> None:
     for compression in ("none", "gzip", "lz4", "zstd"):
         async with KafkaLog(fresh(kafka, partitions=1, compression=compression)) as log:
-            await log.append([hit(number) for number in range(100)])
+            await log.append([numbered_hit(number) for number in range(100)])
             found = await read(log, Position(0, 0), 100)
-            assert [record for _, record in found] == [hit(number) for number in range(100)]
+            assert [record for _, record in found] == [
+                numbered_hit(number) for number in range(100)
+            ]
 
 
 async def test_a_topic_that_forgets_too_soon_is_refused(kafka: Settings) -> None:
@@ -133,7 +136,7 @@ async def test_more_copies_than_brokers_are_refused(kafka: Settings) -> None:
 
 async def test_a_record_that_is_not_there_is_no_endless_wait(kafka: Settings) -> None:
     async with KafkaLog(fresh(kafka, partitions=1)) as log:
-        await log.append([hit(1)])
+        await log.append([numbered_hit(1)])
         with pytest.raises(Misconfigured, match="no record 7"):
             await read(log, Position(0, 7), 1)
 
@@ -145,26 +148,26 @@ async def test_a_broker_that_dies_is_told_and_found_again(tmp_path: Path) -> Non
         await machine.up(only=["kafka"])
         settings = fresh(settings_of(machine), partitions=2, append_timeout_s=1.0)
         async with KafkaLog(settings) as log:
-            (first,) = await log.append([hit(1)])
+            (first,) = await log.append([numbered_hit(1)])
             broker = machine.processes.find("kafka-1")
             assert broker is not None
             machine.processes.end([broker], 0)
             with pytest.raises(LogUnavailable, match="not confirmed"):
-                await log.append([hit(1)])
+                await log.append([numbered_hit(1)])
             assert log.fault is not None
             with pytest.raises(LogUnavailable):
-                log.append([hit(1)])
+                log.append([numbered_hit(1)])
             await machine.up(only=["kafka"])
             async with asyncio.timeout(PATIENCE_S):
                 while log.fault is not None:
                     await asyncio.sleep(0.05)
-            (last,) = await log.append([hit(1)])
+            (last,) = await log.append([numbered_hit(1)])
             found = await read(log, first, last.offset - first.offset + 1)
-            assert all(record == hit(1) for _, record in found)
+            assert all(record == numbered_hit(1) for _, record in found)
             broker = machine.processes.find("kafka-1")
             assert broker is not None
             machine.processes.end([broker], 0)
-            log.append([hit(2)])
+            log.append([numbered_hit(2)])
         # It closes, though nobody will ever confirm that.
     finally:
         machine.down()

@@ -14,6 +14,7 @@ from analytics.stream.base import Position
 from analytics.stream.kafka.log import KafkaLog
 from analytics.stream.spool import Spool, SpoolLimits
 from analytics.stream.spool_mark import FIRST_NUMBER
+from analytics.testing.builders import numbered_hit
 from analytics.testing.contracts.event_log import read
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill, pytest.mark.timeout(1800)]
@@ -51,14 +52,8 @@ class Load:
 
 
 def one(visitor: int, number: int) -> Hit:
-    return Hit(
-        event_id=f"{visitor:08x}-0000-7000-8000-{number:012x}",
-        site="drill.example",
-        ts=number,
-        received_at=number,
-        visitor=visitor,
-        path=f"/{number}",
-    )
+    event_id = f"{visitor:08x}-0000-7000-8000-{number:012x}"
+    return numbered_hit(number, event_id=event_id, site="drill.example", visitor=visitor)
 
 
 async def stored(log: Spool) -> dict[int, list[int]]:

@@ -13,7 +13,7 @@ from analytics.stream.journal import JournalLimits
 from analytics.stream.kafka import kafka_log, log
 from analytics.stream.spool import Spool, SpoolLimits
 from analytics.stream.spool_mark import FIRST_NUMBER
-from analytics.testing.contracts.event_log import hit
+from analytics.testing.builders import numbered_hit
 
 
 async def test_hits_are_durable_though_no_broker_was_ever_reached(
@@ -27,11 +27,11 @@ async def test_hits_are_durable_though_no_broker_was_ever_reached(
     ) as spool:
         async with asyncio.timeout(60):
             while spool.breaker.state is not BreakerState.OPEN:
-                (position,) = await spool.append([hit(0)])
+                (position,) = await spool.append([numbered_hit(0)])
                 assert position.partition >= FIRST_NUMBER
         calls = spool.breaker.outcomes[CallOutcome.FAILED]
         for number in range(1, 200):
-            await spool.append([hit(number)])
+            await spool.append([numbered_hit(number)])
         assert spool.breaker.outcomes[CallOutcome.FAILED] == calls, "nobody waits for Kafka now"
         assert spool.fault is None
         assert spool.backlog >= 200

@@ -8,23 +8,12 @@ from contextlib import aclosing
 
 import pytest
 
-from analytics.event import Drop, DropReason, Hit, LogRecord
+from analytics.event import Drop, DropReason, LogRecord
 from analytics.stream.base import EventLog, Position
 from analytics.stream.record import decode
+from analytics.testing.builders import numbered_hit
 
 SITE = "example.com"
-
-
-def hit(number: int, *, site: str = SITE) -> Hit:
-    """A hit like no other."""
-    return Hit(
-        event_id=f"00000000-0000-7000-8000-{number:012x}",
-        site=site,
-        ts=number,
-        received_at=number,
-        visitor=number,
-        path=f"/{number}",
-    )
 
 
 def drop(number: int) -> Drop:
@@ -45,8 +34,8 @@ async def read(log: EventLog, start: Position, count: int) -> list[tuple[Positio
     return found
 
 
-async def _append(log: EventLog, records: Sequence[LogRecord]) -> Sequence[Position]:
-    return await log.append(records)
+async def _append_pair(log: EventLog, number: int) -> Sequence[Position]:
+    return await log.append([numbered_hit(number), numbered_hit(number + 100)])
 
 
 class EventLogContract:
@@ -59,62 +48,62 @@ class EventLogContract:
 
     async def test_what_was_appended_is_read_back_in_order(self, log: EventLog) -> None:
         """Hits and drops come back equal, in the order of the calls."""
-        sent: Sequence[LogRecord] = [hit(1), drop(2), hit(3)]
+        sent: Sequence[LogRecord] = [numbered_hit(1), drop(2), numbered_hit(3)]
         await log.append(sent)
-        await log.append([hit(4)])
+        await log.append([numbered_hit(4)])
         (start, _end), *_ = await log.ends()
         found = await read(log, start, 4)
-        assert [record for _, record in found] == [*sent, hit(4)]
+        assert [record for _, record in found] == [*sent, numbered_hit(4)]
 
     async def test_append_tells_where_each_record_lies(self, log: EventLog) -> None:
         """Reading from a position that append returned begins with that record."""
-        positions = await log.append([hit(number) for number in range(5)])
+        positions = await log.append([numbered_hit(number) for number in range(5)])
         assert [at for at, _ in await read(log, positions[0], 5)] == list(positions)
         (at, record), *_ = await read(log, positions[3], 2)
-        assert (at, record) == (positions[3], hit(3))
+        assert (at, record) == (positions[3], numbered_hit(3))
 
     async def test_offsets_are_dense(self, log: EventLog) -> None:
         """No offset is skipped, whoever appends, so that gaps can be noticed."""
-        appended = await asyncio.gather(*(_append(log, [hit(i), hit(i + 100)]) for i in range(50)))
+        appended = await asyncio.gather(*(_append_pair(log, i) for i in range(50)))
         offsets = sorted(position.offset for positions in appended for position in positions)
         assert offsets == list(range(offsets[0], offsets[0] + 100))
 
     async def test_records_of_one_append_stay_together(self, log: EventLog) -> None:
         """They lie one behind the other, even when others append at the same time."""
-        appended = await asyncio.gather(*(_append(log, [hit(i), hit(i + 100)]) for i in range(50)))
+        appended = await asyncio.gather(*(_append_pair(log, i) for i in range(50)))
         assert all(one.offset + 1 == other.offset for one, other in appended)
 
     async def test_a_reader_at_the_end_waits_for_what_comes(self, log: EventLog) -> None:
         """`read` goes on when more is appended."""
         (start, _end), *_ = await log.ends()
         reading = asyncio.create_task(read(log, start, 2))
-        await log.append([hit(1)])
-        await log.append([hit(2)])
-        assert [record for _, record in await reading] == [hit(1), hit(2)]
+        await log.append([numbered_hit(1)])
+        await log.append([numbered_hit(2)])
+        assert [record for _, record in await reading] == [numbered_hit(1), numbered_hit(2)]
 
     async def test_ends_tell_the_next_offset(self, log: EventLog) -> None:
         """The end moves by as many as were appended."""
         (_start, before), *_ = await log.ends()
-        await log.append([hit(1), hit(2), hit(3)])
+        await log.append([numbered_hit(1), numbered_hit(2), numbered_hit(3)])
         (_start, after), *_ = await log.ends()
         assert after.offset == before.offset + 3
 
     async def test_what_is_not_released_stays(self, log: EventLog) -> None:
         """Releasing up to a position keeps that record and all behind it."""
-        positions = await log.append([hit(number) for number in range(10)])
+        positions = await log.append([numbered_hit(number) for number in range(10)])
         await log.release(positions[5])
         found = await read(log, positions[5], 5)
-        assert [record for _, record in found] == [hit(number) for number in range(5, 10)]
+        assert [record for _, record in found] == [numbered_hit(number) for number in range(5, 10)]
 
     async def test_a_cancelled_wait_takes_nothing_back(self, log: EventLog) -> None:
         """Who stops waiting spoils nobody else's append."""
 
         async def wait(number: int) -> Sequence[Position]:
-            return await log.append([hit(number)])
+            return await log.append([numbered_hit(number)])
 
         abandoned, kept = asyncio.create_task(wait(1)), asyncio.create_task(wait(2))
         await asyncio.sleep(0)
         abandoned.cancel()
         (position,) = await kept
         ((_, record),) = await read(log, position, 1)
-        assert record == hit(2)
+        assert record == numbered_hit(2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -40,22 +40,18 @@ from analytics.query import (
 )
 from analytics.store.base import ExportFormat
 from analytics.testing import sample
+from analytics.testing.builders import NOON, SITE, hit
 from analytics.testing.oracles import answers, paths
 from analytics.visitor_id import COOKIELESS
 
-SITE: Final = "shop.example"
 OTHER: Final = "other.example"
 ZONE: Final = "Europe/Berlin"
 """The zone of `SITE`, and of every other site."""
-NOON: Final = 1_795_521_600_000
-"""2026-11-24 12:00 UTC."""
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 MIDNIGHT: Final = NOON - 13 * HOUR
 """The beginning of that day in `ZONE`."""
-
-_numbers = count(1)
 
 
 class Taking(Protocol):
@@ -70,21 +66,6 @@ class Taking(Protocol):
 
     async def reopen(self) -> None:
         """Close the store, and open it again on the same data."""
-
-
-def hit(at: int, **values: object) -> Hit:
-    """A pageview of `/` by visitor 1, or what *values* say instead."""
-    given: dict[str, object] = {
-        "event_id": f"00000000-0000-7000-8000-{next(_numbers):012x}",
-        "site": SITE,
-        "ts": at,
-        "received_at": at,
-        "visitor": 1,
-        "hostname": SITE,
-        "path": "/",
-        **values,
-    }
-    return Hit(**given)  # type: ignore[arg-type]
 
 
 def traffic() -> list[LogRecord]:
