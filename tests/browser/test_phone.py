@@ -17,6 +17,7 @@ from tests.browser.dashboard import SITE, Server, now, reader, running, shoot
 
 from analytics import dashboard
 from analytics.breaker import Breaker
+from analytics.catalog import shared_links
 from analytics.dashboard import admin_page
 from analytics.dashboard.panels import PANELS
 from analytics.event import Drop, DropReason
@@ -27,7 +28,7 @@ from analytics.testing import sample
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LONG: Final = f"{'a' * 60}.{'b' * 60}.{'c' * 50}.example.com"
-NO_PAGES: Final = {"/favicon.ico", "/{domain}/live"}
+NO_PAGES: Final = {"/favicon.ico", "/{domain}/live", "/share/{domain}/live"}
 """Addresses that show nothing by themselves."""
 ELSEWHERE: Final = {"/setup"}
 """It is gone as soon as there is an account: see test_dashboard_pages.py."""
@@ -70,6 +71,9 @@ def paths() -> dict[str, list[str]]:
         "/{domain}/ledger": [f"/{SITE}/ledger", f"/{SITE}/ledger?day=TODAY", f"/{LONG}/ledger"],
         "/{domain}/settings": [f"/{SITE}/settings", f"/{LONG}/settings"],
         "/{domain}/settings/confirm": [f"/{LONG}/settings/confirm?form=remove-site"],
+        "/share/{domain}": [f"/share/{SITE}?auth=SECRET"],
+        "/share/{domain}/list/{tab}": [f"/share/{SITE}/list/top?auth=SECRET"],
+        "/share/{domain}/unlock": [f"/share/{SITE}/unlock?auth=LOCKED"],
     }
 
 
@@ -119,12 +123,17 @@ async def test_nothing_sticks_out_of_any_page_on_a_phone(
     }
     assert served == {*paths(), *NO_PAGES, *ELSEWHERE}, "every page is looked at"
     faults: list[str] = []
+    link = await shared_links.add_link(server.catalog, SITE, "L" * 60, now=now())
+    locked = await shared_links.add_link(
+        server.catalog, SITE, "Locked", now=now(), password_text="long enough"
+    )
     async with reader(browser, server, **options) as context:
         page = await context.new_page()
         today = datetime.now(ZoneInfo("Europe/Berlin")).date().isoformat()
         for route, addresses in paths().items():
             for number, address in enumerate(addresses):
-                await page.goto(address.replace("TODAY", today))
+                secrets = address.replace("SECRET", link.secret).replace("LOCKED", locked.secret)
+                await page.goto(secrets.replace("TODAY", today))
                 await page.evaluate(OPEN)
                 await page.evaluate(LARGE)
                 name = re.sub(r"\W+", "-", route).strip("-") or "sites"
