@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
 _SHOWN: Final = 60
 
 
-def unknown(
-    kind: str,
-    sent: object,
-    known: Iterable[str],
-    more: str = "",
-    *,
-    elsewhere: Mapping[str, str] | None = None,
-) -> str:
-    """Return why *sent* is not a *kind*, with what may stand there instead; *more* is added.
-
-    *elsewhere* has what other products call it.
-    """
+def unknown(kind: str, sent: object, known: Iterable[str], more: str = "") -> str:
+    """Return why *sent* is not a *kind*, with what may stand there instead; *more* is added."""
     words = [*known]
     text = str(sent)[:_SHOWN]
-    other = (elsewhere or {}).get(text)
-    near = [other] if other else get_close_matches(text, words, n=1)
+    near = get_close_matches(text, words, n=1)
     meant = f"; did you mean {near[0]}?" if near else ";"
     return f"there is no {kind} {text!r}{meant} choose from {', '.join(words)}{more}"

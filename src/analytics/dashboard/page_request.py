@@ -89,19 +89,22 @@ class PageRequest:
 
     def link(self, site: Site | None) -> SharedLink:
         """Return the shared link in the address. Raise `NotFound` unless it leads to *site*."""
+        return self.linked(site)[1]
+
+    def linked(self, site: Site | None) -> tuple[Site, SharedLink]:
+        """Return *site* and the link in the address. Raise `NotFound` unless it leads there."""
         link = None if site is None else shared_links.link_of(site, self.secret)
-        if link is None:
+        if site is None or link is None:
             raise NotFound("This link leads nowhere: it was revoked, or is not complete.")
-        return link
+        return site, link
 
     def _shared(self, site: Site | None) -> Site:
-        link = self.link(site)
+        site, link = self.linked(site)
         kept = self.request.cookies.get(LINK_COOKIE, "")
         if link.password_hash and not hmac.compare_digest(
             kept.encode(), shared_links.proof(link, self.secret).encode()
         ):
             raise LinkLocked("This report asks for a password.")
-        assert site is not None  # noqa: S101 - it has the link
         return site
 
     async def may_still_see(self) -> bool:
