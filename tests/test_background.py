@@ -151,8 +151,10 @@ async def test_a_stop_ends_the_step_under_way_or_lets_it_finish() -> None:
 
     for finishes in (False, True):
         begun.clear()
-        async with loop_of(step, every_s=60, finishes_step=finishes) as loop:
-            await begun.wait()
+        loop = loop_of(step, every_s=60)
+        loop.start()
+        await begun.wait()
+        await loop.stop(finish_step=finishes)
         assert loop.state.failures == 0
     assert ended == ["cancelled", "finished"]
 

@@ -14,7 +14,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, Self
+from functools import cached_property
+from typing import Final, Generic, Self, TypeVar
 
 import structlog
 
@@ -22,17 +23,19 @@ from analytics.errors import AnalyticsError, Unavailable
 
 log = structlog.get_logger()
 
+Step = TypeVar("Step", bound=Callable[[], object])
+
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 
 
 class LoopState:
-    """What became of one loop's steps. The loop writes it, any thread may read it."""
+    """The outcome of one loop's steps. The loop writes it; any thread may read it."""
 
     def __init__(self, name: str, *, meanwhile: str, essential: bool = False) -> None:
-        """*meanwhile* says to everybody what is missing as long as the steps fail.
+        """*meanwhile* is a public sentence about what is missing as long as the steps fail.
 
-        A server is unready while a step of an *essential* loop has failed; any other loop only
+        A server is unready while the last step of an *essential* loop failed; any other loop only
         makes it degraded.
         """
         self.name = name
@@ -75,7 +78,7 @@ class LoopState:
 
     @property
     def fault(self) -> str | None:
-        """Why the last step failed, in words that may be shown; None when it succeeded."""
+        """The reason why the last step failed, fit for the public; None when it succeeded."""
         if self.error is None:
             return None
         if is_expected(self.error):
@@ -90,7 +93,7 @@ class LoopState:
         return None if self.error is None else type(self.error).__name__
 
     def shown(self) -> Mapping[str, object]:
-        """Return what anybody may know of the loop."""
+        """Return the public facts about the loop, for `/health/ready`."""
         at = self.last_success_at
         return {
             "last_success": None
@@ -101,12 +104,13 @@ class LoopState:
         }
 
 
-class _Supervised:
-    """What both forms of a loop share."""
+class _Supervised(Generic[Step]):
+    """The schedule of a step and the state of its loop; what both forms of a loop share."""
 
     def __init__(
         self,
         name: str,
+        step: Step,
         *,
         every_s: float | None,
         meanwhile: str,
@@ -114,11 +118,13 @@ class _Supervised:
         first_after_s: float = 0.0,
         longest_pause_s: float = _LONGEST_PAUSE_S,
     ) -> None:
-        """A step is repeated *every_s* seconds after the last one succeeded.
+        """Repeat *step* every *every_s* seconds, counted from the end of the last success.
 
-        None is for a step that goes on until its work is done: it is only repeated after an error.
+        With None the loop ends with the first success: the step goes on until its work is done,
+        and is only repeated after an error. *meanwhile* and *essential*: see `LoopState`.
         """
         self.state = LoopState(name, meanwhile=meanwhile, essential=essential)
+        self._step = step
         self._every_s = every_s
         self._first_after_s = first_after_s
         self._first_pause_s = min(max(every_s or 0, _FIRST_PAUSE_S), longest_pause_s)
@@ -136,36 +142,16 @@ class _Supervised:
         return self.pause_s
 
 
-class BackgroundLoop(_Supervised):
+class BackgroundLoop(_Supervised[Callable[[], Awaitable[object]]]):
     """A loop on the event loop. It runs while its `async with` block does, or from `start` on."""
 
-    def __init__(
-        self,
-        name: str,
-        step: Callable[[], Awaitable[object]],
-        *,
-        every_s: float | None,
-        meanwhile: str,
-        essential: bool = False,
-        first_after_s: float = 0.0,
-        longest_pause_s: float = _LONGEST_PAUSE_S,
-        finishes_step: bool = False,
-    ) -> None:
-        """A stop cancels the step under way, unless the loop *finishes_step*."""
-        super().__init__(
-            name,
-            every_s=every_s,
-            meanwhile=meanwhile,
-            essential=essential,
-            first_after_s=first_after_s,
-            longest_pause_s=longest_pause_s,
-        )
-        self._step = step
-        self._finishes_step = finishes_step
-        self._task: asyncio.Task[None] | None = None
-        self._woken = asyncio.Event()
-        self.stopping = False
-        """Whether no further step will begin."""
+    _task: asyncio.Task[None] | None = None
+    stopping = False
+    """Whether no further step will begin."""
+
+    @cached_property
+    def _woken(self) -> asyncio.Event:
+        return asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -184,14 +170,17 @@ class BackgroundLoop(_Supervised):
         """Let the next step begin now instead of after the pause."""
         self._woken.set()
 
-    async def stop(self) -> None:
-        """Return when no step is under way, and none will be."""
+    async def stop(self, *, finish_step: bool = False) -> None:
+        """Stop, and return when no step is under way; one under way is cancelled by default.
+
+        With *finish_step* it runs to its end.
+        """
         self.stopping = True
         self._woken.set()
         task = self._task
         if task is None:
             return
-        if not self._finishes_step:
+        if not finish_step:
             task.cancel()
         await asyncio.wait([task])
 
@@ -204,7 +193,7 @@ class BackgroundLoop(_Supervised):
                 task = asyncio.current_task()
                 if self.stopping or (task is not None and task.cancelling()):
                     raise
-                pause = self._failed(exc)  # of something that the step waited for
+                pause = self._failed(exc)  # something that the step awaited was cancelled
             except Exception as exc:  # noqa: BLE001 - logged and shown, whatever it is
                 pause = self._failed(exc)
             else:
@@ -220,7 +209,7 @@ class BackgroundLoop(_Supervised):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
         else:
-            await asyncio.sleep(0)  # others have waited long enough for their turn
+            await asyncio.sleep(0)  # let other tasks run
         self._woken.clear()
         return self.stopping
 
@@ -233,34 +222,15 @@ class BackgroundLoop(_Supervised):
                 )
 
 
-class BackgroundThread(_Supervised):
-    """A loop in a thread of its own, for steps that block. It runs while its `with` block does."""
+class BackgroundThread(_Supervised[Callable[[], object]]):
+    """A loop in a thread of its own, for steps that block. It runs while its `with` block does.
 
-    def __init__(
-        self,
-        name: str,
-        step: Callable[[], object],
-        *,
-        every_s: float,
-        meanwhile: str,
-        essential: bool = False,
-        first_after_s: float = 0.0,
-        longest_pause_s: float = _LONGEST_PAUSE_S,
-    ) -> None:
-        super().__init__(
-            name,
-            every_s=every_s,
-            meanwhile=meanwhile,
-            essential=essential,
-            first_after_s=first_after_s,
-            longest_pause_s=longest_pause_s,
-        )
-        self._step = step
-        self._between_s = every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+    A stop waits for the step under way.
+    """
 
     def __enter__(self) -> Self:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=self.state.name, daemon=True)
         self._thread.start()
         return self
 
@@ -277,13 +247,16 @@ class BackgroundThread(_Supervised):
                 pause = self._failed(exc)
             else:
                 self.state.succeeded()
-                pause = self._between_s
+                if self._every_s is None:
+                    break
+                pause = self._every_s
 
 
 def attempt_each(what: str, steps: Iterable[Callable[[], object]]) -> None:
-    """Run all *steps*, one after the other: one that fails holds up no other.
+    """Run all *steps* in order; an error in one does not keep the others from running.
 
-    Raises at the end what a single one raised, or an `ExceptionGroup` named *what* of several.
+    Afterwards raise the error of the only step that failed, or an `ExceptionGroup`, named by
+    *what*, of several.
     """
     errors: list[Exception] = []
     for step in steps:
@@ -298,12 +271,12 @@ def attempt_each(what: str, steps: Iterable[Callable[[], object]]) -> None:
 
 
 def is_expected(error: BaseException) -> bool:
-    """Return whether *error* is one that this program raises on purpose, or a group of such."""
+    """Return whether *error*, or all of a group, is an `AnalyticsError`."""
     return _consists_of(error, AnalyticsError)
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Return whether *error*, or all of a group, says that a backend cannot be used now."""
+    """Return whether *error*, or all of a group, is an `Unavailable`."""
     return _consists_of(error, Unavailable)
 
 

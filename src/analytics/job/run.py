@@ -107,7 +107,7 @@ class StreamingJob:
         self.metrics.registry.register(Breakers(self.outbox_relay.breakers))
         self.lag_alarm = LagAlarm(states, settings.kafka)
         self.dead_letters = DeadLetters(states, settings.kafka)
-        self.loops = (self.outbox_relay.loop, self.lag_alarm.loop, self.dead_letters.loop)
+        self.loops = (self.outbox_relay.state, self.lag_alarm.state, self.dead_letters.state)
         self.metrics.registry.register(Loops(self.loops))
         self.fault: str | None = "it is starting"
         """Why no records are processed now, or None."""

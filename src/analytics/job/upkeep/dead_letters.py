@@ -7,11 +7,11 @@ the job is killed in between, a letter may be sent twice, with the same key.
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Self
+from typing import Final
 
 import structlog
 
-from analytics.background import BackgroundThread, LoopState
+from analytics.background import BackgroundThread
 from analytics.job.partition.state_directory import StateDirectory
 from analytics.settings import KafkaSettings
 from analytics.stream.kafka.producer import sending
@@ -22,30 +22,18 @@ _EVERY_S: Final = 2.0
 _AT_ONCE: Final = 500
 
 
-class DeadLetters:
+class DeadLetters(BackgroundThread):
     """A background thread that sends dead letters while the `with` block runs."""
 
     def __init__(self, states: StateDirectory, kafka: KafkaSettings) -> None:
         self._states = states
         self._kafka = kafka
-        self._thread = BackgroundThread(
+        super().__init__(
             "dead-letters",
             self.step,
             every_s=_EVERY_S,
             meanwhile=f"Records that cannot be decoded wait to be sent to {kafka.dead_topic}.",
         )
-
-    def __enter__(self) -> Self:
-        self._thread.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.__exit__()
-
-    @property
-    def loop(self) -> LoopState:
-        """The state of its background loop."""
-        return self._thread.state
 
     def step(self) -> None:
         """Send all waiting letters. Raises `LogUnavailable`; unsent letters keep waiting."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from analytics.background import BackgroundThread, LoopState
+from analytics.background import BackgroundThread
 from analytics.job.partition.state_directory import StateDirectory
 from analytics.settings import KafkaSettings
 from analytics.stream.base import Position
@@ -35,7 +35,7 @@ class LagStatus(NamedTuple):
     """The topic's number of partitions; 0 until it is known."""
 
 
-class LagAlarm:
+class LagAlarm(BackgroundThread):
     """A background thread that checks the lag while the `with` block runs."""
 
     def __init__(
@@ -43,7 +43,7 @@ class LagAlarm:
     ) -> None:
         self._states = states
         self._kafka = kafka
-        self._thread = BackgroundThread(
+        super().__init__(
             "lag-alarm",
             self._check,
             every_s=every_s,
@@ -52,18 +52,6 @@ class LagAlarm:
         )
         self.lateness = LagStatus(0, None, None)
         """The result of the last check."""
-
-    def __enter__(self) -> LagAlarm:
-        self._thread.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.__exit__()
-
-    @property
-    def loop(self) -> LoopState:
-        """The state of its background loop."""
-        return self._thread.state
 
     def _check(self) -> None:
         lateness = asyncio.run(

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from analytics.background import BackgroundThread, LoopState, attempt_each
+from analytics.background import BackgroundThread, attempt_each
 from analytics.job.partition import outbox
 from analytics.job.partition.state_directory import StateDirectory
 from analytics.job.upkeep import cold_chunks, compaction
@@ -37,12 +37,20 @@ _RECALL_AGAIN_S: Final = 10.0
 """While something is missing: chunks fetched while a node joins may get lost."""
 
 
-class OutboxRelay:
+class OutboxRelay(BackgroundThread):
     """A background thread that tends all outboxes and chunks while the `with` block runs."""
 
     def __init__(
         self, states: StateDirectory, ignite: IgniteSettings, cassandra: CassandraSettings
     ) -> None:
+        super().__init__(
+            "outbox-relay",
+            self.step,
+            every_s=_EVERY_S,
+            meanwhile="Finished chunks and erasures may wait in the outbox.",
+            first_after_s=_EVERY_S,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
         self._states = states
         server_guards = guards.ignite(ignite), guards.cassandra(cassandra)
         self._shared = IgniteChunks(ignite, server_guards[0])
@@ -55,31 +63,14 @@ class OutboxRelay:
         self._nodes: set[str] = set()
         self._recall_at = 0.0
         self._seal_at = time.monotonic() + _SEAL_EVERY_S
-        self._thread = BackgroundThread(
-            "outbox-relay",
-            self.step,
-            every_s=_EVERY_S,
-            meanwhile="Finished chunks and erasures may wait in the outbox.",
-            first_after_s=_EVERY_S,
-            longest_pause_s=_LONGEST_PAUSE_S,
-        )
         self.outbox_bytes = 0
         """The size of all unconfirmed chunks, in bytes."""
         self.erasures = 0
         """Pending erasures, of all partitions."""
 
-    def __enter__(self) -> OutboxRelay:
-        self._thread.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.__exit__()
+    def __exit__(self, *exc_info: object) -> None:
+        super().__exit__(*exc_info)
         self.close()
-
-    @property
-    def loop(self) -> LoopState:
-        """The state of its background loop."""
-        return self._thread.state
 
     def close(self) -> None:
         """Close the connections."""

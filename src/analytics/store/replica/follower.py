@@ -65,7 +65,6 @@ class ChunkFollower:
             every_s=every_s,
             meanwhile="Figures come from what this server has copied, and say as of when.",
             longest_pause_s=_LONGEST_PAUSE_S,
-            finishes_step=True,
         )
         self._look_at = 0.0
         self._thread = ThreadPoolExecutor(1, "follower")
@@ -91,7 +90,7 @@ class ChunkFollower:
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping.set()
-        await self._following.stop()
+        await self._following.stop(finish_step=True)
         await self._blocking(self._source.close)
         self._thread.shutdown()
 
