@@ -19,6 +19,12 @@ from analytics.query import Dimension, Metric
 
 SITE, OTHER = "asked.example", "other.example"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+LISTED = {
+    "site_id": SITE,
+    "timezone": "Etc/UTC",
+    "goals": ["Second page"],
+    "segments": [],
+}
 QUESTION = {"site_id": SITE, "metrics": ["visitors", "pageviews"], "date_range": "day"}
 
 
@@ -28,6 +34,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     server = Server(tmp_path / "data")
     for site in (SITE, OTHER):
         await server.command("site", "add", site)
+    await server.command("goal", "add", SITE, "--page", "/b", "--name", "Second page")
     await server.start(ANALYTICS_MCP__HTTP="true")
     try:
         async with httpx2.AsyncClient(base_url=server.url, headers={"user-agent": FIREFOX}) as web:
@@ -66,11 +73,19 @@ async def refusal(client: Client, tool: str, **arguments: Any) -> str:
 async def check(client: Client) -> None:
     """Ask every tool as who has a key of the one site."""
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert sorted(tools) == ["compare", "list_sites", "query", "realtime"]
+    assert sorted(tools) == [
+        "compare",
+        "funnel",
+        "journey",
+        "list_sites",
+        "query",
+        "realtime",
+        "retention",
+    ]
     assert all(tool.annotations and tool.annotations.read_only_hint for tool in tools.values())
     description = tools["query"].description or ""
     assert [name for name in (*Metric, *Dimension) if f"{name}" not in description] == []
-    assert await told(client, "list_sites") == [{"site_id": SITE, "timezone": "Etc/UTC"}]
+    assert await told(client, "list_sites") == [LISTED]
     answer = await told(client, "query", **QUESTION, dimensions=["event:page"])
     assert answer["results"] == [
         {"dimensions": ["/a"], "metrics": [1, 1]},
@@ -82,6 +97,19 @@ async def check(client: Client) -> None:
         [0, 0],
     ]
     assert await told(client, "realtime", site_id=SITE) == {"visitors": 1}
+    today = {"site_id": SITE, "date_range": "day"}
+    first, second = ["is", "event:page", ["/a"]], ["is", "event:goal", ["Second page"]]
+    funnel = await told(client, "funnel", **today, steps=[first, second])
+    assert [step["visits"] for step in funnel["results"]] == [1, 1]
+    journey = await told(client, "journey", **today, start=first)
+    assert journey["results"][1]["stops"] == [{"kind": "page", "name": "/b", "visits": 1}]
+    retention = await told(client, "retention", **today, unit="day")
+    assert [cohort["visitors"] for cohort in retention["results"]] == [[1]]
+    assert "steps" in await refusal(client, "funnel", **today, steps=[first])
+    assert "This key is for" in await refusal(
+        client, "funnel", site_id=OTHER, date_range="day", steps=[first, second]
+    )
+    assert "unit" in await refusal(client, "retention", **today, unit="hour")
     assert "This key is for" in await refusal(client, "realtime", site_id=OTHER)
     assert "metric" in await refusal(client, "query", **{**QUESTION, "metrics": ["visitor"]})
     assert "colour" in await refusal(client, "query", **QUESTION, colour="red")
@@ -115,7 +143,7 @@ async def test_the_command_answers_on_standard_output(server: Server) -> None:
     async with Client(command) as client:
         await check(client)
         await server.stop()  # and without a server
-        assert await told(client, "list_sites") == [{"site_id": SITE, "timezone": "Etc/UTC"}]
+        assert await told(client, "list_sites") == [LISTED]
 
 
 async def test_the_command_says_that_it_needs_a_key(server: Server) -> None:

@@ -12,14 +12,17 @@ from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message
 
 from analytics import access
 from analytics.api.access import Clock, QueryableStore, StatsAccess
+from analytics.api.explorations import ExplorationsApi
 from analytics.api.stats_v2 import StatsV2
 from analytics.catalog.base import Catalog
 from analytics.dimension_facts import DIMENSIONS
 from analytics.errors import Malformed, NotFound
+from analytics.exploration import RetentionUnit
 from analytics.metric_facts import METRICS, Counted, Unit
 from analytics.person import Scope
 
@@ -70,16 +73,23 @@ _RANGE: Final = {
     "description": 'such as "day", "7d", "30d", "month", "6mo", "12mo", "year", "all", or two days:'
     ' ["2026-11-01", "2026-11-30"]'
 }
+_FILTER: Final = (
+    '["is", "visit:country", ["DE"]], ["contains", "event:page", ["/blog"]],'
+    ' ["is", "event:goal", ["Signup"]], ["is", "segment", [3]], ["not", <filter>],'
+    ' ["or", [<filter>, …]]'
+)
+_FILTERS: Final = {"type": "array", "description": f"all must hold: {_FILTER}"}
+_EXPLORED: Final[Mapping[str, Any]] = {
+    "site_id": _SITE,
+    "date_range": _RANGE,
+    "filters": {**_FILTERS, "description": f"of the visits to look at; {_FILTERS['description']}"},
+}
 _QUESTION: Final[Mapping[str, Any]] = {
     "site_id": _SITE,
     "metrics": {"type": "array", "items": {"type": "string", "enum": [*METRICS]}, "minItems": 1},
     "date_range": _RANGE,
     "dimensions": {"type": "array", "items": {"type": "string"}},
-    "filters": {
-        "type": "array",
-        "description": 'all must hold: ["is", "visit:country", ["DE"]], ["contains", "event:page",'
-        ' ["/blog"]], ["not", <filter>], ["or", [<filter>, …]]',
-    },
+    "filters": _FILTERS,
     "order_by": {
         "type": "array",
         "description": 'such as [["visitors", "desc"]]',
@@ -105,7 +115,8 @@ def _schema(properties: Mapping[str, Any], required: Sequence[str]) -> Mapping[s
 TOOLS: Final = (
     Tool(
         "list_sites",
-        "List the sites whose figures can be asked for, each with its time zone.",
+        "List the sites whose figures can be asked for, each with its time zone, the names of its"
+        " goals and its shared segments (saved filters).",
         _schema({}, []),
     ),
     Tool(
@@ -122,6 +133,54 @@ TOOLS: Final = (
         _schema({**_QUESTION, "compare_with": _RANGE}, [*_NEEDED, "compare_with"]),
     ),
     Tool(
+        "funnel",
+        "Say how many visits (with within_days: visitors) get from each step to the next, in the"
+        " order of the steps, and how long they take.",
+        _schema(
+            {
+                **_EXPLORED,
+                "steps": {
+                    "type": "array",
+                    "description": f"2 to 8 filters, each of an event or page: {_FILTER}",
+                },
+                "order": {
+                    "type": "string",
+                    "enum": ["loose", "strict"],
+                    "description": "strict: nothing else may happen in between",
+                },
+                "within_days": {
+                    "type": "integer",
+                    "description": "1 to 90: follow visitors who have a cookie over that many days",
+                },
+            },
+            ["site_id", "date_range", "steps"],
+        ),
+    ),
+    Tool(
+        "journey",
+        "Say where visits went after a page or event, or where they came from, level by level.",
+        _schema(
+            {
+                **_EXPLORED,
+                "start": {"type": "array", "description": f"one filter: {_FILTER}"},
+                "direction": {"type": "string", "enum": ["forward", "backward"]},
+                "levels": {"type": "integer", "description": "how far to go, at most 10"},
+                "limit": {"type": "integer", "description": "how many stops a level names"},
+                "stops": {"type": "string", "enum": ["pages", "pages_and_events"]},
+            },
+            ["site_id", "date_range", "start"],
+        ),
+    ),
+    Tool(
+        "retention",
+        "Say how many of the visitors first seen in each day, week or month came back in later"
+        " ones. Only visitors with a cookie can be known again.",
+        _schema(
+            {**_EXPLORED, "unit": {"type": "string", "enum": [*RetentionUnit]}},
+            ["site_id", "date_range"],
+        ),
+    ),
+    Tool(
         "realtime",
         "Say how many visitors a site had in the last five minutes.",
         _schema({"site_id": _SITE}, ["site_id"]),
@@ -134,11 +193,16 @@ class AssistantTools:
 
     def __init__(self, store: QueryableStore, catalog: Catalog, clock: Clock) -> None:
         self._catalog = catalog
-        self._api = StatsV2(StatsAccess(store, catalog, clock, _refused))
+        stats = StatsAccess(store, catalog, clock, _refused)
+        self._api = StatsV2(stats)
+        explorations = ExplorationsApi(stats)
         self._answers: Mapping[str, Callable[[Arguments, str], Awaitable[object]]] = {
             "list_sites": self._sites,
-            "query": self._query,
+            "query": _posted(self._api.query),
             "compare": self._compare,
+            "funnel": _posted(explorations.funnel),
+            "journey": _posted(explorations.journey),
+            "retention": _posted(explorations.retention),
             "realtime": self._realtime,
         }
 
@@ -156,28 +220,46 @@ class AssistantTools:
         _only(arguments, ())
         key = access.check(access.key(authorization, self._catalog.keys), Scope.STATS_READ)
         return [
-            {"site_id": site.domain, "timezone": site.timezone}
+            {
+                "site_id": site.domain,
+                "timezone": site.timezone,
+                "goals": [goal.name for goal in site.goals],
+                "segments": [
+                    {"id": segment.id, "name": segment.name}
+                    for segment in site.segments
+                    if not segment.owner
+                ],
+            }
             for site in self._catalog.sites.all()
             if key.site in (None, site.domain)
         ]
-
-    async def _query(self, arguments: Arguments, authorization: str) -> object:
-        request = _request(authorization, body=msgspec.json.encode(arguments))
-        return msgspec.json.decode((await self._api.query(request)).body)
 
     async def _compare(self, arguments: Arguments, authorization: str) -> object:
         question = {name: value for name, value in arguments.items() if name != "compare_with"}
         if "compare_with" not in arguments:
             raise Malformed("compare_with", "is missing; send the range to compare with")
-        now = await self._query(question, authorization)
+        query = self._answers["query"]
+        now = await query(question, authorization)
         other = {**question, "date_range": arguments["compare_with"]}
-        return {"date_range": now, "compare_with": await self._query(other, authorization)}
+        return {"date_range": now, "compare_with": await query(other, authorization)}
 
     async def _realtime(self, arguments: Arguments, authorization: str) -> object:
         _only(arguments, ("site_id",))
         request = _request(authorization, site=str(arguments.get("site_id", "")))
         visitors = msgspec.json.decode((await self._api.realtime_visitors(request)).body)
         return {"visitors": visitors}
+
+
+def _posted(
+    handler: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Arguments, str], Awaitable[object]]:
+    """Return the answer of *handler* to the arguments of a tool, sent as the body of a POST."""
+
+    async def answer(arguments: Arguments, authorization: str) -> object:
+        request = _request(authorization, body=msgspec.json.encode(arguments))
+        return msgspec.json.decode((await handler(request)).body)
+
+    return answer
 
 
 def _only(arguments: Arguments, known: Sequence[str]) -> None:
