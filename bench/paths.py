@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import query as site
+from msgspec import structs
 
 from analytics.exploration import (
     Exploration,
@@ -64,9 +65,12 @@ async def measure(folder: Path, events: int, memory: str) -> None:
     async with DuckDBStore(path, memory_limit=memory, threads=cores) as store:
         for name, asked in questions().items():
             taken = []
-            for _ in range(TIMES):
+            for look in range(TIMES):
+                # Each covers a millisecond more, so that no answer is one that the store remembers.
+                period = structs.replace(PERIOD, end=PERIOD.end + look)
+                question = structs.replace(asked, period=period)
                 began, used = time.perf_counter(), time.process_time()
-                await store.explore(asked)
+                await store.explore(question)
                 taken.append((time.perf_counter() - began, time.process_time() - used))
             seconds, processor = min(taken)
             print(f"{name:26} {seconds:6.2f} s {processor:6.2f} s of processor", flush=True)

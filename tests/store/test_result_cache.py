@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from analytics.exploration import Cohort, RetentionQuery, RetentionResult
 from analytics.query import Metric, Period, Query, Result, ResultRow
 from analytics.store.result_cache import ResultCache
 
@@ -23,6 +24,23 @@ def test_an_answer_comes_back_as_it_was() -> None:
         remembered.keep(ASKED, result(value), remembered.state())
         assert remembered.answer(ASKED) == result(value)
         assert remembered.answer(structs.replace(ASKED, bots=True)) is None
+
+
+def test_explorations_are_kept_beside_queries_in_the_same_bounds() -> None:
+    remembered = ResultCache(most_bytes=4_000)
+    asked = RetentionQuery(site=SITE, period=ASKED.period)
+    cohorts = RetentionResult(cohorts=(Cohort("2026-07-01", (3, 1)),), cookieless=2)
+    remembered.keep(ASKED, result(1), remembered.state())
+    remembered.keep(asked, cohorts, remembered.state())
+    assert remembered.answer(ASKED) == result(1)
+    assert remembered.answer(asked) == cohorts
+    assert remembered.answer(structs.replace(asked, bots=True)) is None
+    remembered.changed({SITE})
+    assert remembered.answer(ASKED) is remembered.answer(asked) is None
+    for limit in range(100):
+        period = Period(0, limit + 1, "Etc/UTC")
+        remembered.keep(structs.replace(asked, period=period), cohorts, remembered.state())
+        assert remembered.size <= 4_000
 
 
 def test_what_is_written_in_a_site_ends_its_answers_alone() -> None:

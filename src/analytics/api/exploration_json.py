@@ -32,8 +32,6 @@ from analytics.exploration import (
 from analytics.query import Filter, Period
 from analytics.site import Site
 
-B = TypeVar("B", bound="ExplorationBody")
-
 
 class Include(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What counts besides."""
@@ -41,17 +39,13 @@ class Include(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bots: bool = False
 
 
-class ExplorationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CommonMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The members that the body of each question has."""
 
     site_id: str
     date_range: object
     filters: tuple[object, ...] = ()
     include: Include = Include()
-
-    def asked(self, site: Site, period: Period) -> Exploration:
-        """Return the question about *site*. Raise `Malformed`."""
-        raise NotImplementedError
 
     def filters_of(self, sent: Sequence[object], field: str, site: Site) -> tuple[Filter, ...]:
         """Return the filters that *sent* says, each name of a goal or segment replaced."""
@@ -60,7 +54,7 @@ class ExplorationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return filters
 
 
-class FunnelBody(ExplorationBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FunnelBody(CommonMembers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /api/v2/funnel`."""
 
     steps: tuple[object, ...]
@@ -80,7 +74,7 @@ class FunnelBody(ExplorationBody, frozen=True, kw_only=True, forbid_unknown_fiel
         )
 
 
-class JourneyBody(ExplorationBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JourneyBody(CommonMembers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /api/v2/journey`."""
 
     start: object
@@ -105,7 +99,7 @@ class JourneyBody(ExplorationBody, frozen=True, kw_only=True, forbid_unknown_fie
         )
 
 
-class RetentionBody(ExplorationBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RetentionBody(CommonMembers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /api/v2/retention`."""
 
     unit: RetentionUnit = RetentionUnit.WEEK
@@ -119,6 +113,10 @@ class RetentionBody(ExplorationBody, frozen=True, kw_only=True, forbid_unknown_f
             filters=self.filters_of(self.filters, "filters", site),
             bots=self.include.bots,
         )
+
+
+ExplorationBody = FunnelBody | JourneyBody | RetentionBody
+B = TypeVar("B", bound=ExplorationBody)
 
 
 def parse(body: bytes, kind: type[B]) -> B:

@@ -17,6 +17,7 @@ from analytics import caller
 from analytics.caller import Caller, Party
 from analytics.errors import Conflict, Corrupt, Malformed, Misconfigured, StoreUnavailable
 from analytics.event import LogRecord, Row
+from analytics.exploration import FunnelQuery, FunnelResult
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
@@ -259,3 +260,37 @@ async def test_a_bad_pattern_is_named_in_our_own_words(tmp_path: Path, pattern: 
         with pytest.raises(Malformed) as refused:
             await store.query(asked)
     assert refused.value.reason == f"{pattern!r} is not a regular expression that RE2 can read"
+
+
+async def test_a_funnel_is_remembered_until_something_is_written_of_its_site(
+    store: DuckDBStore,
+) -> None:
+    funnel = FunnelQuery(
+        site=SITE,
+        period=Period(NOON - DAY, NOON + DAY, "Europe/Berlin"),
+        steps=(Compare(Op.IS, Dimension.PAGE, ("/",)), Compare(Op.IS, Dimension.PAGE, ("/a",))),
+    )
+
+    async def reached() -> list[int]:
+        result = await store.explore(funnel)
+        assert isinstance(result, FunnelResult)
+        return [step.reached for step in result.steps]
+
+    log = Log()
+    await store.write(log.batch([hit(NOON), hit(NOON + 1, path="/a"), hit(NOON, visitor=2)]))
+    assert await reached() == [2, 1]
+    # Behind its back: only what is remembered can still tell.
+    await store._threads.write(lambda c: c.run("DELETE FROM rows WHERE visitor = 2"))
+    assert await reached() == [2, 1]
+    await store.write(log.batch([hit(NOON, visitor=3)]))
+    assert await reached() == [2, 1]
+    await store.erase_visitor(SITE, 3)
+    assert await reached() == [1, 1]
+
+
+async def test_visits_that_are_erased_are_not_remembered(store: DuckDBStore) -> None:
+    await store.write(Log().batch([hit(NOON), hit(NOON, visitor=2, path="/a")]))
+    assert (await store.query(visitors())).rows[0].metrics == (2,)
+    of_page = structs.replace(visitors(), filters=(Compare(Op.IS, Dimension.PAGE, ("/a",)),))
+    await store.erase_visits(of_page)
+    assert (await store.query(visitors())).rows[0].metrics == (1,)

@@ -144,13 +144,14 @@ class DuckDBStore:
     async def explore(self, asked: Exploration) -> ExplorationResult:
         """Answer *asked* from every row written before the call."""
         lag = self._lag()
-        result = await self._threads.read(
-            partial(explorations.answer, asked=asked), at_most_s=self._query_timeout_s
-        )
+        result = self._remembered.answer(asked)
+        if result is None:
+            result = await self._threads.read(
+                partial(self._explored, asked=asked), at_most_s=self._query_timeout_s
+            )
         if lag is None:
             return result
-        as_of = lag.as_of or await self.newest() or 0
-        return structs.replace(result, as_of=as_of, waiting=lag.records)
+        return structs.replace(result, as_of=await self._as_of(lag), waiting=lag.records)
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:
         """Return the last 24 hours of each of *sites*; those without any event are left out."""
@@ -273,7 +274,8 @@ class DuckDBStore:
         """Delete every row of these visits; return the numbers of visits and rows."""
 
         def step(connection: Connection) -> MatchingVisits:
-            gone, erased = row_erasure.erase_visits(connection, query)
+            with self._altering():
+                gone, erased = row_erasure.erase_visits(connection, query)
             self._builder.note(erased.earliest)
             return gone
 
@@ -409,6 +411,14 @@ class DuckDBStore:
             state = self._remembered.state()
             result = executor.answer(connection, query)
             self._remembered.keep(query, result, state)
+        return result
+
+    def _explored(self, connection: Connection, asked: Exploration) -> ExplorationResult:
+        result = self._remembered.answer(asked)
+        if result is None:
+            state = self._remembered.state()
+            result = explorations.answer(connection, asked)
+            self._remembered.keep(asked, result, state)
         return result
 
 
