@@ -419,6 +419,13 @@ async def test_who_asks_wrongly_is_told_what_may_stand_there(
         ([["has_done", ["is", "event:name", ["a"]]]] * 6, "at most 5 times has_done"),
         ([["contains", "event:page", ["a"] * 101]], "at most 100 values in all of contains"),
         ([["is", "event:page", ["a"] * 600]] * 2, "at most 1,000 values in all"),
+        # Counted before they are read: what is wrong with the last one is not looked at.
+        (
+            [*[["is", "event:page", ["a"]]] * 5_000, ["like", "event:page", ["a"]]],
+            "at most 50 comparisons, and this one has 5,001",
+        ),
+        ([["or", [["not", ["is", "event:page", ["a", 1.5]]]] * 60]], "and this one has 60"),
+        ([["is", "segment", ["x"] * 51]], "at most 50 comparisons, and this one has 51"),
     ],
 )
 async def test_a_question_that_is_too_large_is_refused_before_it_waits_for_the_store(

@@ -246,6 +246,7 @@ BOUNDED_BY = {
     ("gateway/sender_connections.py", "self._held"): "connections that are open",
     ("store/query_queue.py", "self._known"): "questions that wait, for as long as patience lasts",
     ("store/query_queue.py", "self._anonymous"): "as `_known`",
+    ("store/query_queue.py", "self._went_ahead"): "`_KNOWN_AHEAD` at most",
     ("store/query_queue.py", "self.waiting"): "questions that wait, for as long as patience lasts",
 }
 """Containers that outlive a call, and what ends their growth."""

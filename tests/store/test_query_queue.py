@@ -215,6 +215,34 @@ async def test_a_person_with_many_questions_does_not_push_strangers_out() -> Non
     crowd.room.close()
 
 
+async def test_a_key_that_asks_without_end_has_no_more_turns_than_strangers() -> None:
+    crowd = Crowd(turn_s=0.0)
+    await crowd.block()
+    key = Caller(Party("key", known=True))
+    for _ in range(6):
+        crowd.ask(key, "key")
+    for number in range(3):
+        crowd.ask(Caller(Party(number)), "stranger")
+    await crowd.outcomes()
+    assert crowd.order == [*["key", "stranger"] * 3, *["key"] * 3]
+    crowd.room.close()
+
+
+async def test_somebody_who_comes_later_goes_ahead_of_a_key_that_asks_without_end() -> None:
+    crowd = Crowd(turn_s=0.0)
+    await crowd.block()
+    key, owner = Caller(Party("key", known=True)), Caller(Party("owner", known=True))
+    crowd.ask(key, "key")
+    for _ in range(4):
+        crowd.ask(key, "key")
+    for number in range(4):
+        crowd.ask(Caller(Party(number)), "stranger")
+    crowd.ask(owner, "owner")
+    await crowd.outcomes()
+    assert crowd.order[:4] == ["key", "owner", "stranger", "key"]
+    crowd.room.close()
+
+
 async def test_what_the_server_asks_for_itself_comes_before_strangers() -> None:
     crowd = Crowd(turn_s=0.0)
     await crowd.block()

@@ -5,7 +5,7 @@ Unknown members, metrics and dimensions are refused by name; nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -42,7 +42,7 @@ from analytics.query import (
     Query,
 )
 from analytics.site import Site
-from analytics.store.sql import columns
+from analytics.store.sql import columns, query_cost
 from analytics.store.sql.filter_shape import walk
 from analytics.suggestions import unknown
 
@@ -63,6 +63,7 @@ _FIELDS: Final = (
 )
 _DIMENSIONS: Final = frozenset(Dimension)
 _METRICS: Final = frozenset(Metric)
+_OPS: Final = frozenset(Op)
 _OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done", "sequence")
 
 
@@ -226,7 +227,30 @@ def filters_of(sent: object, field: str) -> tuple[Filter, ...]:
 
     They may still compare goals and segments by their names (`named_filters.py`).
     """
-    return tuple(_filter(f, f"{field}[{i}]", 0) for i, f in enumerate(list_of(sent, field)))
+    filters = list_of(sent, field)
+    query_cost.check_sent(*_size(filters), field)
+    return tuple(_filter(f, f"{field}[{i}]", 0) for i, f in enumerate(filters))
+
+
+def _size(filters: Iterable[object], depth: int = 0) -> tuple[int, int]:
+    """Return how many comparisons and values *filters* hold as sent, whatever else is wrong there.
+
+    Counting takes a small part of the time in which they are read, on the event loop.
+    """
+    comparisons = values = 0
+    for each in filters:
+        match each:
+            case ["and" | "or" | "sequence", [*inner]] if depth < _MAX_DEPTH:
+                more = _size(inner, depth + 1)
+            case ["not" | "has_done" | "has_not_done", [*_] as inner] if depth < _MAX_DEPTH:
+                more = _size((inner,), depth + 1)
+            case [_, name, [*compared], *_]:
+                # A segment stands for one comparison at least.
+                more = (len(compared) if name == SEGMENT else 1, len(compared))
+            case _:
+                more = (1, 0)
+        comparisons, values = comparisons + more[0], values + more[1]
+    return comparisons, values
 
 
 def _filter(sent: object, field: str, depth: int) -> Filter:
@@ -251,7 +275,7 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
             return InSequence(
                 tuple(_filter(f, f"{field}[1][{i}]", depth + 1) for i, f in enumerate(inside))
             )
-        case [str(op), name, values] | [str(op), name, values, _] if op in frozenset(Op):
+        case [str(op), name, values] | [str(op), name, values, _] if op in _OPS:
             return Compare(
                 Op(op),
                 SEGMENT if name == SEGMENT else dimension(name, f"{field}[1]"),

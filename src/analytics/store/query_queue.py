@@ -7,7 +7,8 @@ its request has waited for its bounded time and none of its queries has started.
 
 Parties that are known (a person who is logged in, a key, the server itself) come before anonymous
 ones: however many strangers look at a public report, the site's people see theirs. While both wait,
-every fifth turn is an anonymous party's, so that none of them waits for ever.
+every fifth turn is an anonymous party's, so that none of them waits for ever. A known party goes
+ahead once between two of those turns: one that asks without end has no more turns than strangers.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class QueryQueue:
         self._anonymous: _Lane = OrderedDict()
         self._turn_of: Party | None = None
         """The party whose turn it is."""
-        self._ahead = 0
-        """Turns that known parties had while anonymous ones waited."""
+        self._went_ahead: set[Party] = set()
+        """The known parties that had a turn since the last one of an anonymous party."""
 
     async def run(self, step: Callable[[], T], *, stop: Callable[[], None] = nothing) -> T:
         """Run *step* in its caller's turn; call *stop* if the client disconnects in the meantime.
@@ -183,11 +184,19 @@ class QueryQueue:
         for lane in (self._known, self._anonymous):
             if next(iter(lane)) == self._turn_of:
                 return lane
-        return self._known if self._ahead < _KNOWN_AHEAD else self._anonymous
+        if len(self._went_ahead) < _KNOWN_AHEAD:
+            for party in self._known:
+                if party not in self._went_ahead:
+                    self._known.move_to_end(party, last=False)
+                    return self._known
+        return self._anonymous
 
     def _begin_turn(self, lane: _Lane, party: Party) -> None:
         """Count a turn of *party*, unless it is in the middle of one."""
         if party == self._turn_of:
             return
         self._turn_of = party
-        self._ahead = self._ahead + 1 if lane is self._known and self._anonymous else 0
+        if lane is self._known and self._anonymous:
+            self._went_ahead.add(party)
+        else:
+            self._went_ahead.clear()

@@ -53,6 +53,12 @@ def check_filters(filters: Sequence[Filter]) -> None:
     )
 
 
+def check_sent(comparisons: int, values: int, field: str) -> None:
+    """Raise `Malformed` if filters that are only counted so far are too many to be read."""
+    _at_most(bounds.COMPARISONS, comparisons, field, "comparisons")
+    _at_most(bounds.VALUES, values, field, "values in all")
+
+
 def _at_most(most: int, count: int, field: str, what: str) -> None:
     if count > most:
         raise Malformed(
