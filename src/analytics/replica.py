@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from analytics import extras
 from analytics.background import LoopState
 from analytics.breaker import Breaker
-from analytics.errors import LogUnavailable, Misconfigured, NotVisibleYet
-from analytics.event import Erasure
+from analytics.errors import LogUnavailable, Misconfigured
+from analytics.followed_projection import FollowedProjection
 from analytics.gateway import metrics
 from analytics.guard import Guard
 from analytics.resources import CommonResources, Resources, clock
 from analytics.settings import Settings
+from analytics.spooled_erasures import SpooledErasures
 from analytics.store import guards
 from analytics.store.duckdb import open_store
 from analytics.store.replica.remote_query_client import RemoteQueryClient
 from analytics.store.replica.store import ReplicaStore
-from analytics.stream.base import Position, unknown_receipt
 from analytics.stream.journal import JournalLimits
 from analytics.stream.kafka import kafka_log
 from analytics.stream.spool import Spool, SpoolLimits
-
-_WAIT_S: Final = 10.0
-_STANDS_STILL_S: Final = 60.0
 
 
 class Backends(NamedTuple):
@@ -86,110 +82,6 @@ class Backends(NamedTuple):
         how old they are.
         """
         return {"log": lambda: self.log.fault}
-
-
-class SpooledErasures:
-    """Appends erasure requests to the log, through the spool."""
-
-    def __init__(self, log: Spool) -> None:
-        self._log = log
-
-    async def partitions(self) -> Sequence[int]:
-        """Return the topic's partitions. Raise `LogUnavailable` while Kafka is away."""
-        return [end.partition for _, end in await self._log.ends()]
-
-    async def append(self, orders: Sequence[Erasure]) -> Mapping[int, int]:
-        """Append *orders*; return, once Kafka has them, the offset behind them in each partition.
-
-        Raise `LogUnavailable`, or `NotVisibleYet` if they still wait in the spool after 10 s.
-        """
-        positions = await self._log.append(orders)
-        try:
-            async with asyncio.timeout(_WAIT_S):
-                places = [p for each in positions for p in await self._log.places(each)]
-        except TimeoutError:
-            raise NotVisibleYet(
-                "Kafka is away: the erasure waits in the spool of this replica, and is carried out"
-                " when Kafka is back; ask again then, to be sure"
-            ) from None
-        ends: dict[int, int] = {}
-        for place in places:
-            ends[place.partition] = max(ends.get(place.partition, 0), place.offset + 1)
-        return ends
-
-
-class FollowedProjection:
-    """Waits for figures that the Spark job computes and this replica follows."""
-
-    def __init__(self, log: Spool, store: ReplicaStore) -> None:
-        self._log = log
-        self._follower = store.follower
-
-    @property
-    def fault(self) -> str | None:
-        """The reason why this replica cannot follow the chunks; None while it can."""
-        return self._follower.fault
-
-    async def visible(self, receipts: str) -> None:
-        """Return when every record of *receipts* (by comma) is in the figures.
-
-        Raise `Malformed` for a receipt that this log did not issue, and `NotVisibleYet` after 10 s.
-        """
-        positions = [Position.parse(receipt) for receipt in receipts.split(",")]
-        try:
-            async with asyncio.timeout(_WAIT_S):
-                await self._refuse_unknown(positions)
-                for position in positions:
-                    for place in await self._log.places(position):
-                        await self._follower.reached({place.partition: place.offset + 1})
-        except TimeoutError:
-            raise NotVisibleYet(
-                "the event is durable, and not in the figures yet; ask again in a moment"
-            ) from None
-
-    async def _refuse_unknown(self, positions: Sequence[Position]) -> None:
-        """Raise `Malformed` for a position at which nothing was appended.
-
-        Return without a check while Kafka is away, so that the caller waits.
-        """
-        here = self._follower.next_offsets
-        ahead = [each for each in positions if each.offset >= here.get(each.partition, 0)]
-        with suppress(LogUnavailable):
-            if ahead and not await self._log.holds(ahead):
-                raise unknown_receipt()
-
-    async def settle(self) -> None:
-        """Return when everything that the log holds at the call is in the figures.
-
-        Raise `LogUnavailable` while Kafka is away, `NotVisibleYet` after a minute without progress.
-        """
-        try:
-            ends = {end.partition: end.offset for _, end in await self._log.ends()}
-        except LogUnavailable as exc:
-            raise LogUnavailable(
-                f"nobody can say what is still to come ({exc}), and nothing was done: ask again"
-                " when Kafka is back"
-            ) from exc
-        before: Mapping[int, int] | None = None
-        while before != self._follower.next_offsets:
-            before = dict(self._follower.next_offsets)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STANDS_STILL_S):
-                    return await self._follower.reached(ends)
-        raise NotVisibleYet(
-            "the figures lack what is in the log, and stand still: see whether the Spark job runs"
-            f" and Ignite answers{f' ({self.fault})' if self.fault else ''}, then ask again"
-        )
-
-    def changes(self) -> AsyncIterator[None]:
-        """Yield whenever rows have come since the last time."""
-        return self._follower.changes()
-
-    @asynccontextmanager
-    async def paused(self) -> AsyncIterator[None]:
-        """Hold back writes to the store while the block runs."""
-        async with self._follower.stepping:
-            yield
 
 
 async def opened(common: CommonResources, stack: AsyncExitStack, ignite: Guard) -> Resources:

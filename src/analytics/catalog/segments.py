@@ -1,6 +1,6 @@
-"""A site's segments, as pages, commands and the API change them.
+"""Validates, adds and removes a site's segments, for pages and commands.
 
-Whoever calls has read the filters by `api/query_json.py`: the catalog does not know queries.
+The caller has parsed the filters with `api/query_json.py`: the catalog does not know queries.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ import msgspec
 
 from analytics.catalog.base import Catalog
 from analytics.catalog.rules import check_text
+from analytics.catalog.site_items import SEGMENTS
 from analytics.errors import Conflict, Malformed, NotFound
 from analytics.goal import Segment
 from analytics.site import Site
 
-MAX_SEGMENTS: Final = 200
-"""Of one site, everybody's together."""
 MAX_NAME_CHARS: Final = 120
 MAX_FILTERS_CHARS: Final = 20_000
 
 
 def checked(segment: Segment) -> Segment:
-    """Return *segment* as it is kept. Raise `Malformed`."""
+    """Return *segment* normalized for storage. Raise `Malformed`."""
     segment = msgspec.structs.replace(
         segment, name=segment.name.strip(), owner=segment.owner.strip().lower()
     )
@@ -37,19 +36,14 @@ def checked(segment: Segment) -> Segment:
 async def add_segment(catalog: Catalog, domain: str, segment: Segment) -> Segment:
     """Add *segment*, whose id is ignored, to a site and return it.
 
-    Raise `NotFound` for the site, `Malformed`, and `Conflict` if a segment that its readers see has
-    the name.
+    Raise `NotFound` for the site, `Malformed`, and `Conflict` if somebody who sees the segment sees
+    another one of that name.
     """
     segment = checked(segment)
 
     def edit(site: Site) -> Site:
         _check_name(site, segment)
-        if len(site.segments) >= MAX_SEGMENTS:
-            raise Conflict(
-                f"{domain} has {MAX_SEGMENTS} segments, which is the most; remove one first"
-            )
-        added = msgspec.structs.replace(segment, id=site.last_id + 1)
-        return _with_segments(site, (*site.segments, added))
+        return SEGMENTS.added(site, segment)
 
     site = await catalog.sites.edit(domain, edit)
     return max(
@@ -57,35 +51,9 @@ async def add_segment(catalog: Catalog, domain: str, segment: Segment) -> Segmen
     )
 
 
-async def change_segment(catalog: Catalog, domain: str, segment: Segment) -> Segment:
-    """Replace the segment of that id; raise as `add_segment`, and `NotFound` without such a one."""
-    segment = checked(segment)
-
-    def edit(site: Site) -> Site:
-        find_segment(site, segment.id)
-        others = tuple(each for each in site.segments if each.id != segment.id)
-        _check_name(msgspec.structs.replace(site, segments=others), segment)
-        return _with_segments(site, (*others, segment))
-
-    return find_segment(await catalog.sites.edit(domain, edit), segment.id)
-
-
 async def remove_segment(catalog: Catalog, domain: str, segment_id: int) -> None:
-    """Remove a segment; no event goes with it. Raise `NotFound` for the site or the segment."""
-
-    def edit(site: Site) -> Site:
-        find_segment(site, segment_id)
-        return _with_segments(site, tuple(each for each in site.segments if each.id != segment_id))
-
-    await catalog.sites.edit(domain, edit)
-
-
-def find_segment(site: Site, segment_id: int) -> Segment:
-    """Return the segment of that id. Raise `NotFound`."""
-    for segment in site.segments:
-        if segment.id == segment_id:
-            return segment
-    raise NotFound(f"{site.domain} has no segment {segment_id}")
+    """Remove a segment; no event is deleted. Raise `NotFound` for the site or the segment."""
+    await catalog.sites.edit(domain, lambda site: SEGMENTS.removed(site, segment_id))
 
 
 def segment_named(site: Site, name: str) -> Segment:
@@ -112,20 +80,12 @@ def seen_by(site: Site, reader: str) -> tuple[Segment, ...]:
 
 
 def _check_name(site: Site, segment: Segment) -> None:
-    """Raise `Conflict` where somebody would see two segments of one name."""
-    for known in site.segments:
-        seen_together = not known.owner or not segment.owner or known.owner == segment.owner
-        if known.name == segment.name and seen_together:
-            raise Conflict(
-                f"{site.domain} has another segment called {segment.name!r}; give a new name"
-            )
+    """Raise `Conflict` if somebody would see two segments of the same name."""
+    for other in site.segments:
+        seen_together = not other.owner or not segment.owner or other.owner == segment.owner
+        if other.name == segment.name and seen_together:
+            raise SEGMENTS.name_conflict(site, segment)
 
 
 def _is_named(one: Segment, other: Segment) -> bool:
     return (one.name, one.owner) == (other.name, other.owner)
-
-
-def _with_segments(site: Site, segments: tuple[Segment, ...]) -> Site:
-    segments = tuple(sorted(segments, key=lambda each: (each.name.lower(), each.name, each.id)))
-    last_id = max([site.last_id, *(each.id for each in segments)])
-    return msgspec.structs.replace(site, segments=segments, last_id=last_id)

@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from analytics.catalog import goals, segments
+from analytics.catalog.site_items import GOALS, SEGMENTS
 from analytics.dashboard import confirmation
 from analytics.dashboard.confirmation import Confirmation
 from analytics.dashboard.page_request import PageRequest
@@ -34,7 +35,7 @@ async def remove(ask: PageRequest, site: Site, form: FormData) -> Response:
     question = await removal_question(ask, site, form)
     if answer := confirmation.first(ask, question, form):
         return answer
-    goal = goals.find_goal(site, _id(question.fields["goal"]))
+    goal = GOALS.find(site, _id(question.fields["goal"]))
     await goals.remove_goal(ask.deps.catalog, site.domain, goal.id)
     return ask.done(_settings(site), f"{goal.name} is removed.", where="goals")
 
@@ -43,7 +44,7 @@ async def removal_question(
     _: PageRequest, site: Site, fields: Mapping[str, object]
 ) -> Confirmation:
     """Return the confirmation of removing a goal. Raise `NotFound`."""
-    goal = goals.find_goal(site, _id(fields.get("goal", "")))
+    goal = GOALS.find(site, _id(fields.get("goal", "")))
     return Confirmation(
         page=f"{_settings(site)}/confirm",
         action=_settings(site),
@@ -63,7 +64,7 @@ async def remove_segment(ask: PageRequest, site: Site, form: FormData) -> Respon
     question = await segment_question(ask, site, form)
     if answer := confirmation.first(ask, question, form):
         return answer
-    segment = segments.find_segment(site, _id(question.fields["segment"]))
+    segment = SEGMENTS.find(site, _id(question.fields["segment"]))
     await segments.remove_segment(ask.deps.catalog, site.domain, segment.id)
     return ask.done(_settings(site), f"{segment.name} is removed.", where="segments")
 
@@ -72,7 +73,7 @@ async def segment_question(
     _: PageRequest, site: Site, fields: Mapping[str, object]
 ) -> Confirmation:
     """Return the confirmation of removing a segment. Raise `NotFound`."""
-    segment = segments.find_segment(site, _id(fields.get("segment", "")))
+    segment = SEGMENTS.find(site, _id(fields.get("segment", "")))
     return Confirmation(
         page=f"{_settings(site)}/confirm",
         action=_settings(site),
