@@ -62,8 +62,8 @@ def test_a_worked_list_names_every_module_that_knows_its_example(
     assert missing == [], f"add these files to the steps of {title!r} in CONTRIBUTING.md"
 
 
-def test_it_asks_ten_questions() -> None:
-    assert len(ROW.findall(TEXT)) == 10
+def test_it_asks_ten_questions_and_more() -> None:
+    assert len(ROW.findall(TEXT)) >= 10
 
 
 @pytest.mark.parametrize("row", list(ROW.finditer(TEXT)), ids=lambda row: row["question"])

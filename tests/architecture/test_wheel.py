@@ -84,6 +84,17 @@ def test_the_installed_server_begins_with_a_link_and_serves_its_tracker(
     assert server.returncode == 0
 
 
+def test_a_suite_runs_outside_the_checkout_as_contributing_says(
+    scripts: Path, tmp_path: Path
+) -> None:
+    blocks = re.findall(r"```python\n(.+?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    (module,) = (each for each in blocks if "Contract" in each)
+    (tmp_path / "test_mine.py").write_text(module)
+    pytest_run = (scripts / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    report = _run(*pytest_run, "-o", "asyncio_mode=auto", "--rootdir", tmp_path, tmp_path)
+    assert re.search(r"^[1-9]\d* passed", report, re.MULTILINE), report
+
+
 def _run(*command: str | Path) -> str:
     done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
