@@ -14,7 +14,7 @@ from analytics import __version__, assets, dashboard, extras
 from analytics.api.assistant_tools import AssistantTools
 from analytics.api.ledger import LedgerApi
 from analytics.dashboard import admin_page, session
-from analytics.gateway import metrics
+from analytics.gateway import metrics, openapi
 from analytics.gateway.gate import Gate
 from analytics.gateway.health import Health
 from analytics.gateway.rates import Rates
@@ -91,6 +91,7 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
         client=lambda request: trust.client(request.scope).address,
     )
     figures = metrics.routes(taking.counts, _gauges(resources), resources.breakers, resources.loops)
+    description = openapi.route(lambda: gate.modules())
     rates = Rates(
         trust,
         resources.catalog.keys,
@@ -110,7 +111,7 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
     answering = _assistants(resources)
     gate = Gate(
         [
-            Module(name="gateway", routes=[*health.routes(), *figures]),
+            Module(name="gateway", routes=[*health.routes(), *figures, description]),
             taking,
             Module(name="admin", routes=[*ledger.routes(), *admin_page.routes(pages)]),
             Module(name="dashboard", routes=answering.routes() if answering else ()),

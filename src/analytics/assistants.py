@@ -17,13 +17,14 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from analytics import __version__, access, caller
 from analytics.access import KeyRing
 from analytics.api.assistant_tools import TOOLS, AssistantTools
-from analytics.errors import AnalyticsError
+from analytics.api_operation import JSON, KEY_ERRORS, ApiAnswer, ApiOperation, ApiRoute
+from analytics.errors import AnalyticsError, Invalid
 from analytics.person import Scope as KeyScope
 
 PATH: Final = "/mcp"
@@ -31,6 +32,18 @@ _CALLER: Final = "analytics.caller"
 _INSTRUCTIONS: Final = (
     "Exact web analytics of somebody's own sites. Call list_sites first. Days are those of each"
     " site's time zone. Nothing can be changed."
+)
+
+OPERATION: Final = ApiOperation(
+    summary="The Model Context Protocol, for assistants",
+    group="Stats",
+    body={JSON: dict[str, Any]},
+    answers=(
+        ApiAnswer("A message of JSON-RPC.", {JSON: dict[str, Any]}),
+        ApiAnswer("A notification was taken.", {}, 202),
+    ),
+    errors=(*KEY_ERRORS, Invalid),
+    scope=KeyScope.STATS_READ,
 )
 
 Answer = Callable[[str, Mapping[str, Any], str], Awaitable[object]]
@@ -108,7 +121,7 @@ class HttpAssistants:
 
     def routes(self) -> list[BaseRoute]:
         """Return the route."""
-        return [Route(PATH, self, methods=["POST"])]
+        return [ApiRoute("POST", PATH, self, OPERATION)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of somebody who has a key."""

@@ -11,11 +11,11 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Final, Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypedDict, TypeVar
 
 import structlog
 
@@ -27,6 +27,15 @@ Step = TypeVar("Step", bound=Callable[[], object])
 
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
+
+
+class LoopHealth(TypedDict):
+    """The public facts about a loop."""
+
+    last_success: str | None
+    failures_in_a_row: int
+    error: str | None
+    """The kind of the last step's error; null when it succeeded."""
 
 
 class LoopState:
@@ -92,7 +101,7 @@ class LoopState:
             return self.error.code
         return None if self.error is None else type(self.error).__name__
 
-    def shown(self) -> Mapping[str, object]:
+    def shown(self) -> LoopHealth:
         """Return the public facts about the loop, for `/health/ready`."""
         at = self.last_success_at
         return {

@@ -9,6 +9,8 @@ from typing import Protocol
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from analytics.api_operation import ApiOperation
+
 
 class Endpoint(Protocol):
     """A bare ASGI application behind one exact path, which bounds what it reads."""
@@ -16,6 +18,10 @@ class Endpoint(Protocol):
     @property
     def method(self) -> str:
         """The HTTP method that it answers."""
+
+    @property
+    def operation(self) -> ApiOperation:
+        """What the OpenAPI document says of it."""
 
     @property
     def charges(self) -> bool:

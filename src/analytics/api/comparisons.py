@@ -11,6 +11,7 @@ from msgspec import structs
 from analytics import date_range
 from analytics.api import figures
 from analytics.api.json_members import flag, members
+from analytics.api.sent_query import SentComparison
 from analytics.date_range import Comparison
 from analytics.errors import Malformed
 from analytics.query import TIME_DIMENSIONS, Figure, Period, Query, Result, ResultRow
@@ -40,7 +41,7 @@ class AskedComparison(msgspec.Struct, frozen=True, kw_only=True):
 def parse(sent: object) -> AskedComparison:
     """Return the comparison that `include.comparisons` asks for. Raise `Malformed`."""
     field = "include.comparisons"
-    parts = members(sent, field, ("mode", "date_range", "match_day_of_week"))
+    parts = members(sent, field, SentComparison.__struct_fields__)
     mode = parts.get("mode")
     if mode not in frozenset(Comparison):
         raise Malformed(f"{field}.mode", unknown("comparison", mode, Comparison))

@@ -13,6 +13,7 @@ import msgspec
 
 from analytics import decoding
 from analytics.api import named_filters, query_json
+from analytics.api.sent_query import AskedDateRange, AskedFilter
 from analytics.errors import UNDECODABLE
 from analytics.exploration import (
     WAIT_BOUNDS_MS,
@@ -43,8 +44,8 @@ class CommonMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The members that the body of each question has."""
 
     site_id: str
-    date_range: object
-    filters: tuple[object, ...] = ()
+    date_range: AskedDateRange
+    filters: tuple[AskedFilter, ...] = ()
     include: Include = Include()
 
     def filters_of(self, sent: Sequence[object], field: str, site: Site) -> tuple[Filter, ...]:
@@ -57,7 +58,7 @@ class CommonMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class FunnelBody(CommonMembers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /api/v2/funnel`."""
 
-    steps: tuple[object, ...]
+    steps: tuple[AskedFilter, ...]
     order: Literal["loose", "strict"] = "loose"
     within_days: int | None = None
 
@@ -77,7 +78,7 @@ class FunnelBody(CommonMembers, frozen=True, kw_only=True, forbid_unknown_fields
 class JourneyBody(CommonMembers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /api/v2/journey`."""
 
-    start: object
+    start: AskedFilter
     direction: Literal["forward", "backward"] = "forward"
     levels: int = 5
     limit: int = 10

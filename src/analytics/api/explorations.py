@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from analytics import date_range
 from analytics.api import exploration_json
@@ -15,18 +17,44 @@ from analytics.api.exploration_json import (
     JourneyBody,
     RetentionBody,
 )
+from analytics.api.exploration_replies import FunnelReply, JourneyReply, RetentionReply
+from analytics.api.sent_query import FILTER_SCHEMAS
+from analytics.api_operation import BODY_ERRORS, JSON, WAIT, ApiAnswer, ApiOperation, ApiRoute
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.exploration import Exploration, ExplorationResult
+from analytics.person import Scope
 from analytics.store.sql import exploration_cost
+
+
+def _described(summary: str, body: object, reply: object) -> ApiOperation:
+    return ApiOperation(
+        summary=summary,
+        group="Stats",
+        parameters=(WAIT,),
+        body={JSON: body},
+        answers=(ApiAnswer("The figures.", {JSON: reply}),),
+        errors=BODY_ERRORS,
+        scope=Scope.STATS_READ,
+        schemas=FILTER_SCHEMAS,
+    )
+
+
+FUNNEL: Final = _described("How many get from each step to the next", FunnelBody, FunnelReply)
+JOURNEY: Final = _described(
+    "Where visits went from an event, or came from", JourneyBody, JourneyReply
+)
+RETENTION: Final = _described(
+    "How many of those first seen at a time came back, and when", RetentionBody, RetentionReply
+)
 
 
 def routes(access: StatsAccess) -> list[BaseRoute]:
     """The routes, for the keys and from the store of *access*."""
     api = ExplorationsApi(access)
     return [
-        Route("/api/v2/funnel", api.funnel, methods=["POST"]),
-        Route("/api/v2/journey", api.journey, methods=["POST"]),
-        Route("/api/v2/retention", api.retention, methods=["POST"]),
+        ApiRoute("POST", "/api/v2/funnel", api.funnel, FUNNEL),
+        ApiRoute("POST", "/api/v2/journey", api.journey, JOURNEY),
+        ApiRoute("POST", "/api/v2/retention", api.retention, RETENTION),
     ]
 
 

@@ -7,11 +7,12 @@ from typing import Final
 
 import msgspec
 
+from analytics.api.sent_query import SentInclude, SentPagination
 from analytics.errors import Malformed
 from analytics.suggestions import unknown
 
-INCLUDE: Final = ("time_labels", "total_rows", "imports", "comparisons", "bots")
-PAGINATION: Final = ("limit", "offset")
+INCLUDE: Final = SentInclude.__struct_fields__
+PAGINATION: Final = SentPagination.__struct_fields__
 _ELSEWHERE: Final = {
     **{name: f"include.{name}" for name in INCLUDE},
     **{name: f"pagination.{name}" for name in PAGINATION},

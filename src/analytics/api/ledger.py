@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final, NotRequired, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from analytics import access, bounds, caller, time_span
+from analytics.api_operation import (
+    JSON,
+    SITE_ERRORS,
+    ApiAnswer,
+    ApiOperation,
+    ApiParameter,
+    ApiRoute,
+)
 from analytics.catalog.base import Catalog
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.errors import Forbidden, NotFound, Unauthenticated
@@ -21,6 +29,57 @@ from analytics.store.lag import Lag
 
 Reader = Callable[[Request], Awaitable[Person | None]]
 """Returns the person whose session a request carries; None without one."""
+
+
+class LedgerCounts(TypedDict):
+    """What became of the hits of some time."""
+
+    balanced: bool
+    received: int
+    stored: int
+    duplicate: int
+    dropped: dict[str, int]
+    """By the reason."""
+    dead: int
+    erased: int
+
+
+class LedgerHour(LedgerCounts):
+    """What became of the hits of an hour."""
+
+    hour: int
+    """When it began, in milliseconds since 1970."""
+
+
+class LedgerSite(LedgerCounts):
+    """What became of the hits of a site."""
+
+    site: str
+    hours: list[LedgerHour]
+
+
+class LedgerReply(TypedDict):
+    """The ledger, as far as the caller may see it."""
+
+    balanced: bool
+    waiting: NotRequired[int]
+    """How many hits of all sites are still to be counted."""
+    as_of: NotRequired[int]
+    sites: list[LedgerSite]
+
+
+OPERATION: Final = ApiOperation(
+    summary="What became of every hit",
+    group="Stats",
+    parameters=(
+        ApiParameter("site", "one site, else all that the caller may see; also `site_id`"),
+        ApiParameter("from", "the first day or instant"),
+        ApiParameter("to", "the last day, or the instant before which it ends"),
+    ),
+    answers=(ApiAnswer("The counts of each site and hour.", {JSON: LedgerReply}),),
+    errors=SITE_ERRORS,
+    scope=Scope.STATS_READ,
+)
 
 
 class LedgerApi:
@@ -41,7 +100,7 @@ class LedgerApi:
 
     def routes(self) -> list[BaseRoute]:
         """Return the route."""
-        return [Route("/api/ledger", self._show)]
+        return [ApiRoute("GET", "/api/ledger", self._show, OPERATION)]
 
     async def _show(self, request: Request) -> Response:
         name = request.query_params.get("site") or request.query_params.get("site_id")

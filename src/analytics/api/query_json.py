@@ -23,6 +23,7 @@ from analytics.api.json_members import (
     text,
     whole_number,
 )
+from analytics.api.sent_query import MAX_LIMIT, MAX_OFFSET, SentQuery
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.query import (
     MACHINE_DIMENSIONS,
@@ -46,21 +47,10 @@ from analytics.store.sql import columns, query_cost
 from analytics.store.sql.filter_shape import walk
 from analytics.suggestions import unknown
 
-MAX_LIMIT: Final = 10_000
 SEGMENT: Final = "segment"
 """Stands for a dimension in filters; its values are the ids of segments."""
 _MAX_DEPTH: Final = 8
 _TIME: Final = "time"
-_FIELDS: Final = (
-    "site_id",
-    "metrics",
-    "date_range",
-    "dimensions",
-    "filters",
-    "order_by",
-    "include",
-    "pagination",
-)
 _DIMENSIONS: Final = frozenset(Dimension)
 _METRICS: Final = frozenset(Metric)
 _OPS: Final = frozenset(Op)
@@ -118,7 +108,7 @@ def parse(body: bytes) -> QueryBody:
         sent = msgspec.json.decode(body)
     except UNDECODABLE as exc:
         raise decoding.malformed(exc, body=body) from exc
-    asked = members(sent, "", _FIELDS)
+    asked = members(sent, "", SentQuery.__struct_fields__)
     include = members(asked.get("include", {}), "include", INCLUDE)
     pagination = members(asked.get("pagination", {}), "pagination", PAGINATION)
     filters = list_of(asked.get("filters", []), "filters")
@@ -142,7 +132,7 @@ def parse(body: bytes) -> QueryBody:
         sent_comparison=include.get("comparisons"),
         bots=flag(include, "bots"),
         limit=whole_number(pagination, "limit", MAX_LIMIT, least=1, most=MAX_LIMIT),
-        offset=whole_number(pagination, "offset", 0, least=0, most=1_000_000_000),
+        offset=whole_number(pagination, "offset", 0, least=0, most=MAX_OFFSET),
     )
 
 

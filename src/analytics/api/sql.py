@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from analytics import access, bounds, decoding, localtime, time_span
+from analytics.api_operation import BODY_ERRORS, JSON, ApiAnswer, ApiOperation, ApiRoute
 from analytics.catalog.base import Catalog
 from analytics.errors import UNDECODABLE, Forbidden, Malformed, NotFound, TooLarge
 from analytics.person import Key, Scope
@@ -26,7 +27,7 @@ from analytics.store.sql_question import (
 )
 
 _MEDIA_TYPES: Final[Mapping[SqlFormat, str]] = {
-    SqlFormat.JSON: "application/json",
+    SqlFormat.JSON: JSON,
     SqlFormat.CSV: "text/csv",
     SqlFormat.PARQUET: "application/vnd.apache.parquet",
 }
@@ -57,9 +58,36 @@ class SqlNotes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The moment (ms) up to which the rows are complete, if that is long ago."""
 
 
+class SqlRows(SqlNotes, frozen=True, kw_only=True):
+    """An answer in JSON, as `document` writes it."""
+
+    rows: list[list[Any]]
+
+
+OPERATION: Final = ApiOperation(
+    summary="One SELECT about the documented views",
+    group="Stats",
+    body={JSON: SqlBody},
+    answers=(
+        ApiAnswer(
+            "The rows; `Accept` chooses the format.",
+            dict.fromkeys(_MEDIA_TYPES.values(), bytes) | {JSON: SqlRows},
+            headers={
+                "x-analytics-rows": "the number of rows; these headers are not sent with JSON",
+                "x-analytics-truncated": "`true` where there were more rows",
+                "x-analytics-held-since": "the first whole day of each site, where rows are gone",
+                "x-analytics-as-of": "up to when the rows are complete, in milliseconds since 1970",
+            },
+        ),
+    ),
+    errors=BODY_ERRORS,
+    scope=Scope.SQL_READ,
+)
+
+
 def routes(store: AnswersSql, catalog: Catalog) -> list[BaseRoute]:
     """Return the route."""
-    return [Route("/api/sql", SqlApi(store, catalog).answer, methods=["POST"])]
+    return [ApiRoute("POST", "/api/sql", SqlApi(store, catalog).answer, OPERATION)]
 
 
 class SqlApi:

@@ -5,21 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import structs
+from msgspec import Meta, structs
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from analytics import bounds, date_range, dimension_facts, parsing
 from analytics.api import figures, named_filters, query_json
 from analytics.api.access import StatsAccess
+from analytics.api.sent_query import MAX_LIMIT
+from analytics.api.stats_replies import AggregateReply, RowsReply
+from analytics.api_operation import (
+    JSON,
+    SITE_ERRORS,
+    WAIT,
+    ApiAnswer,
+    ApiOperation,
+    ApiParameter,
+    ApiRoute,
+)
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.parsing import whole_number
+from analytics.person import Scope
 from analytics.query import (
     Compare,
     Dimension,
@@ -47,13 +59,57 @@ _INTERVALS: Final = {
 }
 
 
+_SHARED: Final = (
+    ApiParameter("site_id", "the site's domain, id or number", required=True),
+    ApiParameter("period", f"`day`, `7d`, `month`, `all`, `custom` and so on; `{_USUAL_PERIOD}`"),
+    ApiParameter("date", "the day that the period contains or ends before; two for `custom`"),
+    ApiParameter("metrics", "which figures, by commas; `visitors`"),
+    ApiParameter("filters", "`<dimension>==<value>` and so on by `;`, or a list in JSON"),
+    ApiParameter("with_imported", "`true`: `meta` says whether imported figures are included"),
+    ApiParameter("bots", "`true`: machines count, too"),
+    WAIT,
+)
+
+
+def _described(summary: str, reply: object, *own: ApiParameter) -> ApiOperation:
+    return ApiOperation(
+        summary=summary,
+        group="Stats, version 1",
+        parameters=(*_SHARED, *own),
+        answers=(ApiAnswer("The figures.", {JSON: reply}),),
+        errors=SITE_ERRORS,
+        scope=Scope.STATS_READ,
+    )
+
+
+AGGREGATE: Final = _described(
+    "One figure for each metric",
+    AggregateReply,
+    ApiParameter("compare", "`previous_period`: each figure's change, too"),
+)
+TIMESERIES: Final = _described(
+    "The figures of every bucket of a period",
+    RowsReply,
+    ApiParameter("interval", f"one of {', '.join(_INTERVALS)}"),
+)
+BREAKDOWN: Final = _described(
+    "The figures of each value of a dimension",
+    RowsReply,
+    ApiParameter("property", "the dimension", required=True),
+    ApiParameter("limit", "how many rows; 100", Annotated[int, Meta(ge=1, le=_MAX_LIMIT)]),
+    ApiParameter(
+        "page", "which of the pages of so many rows; 1", Annotated[int, Meta(ge=1, le=_MAX_PAGE)]
+    ),
+)
+
+
 def routes(access: StatsAccess) -> list[BaseRoute]:
     """Return the routes of version 1."""
     v1 = StatsV1(access)
     return [
-        Route("/api/v1/stats/aggregate", v1.aggregate),
-        Route("/api/v1/stats/timeseries", v1.timeseries),
-        Route("/api/v1/stats/breakdown", v1.breakdown),
+        ApiRoute("GET", "/api/v1/stats/aggregate", v1.aggregate, AGGREGATE),
+        ApiRoute("GET", "/api/v1/stats/timeseries", v1.timeseries, TIMESERIES),
+        ApiRoute("GET", "/api/v1/stats/breakdown", v1.breakdown, BREAKDOWN),
     ]
 
 
@@ -122,7 +178,7 @@ class StatsV1:
         self,
         request: Request,
         *dimensions: str,
-        limit: int = query_json.MAX_LIMIT,
+        limit: int = MAX_LIMIT,
         offset: int = 0,
     ) -> Query:
         params = request.query_params

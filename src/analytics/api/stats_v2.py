@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from analytics.api import (
     comparisons,
@@ -20,14 +20,47 @@ from analytics.api import (
 )
 from analytics.api.access import Clock, QueryableStore, StatsAccess, Wait, body_of
 from analytics.api.query_json import QueryBody
+from analytics.api.sent_query import FILTER_SCHEMAS, SentQuery
+from analytics.api.stats_replies import QueryReply
+from analytics.api_operation import (
+    BODY_ERRORS,
+    JSON,
+    SITE_ERRORS,
+    WAIT,
+    ApiAnswer,
+    ApiOperation,
+    ApiParameter,
+    ApiRoute,
+)
 from analytics.catalog.base import Catalog
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.date_range import describe
+from analytics.person import Scope
 from analytics.query import Metric, Order, Period, Query, Result, ResultRow
 from analytics.site import Site
 from analytics.store.sql import query_shape, time_buckets
 
 REALTIME_MS: Final = 5 * 60_000
+
+
+QUERY: Final = ApiOperation(
+    summary="Figures of a site",
+    group="Stats",
+    parameters=(WAIT,),
+    body={JSON: SentQuery},
+    answers=(ApiAnswer("The figures, row by row.", {JSON: QueryReply}),),
+    errors=BODY_ERRORS,
+    scope=Scope.STATS_READ,
+    schemas=FILTER_SCHEMAS,
+)
+REALTIME: Final = ApiOperation(
+    summary="Visitors of the last five minutes",
+    group="Stats",
+    parameters=(ApiParameter("site_id", "the site's domain, id or number", required=True), WAIT),
+    answers=(ApiAnswer("Their number.", {JSON: int}),),
+    errors=SITE_ERRORS,
+    scope=Scope.STATS_READ,
+)
 
 
 class Compared(NamedTuple):
@@ -42,8 +75,8 @@ def routes(store: QueryableStore, catalog: Catalog, clock: Clock, wait: Wait) ->
     access = StatsAccess(store, catalog, clock, wait)
     api = StatsV2(access)
     return [
-        Route("/api/v2/query", api.query, methods=["POST"]),
-        Route("/api/v1/stats/realtime/visitors", api.realtime_visitors),
+        ApiRoute("POST", "/api/v2/query", api.query, QUERY),
+        ApiRoute("GET", "/api/v1/stats/realtime/visitors", api.realtime_visitors, REALTIME),
         *explorations.routes(access),
         *stats_v1.routes(access),
     ]

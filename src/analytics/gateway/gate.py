@@ -125,6 +125,10 @@ class Gate:
         """Every route, with the module that it belongs to."""
         return table(self._modules, self._serving)
 
+    def modules(self) -> Sequence[Module]:
+        """Return all modules, those too that other servers answer for."""
+        return self._modules
+
     def takes(self, path: str) -> bool:
         """Whether this server answers for the exact *path*."""
         return path in self._exact

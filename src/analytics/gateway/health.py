@@ -3,16 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, NotRequired, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from analytics.background import LoopState, is_unavailable
+from analytics.api_operation import JSON, ApiAnswer, ApiOperation, ApiRoute
+from analytics.background import LoopHealth, LoopState, is_unavailable
 from analytics.breaker import Breaker, BreakerState
 
 Check = Callable[[], str | None]
 """What is wrong with one part of the program; None when nothing is."""
+
+
+class Liveness(TypedDict):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class Readiness(TypedDict):
+    """Whether the server can do its work."""
+
+    status: Literal["ready", "unready"]
+    checks: Mapping[str, str]
+    """`ok`, or what is wrong, by the part of the server."""
+    degraded: Mapping[str, str]
+    """How the server makes do without a part that is away."""
+    background: NotRequired[Mapping[str, LoopHealth]]
+
+
+LIVE: Final = ApiOperation(
+    summary="Whether the process answers",
+    group="Server",
+    answers=(ApiAnswer("It does.", {JSON: Liveness}),),
+)
+READY: Final = ApiOperation(
+    summary="Whether the server can do its work, and why not",
+    group="Server",
+    answers=(
+        ApiAnswer("It can.", {JSON: Readiness}),
+        ApiAnswer(
+            "It cannot.",
+            {JSON: Readiness},
+            503,
+            {"retry-after": "after how many seconds to try again"},
+        ),
+    ),
+)
 
 
 class Health:
@@ -35,7 +74,10 @@ class Health:
 
     def routes(self) -> list[BaseRoute]:
         """The routes of both."""
-        return [Route("/health/live", self._live), Route("/health/ready", self._ready)]
+        return [
+            ApiRoute("GET", "/health/live", self._live, LIVE),
+            ApiRoute("GET", "/health/ready", self._ready, READY),
+        ]
 
     def faults(self) -> Mapping[str, str]:
         """What is wrong, by the part that it is wrong with; nothing while it is ready."""
@@ -66,7 +108,7 @@ class Health:
             # Of a backend that is left alone, its own line says what that means.
             and not (explained and is_unavailable(loop.error))
         }
-        body: dict[str, object] = {
+        body: Readiness = {
             "status": "unready" if faults else "ready",
             "checks": {
                 name: faults.get(name, "ok") for name in (*self._checks, *essential, *faults)

@@ -15,10 +15,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from analytics import __version__
+from analytics.api_operation import ApiAnswer, ApiOperation, ApiRoute
 from analytics.background import LoopState
 from analytics.breaker import Breaker, BreakerState, CallOutcome
 from analytics.errors import NotFound
@@ -26,6 +27,12 @@ from analytics.ingest.addresses import peer_address
 from analytics.ingest.forwarding import is_direct
 from analytics.ingest.request_counts import RequestCounts
 
+OPERATION: Final = ApiOperation(
+    summary="What the process counts",
+    group="Server",
+    answers=(ApiAnswer("The figures in Prometheus' text format.", {"text/plain": str}),),
+    errors=(NotFound,),
+)
 Sources = Mapping[str, tuple[str, Callable[[], float]]]
 """By the name of a gauge: its help text, and where its value is read."""
 
@@ -158,4 +165,4 @@ def routes(
         check_near(request.scope)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    return [Route("/metrics", show)]
+    return [ApiRoute("GET", "/metrics", show, OPERATION)]

@@ -42,6 +42,7 @@ class IngestEndpoint:
         self._takes_key = wire_format.takes_key
         self._has_body = "GET" not in wire_format.methods
         self.method = wire_format.methods[0]
+        self.operation = wire_format.operation
         self.counts = context.counts
         self.max_body_bytes = wire_format.limits.event_bytes
 

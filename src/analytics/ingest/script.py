@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from analytics.api_operation import ApiAnswer, ApiOperation
 from analytics.ingest import asgi as http
 from analytics.precompressed import CompressedFile
 
@@ -18,6 +19,11 @@ class ScriptEndpoint:
 
     method: Final = "GET"
     charges: Final = False
+    operation: Final = ApiOperation(
+        summary="The tracker",
+        group="Events",
+        answers=(ApiAnswer("The script that a page includes.", {"text/javascript": str}),),
+    )
 
     def __init__(self, path: Path) -> None:
         self._file = CompressedFile.read(path)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NotRequired, TypedDict
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from analytics.api_operation import JSON, ApiAnswer, ApiOperation
 from analytics.ingest import asgi as http
 from analytics.ingest import user_agents
 from analytics.ingest.client import TrustedProxies
@@ -26,6 +27,26 @@ _HEADERS: Final = (
 )
 
 
+class WhoamiReply(TypedDict):
+    """How the server sees the caller."""
+
+    message: str
+    address: str
+    warning: str | None
+    """What to do about a proxy in front that is not set up."""
+    country: str | None
+    region: str | None
+    city: str | None
+    browser: str | None
+    os: str | None
+    device: str
+    bot: str | None
+    peer: NotRequired[str | None]
+    """For a logged-in owner alone, as what follows."""
+    forwarded_for: NotRequired[str | None]
+    forwarded_for_believed: NotRequired[bool]
+
+
 async def by_nobody(_: Scope) -> bool:
     """Return False: this server has no logins."""
     return False
@@ -40,6 +61,11 @@ class WhoamiEndpoint:
 
     method: Final = "GET"
     charges: Final = False
+    operation: Final = ApiOperation(
+        summary="The address that the server sees for the caller",
+        group="Server",
+        answers=(ApiAnswer("How the server sees the caller.", {JSON: WhoamiReply}),),
+    )
 
     def __init__(
         self, *, trust: TrustedProxies, places: Places, by_owner: ByOwner = by_nobody
@@ -55,7 +81,7 @@ class WhoamiEndpoint:
         client = self._trust.client(scope)
         agent = user_agents.parse(client.user_agent)
         location = self._places.of(client.address)
-        reply: dict[str, object] = {
+        reply: WhoamiReply = {
             "message": f"{client.address} is the address I see",
             "address": client.address,
             "warning": unknown_proxy(scope, self._trust),
@@ -69,11 +95,9 @@ class WhoamiEndpoint:
         }
         if await self._by_owner(scope):
             peer = scope.get("client")
-            reply |= {
-                "peer": peer[0] if peer else None,
-                "forwarded_for": _forwarded(scope),
-                "forwarded_for_believed": peer is not None and self._trust.contains(peer[0]),
-            }
+            reply["peer"] = peer[0] if peer else None
+            reply["forwarded_for"] = _forwarded(scope)
+            reply["forwarded_for_believed"] = peer is not None and self._trust.contains(peer[0])
         return await http.answer(send, 200, msgspec.json.encode(reply), _HEADERS)
 
 

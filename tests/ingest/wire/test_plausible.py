@@ -377,7 +377,7 @@ def test_title_language_and_screen_are_cleaned() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(plausible.Body.__struct_encode_fields__),
+        st.sampled_from(plausible.EventBody.__struct_encode_fields__),
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
             lambda inner: (

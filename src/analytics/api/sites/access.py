@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -18,6 +18,8 @@ from analytics.person import Key, Scope
 from analytics.site import Site
 
 T = TypeVar("T", bound=msgspec.Struct)
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+"""What a body may be besides JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class SitesRequest:
         """Return the body, JSON or a form, as *kind*; for an empty one, the query string."""
         body, content_type = await self.request.body(), self._content_type()
         try:
-            if content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+            if content_type in FORMS:
                 form = await self.request.form(max_files=0, max_fields=100)
                 return msgspec.convert(_nested(form.multi_items()), kind, strict=False)
             if not body:

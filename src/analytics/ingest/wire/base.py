@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 import msgspec
 from starlette.types import Scope
 
 from analytics import bounds
+from analytics.api_operation import ApiOperation
 from analytics.errors import Invalid
 from analytics.event import PAGEVIEW, Drop, Hit, LogRecord
 from analytics.ingest.asgi import Header
@@ -64,6 +65,13 @@ class RequestLimits(NamedTuple):
     open_events: int = bounds.OPEN_BATCH_EVENTS
 
 
+RECEIPT_HEADERS: Final = {
+    "x-analytics-receipt": "the place of each event in the log, by commas, one for each site",
+    "x-analytics-dropped": "why an event was left out on purpose",
+}
+"""What `receipt` says, by the name of the header."""
+
+
 class Outcome(NamedTuple):
     """The records of an event, one for each site, and their positions in the log; or its refusal.
 
@@ -103,6 +111,8 @@ class WireFormat(Protocol):
     """Whether an Authorization header counts."""
     batched: ClassVar[bool]
     """Whether a refused event leaves the others of its request accepted."""
+    operation: ClassVar[ApiOperation]
+    """What the OpenAPI document says of the main method."""
     limits: RequestLimits
 
     def decode(self, scope: Scope, body: bytes, /) -> DecodedEvents:

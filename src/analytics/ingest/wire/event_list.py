@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final, NotRequired, TypedDict
 
 import msgspec
 from starlette.types import Scope
 
 from analytics import bounds, decoding, problem
+from analytics.api_operation import JSON, ApiAnswer, ApiOperation
 from analytics.errors import UNDECODABLE, Invalid, Malformed, TooLarge
 from analytics.event import Drop
 from analytics.ingest import asgi as http
 from analytics.ingest import surrogates
 from analytics.ingest.wire import plausible
 from analytics.ingest.wire.base import DecodedEvents, Outcome, RawEvent, Reply, RequestLimits
+from analytics.person import Scope as Right
 
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _ends: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
@@ -26,12 +28,43 @@ _SPACE: Final = re.compile(r"\s*")
 _FORMS: Final = "send a list of events, or one event a line (curl: --data-binary @file)"
 
 
+class EventOutcome(TypedDict):
+    """What became of one event of a batch: its receipt, or the members of a `Problem`."""
+
+    status: int
+    receipt: NotRequired[str]
+    dropped: NotRequired[str]
+    error: NotRequired[str]
+    code: NotRequired[str]
+    field: NotRequired[str]
+
+
+class BatchReply(TypedDict):
+    """What became of a batch."""
+
+    accepted: int
+    refused: int
+    results: list[EventOutcome]
+
+
+EventLines = Annotated[str, msgspec.Meta(description="One event in JSON on each line.")]
+
+
 class EventList:
     """A list of Plausible events, or one event a line; answered with the outcome of each."""
 
     methods: ClassVar[tuple[str, ...]] = ("POST",)
     takes_key: ClassVar[bool] = True
     batched: ClassVar[bool] = True
+    operation: ClassVar[ApiOperation] = ApiOperation(
+        summary="Record many events",
+        group="Events",
+        body={JSON: list[plausible.EventBody], "application/x-ndjson": EventLines},
+        answers=(ApiAnswer("The outcome of each event.", {JSON: BatchReply}),),
+        errors=plausible.EVENT_ERRORS,
+        scope=Right.EVENTS_WRITE,
+        key_optional=True,
+    )
 
     def __init__(self, limits: RequestLimits) -> None:
         self.limits = limits
@@ -47,7 +80,11 @@ class EventList:
         """
         results = [_result(outcome) for outcome in outcomes]
         refused = sum(outcome.refusal is not None for outcome in outcomes)
-        summary = {"accepted": len(results) - refused, "refused": refused, "results": results}
+        summary: BatchReply = {
+            "accepted": len(results) - refused,
+            "refused": refused,
+            "results": results,
+        }
         return Reply(200, msgspec.json.encode(summary), http.JSON_HEADERS)
 
 
@@ -74,11 +111,11 @@ class _Events:
         return plausible.decode(item)
 
 
-def _result(outcome: Outcome) -> dict[str, object]:
+def _result(outcome: Outcome) -> EventOutcome:
     if outcome.refusal is not None:
-        described = msgspec.to_builtins(problem.describe(outcome.refusal))
-        return {"status": outcome.refusal.status, **described}
-    result: dict[str, object] = {"status": 202}
+        refused: EventOutcome = msgspec.to_builtins(problem.describe(outcome.refusal))
+        return {**refused, "status": outcome.refusal.status}
+    result: EventOutcome = {"status": 202}
     dropped = [record.reason.value for record in outcome.records if isinstance(record, Drop)]
     if dropped:
         result["dropped"] = ",".join(dropped)

@@ -9,11 +9,19 @@ from typing import ClassVar, Final
 from msgspec.structs import replace
 from starlette.types import Scope
 
+from analytics.api_operation import ApiAnswer, ApiOperation, ApiParameter
 from analytics.errors import Malformed
 from analytics.ingest import asgi as http
 from analytics.ingest import page_url
 from analytics.ingest.wire import plausible
-from analytics.ingest.wire.base import Outcome, RawEvent, Reply, RequestLimits, receipt
+from analytics.ingest.wire.base import (
+    RECEIPT_HEADERS,
+    Outcome,
+    RawEvent,
+    Reply,
+    RequestLimits,
+    receipt,
+)
 
 _GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _HEADERS: Final[tuple[http.Header, ...]] = (
@@ -34,6 +42,22 @@ class Pixel:
     methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
     takes_key: ClassVar[bool] = False
     batched: ClassVar[bool] = False
+    operation: ClassVar[ApiOperation] = ApiOperation(
+        summary="Record one event by a picture",
+        group="Events",
+        parameters=(
+            ApiParameter("d", "the site; long: `domain`"),
+            ApiParameter("u", "the page's address, else the `Referer`; long: `url`"),
+            ApiParameter("n", "the event's name, else `pageview`; long: `name`"),
+            ApiParameter("r", "the page's referrer; long: `referrer`"),
+            ApiParameter("t", "the page's title; long: `title`"),
+            ApiParameter("dnt", "`1`: leave it out where the browser asks not to be tracked"),
+            ApiParameter("id", "the event's UUID; the same one again is stored once"),
+            ApiParameter("vid", "the visitor's id"),
+        ),
+        answers=(ApiAnswer("A transparent pixel.", {"image/gif": bytes}, 200, RECEIPT_HEADERS),),
+        errors=(Malformed,),
+    )
 
     def __init__(self, limits: RequestLimits) -> None:
         self.limits = limits
@@ -50,7 +74,7 @@ class Pixel:
         return Reply(200, _GIF, headers)
 
 
-def _parsed(scope: Scope, query: bytes) -> plausible.Body:
+def _parsed(scope: Scope, query: bytes) -> plausible.EventBody:
     params = dict(page_url.fields(query.decode("latin-1")))
     site = params.get("d") or params.get("domain") or ""
     url = params.get("u") or params.get("url") or _referer(scope, site)
@@ -58,7 +82,7 @@ def _parsed(scope: Scope, query: bytes) -> plausible.Body:
         raise Malformed(
             "u", "it is missing, and the request has no Referer; send the page's address"
         )
-    return plausible.Body(
+    return plausible.EventBody(
         n=params.get("n") or params.get("name") or "pageview",
         u=url,
         d=site or None,

@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from starlette.types import Scope
 
 from analytics import decoding
+from analytics.api_operation import JSON, SCHEMAS, ApiAnswer, ApiOperation
 from analytics.bounded_cache import bounded_cache
-from analytics.errors import UNDECODABLE, Malformed
+from analytics.errors import (
+    UNDECODABLE,
+    Forbidden,
+    Malformed,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedCoding,
+)
 from analytics.event import ENGAGEMENT
 from analytics.ingest import asgi as http
 from analytics.ingest import page_url, surrogates
 from analytics.ingest.wire import fields
-from analytics.ingest.wire.base import Outcome, RawEvent, Reply, RequestLimits, receipt
+from analytics.ingest.wire.base import (
+    RECEIPT_HEADERS,
+    Outcome,
+    RawEvent,
+    Reply,
+    RequestLimits,
+    receipt,
+)
+from analytics.person import Scope as Right
 
 ACCEPTED: Final = b"ok"
 _NO_DEPTH: Final = 255
@@ -28,7 +44,7 @@ _LINKS: Final = frozenset({"outboundlinkclick", "outboundlink", "cloakedlinkclic
 """Names, reduced to their letters, of the events whose properties hold the address of a link."""
 
 
-class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
+class EventBody(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     """The JSON object as it is sent. Unknown members are ignored: other trackers send more.
 
     Optional members accept any JSON value; one that makes no sense is left out of the event.
@@ -70,9 +86,22 @@ class Body(msgspec.Struct, rename={"revenue_short": "$"}, gc=False):
     user_agent: str | None = None
 
 
-_decoder: Final = msgspec.json.Decoder(Body)
+_decoder: Final = msgspec.json.Decoder(EventBody)
 _SEVERAL: Final = re.compile(rb"\s*(\[|\{.*\}\s*\{)", re.DOTALL)
 """Matches a body of several events: a list, or one object after another."""
+
+
+EVENT_ERRORS: Final = (Malformed, Unauthenticated, Forbidden, TooLarge, UnsupportedCoding)
+EventText = Annotated[
+    str,
+    msgspec.Meta(
+        description="The same JSON: a browser sends it to another origin without asking first.",
+        extra_json_schema={
+            "contentMediaType": JSON,
+            "contentSchema": {"$ref": f"{SCHEMAS}{EventBody.__name__}"},
+        },
+    ),
+]
 
 
 class PlausibleEvent:
@@ -81,6 +110,22 @@ class PlausibleEvent:
     methods: ClassVar[tuple[str, ...]] = ("POST",)
     takes_key: ClassVar[bool] = True
     batched: ClassVar[bool] = False
+    operation: ClassVar[ApiOperation] = ApiOperation(
+        summary="Record one event",
+        group="Events",
+        body={JSON: EventBody, "text/plain": EventText},
+        answers=(
+            ApiAnswer(
+                "The event is on disk, or was left out on purpose and counted.",
+                {"text/plain": str},
+                202,
+                RECEIPT_HEADERS,
+            ),
+        ),
+        errors=EVENT_ERRORS,
+        scope=Right.EVENTS_WRITE,
+        key_optional=True,
+    )
 
     def __init__(self, limits: RequestLimits) -> None:
         self.limits = limits
@@ -108,7 +153,7 @@ def decode(body: bytes) -> RawEvent:
     return raw_event(parsed)
 
 
-def raw_event(body: Body) -> RawEvent:
+def raw_event(body: EventBody) -> RawEvent:
     """Return the event that *body* describes. Raises `Malformed`, which names the wrong member."""
     sent = body.name if body.name is not None else body.n
     name = fields.name("" if sent is None else str(sent))  # a page "not found" sends 404
