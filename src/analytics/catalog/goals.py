@@ -15,6 +15,7 @@ from analytics.errors import Malformed, NotFound
 from analytics.event import ENGAGEMENT, PAGEVIEW
 from analytics.goal import Goal, GoalKind
 from analytics.site import Site
+from analytics.submission import AlreadyDone
 from analytics.suggestions import unknown
 
 MAX_PROPERTIES: Final = 3
@@ -78,7 +79,13 @@ async def add_goal(catalog: Catalog, domain: str, goal: Goal) -> Goal:
         _check_name(site, goal, site.goals)
         return GOALS.added(site, goal)
 
-    site = await catalog.sites.edit(domain, edit)
+    try:
+        site = await catalog.sites.edit(domain, edit)
+    except AlreadyDone:
+        known = catalog.sites.get(domain)
+        if known is None or not any(_same(each, goal) for each in known.goals):
+            raise  # it was removed since
+        site = known
     return next(each for each in site.goals if _same(each, goal))
 
 

@@ -56,6 +56,15 @@ async def remove_segment(catalog: Catalog, domain: str, segment_id: int) -> None
     await catalog.sites.edit(domain, lambda site: SEGMENTS.removed(site, segment_id))
 
 
+def find_equal(site: Site, segment: Segment) -> Segment | None:
+    """Return the segment of *site* that differs from *segment* by its id alone, if any."""
+    segment = checked(segment)
+    for known in site.segments:
+        if msgspec.structs.replace(known, id=segment.id) == segment:
+            return known
+    return None
+
+
 def segment_named(site: Site, name: str) -> Segment:
     """Return the segment of that id, or the only one of that name. Raise `NotFound`, `Conflict`."""
     for segment in site.segments:

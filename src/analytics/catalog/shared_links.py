@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
-import secrets
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ from analytics.catalog.rules import check_text
 from analytics.errors import Conflict, Malformed, NotFound
 from analytics.shared_link import SharedLink
 from analytics.site import Site
+from analytics.submission import AlreadyDone, new_secret
 
 MAX_LINKS: Final = 100
 """Of one site."""
@@ -53,7 +54,7 @@ async def add_link(
         raise Malformed(
             "password", "a frame cannot ask for one: browsers keep no cookies of framed pages"
         )
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    secret = base64.urlsafe_b64encode(new_secret(_SECRET_BYTES)).decode()
     hashed = await _PASSWORDS.hashed(password_text, "") if password_text else ""
 
     def edit(site: Site) -> Site:
@@ -72,7 +73,14 @@ async def add_link(
         )
         return msgspec.structs.replace(site, shared_links=(*others, link), last_id=link.id)
 
-    site = await catalog.sites.edit(domain, edit)
+    try:
+        site = await catalog.sites.edit(domain, edit)
+    except AlreadyDone:
+        known = catalog.sites.get(domain)
+        link = None if known is None else link_of(known, secret)
+        if link is None:
+            raise  # it was revoked since
+        return NewLink(link, secret)
     return NewLink(next(each for each in site.shared_links if each.name == name), secret)
 
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from analytics import actor, caller, problem
+from analytics import actor, caller, problem, submission
 from analytics.catalog import shared_links
 from analytics.cpu_thread import run_in_cpu_thread
 from analytics.dashboard import flash, templates
@@ -35,6 +35,7 @@ from analytics.parsing import digits
 from analytics.person import Person
 from analytics.shared_link import SharedLink
 from analytics.site import Site
+from analytics.submission import AlreadyDone
 
 ACCOUNT: Final = "/account"
 SHARE: Final = "/share/"
@@ -157,7 +158,12 @@ class PageRequest:
             raise TooLarge(
                 f"A form may have at most {most:,} bytes here, and must state its length."
             )
-        return await self.request.form(max_files=0, max_fields=100)
+        form = await self.request.form(max_files=0, max_fields=100)
+        if form.get(submission.FIELD):
+            fields = [(name, str(value)) for name, value in form.multi_items()]
+            path = self.request.url.path
+            submission.carry_out(submission.Submission(path, fields, self.session))
+        return form
 
     def origin(self) -> str:
         """Return the address of this server as the browser knows it, without a path."""
@@ -240,8 +246,12 @@ def endpoint(deps: DashboardContext, handler: Handler) -> Endpoint:
                 return redirect(ACCOUNT)
             if request.url.path.startswith(SHARE):
                 person = None  # whoever follows a link sees what it opens, and no more
-            with actor.acting_as(actor.STRANGER if person is None else person.email):
-                return await handler(PageRequest(deps, request, person))
+            ask = PageRequest(deps, request, person)
+            who = actor.STRANGER if person is None else person.email
+            with actor.acting_as(who), submission.none():
+                return await handler(ask)
+        except AlreadyDone:
+            return ask.done(request.url.path, "This was done already: the form was sent twice.")
         except LinkLocked:
             return redirect(_unlock(request))
         except Unauthenticated:

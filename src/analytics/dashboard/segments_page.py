@@ -11,7 +11,7 @@ from analytics.catalog import segments
 from analytics.dashboard import filters
 from analytics.dashboard import report_url as addresses
 from analytics.dashboard.page_request import PageRequest, redirect
-from analytics.errors import Forbidden, Malformed
+from analytics.errors import Conflict, Forbidden, Malformed
 from analytics.goal import Segment
 
 
@@ -35,5 +35,11 @@ async def save(ask: PageRequest) -> Response:
         filters=sent,
         owner="" if shared else person.email,
     )
-    saved = await segments.add_segment(ask.deps.catalog, site.domain, segment)
+    try:
+        saved = await segments.add_segment(ask.deps.catalog, site.domain, segment)
+    except Conflict:
+        known = segments.find_equal(ask.site(), segment)
+        if known is None:
+            raise
+        saved = known  # the same form was sent twice
     return redirect(address.but(conditions=()).with_condition(filters.SEGMENT, str(saved.id)).url())

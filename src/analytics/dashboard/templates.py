@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analytics import submission
 from analytics.catalog import domain as domains
 from analytics.dashboard import display_names, figure_format, filters
 from analytics.dashboard.report_period import day_name
@@ -89,7 +90,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     env.globals.update(static=static, path_of=path_of, metric_labels=figure_format.LABELS)
-    env.globals.update(segment_name=segment_name)
+    env.globals.update(segment_name=segment_name, new_token=submission.new_token)
     env.globals.update(column_labels=figure_format.SHORT_LABELS)
     env.filters.update(
         clock=clock,

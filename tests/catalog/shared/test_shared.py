@@ -110,6 +110,7 @@ async def test_an_image_of_an_older_replica_is_understood(shelf: Shelf, tmp_path
                 "ALTER TABLE sessions DROP COLUMN browser",
                 "DROP TABLE audit",
                 "DROP TABLE key_uses",
+                "DROP TABLE submissions",
             ):
                 theirs.execute(statement)
             theirs.execute("INSERT INTO people VALUES ('2', 'bob@example.com', 'x', 0, x'5b5d')")

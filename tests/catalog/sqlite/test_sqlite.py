@@ -103,7 +103,7 @@ async def test_a_catalog_of_a_newer_version_is_refused_with_both_numbers(tmp_pat
     path = tmp_path / "catalog.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(Misconfigured, match="version 99, and this program knows version 3"):
+    with pytest.raises(Misconfigured, match="version 99, and this program knows version 4"):
         async with SqliteCatalog(path):
             pass
 

@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 
 import structlog
 
-from analytics import actor
+from analytics import actor, submission
 from analytics.catalog.audit_log import FOLDED, KEPT_DAYS, KEPT_ENTRIES, AuditAction, AuditEntry
+from analytics.catalog.sqlite import submissions
 from analytics.catalog.sqlite.database import Database, Work
 from analytics.units import HOUR_MS
 
@@ -46,19 +47,25 @@ class SqliteAuditLog:
     ) -> T:
         """Run *work* and write an entry of it, in one transaction; *then* as in `Database.run`.
 
-        *about* may be a function of the work's result.
+        *about* may be a function of the work's result. The first change for a form spends it; raise
+        `AlreadyDone` if it was sent before.
         """
+        form = submission.current()
         who, now = actor.actor() if who is None else who, self._now_ms()
 
         def text(result: T) -> str:
             return (about if isinstance(about, str) else about(result))[:_MAX_ABOUT_CHARS]
 
         def both(connection: sqlite3.Connection) -> T:
+            if form is not None and not form.is_spent:
+                submissions.spend(connection, form.digest, now)
             result = work(connection)
             _insert(connection, now, who, what, text(result), site)
             return result
 
         result = await self._database.run(both, then)
+        if form is not None:
+            form.is_spent = True
         log.info("audit", who=who, what=what.value, about=text(result), site=site)
         return result
 

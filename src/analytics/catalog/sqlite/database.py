@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from analytics import sqlite_file
 from analytics.errors import Corrupt, Misconfigured, StoreUnavailable
 
-VERSION: Final = 3
+VERSION: Final = 4
 _STEPS: Final = {
     1: ("ALTER TABLE people ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0",),
     2: (
@@ -26,6 +26,10 @@ _STEPS: Final = {
         """CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
         who TEXT NOT NULL, what TEXT NOT NULL, about TEXT NOT NULL, site TEXT NOT NULL,
         times INTEGER NOT NULL) STRICT""",
+    ),
+    3: (
+        """CREATE TABLE submissions (id INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest BLOB NOT NULL UNIQUE, at INTEGER NOT NULL) STRICT""",
     ),
 }
 """The statements that upgrade a catalog of each version to the next."""

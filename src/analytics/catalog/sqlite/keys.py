@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -17,6 +16,7 @@ from analytics.catalog.sqlite.audit import SqliteAuditLog
 from analytics.catalog.sqlite.database import Database
 from analytics.errors import Malformed, NotFound
 from analytics.person import MAX_KEY_DAYS, Key, Scope
+from analytics.submission import AlreadyDone, new_secret
 from analytics.units import DAY_MS
 
 PREFIX: Final = "ak_"
@@ -54,7 +54,7 @@ class SqliteKeys:
         if days is not None and not 1 <= days <= MAX_KEY_DAYS:
             raise Malformed("expires", f"give 1 to {MAX_KEY_DAYS:,} days, or nothing")
         created_at = self._now_ms()
-        secret = PREFIX + secrets.token_hex(20)
+        secret = PREFIX + new_secret(20).hex()
         key = Key(
             id=str(uuid4()),
             scopes=tuple(dict.fromkeys(scopes)),
@@ -67,15 +67,24 @@ class SqliteKeys:
         def insert(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
             if site is not None and not _is_site(connection, site):
                 raise unknown_site(site)
+            if connection.execute(
+                "SELECT 1 FROM keys WHERE secret = ?", (_hash(secret),)
+            ).fetchone():
+                raise AlreadyDone
             connection.execute(
                 "INSERT INTO keys (id, secret, created_at, body) VALUES (?, ?, ?, ?)",
                 (key.id, _hash(secret), key.created_at, msgspec.json.encode(key)),
             )
             return _every(connection)
 
-        await self._audit_log.change(
-            insert, AuditAction.KEY_CREATED, about=_named(key), site=site or "", then=self.take
-        )
+        try:
+            await self._audit_log.change(
+                insert, AuditAction.KEY_CREATED, about=_named(key), site=site or "", then=self.take
+            )
+        except AlreadyDone:
+            if (known := self._by_hash.get(_hash(secret))) is None:
+                raise  # it was revoked since
+            return known, secret
         return key, secret
 
     def find(self, secret: str) -> Key | None:

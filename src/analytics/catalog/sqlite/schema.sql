@@ -1,4 +1,4 @@
--- Version 3. What needs no look-up of its own lies in `body`, as JSON.
+-- Version 4. What needs no look-up of its own lies in `body`, as JSON.
 CREATE TABLE sites (
     number INTEGER PRIMARY KEY AUTOINCREMENT, -- a number is never given twice
     id TEXT NOT NULL UNIQUE,
@@ -34,6 +34,12 @@ CREATE TABLE key_uses (
     key TEXT PRIMARY KEY REFERENCES keys (id) ON DELETE CASCADE,
     day INTEGER NOT NULL -- the last one on which it was used, in days since 1970
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE submissions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL UNIQUE, -- of a form that created something
+    at INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

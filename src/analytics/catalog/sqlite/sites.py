@@ -20,6 +20,7 @@ from analytics.catalog.sqlite.people import withdraw_site
 from analytics.errors import Conflict, Malformed
 from analytics.person import Key
 from analytics.site import Site
+from analytics.submission import AlreadyDone
 
 
 class _Edited(NamedTuple):
@@ -81,9 +82,14 @@ class SqliteSites:
             # Rights given just after the removal of an earlier site must not apply to this one.
             return _every(connection), _disinherit(connection, domain)
 
-        sites, _ = await self._audit_log.change(
-            insert, AuditAction.SITE_ADDED, site=domain, then=self._take_all
-        )
+        try:
+            sites, _ = await self._audit_log.change(
+                insert, AuditAction.SITE_ADDED, site=domain, then=self._take_all
+            )
+        except AlreadyDone:
+            if (known := self._by_name.get(domain)) is None:
+                raise  # it was removed since
+            return known
         return next(site for site in sites if site.id == site_id)
 
     async def change(self, site: Site) -> None:
