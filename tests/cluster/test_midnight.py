@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.catalog.shelf import Shelf
-from tests.ingest.test_salts import EVENT, WITH_COOKIE, Cluster
+from tests.ingest.test_salted_days import EVENT, WITH_COOKIE, Cluster
 from tests.ingest.world import DAY_MS, SITE, visitor
 from tests.real import PATIENCE_S, kill, machine_in, settings_of
 
