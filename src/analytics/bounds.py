@@ -63,6 +63,19 @@ OPEN_BATCH_EVENTS: Final = 100
 OPEN_BATCH_BYTES: Final = 256 * 1024
 """Body of a batch without a key."""
 
+# ---- daily sums of another product
+
+IMPORT_BYTES: Final = 128 << 20
+"""Of one export, as it comes."""
+IMPORT_UNPACKED_BYTES: Final = 1 << 30
+"""Of all files in one export, whatever the archive says of their sizes."""
+IMPORT_ROWS: Final = 5_000_000
+"""Rows of all files in one export."""
+IMPORT_COUNT: Final = 10**12
+"""The largest number in one of them."""
+IMPORTS: Final = 100
+"""Imports that one site may have."""
+
 # ---- streams of live figures
 
 STREAMS: Final = 500

@@ -202,10 +202,26 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     total_rows: bool = False
     bots: bool = False
     """Whether rows made by bots count too."""
+    imports: bool = False
+    """Whether the daily sums of other products count too, where they can."""
 
 
 Figure = int | float | str | None
 """A metric's value, rounded by its definition; None where it has no value."""
+
+
+class Imports(StrEnum):
+    """Whether an answer includes the daily sums of other products, or why it does not."""
+
+    INCLUDED = "included"
+    NO_IMPORTED_DATA = "no_imported_data"
+    """The site has none."""
+    OUT_OF_RANGE = "out_of_range"
+    """It has none of a day of the period."""
+    UNSUPPORTED_INTERVAL = "unsupported_interval"
+    """They are of days, and the question is by the hour."""
+    UNSUPPORTED_QUERY = "unsupported_query"
+    """No kind of sums has all that the question combines."""
 
 
 class ResultRow(msgspec.Struct, frozen=True):
@@ -230,6 +246,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Set when the answer may lack events received after this time, in ms (a degraded answer)."""
     waiting: int = 0
     """The number of durable hits of all sites not yet counted; known only if `as_of` is set."""
+    imports: Imports | None = None
+    """None unless the query has `imports`."""
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):

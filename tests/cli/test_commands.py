@@ -14,6 +14,7 @@ from uuid import UUID
 
 import duckdb
 from tests.cli.conftest import Command, called
+from tests.imported import export
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -382,3 +383,45 @@ def test_an_interrupt_while_input_is_awaited_ends_the_command(command: Command, 
         assert waiting.wait() == 130
         assert waiting.stderr.read().strip() == b"analytics: interrupted"
     assert command("audit", "--json").json["balanced"] is True
+
+
+def test_what_another_product_counted_comes_in_once_and_goes_out_whole(
+    command: Command, tmp_path: Path
+) -> None:
+    command("site", "add", "example.com")
+    text = (
+        "date,visitors,pageviews,bounces,visits,visit_duration\n"
+        "2023-02-09,119,304,77,134,21070\n2023-02-10,166,325,117,180,21467\n"
+    )
+    file = export.write(tmp_path / "plausible.zip", {"visitors": text})
+    of_site = ("--site", "example.com")
+    told = command("import", "plausible", file, *of_site)
+    assert told.code == 0, told.err
+    assert "Import 1 of example.com: 2023-02-09 to 2023-02-10, 2 daily sums" in told.out
+    assert "285 visitors, as the sum of each day's" in told.out
+    again = command("import", "plausible", "-", *of_site, stdin=file.read_bytes())
+    assert again.out.strip() == (
+        "example.com has this export already, as import 1: nothing was added."
+    )
+    (listed,) = command("import", "list", *of_site, "--json").json
+    assert (listed["file"], listed["rows"], listed["pageviews"]) == ("plausible.zip", 2, 629)
+    assert "2023-02-09 to 2023-02-10" in command("import", "list", *of_site).out
+    asked = command("import", "remove", "1", *of_site)
+    assert asked.code == 2
+    assert "give --yes" in asked.err
+    gone = command("import", "remove", "1", *of_site, "--yes")
+    assert gone.out.strip() == "Import 1 of example.com is taken out, with 2 daily sums."
+    assert command("import", "list", *of_site, "--json").json == []
+    missing = command("import", "remove", "1", *of_site, "--yes")
+    assert (missing.code, "has no import 1; it has none" in missing.err) == (2, True)
+
+
+def test_an_export_that_cannot_be_read_is_named_by_file_and_line(
+    command: Command, tmp_path: Path
+) -> None:
+    command("site", "add", "example.com")
+    text = "date,visitors\n2023-02-09,many\n"
+    file = export.write(tmp_path / "plausible.zip", {"visitors": text})
+    failed = command("import", "plausible", file, "--site", "example.com")
+    assert failed.code == 2
+    assert "imported_visitors_20230209_20240123.csv, line 2: visitors: 'many'" in failed.err

@@ -45,6 +45,8 @@ class EraseResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rows: int
     visits: int | None = None
     """The number of deleted visits, if certain visits were selected."""
+    imports: int | None = None
+    """The number of deleted imports of other products, if everything was selected."""
 
 
 async def count(workspace: Workspace, request: Erase, _: OperationContext) -> EraseResult:
@@ -57,7 +59,9 @@ async def count(workspace: Workspace, request: Erase, _: OperationContext) -> Er
     visitor = visitor_reference.named(site, request.visitor, request.cookie)
     await workspace.settle()
     return EraseResult(
-        site=site.domain, rows=await workspace.erases.count_rows(site.domain, visitor)
+        site=site.domain,
+        rows=await workspace.erases.count_rows(site.domain, visitor),
+        imports=await _imports(workspace, site) if visitor is None else None,
     )
 
 
@@ -74,12 +78,18 @@ async def run(workspace: Workspace, request: Erase, job: OperationContext) -> Er
         return EraseResult(site=site.domain, rows=rows, visits=visits)
     visitor = visitor_reference.named(site, request.visitor, request.cookie)
     await workspace.settle()
+    imports = None
     if visitor is None:
+        imports = await _imports(workspace, site)
         rows = await workspace.erases.delete_site(site.domain)
     else:
         rows = await workspace.erases.erase_visitor(site.domain, visitor)
     await workspace.erases.compact(job.share)
-    return EraseResult(site=site.domain, rows=rows)
+    return EraseResult(site=site.domain, rows=rows, imports=imports)
+
+
+async def _imports(workspace: Workspace, site: Site) -> int:
+    return len(await workspace.store.imports(site.domain))
 
 
 def _visits(site: Site, request: Erase) -> Query | None:

@@ -18,6 +18,7 @@ from analytics.admin import (
     exporting_now,
     goals,
     importing,
+    importing_sums,
     keys,
     people,
     sites,
@@ -69,6 +70,13 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "segment.remove": Operation(goals.NamedSegment, goals.remove_segment),
     "import": Operation(
         importing.ImportPast, importing.run, reads=True, deed=AuditAction.DATA_IMPORTED
+    ),
+    "import.sums": Operation(
+        importing_sums.ImportSums, importing_sums.add, reads=True, deed=AuditAction.DATA_IMPORTED
+    ),
+    "import.list": Operation(importing_sums.ListImports, importing_sums.every),
+    "import.remove": Operation(
+        importing_sums.NamedImport, importing_sums.remove, deed=AuditAction.DATA_ERASED
     ),
     "export": Operation(exporting.Export, exporting.run, deed=AuditAction.DATA_EXPORTED),
     "sql": Operation(sql.AskSql, sql.run),

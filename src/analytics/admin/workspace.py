@@ -22,6 +22,7 @@ from analytics.store.base import (
     Erases,
     ErasesVisits,
     Exports,
+    KeepsImports,
     SeriesStore,
     Snapshots,
 )
@@ -40,7 +41,7 @@ class ErasesEverywhere(Erases, ErasesVisits, Compacts, Protocol):
     """A store that deletes rows and removes their bytes from files."""
 
 
-class WholeStore(SeriesStore, Exports, Audits, Snapshots, AnswersSql, Protocol):
+class WholeStore(SeriesStore, Exports, Audits, Snapshots, AnswersSql, KeepsImports, Protocol):
     """A store with everything that administration needs."""
 
     async def first_event(self, site: str) -> int | None:

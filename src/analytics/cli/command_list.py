@@ -43,7 +43,9 @@ COMMANDS: Final = {
         "segment",
     ),
     "import": ListedCommand(
-        "Bring in past visitors from FILE (- for standard input).", "analytics.cli.data", "import_"
+        "Bring in past visitors: an access log, or figures of another product.",
+        "analytics.cli.importing",
+        "import_",
     ),
     "export": ListedCommand("Write a site's events to a file.", "analytics.cli.data", "export"),
     "export-now": ListedCommand(

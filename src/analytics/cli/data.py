@@ -1,16 +1,14 @@
-"""Commands that bring events in, hand them out, copy them, delete them."""
+"""Commands that hand events out, copy them, delete them."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Final
 
 import click
 
 from analytics.admin import backup as backups
-from analytics.admin import erasing, exporting, importing
+from analytics.admin import erasing, exporting
 from analytics.cli import consent, fetched_file, progress_bar
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import echo, show_json
@@ -18,37 +16,8 @@ from analytics.cli.run import run
 from analytics.control import unix_socket
 from analytics.data_folder import DataFolder
 from analytics.errors import Conflict
-from analytics.ingest.wire import log_diagnosis
 from analytics.store.base import ExportFormat
 from analytics.wording import counted
-
-_MOST_WITHOUT_USER_AGENT: Final = 0.1
-"""The share of page views above which an import warns: a public site sees some 2 %."""
-
-
-@click.command("import")
-@click.argument("format_", metavar="FORMAT", type=click.Choice(["access-log"]))
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--site", required=True, metavar="SITE", help="Whose visitors they were.")
-@as_json
-@common
-def import_(format_: str, file: Path, site: str, *, as_json: bool) -> None:
-    """Bring in past visitors from FILE (- for standard input).
-
-    FORMAT is access-log: the combined log format of Apache, nginx, lighttpd and Jetty, plain or
-    gzipped. GETs of pages answered with 200 or 304 become page views; everything else is dropped,
-    and counted by reason. Importing the same lines again stores nothing twice.
-    """
-    with ExitStack() as stack:
-        source = _opened(file, stack)
-        size = 0 if str(file) == "-" else file.stat().st_size
-        asked = importing.ImportPast(format=format_, site=site, bytes=size)
-        report = stack.enter_context(progress_bar.shown(f"Importing {file.name}"))
-        done = run(settings(), "import", asked, importing.Imported, source=source, report=report)
-    if as_json:
-        show_json(done)
-    else:
-        echo(_told(done))
 
 
 @click.command()
@@ -146,7 +115,10 @@ def erase(
         if matching.visits is not None:
             whose = f"in {counted(matching.visits, 'visit')}"
         events = counted(matching.rows, "event")
-        consent.ask(f"This deletes {events} {whose} on {matching.site} for good. Go on?")
+        imports = ""
+        if matching.imports:
+            imports = f" and {counted(matching.imports, 'import')} of other products"
+        consent.ask(f"This deletes {events} {whose}{imports} on {matching.site} for good. Go on?")
     with progress_bar.shown(f"Erasing from {site}") as report:
         done = run(settings(), "erase", asked, erasing.EraseResult, report=report)
     if as_json:
@@ -200,39 +172,3 @@ def restore(file: Path) -> None:
         " cookie who were there today count anew: a backup holds nothing to know them by.",
         err=True,
     )
-
-
-def _opened(file: Path, stack: ExitStack) -> BinaryIO:
-    if str(file) == "-":
-        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
-    if file.is_dir():
-        raise click.UsageError(f"{file} is a folder; give a file")
-    try:
-        return stack.enter_context(file.open("rb", buffering=0))
-    except OSError as exc:
-        raise click.UsageError(f"{file}: {exc.strerror}") from exc
-
-
-def _told(done: importing.Imported) -> str:
-    lines = [
-        f"{counted(done.lines, 'line')} read for {done.site}",
-        f"  {done.pageviews:>9,} page views, {done.bots:,} of them by bots",
-        f"  {done.stored:>9,} stored, {done.duplicate:,} were there already",
-    ]
-    lines += [f"  {count:>9,} dropped: {reason}" for reason, count in done.dropped.items()]
-    if done.unreadable:
-        numbers = ", ".join(map(str, done.unreadable_lines))
-        more = ", …" if done.unreadable > len(done.unreadable_lines) else ""
-        lines.append(f"  {done.unreadable:>9,} unreadable: line {numbers}{more}")
-        for example in done.unreadable_examples:
-            count = done.unreadable_because[example.because]
-            lines.append(f"{count:>13,} of them: {example.because}")
-            lines.append(f"{'':>13} the first is line {example.number}: {example.text}")
-        lines.append(f"What can be read is the combined format, such as {log_diagnosis.EXAMPLE}")
-    if done.without_user_agent > done.pageviews * _MOST_WITHOUT_USER_AGENT:
-        share = 100 * done.without_user_agent // done.pageviews
-        lines.append(
-            f"Warning: {share} % of the page views have no user agent, so they count as machines'. "
-            "If your server leaves it out of its log, let it write the combined format."
-        )
-    return "\n".join(lines)

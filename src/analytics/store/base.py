@@ -26,6 +26,9 @@ __all__ = [
     "ErasesVisits",
     "ExportFormat",
     "Exports",
+    "ImportAdded",
+    "ImportedFile",
+    "KeepsImports",
     "LedgerKey",
     "LedgerLine",
     "Lookups",
@@ -33,6 +36,7 @@ __all__ = [
     "Prepared",
     "Progress",
     "SeriesStore",
+    "SiteImport",
     "Snapshots",
     "StoredDays",
     "WriteBatch",
@@ -257,3 +261,63 @@ class Snapshots(Protocol):
 
         It holds everything written before the call, and the offset that goes with it.
         """
+
+
+class ImportedFile(NamedTuple):
+    """An export of another product, read."""
+
+    product: str
+    name: str
+    """The name of the file, for people."""
+    sums: Path
+    """A file with a `DailySum` in JSON on each line."""
+    digest: str
+    """Of all sums: equal exports have equal ones."""
+    at: int
+    """When it came (UTC ms)."""
+
+
+class SiteImport(NamedTuple):
+    """An import of a site. Days are those of its time zone, since 1970."""
+
+    id: int
+    product: str
+    file: str
+    imported_at: int
+    first_day: int
+    last_day: int
+    rows: int
+    visitors: int
+    """The sum of each day's."""
+    pageviews: int
+
+
+class ImportAdded(NamedTuple):
+    """What became of an export."""
+
+    site_import: SiteImport | None
+    """The new import or the equal one that was there; None if none of its days counts."""
+    is_new: bool
+    days_with_events: int = 0
+    """Days of the export that do not count, as the site has events of its own from then on."""
+    days_of_other_imports: int = 0
+    """Days of the export that do not count, as another import has them."""
+
+
+class KeepsImports(Protocol):
+    """Keeps the daily sums of other products.
+
+    Raises `Misconfigured`, saying what to do instead, where that cannot be.
+    """
+
+    async def add_import(self, site: str, timezone: str, added: ImportedFile) -> ImportAdded:
+        """Add the sums in *added* that do not count already, all or none of them.
+
+        Raise `Conflict` if the site has as many imports as it may.
+        """
+
+    async def imports(self, site: str) -> Sequence[SiteImport]:
+        """Return the imports of *site* in the order in which they came."""
+
+    async def remove_import(self, site: str, number: int) -> SiteImport:
+        """Delete an import and all its sums; return what it was. Raise `NotFound`."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from analytics.query import Query, Result
+from analytics.query import Imports, Query, Result
 from analytics.store.connection import Connection, transaction
-from analytics.store.duckdb import engine, hot_window, results, site_state
-from analytics.store.sql import compiler, query_plan, query_shape
+from analytics.store.duckdb import engine, hot_window, imported_sums, results, site_state
+from analytics.store.sql import compiler, imported_shape, query_plan, query_shape
+from analytics.store.sql.imported_shape import JoiningDays
 
 
 def answer(connection: Connection, query: Query) -> Result:
@@ -26,8 +27,24 @@ def answer(connection: Connection, query: Query) -> Result:
         plan = query_plan.from_cells(
             shape, state.cells, kept_since=state.kept_since, evicted=state.window is not None
         )
+        imports = _imports(connection, query)
+        if isinstance(imports, JoiningDays):
+            plan = plan._replace(imported=imports)
         hot_window.check(connection, state, plan)
         compiled = compiler.compile_query(plan)
         result = results.fetch(connection, query, compiled)
         visitor_days = results.counts_visitor_days(connection, plan)
-    return structs.replace(result, visitor_days=visitor_days)
+    if isinstance(imports, JoiningDays):
+        # The sums of each day add up as visitors do who have no cookie.
+        visitor_days = visitor_days or (
+            "visitors" in shape.measures and plan.first_day < plan.last_day
+        )
+        imports = Imports.INCLUDED
+    return structs.replace(result, visitor_days=visitor_days, imports=imports)
+
+
+def _imports(connection: Connection, query: Query) -> JoiningDays | Imports | None:
+    """Return the days whose imported sums join the answer, or why none do; None if not asked."""
+    if not query.imports:
+        return None
+    return imported_shape.joining(query, imported_sums.spans(connection, query.site))

@@ -1,6 +1,7 @@
 """Deletes rows, and counts them in the ledger as `erased`, in one transaction.
 
-What else the file knows from them goes too: cells, dead letters. The bytes of all that stay in the
+What else the file knows from them goes too: cells, dead letters; with a whole site also the sums
+that were imported. The bytes of all that stay in the
 file until it is compacted, which `uncompacted` asks for.
 """
 
@@ -34,6 +35,16 @@ _KEEP: Final = """
 INSERT INTO kept_since VALUES ($site, $before)
 ON CONFLICT DO UPDATE SET since = greatest(since, excluded.since)
 """
+
+_OF_SITES: Final = (
+    "cell_visitors",
+    "cell_sums",
+    "cell_state",
+    "kept_since",
+    "imports",
+    "imported_sums",
+)
+"""The tables, besides that of rows, that hold figures of a site."""
 
 KEEP_IDS_MS: Final = 3 * DAY_MS
 """How long after receipt the id of an erased row is kept, so that a late copy is dropped."""
@@ -126,7 +137,7 @@ def obey(connection: Connection, erasure: Erasure, *, offset: int | None = None)
         connection.run(_KEEP, {"site": erasure.site, "before": erasure.before})
         rows = hot_window.retained(connection, erasure.site, erasure.before)
         _forget_cells(connection, erasure.site, "<", erasure.before)
-        _mark(connection)
+        mark(connection)
         return ErasedRows(rows + _delete(connection, f"{_BEFORE} AND {concerned}", values), {})
     if erasure.visitor is not None:
         values["visitor"] = erasure.visitor
@@ -144,7 +155,7 @@ def retain(connection: Connection, site: str, before_ms: int) -> int:
         connection.run(_KEEP, values)
         _forget_dead_letters(connection, site, before_ms)
         _forget_cells(connection, site, "<", before_ms)
-        _mark(connection)
+        mark(connection)
         return hot_window.retained(connection, site, before_ms) + _delete(
             connection, _BEFORE, values
         )
@@ -171,7 +182,7 @@ def _erase(connection: Connection, which: str, values: Mapping[str, object]) -> 
     site = str(values["site"])
     if "visitor" in values and (gone := hot_window.erased(connection, site, values["visitor"])):
         earliest = gone
-        _mark(connection)
+        mark(connection)
     changed = {} if earliest is None else {site: int(earliest)}
     rows = _delete(connection, which, values)
     if earliest is not None:
@@ -192,7 +203,7 @@ def _forget_cells(connection: Connection, site: str, side: str, moment: int) -> 
             connection.run(f"DELETE FROM {table} WHERE site = ? AND day {side} ?", [site, day])
 
 
-def _mark(connection: Connection) -> None:
+def mark(connection: Connection) -> None:
     """Request a rewrite of the file without the rows just deleted."""
     connection.run("INSERT INTO uncompacted VALUES (1)")
 
@@ -208,13 +219,13 @@ def _forget_dead_letters(connection: Connection, site: str, before: int | None =
         {"site": site, "before": before},
     )
     if gone:
-        _mark(connection)
+        mark(connection)
 
 
 def _forget_site(connection: Connection, site: str) -> int:
     """Delete all figures of a site; return how many of its rows were already evicted."""
-    _mark(connection)
-    for table in ("cell_visitors", "cell_sums", "cell_state", "kept_since"):
+    mark(connection)
+    for table in _OF_SITES:
         connection.run(f"DELETE FROM {table} WHERE site = ?", [site])
     return hot_window.forget(connection, site)
 
@@ -234,5 +245,5 @@ def _delete(connection: Connection, which: str, values: Mapping[str, object]) ->
     connection.run(_FORGET_IDS)
     connection.run(_REMEMBER_IDS.format(which=which, keep=KEEP_IDS_MS), values)
     connection.run(f"DELETE FROM rows WHERE {which}", values)
-    _mark(connection)
+    mark(connection)
     return sum(int(count) for _, _, count in gone)

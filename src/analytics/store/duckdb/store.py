@@ -30,11 +30,15 @@ from analytics.store.base import (
     Erases,
     ExportFormat,
     Exports,
+    ImportAdded,
+    ImportedFile,
+    KeepsImports,
     Lookups,
     Overviews,
     Prepared,
     Progress,
     SeriesStore,
+    SiteImport,
     Snapshots,
     StoredDays,
 )
@@ -47,6 +51,7 @@ from analytics.store.duckdb import (
     explorations,
     export,
     hot_window,
+    imported_sums,
     ledger,
     lookups,
     overview,
@@ -309,6 +314,28 @@ class DuckDBStore:
         which = row_erasure.OF_SITE if visitor is None else row_erasure.OF_VISITOR
         return await self._threads.read(partial(row_erasure.matching, which=which, values=values))
 
+    async def add_import(self, site: str, timezone: str, added: ImportedFile) -> ImportAdded:
+        """Add the sums in *added* that do not count already, all or none of them."""
+
+        def step(connection: Connection) -> ImportAdded:
+            with self._altering([site]):
+                return imported_sums.add(connection, site, timezone, added)
+
+        return await self._threads.write(step)
+
+    async def imports(self, site: str) -> Sequence[SiteImport]:
+        """Return the imports of *site* in the order in which they came."""
+        return await self._threads.read(partial(imported_sums.every, site=site))
+
+    async def remove_import(self, site: str, number: int) -> SiteImport:
+        """Delete an import and all its sums; return what it was. Raise `NotFound`."""
+
+        def step(connection: Connection) -> SiteImport:
+            with self._altering([site]):
+                return imported_sums.remove(connection, site, number)
+
+        return await self._threads.write(step)
+
     async def recount(self, site: str | None = None) -> Mapping[LedgerKey, int]:
         """Return the number of rows stored under each key of the ledger, counted from the rows."""
         return await self._threads.read(partial(ledger.recount, site=site))
@@ -438,7 +465,8 @@ _can: tuple[
     type[Compacts],
     type[Erases],
     type[Exports],
+    type[KeepsImports],
     type[Lookups],
     type[Overviews],
     type[Snapshots],
-] = (DuckDBStore,) * 10
+] = (DuckDBStore,) * 11

@@ -22,9 +22,13 @@ from analytics.store.base import (
     Erases,
     ExportFormat,
     Exports,
+    ImportAdded,
+    ImportedFile,
+    KeepsImports,
     Overviews,
     Progress,
     SeriesStore,
+    SiteImport,
     Snapshots,
     StoredDays,
 )
@@ -41,6 +45,11 @@ from analytics.store.sql_question import AnswersSql, SqlAnswer, SqlQuestion
 
 T = TypeVar("T")
 
+_NO_IMPORTS: Final = (
+    "a cluster cannot keep the daily sums of another product yet: they would be in the figures of"
+    " one replica alone. Import the access logs of that time instead, or keep the site on a server"
+    " of its own"
+)
 _BY_FILTER: Final = (
     "a cluster cannot erase by a filter yet: chunks are searched by visitor and by time alone."
     " Erase the visitors, with the numbers that an export shows, or the whole site"
@@ -257,6 +266,18 @@ class ReplicaStore:
         """Raise `Misconfigured`: a cluster cannot erase by filter."""
         raise Misconfigured(_BY_FILTER)
 
+    async def add_import(self, site: str, timezone: str, added: ImportedFile) -> ImportAdded:
+        """Raise `Misconfigured`: the sums would be in this replica's figures alone."""
+        raise Misconfigured(_NO_IMPORTS)
+
+    async def imports(self, site: str) -> Sequence[SiteImport]:
+        """Return no import, as a cluster keeps none."""
+        return ()
+
+    async def remove_import(self, site: str, number: int) -> SiteImport:
+        """Raise `Misconfigured`, as a cluster keeps no imports."""
+        raise Misconfigured(_NO_IMPORTS)
+
     async def compaction_due(self) -> bool:
         """Return whether this replica's file still holds the bytes of deleted rows."""
         return await self._engine.compaction_due()
@@ -287,6 +308,7 @@ _can: tuple[
     type[Compacts],
     type[Erases],
     type[Exports],
+    type[KeepsImports],
     type[Overviews],
     type[Snapshots],
-] = (ReplicaStore,) * 8
+] = (ReplicaStore,) * 9

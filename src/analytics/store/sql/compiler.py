@@ -2,8 +2,8 @@
 
 The statement adds up selects that yield the query's keys and some measures (`measures.py`): over
 rows by the time of the event, over rows by the time at which the visit began (`row_selects.py`),
-and over cells for whole days (`cell_selects.py`). The outermost select computes the metrics of the
-sums (`assembly.py`).
+over cells for whole days (`cell_selects.py`), and over imported sums (`imported_selects.py`). The
+outermost select computes the metrics of the sums (`assembly.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from analytics.query import Metric
-from analytics.store.sql import cell_selects, conditions, keys, row_selects
+from analytics.store.sql import cell_selects, conditions, imported_selects, keys, row_selects
 from analytics.store.sql.assembly import CompiledQuery, assemble, union, with_sql
 from analytics.store.sql.bound_values import BoundValues, Statement
 from analytics.store.sql.metric_sql import partial_sql
@@ -44,7 +44,13 @@ def compile_query(plan: QueryPlan) -> CompiledQuery:
         selects += rows.needed
         everyone += rows.everyone
         tables += rows.tables
-    return assemble(plan.shape, selects, everyone, tables, bound)
+    shape = plan.shape
+    if plan.imported is not None:
+        shape = imported_selects.measured(shape)
+        sums = imported_selects.of(shape, plan.imported, bound)
+        selects += sums.needed
+        everyone += sums.everyone
+    return assemble(shape, selects, everyone, tables, bound)
 
 
 def _rows(plan: QueryPlan, bound: BoundValues) -> RowSelects:

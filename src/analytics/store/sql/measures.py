@@ -24,6 +24,9 @@ SCROLL_MEASURES: Final = ("scroll_sum", "scroll_visits")
 EXIT_MEASURES: Final = ("exits",)
 EXIT_VIEW_MEASURES: Final = ("exit_views",)
 """Pageviews of the page whose exits they are to be compared with, whichever page is the last."""
+SUM_MEASURES: Final = ("unrated", "untimed")
+"""Of imported sums alone: visits, among `begun` and `viewed`, of which no course and no time on the
+page is known, so that means are not of them."""
 # By the time of the event, without regard to goals: those in percent of whom rates are.
 BASE_MEASURES: Final = ("base_visitors",)
 GROUP_MEASURES: Final = ("group_visitors",)
@@ -49,6 +52,10 @@ _NEEDS: Final[Mapping[Metric, tuple[str, ...]]] = {
 
 VISIT_METRICS: Final = metric_facts.counted_over(Counted.VISITS, Counted.PAGES)
 PAGE_METRICS: Final = metric_facts.counted_over(Counted.PAGES)
+RATED_METRICS: Final = frozenset(
+    {Metric.BOUNCE_RATE, Metric.VISIT_DURATION, Metric.VIEWS_PER_VISIT}
+)
+"""Means over visits."""
 REVENUE_METRICS: Final = metric_facts.having(Unit.MONEY)
 GOAL_METRICS: Final = frozenset(
     {Metric.CONVERSIONS, Metric.CONVERSION_RATE, Metric.GROUP_CONVERSION_RATE}

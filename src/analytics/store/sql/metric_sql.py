@@ -44,6 +44,7 @@ def metric_sql(metric: Metric, shape: QueryShape) -> str:
     """
     # A page where no visit began has no bounce rate; a site without visits has one of 0.
     nothing = "NULL" if shape.by_page else "0"
+    rated = "(begun - unrated)" if "unrated" in shape.measures else "begun"
     if metric in _PERCENTAGES:
         part, whole, without = _PERCENTAGES[metric]
         return _two_decimals(f"100 * {part}", whole, without)
@@ -51,14 +52,15 @@ def metric_sql(metric: Metric, shape: QueryShape) -> str:
         case Metric.VISITS:
             return shape.visits
         case Metric.VIEWS_PER_VISIT:
-            return _two_decimals("views", "begun", nothing)
+            return _two_decimals("views", rated, nothing)
         case Metric.BOUNCE_RATE:
-            return _ratio("begun - engages", "begun", 100, nothing)
+            return _ratio(f"{rated} - engages", rated, 100, nothing)
         case Metric.VISIT_DURATION:
-            return _ratio("duration_ms", "1000 * begun", 1, "NULL")
+            return _ratio("duration_ms", f"1000 * {rated}", 1, "NULL")
         case Metric.TIME_ON_PAGE:
             # Where nobody measured a time (a log that was imported, the pixel), it is not 0.
-            measured = _ratio("engaged_ms", "1000 * viewed", 1, "NULL")
+            timed = "(viewed - untimed)" if "untimed" in shape.measures else "viewed"
+            measured = _ratio("engaged_ms", f"1000 * {timed}", 1, "NULL")
             return f"CASE WHEN engaged_ms > 0 THEN {measured} END"
         case Metric.SCROLL_DEPTH:
             return _ratio("scroll_sum", "scroll_visits", 1, "NULL")

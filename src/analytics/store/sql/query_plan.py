@@ -13,6 +13,7 @@ from msgspec import structs
 from analytics import localtime
 from analytics.localtime import OffsetChange
 from analytics.query import TIME_DIMENSIONS
+from analytics.store.sql.imported_shape import JoiningDays
 from analytics.store.sql.query_shape import QueryShape
 
 
@@ -46,6 +47,8 @@ class QueryPlan(NamedTuple):
     """The days that cells answer; None if rows answer everything."""
     evicted: bool = False
     """Whether rows of the clean days may be evicted; `last_seen` has their visitors."""
+    imported: JoiningDays | None = None
+    """The days whose imported sums join the answer. Retention is about events alone."""
 
     @property
     def needs_rows(self) -> bool:

@@ -1,0 +1,56 @@
+-- Daily sums of other products (analytics/store/duckdb/imported_sums.py), which are no events. The
+-- columns behind `import` are the fields of analytics.imported.daily_sums.DailySum, in order.
+
+CREATE TABLE imports (
+    site VARCHAR NOT NULL,
+    id INTEGER NOT NULL,
+    product VARCHAR NOT NULL,
+    file VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    imported_at BIGINT NOT NULL,
+    first_day INTEGER NOT NULL,
+    last_day INTEGER NOT NULL,
+    rows BIGINT NOT NULL,
+    visitors BIGINT NOT NULL,
+    pageviews BIGINT NOT NULL,
+    PRIMARY KEY (site, id)
+);
+
+CREATE TABLE imported_sums (
+    site VARCHAR NOT NULL,
+    import INTEGER NOT NULL,
+    kind VARCHAR NOT NULL,
+    day INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    hostname VARCHAR NOT NULL,
+    entry_path VARCHAR NOT NULL,
+    exit_path VARCHAR NOT NULL,
+    entry_source VARCHAR NOT NULL,
+    entry_channel VARCHAR NOT NULL,
+    entry_referrer VARCHAR NOT NULL,
+    entry_utm_source VARCHAR NOT NULL,
+    entry_utm_medium VARCHAR NOT NULL,
+    entry_utm_campaign VARCHAR NOT NULL,
+    entry_utm_content VARCHAR NOT NULL,
+    entry_utm_term VARCHAR NOT NULL,
+    entry_country VARCHAR NOT NULL,
+    entry_region VARCHAR NOT NULL,
+    entry_city VARCHAR NOT NULL,
+    entry_device VARCHAR NOT NULL,
+    entry_browser VARCHAR NOT NULL,
+    entry_browser_version VARCHAR NOT NULL,
+    entry_os VARCHAR NOT NULL,
+    entry_os_version VARCHAR NOT NULL,
+    props MAP(VARCHAR, VARCHAR) NOT NULL,
+    visitors BIGINT NOT NULL,
+    visits BIGINT NOT NULL,
+    pageviews BIGINT NOT NULL,
+    events BIGINT NOT NULL,
+    bounces BIGINT NOT NULL,
+    seconds BIGINT NOT NULL,
+    scroll_sum BIGINT NOT NULL,
+    scroll_visits BIGINT NOT NULL,
+    engaged_s BIGINT NOT NULL,
+    engaged_visits BIGINT NOT NULL
+);

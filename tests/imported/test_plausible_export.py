@@ -1,0 +1,220 @@
+"""The export of Plausible is read as its documentation describes it, within bounds."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tests.imported import export
+
+from analytics import localtime
+from analytics.errors import Malformed
+from analytics.imported import plausible_export
+from analytics.imported.daily_sums import DailySum, SumKind
+
+DAY = localtime.day_number(date(2023, 2, 9))
+TODAY = DAY + 1000
+
+
+def read(tmp_path: Path, tables: dict[str, export.Table | str]) -> list[DailySum]:
+    return list(plausible_export.read(export.write(tmp_path / "export.zip", tables), TODAY))
+
+
+# The rows are of the kinds that https://plausible.io/docs/csv-import describes.
+BROWSERS = """"date","browser","browser_version","visitors","visits","visit_duration","bounces",\
+"pageviews"
+"2023-02-09","Safari","16.3",5,6,512,2,10
+"2023-02-09","Microsoft Edge","111.0",1,1,987,0,3
+"""
+
+
+def test_every_kind_of_file_is_read_by_the_names_that_values_have_here(tmp_path: Path) -> None:
+    sums = read(
+        tmp_path,
+        {
+            "browsers": BROWSERS,
+            "visitors": "date,visitors,pageviews,bounces,visits,visit_duration\n"
+            "2023-02-09,119,304,77,134,21070\n",
+            "sources": "date,source,referrer,utm_source,utm_medium,utm_campaign,utm_content,"
+            "utm_term,pageviews,visitors,visits,visit_duration,bounces\n"
+            "2023-02-09,DuckDuckGo,duckduckgo.com,,,,,,2,1,1,19,0\n"
+            "2023-02-09,,,,,,,,5,4,4,0,4\n"
+            "2023-02-09,shop news,,shop news,email,,,,1,1,1,0,1\n",
+            "pages": "date,hostname,page,visits,visitors,pageviews,total_scroll_depth,"
+            "total_scroll_depth_visits,total_time_on_page,total_time_on_page_visits\n"
+            "2023-02-09,example.com,/docs,8,7,9,320,6,90,5\n",
+            "entry_pages": "date,entry_page,visitors,entrances,visit_duration,bounces,pageviews\n"
+            "2023-02-09,/docs,28,29,3573,13,64\n",
+            "exit_pages": "date,exit_page,visitors,visit_duration,exits,bounces,pageviews\n"
+            "2023-02-09,/docs,14,224,15,13,23\n",
+            "custom_events": "date,name,link_url,path,visitors,events\n"
+            "2023-02-09,404,,/no-such-page,1,2\n"
+            "2023-02-09,Outbound Link: Click,https://example.org/,,3,4\n",
+            "locations": "date,country,region,city,visitors,visits,visit_duration,bounces,"
+            "pageviews\n2023-02-09,FR,FR-PAC,3027647,1,1,4,0,2\n2023-02-09,ZZ,,0,1,1,4,0,2\n",
+            "devices": "date,device,visitors,visits,visit_duration,bounces,pageviews\n"
+            "2023-02-09,Laptop,19,21,3545,11,36\n",
+            "operating_systems": "date,operating_system,operating_system_version,visitors,visits,"
+            "visit_duration,bounces,pageviews\n2023-02-09,Mac,10.14,1,1,19,0,2\n",
+        },
+    )
+    assert {each.kind for each in sums} == frozenset(SumKind)
+    assert {each.day for each in sums} == {DAY}
+
+    def of(kind: SumKind) -> list[DailySum]:
+        return [each for each in sums if each.kind is kind]
+
+    assert of(SumKind.VISITORS) == [
+        DailySum(
+            kind=SumKind.VISITORS,
+            day=DAY,
+            visitors=119,
+            visits=134,
+            pageviews=304,
+            events=304,
+            bounces=77,
+            seconds=21070,
+        )
+    ]
+    assert [(s.entry_browser, s.entry_browser_version) for s in of(SumKind.BROWSERS)] == [
+        ("Safari", "16.3"),
+        ("Edge", "111.0"),
+    ]
+    assert [(s.entry_source, s.entry_channel) for s in of(SumKind.SOURCES)] == [
+        ("DuckDuckGo", "Organic Search"),
+        ("", "Direct"),
+        ("shop news", "Email"),
+    ]
+    (page,) = of(SumKind.PAGES)
+    assert (page.name, page.hostname, page.path) == ("pageview", "example.com", "/docs")
+    assert (page.scroll_sum, page.scroll_visits) == (320, 6)
+    assert (page.engaged_s, page.engaged_visits) == (90, 5)
+    assert [(s.entry_path, s.visits) for s in of(SumKind.ENTRY_PAGES)] == [("/docs", 29)]
+    assert [(s.exit_path, s.visits) for s in of(SumKind.EXIT_PAGES)] == [("/docs", 15)]
+    assert [(s.name, s.props, s.events, s.pageviews) for s in of(SumKind.CUSTOM_EVENTS)] == [
+        ("404", {"path": "/no-such-page"}, 2, 0),
+        ("Outbound Link: Click", {"url": "https://example.org/"}, 4, 0),
+    ]
+    assert [(s.entry_country, s.entry_region, s.entry_city) for s in of(SumKind.LOCATIONS)] == [
+        ("FR", "FR-PAC", "3027647"),
+        ("", "", ""),
+    ]
+    assert [s.entry_device for s in of(SumKind.DEVICES)] == ["Desktop"]
+    assert [s.entry_os for s in of(SumKind.OPERATING_SYSTEMS)] == ["Mac OS X"]
+
+
+def test_columns_may_be_missing_or_of_a_later_version(tmp_path: Path) -> None:
+    (one,) = read(tmp_path, {"pages": "page,date,likes\n/a,2023-02-09,7\n"})
+    assert (one.path, one.day, one.visitors) == ("/a", DAY, 0)
+
+
+def test_an_average_is_of_no_more_than_there_is(tmp_path: Path) -> None:
+    text = "date,visitors,visits,bounces\n2023-02-09,1,2,5\n"
+    (one,) = read(tmp_path, {"visitors": text})
+    assert (one.visits, one.bounces) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("date,visitors\n2023-02-09,1\n2023-02-30,1\n", 3, "'2023-02-30' is not a date"),
+        ("date,visitors\n2023-02-09,-1\n", 2, "visitors: '-1' is not a whole number"),
+        ("date,visitors\n2023-02-09,1e3\n", 2, "visitors: '1e3' is not a whole number"),
+        ("date,visitors\n2023-02-09,٣\n", 2, "is not a whole number"),
+        ("date,visitors\n2023-02-09,9999999999999\n", 2, "1,000,000,000,000"),
+        ("date,visitors\n2023-02-09\n", 2, "has 1 values, and the first line 2"),
+        ("date,visitors\n2199-01-01,1\n", 2, "2199-01-01 is yet to come"),
+        ("visitors\n1\n", 1, "names no column date"),
+        ("", 1, "names no column date"),
+        ("date,visitors,visitors\n", 1, "names a column twice"),
+        ('date,visitors\n2023-02-09,"1"2\n', 2, "is not CSV"),
+    ],
+)
+def test_what_cannot_be_read_is_named_by_file_and_line(
+    tmp_path: Path, text: str, line: int, reason: str
+) -> None:
+    with pytest.raises(Malformed) as failed:
+        read(tmp_path, {"visitors": text})
+    assert failed.value.field == f"imported_visitors_20230209_20240123.csv, line {line}"
+    assert reason in failed.value.reason
+
+
+def test_text_that_is_not_utf_8_or_too_long_is_named_too(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("imported_pages_20230209_20240123.csv", b"date,page\n2023-02-09,\xff\n")
+    with pytest.raises(Malformed, match="UTF-8"):
+        list(plausible_export.read(path, TODAY))
+    with pytest.raises(Malformed, match="8,192 characters"):
+        read(tmp_path, {"pages": f"date,page\n2023-02-09,/{'a' * 8200}\n"})
+
+
+@pytest.mark.parametrize("data", [b"", b"date,visitors\n", b"PK\x03\x04" + b"\0" * 40])
+def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "export.zip"
+    path.write_bytes(data)
+    with pytest.raises(Malformed, match="is not a ZIP archive"):
+        list(plausible_export.read(path, TODAY))
+
+
+def test_a_damaged_file_in_the_archive_is_no_archive_that_can_be_read(tmp_path: Path) -> None:
+    data = bytearray(export.archive({"visitors": "date,visitors\n2023-02-09,1\n" * 500}))
+    data[80:90] = b"\0" * 10
+    path = tmp_path / "export.zip"
+    path.write_bytes(data)
+    with pytest.raises(Malformed):
+        list(plausible_export.read(path, TODAY))
+
+
+def test_a_file_of_another_name_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match="imported_visitors, imported_sources"):
+        read(tmp_path, {"weather": "date\n"})
+
+
+def test_an_archive_that_holds_nothing_to_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("__MACOSX/._imported_visitors.csv", "")
+        packed.writestr("folder/", "")
+    with pytest.raises(Malformed, match="holds no imported_"):
+        list(plausible_export.read(path, TODAY))
+
+
+def test_files_may_lie_in_a_folder_and_have_no_dates_in_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("site/imported_visitors.csv", "date,visitors\n2023-02-09,3\n")
+    assert [each.visitors for each in plausible_export.read(path, TODAY)] == [3]
+
+
+def test_an_archive_that_unpacks_to_more_than_it_may_is_given_up(
+    tmp_path: Path,
+) -> None:
+    text = "date,page\n" + f"2023-02-09,/{'a' * 1000}\n" * 2000
+    path = export.write(tmp_path / "export.zip", {"pages": text})
+    assert path.stat().st_size < 20_000
+    with pytest.raises(Malformed, match="unpacks to more than 1 MiB"):
+        list(plausible_export.read(path, TODAY, unpacked_bytes=1 << 20))
+
+
+def test_more_rows_than_may_be_are_given_up(tmp_path: Path) -> None:
+    tables = {"pages": "date,page\n" + "2023-02-09,/a\n" * 4}
+    path = export.write(tmp_path / "export.zip", tables)
+    with pytest.raises(Malformed, match="more than 3 rows"):
+        list(plausible_export.read(path, TODAY, rows=3))
+
+
+def test_an_encrypted_archive_says_so(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as packed:
+        packed.writestr("imported_visitors.csv", "date\n")
+    raw = bytearray(data.getvalue())
+    for at in (raw.index(b"PK\x03\x04") + 6, raw.index(b"PK\x01\x02") + 8):
+        raw[at] |= 1  # the flag of encryption
+    path = tmp_path / "export.zip"
+    path.write_bytes(raw)
+    with pytest.raises(Malformed, match="encrypted"):
+        list(plausible_export.read(path, TODAY))
