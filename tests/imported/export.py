@@ -1,4 +1,4 @@
-"""Writes archives as Plausible exports them."""
+"""Writes archives as Plausible exports them, and brings them in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import csv
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
+
+import msgspec
+
+from analytics import localtime
+from analytics.imported import plausible_export
+from analytics.store.base import ImportedFile, KeepsImports
 
 Table = Sequence[Mapping[str, object]]
 
@@ -34,3 +41,17 @@ def write(path: Path, tables: Mapping[str, Table | str]) -> Path:
     """Write that archive to *path*."""
     path.write_bytes(archive(tables))
     return path
+
+
+async def bring(
+    store: KeepsImports, folder: Path, site: str, tables: Mapping[str, Table | str]
+) -> None:
+    """Bring an export with *tables* into *store*, as the command does."""
+    path = write(folder / "export.zip", tables)
+    today = localtime.day_of("Etc/UTC", 4_000_000_000_000)
+    lines = msgspec.json.Encoder().encode_lines([*plausible_export.read(path, today)])
+    sums = folder / "sums.ndjson"
+    sums.write_bytes(lines)
+    digest = sha256(lines).hexdigest()
+    added = ImportedFile("plausible", path.name, sums, digest, 0)
+    await store.add_import(site, "Etc/UTC", added)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from analytics.exploration import Exploration, ExplorationResult
 from analytics.person import Key, Scope
 from analytics.query import Query, Result
 from analytics.site import Site
+from analytics.store.base import SiteImport
 
 Clock = Callable[[], int]
 Wait = Callable[[str], Awaitable[None]]
@@ -31,6 +32,9 @@ class QueryableStore(Protocol):
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
+
+    async def imports(self, site: str) -> Sequence[SiteImport]:
+        """As `KeepsImports.imports`."""
 
 
 class StatsAccess:

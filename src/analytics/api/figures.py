@@ -29,9 +29,6 @@ _IN_POINTS: Final = frozenset(
 )
 """Percentages that are compared by their difference."""
 
-NO_IMPORTS: Final = {"imports_included": False, "imports_skip_reason": "no_imported_data"}
-"""The answer to a question that would include daily sums of another product: there are none."""
-
 
 def json_of(metric: Metric, value: Figure) -> object:
     """Return a figure as JSON: a number, or an amount of money as a mapping.

@@ -97,6 +97,7 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
             offset=self.offset,
             total_rows=self.total_rows,
             bots=self.bots,
+            imports=self.imports,
         )
         check_machines(query, "include.bots")
         return query

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from analytics import bounds, date_range, dimension_facts, parsing
-from analytics.api import figures, named_filters, query_json
+from analytics.api import figures, imports, named_filters, query_json
 from analytics.api.access import StatsAccess
 from analytics.api.sent_query import MAX_LIMIT
 from analytics.api.stats_replies import AggregateReply, RowsReply
@@ -46,6 +46,7 @@ from analytics.site import Site
 from analytics.store.sql import query_cost, time_buckets
 from analytics.suggestions import unknown
 
+_IMPORTS: Final = "with_imported"
 _USUAL_PERIOD: Final = "30d"
 _MAX_LIMIT: Final = 1_000
 _MAX_PAGE: Final = 1_000_000
@@ -193,7 +194,8 @@ class StatsV1:
             filters=tuple(_filters(params.get("filters", ""))),
             limit=limit,
             offset=offset,
-            bots=_param(params, "bots") in ("1", "true"),
+            bots=_flag(params, "bots"),
+            imports=_flag(params, _IMPORTS),
         )
         query_json.check_machines(query, "bots")
         query = named_filters.resolve(query, site)
@@ -218,7 +220,11 @@ class StatsV1:
             day = date_range.local(now, site.timezone).date()
         if (period := date_range.calendar(name, day, site.timezone)) is not None:
             return period
-        first = await self._access.store.first_event(site.domain) if name == "all" else None
+        first = None
+        if name == "all":
+            first = await imports.first_counted(
+                self._access.store, site, imports=_flag(params, _IMPORTS)
+            )
         with _named_as("period"):
             return date_range.resolve(name, site.timezone, now, first)
 
@@ -226,6 +232,11 @@ class StatsV1:
 def _param(params: QueryParams, name: str, usual: str = "") -> str:
     """Return the parameter *name*, stripped; *usual* if it is missing."""
     return params.get(name, usual).strip()
+
+
+def _flag(params: QueryParams, name: str) -> bool:
+    """Return whether the parameter *name* is set."""
+    return _param(params, name) in ("1", "true")
 
 
 @contextmanager
@@ -255,8 +266,8 @@ def _series(params: QueryParams, query: Query, result: Result) -> Response:
 def _meta(params: QueryParams, result: Result) -> Mapping[str, object]:
     """Return the member `meta`, as in version 2, if there is something to say."""
     meta: dict[str, object] = {}
-    if _param(params, "with_imported") in ("1", "true"):
-        meta |= figures.NO_IMPORTS
+    if _flag(params, _IMPORTS):
+        meta |= imports.meta(result)
     if result.as_of is not None:
         meta["as_of"] = result.as_of
         if result.waiting:

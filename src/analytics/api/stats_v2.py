@@ -13,6 +13,7 @@ from analytics.api import (
     comparisons,
     explorations,
     figures,
+    imports,
     named_filters,
     query_json,
     revenue_warnings,
@@ -122,9 +123,9 @@ class StatsV2:
         return JSONResponse(result.rows[0].metrics[0])
 
     async def _period(self, question: QueryBody, site: Site) -> Period:
-        """Return the requested period; `all` begins with the site's first event."""
+        """Return the requested period; `all` begins with the site's first figures."""
         first = (
-            await self._access.store.first_event(site.domain)
+            await imports.first_counted(self._access.store, site, imports=question.imports)
             if question.date_range == "all"
             else None
         )
@@ -168,7 +169,7 @@ def _meta(question: QueryBody, query: Query, result: Result) -> dict[str, object
     if result.total_rows is not None:
         meta["total_rows"] = result.total_rows
     if question.imports:
-        meta |= figures.NO_IMPORTS
+        meta |= imports.meta(result)
     if result.visitor_days:
         meta["visitor_days"] = True
     if result.as_of is not None:
