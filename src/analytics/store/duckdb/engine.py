@@ -34,6 +34,9 @@ class Engine:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
+            # The size of a common table expression is guessed, and often as next to nothing: an
+            # ASOF join over it would compare every row with every other.
+            "asof_loop_join_threshold": 0,
         }
         try:
             self._root = duckdb.connect(str(path), config=options)

@@ -35,14 +35,16 @@ def additive(asked: JourneyQuery, bound: BoundValues) -> str:
     is_stop = "true" if asked.events else "r.name = 'pageview'"
     step, direction = (">=", "") if asked.forward else ("<=", " DESC")
     begins = (
-        f"SELECT r.session AS visit, min({place_sql('r')}) AS place FROM {scan.rows}"
+        f"SELECT r.session AS visit, min({place_sql('r')}) AS place, min(r.ts) AS ts"
+        f" FROM {scan.rows}"
         f" WHERE {scan.where} AND {start} GROUP BY r.session"
     )
     stops = (
         f"SELECT r.session AS visit, {place_sql('r')} AS place, {_STOP} AS stop"
         f" FROM {scan.rows} JOIN begins b ON b.visit = r.session"
-        f" WHERE {scan.where} AND ({is_stop} OR {place_sql('r')} = b.place)"
-        f" AND {place_sql('r')} {step} b.place"
+        # The time alone is compared first: the place is a wider number, made for each row.
+        f" WHERE {scan.where} AND r.ts {step} b.ts"
+        f" AND ({is_stop} OR {place_sql('r')} = b.place) AND {place_sql('r')} {step} b.place"
     )
     numbered = (
         "SELECT row_number() OVER w - 1 AS level, coalesce(lag(stop) OVER w, '') AS before, stop"
