@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Page
-from tests.browser.web import Collector, Pages
+from playwright.async_api import BrowserContext
+from tests.browser.web import Collector, Pages, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+
 UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
-
-
-async def opened(visitor: BrowserContext, url: str, referer: str | None = None) -> Page:
-    page = await visitor.new_page()
-    await page.goto(url, referer=referer)
-    return page
 
 
 async def test_a_page_view_says_what_was_seen(
@@ -231,86 +226,6 @@ async def test_calls_from_before_the_script_came_follow_the_page_view(
     assert [e["n"] for e in events] == ["pageview", "early", "second"]
 
 
-async def test_leaving_reports_scroll_depth_and_engaged_time(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.bodies["/long"] = "<div style='height: 6000px'>long</div>"
-    page = await opened(visitor, pages.at("/long"))
-    await page.evaluate("new Promise(done => { onscroll = done; scrollTo(0, 2400) })")
-    await page.goto("about:blank")
-    (ping,) = await collector.events(1, "engagement")
-    assert ping["u"] == pages.at("/long")
-    assert 45 <= ping["sd"] <= 55
-    assert ping["e"] > 0
-
-
-async def test_each_page_of_a_single_page_app_has_its_own_engagement(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.bodies["/"] = "<div style='height: 6000px'>long</div>"
-    page = await opened(visitor, pages.at("/"))
-    await page.evaluate("document.body.innerHTML = ''; history.pushState({}, '', '/short')")
-    await page.goto("about:blank")
-    first, second = await collector.events(2, "engagement")
-    assert (first["u"], second["u"]) == (pages.at("/"), pages.at("/short"))
-    assert second["sd"] == 100
-
-
-async def test_a_hidden_page_is_not_engaged(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.head = "<script>document.hasFocus = () => false</script>"
-    page = await opened(visitor, pages.at("/"))
-    await page.goto("about:blank")
-    (ping,) = await collector.events(1, "engagement")
-    assert ping["e"] == 0
-
-
-async def quiet(visitor: BrowserContext, pages: Pages, collector: Collector, host: str) -> None:
-    """Visit `/` on *host*, call the API, and see that only a page that may report does."""
-    page = await opened(visitor, pages.at("/", host))
-    await page.evaluate("analytics('call')")
-    await page.goto("about:blank")
-    pages.head, pages.attributes = "", "data-domain=control.test data-allow-automation"
-    control = await visitor.browser.new_context()  # type: ignore[union-attr]
-    await (await control.new_page()).goto(pages.at("/"))
-    await collector.events(1, "pageview")
-    await control.close()
-    assert {e["d"] for e in collector.received} == {"control.test"}
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "dev.localhost"])
-async def test_this_machine_is_ignored(
-    visitor: BrowserContext, pages: Pages, collector: Collector, host: str
-) -> None:
-    await quiet(visitor, pages, collector, host)
-
-
-async def test_automation_is_ignored(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.attributes = "data-domain=shop.test"
-    await quiet(visitor, pages, collector, "shop.test")
-
-
-async def test_who_opted_out_is_ignored(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.head = "<script>localStorage.analytics_ignore = 'true'</script>"
-    await quiet(visitor, pages, collector, "shop.test")
-
-
-@pytest.mark.parametrize(
-    "signal", ["doNotTrack: {value: '1'}", "globalPrivacyControl: {value: true}"]
-)
-async def test_privacy_signals_are_honoured_when_asked(
-    visitor: BrowserContext, pages: Pages, collector: Collector, signal: str
-) -> None:
-    pages.attributes += " data-dnt"
-    await visitor.add_init_script(f"Object.defineProperties(navigator, {{{signal}}})")
-    await quiet(visitor, pages, collector, "shop.test")
-
-
 async def test_a_prerendered_page_waits_until_it_is_seen(
     visitor: BrowserContext, pages: Pages, collector: Collector
 ) -> None:
@@ -323,181 +238,12 @@ async def test_a_prerendered_page_waits_until_it_is_seen(
     assert [e["n"] for e in events] == ["pageview", "queued"]
 
 
-async def test_two_tags_on_one_page_count_once(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.head = f"<script defer {pages.attributes} src={collector.tracker}></script>"
-    page = await opened(visitor, pages.at("/"))
-    await page.evaluate("analytics('after')")
-    await collector.events(1, "after")
-    assert len(collector.named("pageview")) == 1
-
-
-async def test_another_product_of_the_same_name_keeps_it(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.head = "<script>analytics = {track: () => 'theirs'}</script>"
-    page = await opened(visitor, pages.at("/"))
-    await collector.events(1, "pageview")
-    assert await page.evaluate("analytics.track()") == "theirs"
-
-
 async def test_a_page_from_the_cache_of_the_browser_is_seen_again(
     visitor: BrowserContext, pages: Pages, collector: Collector
 ) -> None:
     page = await opened(visitor, pages.at("/"))
     await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
     await collector.events(2, "pageview")
-
-
-async def test_a_page_that_is_left_sends_a_beacon(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    await visitor.add_init_script(
-        "addEventListener('pagehide', () => { fetch = () => new Promise(() => {}) })"
-    )
-    page = await opened(visitor, pages.at("/"))
-    await collector.events(1, "pageview")
-    await page.goto("about:blank")
-    await collector.events(1, "engagement")
-    assert collector.types == {"text/plain;charset=UTF-8"}
-
-
-HOSTILE = {
-    "fetch is broken": "window.fetch = () => { throw 1 }",
-    "fetch is gone": "window.fetch = undefined",
-    "arrays and text have a toJSON": "for (const type of [Array, String, Object, Number])"
-    " type.prototype.toJSON = () => 'spoilt'",
-    "JSON is another": "JSON.stringify = () => 'spoilt'; JSON.parse = () => { throw 1 }",
-    "Array.from is another": "Array.from = given => [].concat(given)",
-    "bind is another": "Function.prototype.bind = function () { return this }",
-    "the cookie's name is an element's": "document.documentElement.id = '_va'",
-    "navigation is an element": "document.documentElement.id = 'navigation'",
-    "storage is forbidden": "Object.defineProperty(window, 'localStorage', {get() { throw 1 }})",
-    "storage is full": "for (let size = 1 << 23; size; size >>= 1)"
-    " try { localStorage['fill' + size] = 'x'.repeat(size) } catch {}",
-    "history is frozen": "Object.freeze(History.prototype); Object.freeze(history)",
-    "cookies are forbidden": "Object.defineProperty(document, 'cookie', {get: () => '', set() {}})",
-    "cookies throw": "Object.defineProperty(document, 'cookie', {get() { throw 1 }, set() {}})",
-    "there are no locks": "Object.defineProperty(navigator, 'locks', {value: undefined})",
-    "locks are refused": "if (navigator.locks) navigator.locks.request = async () => { throw 1 }",
-}
-
-
-@pytest.mark.parametrize("obstacle", HOSTILE)
-async def test_a_page_view_arrives_although(
-    visitor: BrowserContext, pages: Pages, collector: Collector, obstacle: str
-) -> None:
-    pages.attributes += " data-allow-local"
-    pages.head = f"<script>{HOSTILE[obstacle]}</script>"
-    page = await opened(visitor, pages.at("/", "localhost"))
-    await page.evaluate("analytics('later', null)")
-    events = await collector.events(2)
-    assert [e["n"] for e in events] == ["pageview", "later"]
-
-
-@pytest.mark.parametrize(
-    "obstacle",
-    ["crypto.getRandomValues = () => { throw 1 }", "navigator.sendBeacon = fetch = undefined"],
-)
-async def test_nothing_is_thrown_on_the_page_when(
-    visitor: BrowserContext, pages: Pages, obstacle: str
-) -> None:
-    pages.head = f"<script>{obstacle}</script>"
-    page = await opened(visitor, pages.at("/"))
-    await page.evaluate("analytics('call', {props: 1}); history.pushState({}, '', '/next')")
-    await page.goto("about:blank")
-
-
-MODULE = "<script type=module {attributes} src={tracker}></script>"
-
-
-async def test_a_module_script_finds_its_tag_by_its_address(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    pages.head = MODULE.format(
-        attributes="data-cookieless data-allow-automation", tracker=collector.tracker
-    )
-    pages.tracker = "data:text/javascript,"
-    page = await opened(visitor, pages.at("/"))
-    (view,) = await collector.events(1)
-    assert (view["d"], view["u"]) == ("shop.test", pages.at("/"))
-    assert "vid" not in view
-    assert await visitor.cookies() == []
-    assert await page.evaluate("localStorage.length") == 0
-
-
-async def warnings(visitor: BrowserContext, pages: Pages, host: str = "shop.test") -> list[str]:
-    """Return what a visit of `/` puts on the console, after it has called the tracker."""
-    page = await visitor.new_page()
-    lines: list[str] = []
-    page.on("console", lambda message: lines.append(message.text))
-    await page.goto(pages.at("/", host))
-    await page.evaluate("analytics('call')")
-    await page.goto("about:blank")
-    return lines
-
-
-async def test_a_script_without_a_tag_does_nothing_and_says_so_once(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    address = collector.tracker
-    pages.tracker = "data:text/javascript,"
-    pages.head = f"""<script>
-        fetch('{address}').then(answer => answer.text()).then(eval)
-        window.analytics = window.analytics || (() => {{}})
-        addEventListener('load', () => fetch('{address}').then(answer => answer.text()).then(eval))
-    </script>"""
-    page = await visitor.new_page()
-    lines: list[str] = []
-    page.on("console", lambda message: lines.append(message.text))
-    await page.goto(pages.at("/"))
-    await page.wait_for_function("window._va === 1")
-    await page.evaluate("analytics('call')")
-    await page.goto(pages.at("/next"))
-    await page.wait_for_function("window._va === 1")
-    assert lines == ["Analytics off: no src"] * 2
-    assert collector.received == []
-    assert await visitor.cookies() == []
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "dev.localhost"])
-async def test_what_to_add_for_this_machine_stands_on_the_console(
-    visitor: BrowserContext, pages: Pages, host: str
-) -> None:
-    assert await warnings(visitor, pages, host) == ["Analytics off: no data-allow-local"]
-
-
-async def test_what_to_add_for_automation_stands_on_the_console(
-    visitor: BrowserContext, pages: Pages
-) -> None:
-    pages.attributes = "data-domain=shop.test"
-    assert await warnings(visitor, pages) == ["Analytics off: no data-allow-automation"]
-
-
-async def test_a_page_that_is_counted_says_nothing(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    assert await warnings(visitor, pages) == []
-    await collector.events(1, "call")
-
-
-@pytest.mark.parametrize(
-    "element",
-    [
-        "<section id=analytics></section>",
-        "<form id=analytics><input name=q><input name=track></form>",
-        "<a id=analytics></a><a id=analytics></a>",
-    ],
-)
-async def test_an_element_of_the_same_name_is_in_nobodys_way(
-    visitor: BrowserContext, pages: Pages, collector: Collector, element: str
-) -> None:
-    pages.body_first = element
-    pages.head = "<script>analytics('early')</script>"
-    page = await opened(visitor, pages.at("/"))
-    await page.evaluate("analytics('late')")
-    assert [e["n"] for e in await collector.events(3)] == ["pageview", "early", "late"]
 
 
 DRAWN = """
@@ -535,59 +281,6 @@ async def test_links_in_drawings_and_maps_count(
     await page.click(selector)
     (event,) = await collector.events(1, name)
     assert event["p"] == {"url": url.format(port=pages.port)}
-
-
-SHELL = """<style>html, body {{ height: 100%; margin: 0; overflow: hidden }}</style>
-<main style="height: 100%; {style}"><div style="height: 6000px">long</div></main>"""
-
-
-@pytest.mark.parametrize(
-    ("style", "scroll", "least", "most"),
-    [
-        ("overflow: auto", 0, 8, 12),
-        ("overflow-y: scroll", 2400, 45, 55),
-        ("overflow: hidden", 0, 100, 100),
-    ],
-)
-async def test_a_page_that_scrolls_inside_an_element_has_that_elements_depth(
-    visitor: BrowserContext,
-    pages: Pages,
-    collector: Collector,
-    style: str,
-    scroll: int,
-    least: int,
-    most: int,
-) -> None:
-    pages.bodies["/"] = SHELL.format(style=style)
-    page = await opened(visitor, pages.at("/"))
-    await collector.events(1)
-    if scroll:
-        await page.evaluate(
-            """top => new Promise(done => {
-                const main = document.querySelector('main')
-                main.onscroll = done
-                main.scrollTop = top
-            })""",
-            scroll,
-        )
-    await page.goto("about:blank")
-    (report,) = await collector.events(1, "engagement")
-    assert least <= report["sd"] <= most
-
-
-async def test_a_long_sitting_is_reported_now_and_then(
-    visitor: BrowserContext, pages: Pages, collector: Collector
-) -> None:
-    page = await visitor.new_page()
-    await page.clock.install()
-    await page.goto(pages.at("/"))
-    await collector.events(1, "pageview")
-    await page.clock.run_for("45:00")
-    await collector.until(lambda: len(collector.named("engagement")) >= 9)
-    reports = collector.named("engagement")
-    assert {e["u"] for e in reports} == {pages.at("/")}
-    assert sum(e["e"] for e in reports) == pytest.approx(45 * 60_000, abs=60_000)
-    assert max(e["e"] for e in reports) < 30 * 60_000
 
 
 async def test_the_tag_hands_its_wish_to_honour_opt_outs_to_the_server(

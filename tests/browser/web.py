@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from playwright.async_api import BrowserContext, Page
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -141,3 +142,10 @@ async def serving(*routes: Route, host: str = "127.0.0.1", port: int = 0) -> Asy
         server.should_exit = True
         server.force_exit = True
         await task
+
+
+async def opened(visitor: BrowserContext, url: str, referer: str | None = None) -> Page:
+    """Open *url* in a new page."""
+    page = await visitor.new_page()
+    await page.goto(url, referer=referer)
+    return page

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 
 from analytics import assets
 from analytics.catalog.sqlite import SqliteCatalog
-from analytics.event import Drop, Hit, LogRecord
+from analytics.event import Drop, DropReason, Hit, LogRecord
 from analytics.ingest.client import Client, TrustedProxies
 from analytics.ingest.enricher import Enricher
 from analytics.ingest.geolocation import CountryPlaces
@@ -196,3 +196,9 @@ def sent(**changes: Any) -> RawEvent:
 def event(**changes: object) -> dict[str, object]:
     """A pageview, as it is posted."""
     return {"n": "pageview", "u": f"https://{SITE}/a", "d": SITE, **changes}
+
+
+def drop_reason(world: Ingesting, event: RawEvent, **more: object) -> DropReason | None:
+    """Return why *event* is dropped; None if it becomes a hit."""
+    record = world.accepted(event, **more)
+    return record.reason if isinstance(record, Drop) else None

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 from tests.cluster import traffic
 from tests.cluster.comparing import differences
-from tests.store.replica.test_store import PARTITIONS, Cluster, Shared, fold_into
+from tests.store.replica.world import PARTITIONS, Cluster, Shared, fold_into
 
 from analytics.errors import StoreUnavailable
 from analytics.event import Erasure, Hit

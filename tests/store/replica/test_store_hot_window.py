@@ -9,7 +9,7 @@ from msgspec import structs
 from tests.cluster import traffic
 from tests.cluster.comparing import differences
 from tests.job.query.test_coordinator import History, Index, none
-from tests.store.replica.test_store import Clock, Cluster, Shared, fold_into, replica_in
+from tests.store.replica.world import Clock, Cluster, Shared, fold_into, replica_in
 
 from analytics.errors import Malformed, StoreUnavailable
 from analytics.exploration import FunnelQuery, JourneyQuery, RetentionQuery, RetentionUnit

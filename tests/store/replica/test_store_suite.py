@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.real import PATIENCE_S
 from tests.store.job import Job
-from tests.store.replica.test_store import Nobody, Shared
+from tests.store.replica.world import Nobody, Shared
 
 from analytics.event import LogRecord
 from analytics.settings import Settings
