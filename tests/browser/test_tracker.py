@@ -9,8 +9,6 @@ from playwright.async_api import BrowserContext
 from tests.browser.web import Collector, Pages, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-
 UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 

@@ -24,18 +24,12 @@ from tests.pipeline.visit_oracle import (
 from analytics.event import ENGAGEMENT, PAGEVIEW, Hit
 
 STEPS = st.sampled_from([0, 0, 1, MINUTE, 29 * MINUTE, 30 * MINUTE, 3 * HOUR, 40 * HOUR])
-
-
 LATENESS = st.one_of(
     st.sampled_from([0, 0, 0, 1, 30 * MINUTE - 1, 30 * MINUTE, 30 * MINUTE + 1, HOUR]),
     st.sampled_from([24 * HOUR, 24 * HOUR + 1, 72 * HOUR, 72 * HOUR + 31 * MINUTE]),
     st.integers(0, 80).map(lambda n: n * 10 * MINUTE),
 )
-
-
 ENGAGED = st.sampled_from([0, 0, MINUTE, 29 * MINUTE, 45 * MINUTE, 3 * HOUR, 24 * HOUR])
-
-
 EDGES = st.sampled_from([0, 1, 30 * MINUTE, 30 * MINUTE + 1, HOUR]).flatmap(
     lambda edge: st.sampled_from([-edge, edge])
 )
@@ -85,8 +79,6 @@ def without_copies(log: list[tuple[int, Hit]]) -> list[tuple[int, Hit]]:
 
 
 CUTS = st.lists(st.integers(1, 6), min_size=1, max_size=8)
-
-
 KEEPS = st.sampled_from([0, MINUTE, HOUR, 48 * HOUR])
 
 

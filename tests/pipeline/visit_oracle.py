@@ -15,14 +15,8 @@ from analytics.stable_hash import hash64
 from analytics.testing import builders
 
 MINUTE = 60_000
-
-
 HOUR = 60 * MINUTE
-
-
 START = 1_790_035_200_000  # 2026-09-22T00:00Z
-
-
 SOURCES = Sources()
 
 

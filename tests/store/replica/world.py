@@ -24,8 +24,6 @@ from analytics.store.replica.remote_query_client import RemoteQueries
 from analytics.store.replica.store import ReplicaStore
 
 PARTITIONS = 4
-
-
 LATER = traffic.UNTIL + 3 * traffic.DAY
 
 
