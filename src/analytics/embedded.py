@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from analytics.errors import Misconfigured
 from analytics.gateway import metrics
 from analytics.journal_erasure import JournalErasure
+from analytics.journal_rebuild import JournalRebuild
 from analytics.projector import Projector
 from analytics.resources import CommonResources, Resources, clock
 from analytics.store.duckdb import open_store
@@ -49,6 +50,7 @@ async def opened(common: CommonResources, stack: AsyncExitStack) -> Resources:
         catalog=common.catalog,
         store=store,
         erases=JournalErasure(journal, projector, store, clock),
+        rebuilds=JournalRebuild(projector, store),
         log=journal,
         clock=clock,
         settle=projector.settle,

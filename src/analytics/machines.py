@@ -244,6 +244,17 @@ def named_in(user_agent: str) -> tuple[Machine, str] | None:
     return _ROWS.by_text[match[0].lower()], user_agent[match.end() :]
 
 
+def current_name(browser: str) -> str:
+    """Return the name that the table has today for a machine whose events have *browser*.
+
+    A machine that the table did not know was stored under the name that it gives itself.
+    """
+    if browser in _ROWS.by_name or browser.endswith(UNVERIFIED_SUFFIX):
+        return browser
+    known = named_in(browser)
+    return browser if known is None else known[0].name
+
+
 def whose_ranges(file_name: str) -> frozenset[str]:
     """Return the names of the machines whose addresses a file of that name, as published, lists.
 

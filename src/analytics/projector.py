@@ -337,6 +337,18 @@ class Projector:
         """Let no further event join these visits, whose rows are erased. Call it while `paused`."""
         self._state.sessions.drop(site, sessions)
 
+    async def recall_visits(self, site: str, visitors: Collection[int]) -> None:
+        """Read again the visits of *visitors*, whose rows have changed. Call it while `paused`."""
+        sessions = self._state.sessions
+        recalled = await asyncio.to_thread(sessions.recalled, site, visitors)
+        if not recalled:
+            return
+        self._state_is_stored = False
+        since = sessions.horizon
+        visits = await self._surely(lambda: self._sink.visits(recalled, touched_since=since))
+        sessions.replace(recalled, visits)
+        self._state_is_stored = True
+
     async def changes(self) -> AsyncIterator[None]:
         """Yield whenever rows have been stored since the last time; end with the projector."""
         seen = self.next_offset

@@ -96,6 +96,7 @@ async def opened(common: CommonResources, stack: AsyncExitStack, ignite: Guard) 
         catalog=common.catalog,
         store=backends.store,
         erases=backends.store,
+        rebuilds=backends.store,
         log=backends.log,
         clock=clock,
         settle=backends.figures.settle,

@@ -261,8 +261,9 @@ async def test_a_page_and_a_command_leave_the_same_behind(
 
 def test_every_operation_that_changes_something_has_its_page() -> None:
     elsewhere = {"import", "export", "sql", "assistant", "export.now", "backup", "audit", "status"}
-    elsewhere |= {"import.sums", "import.remove"}
+    elsewhere |= {"import.sums", "import.remove", "rebuild"}
     reading = {"erase.count", "site.list", "site.show", "site.attached", "site.expired"}
+    reading |= {"rebuild.preview"}
     reading |= {"user.list", "key.list", "audit-log"}
     reading |= {"goal.list", "goal.show", "segment.list", "segment.show", "import.list"}
     tried = {operation for _, _, operation, _ in STEPS.values()}

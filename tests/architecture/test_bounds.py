@@ -212,6 +212,7 @@ BOUNDED_BY = {
     ("pipeline/dedupe.py", "self._old"): "filters of a fixed size, of a day or two",
     ("pipeline/ledger.py", "self._lines"): "one batch",
     ("pipeline/ledger.py", "self.dropped"): "reasons, of which there are a few",
+    ("pipeline/replay_figures.py", "self._sums"): "_MOST_SUMS, and three for each stored day",
     ("pipeline/sessions.py", "self._absent"): "the visitors of one batch",
     (
         "pipeline/sessions.py",

@@ -23,6 +23,7 @@ from analytics.store.base import (
     ErasesVisits,
     Exports,
     KeepsImports,
+    Rebuilds,
     SeriesStore,
     Snapshots,
 )
@@ -67,6 +68,7 @@ class Workspace:
     catalog: CopiedCatalog
     store: WholeStore
     erases: ErasesEverywhere
+    rebuilds: Rebuilds
     log: EventLog
     clock: Callable[[], int]
     """Returns the current time in UTC milliseconds."""

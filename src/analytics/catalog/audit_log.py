@@ -32,6 +32,7 @@ class AuditAction(StrEnum):
     DATA_IMPORTED = "data-imported"
     DATA_EXPORTED = "data-exported"
     DATA_ERASED = "data-erased"
+    DATA_REBUILT = "data-rebuilt"
     BACKUP_MADE = "backup-made"
 
 

@@ -68,6 +68,11 @@ COMMANDS: Final = {
         "analytics.cli.data",
         "erase",
     ),
+    "rebuild": ListedCommand(
+        "Decide stored events again by today's rules, and show which figures change.",
+        "analytics.cli.rebuild",
+        "rebuild",
+    ),
     "backup": ListedCommand(
         "Copy everything into FILE, also while the server runs.", "analytics.cli.data", "backup"
     ),

@@ -29,6 +29,7 @@ _WORDS: Final = {
     AuditAction.DATA_IMPORTED: "Imported events",
     AuditAction.DATA_EXPORTED: "Exported events",
     AuditAction.DATA_ERASED: "Erased events",
+    AuditAction.DATA_REBUILT: "Rebuilt figures",
     AuditAction.BACKUP_MADE: "Made a backup",
 }
 

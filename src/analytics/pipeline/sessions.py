@@ -118,6 +118,24 @@ class Sessions:
                 if key[0] == site:
                     visits[:] = [visit for visit in visits if visit.session not in sessions]
 
+    def recalled(self, site: str, visitors: Iterable[int]) -> set[Visitor]:
+        """Return those of *visitors* of *site* who have visits in memory."""
+        keys = self._old.keys() | self._young.keys()
+        return {
+            (site, visitor)
+            for visitor in visitors
+            if (site, visitor, False) in keys or (site, visitor, True) in keys
+        }
+
+    def replace(self, visitors: Set[Visitor], visits: Iterable[Visit]) -> None:
+        """Forget what is known of *visitors*; *visits* are theirs that are stored."""
+        for generation in (self._old, self._young):
+            for site, visitor in visitors:
+                for bot in (False, True):
+                    generation.pop((site, visitor, bot), None)
+        self._whole -= visitors
+        self.load(visits)
+
     def all(self) -> Iterator[Visit]:
         """Yield every visit in memory."""
         for generation in (self._old, self._young):

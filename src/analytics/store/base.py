@@ -13,6 +13,7 @@ from analytics.event import Erasure
 from analytics.exploration import Exploration, ExplorationResult
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import DeadLetter, LedgerKey, LedgerLine, WriteBatch
+from analytics.pipeline.replay_figures import RebuiltFigure
 from analytics.pipeline.visit import Visit
 from analytics.query import Query, Recent, Result
 
@@ -35,6 +36,8 @@ __all__ = [
     "Overviews",
     "Prepared",
     "Progress",
+    "Rebuilds",
+    "RebuiltSite",
     "SeriesStore",
     "SiteImport",
     "Snapshots",
@@ -231,6 +234,32 @@ class ErasesVisits(Protocol):
 
     async def erase_visits(self, query: Query) -> tuple[int, int]:
         """Delete every row of these visits; return the numbers of visits and rows."""
+
+
+class RebuiltSite(NamedTuple):
+    """What today's rules change, or have changed, in the rows of a site."""
+
+    rows: int
+    changed: int
+    """The number of those rows that differ."""
+    changes: Sequence[RebuiltFigure]
+
+
+class Rebuilds(Protocol):
+    """Decides stored rows again by today's rules. Raises `Misconfigured` where that cannot be."""
+
+    async def rebuild(
+        self,
+        site: str,
+        timezone: str,
+        *,
+        apply: bool,
+        progress: Progress = lambda _: None,
+    ) -> RebuiltSite:
+        """Return what changes in *site*, and change it if *apply* says so.
+
+        Interrupted, it has changed some visitors as a whole and others not at all.
+        """
 
 
 class Compacts(Protocol):

@@ -19,6 +19,8 @@ from analytics.errors import Conflict, StoreUnavailable
 from analytics.exploration import Exploration, ExplorationResult
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
+from analytics.pipeline.replay import ReplayedRow
+from analytics.pipeline.source import Sources
 from analytics.pipeline.visit import Visit
 from analytics.query import Query, Recent, Result
 from analytics.store import lag as lags
@@ -56,6 +58,7 @@ from analytics.store.duckdb import (
     lookups,
     overview,
     row_erasure,
+    row_replay,
     stored_days,
     writing,
 )
@@ -333,6 +336,34 @@ class DuckDBStore:
         def step(connection: Connection) -> SiteImport:
             with self._altering([site]):
                 return imported_sums.remove(connection, site, number)
+
+        return await self._threads.write(step)
+
+    async def replay(
+        self, site: str, part: int, *, parts: int, sources: Sources
+    ) -> list[ReplayedRow]:
+        """Decide the rows of a part of *site* again, and change nothing."""
+        step = partial(row_replay.part, site=site, number=part, parts=parts, sources=sources)
+        return await self._threads.watch(step, lambda _: None)
+
+    async def apply_replay(
+        self, site: str, visitors: Collection[int], sources: Sources
+    ) -> list[ReplayedRow]:
+        """Decide all rows of *visitors* again, and return when the result is durable."""
+
+        def step(connection: Connection) -> list[ReplayedRow]:
+            with self._altering({site}):
+                rows = row_replay.apply(
+                    connection,
+                    site=site,
+                    visitors=visitors,
+                    sources=sources,
+                    folder=self._scratch,
+                )
+            for each in rows:
+                if each.is_changed:
+                    self._builder.note(writing.touched(each))
+            return rows
 
         return await self._threads.write(step)
 

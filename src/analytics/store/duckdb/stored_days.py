@@ -29,7 +29,7 @@ def of(connection: Connection, site: str, timezone: str) -> StoredDays:
     local = keys.local_ms_sql("ts", localtime.changes(timezone, start, end + 1))
     days = connection.rows(
         f"SELECT {local} // {DAY_MS} AS day, count(*),"
-        " bit_xor(hash(event_id, source, channel, bot, session)) FROM rows"
+        " bit_xor(hash(event_id, source, channel, browser, bot, session)) FROM rows"
         " WHERE site = ? GROUP BY 1 ORDER BY 1",
         [site],
     )

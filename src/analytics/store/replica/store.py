@@ -27,6 +27,8 @@ from analytics.store.base import (
     KeepsImports,
     Overviews,
     Progress,
+    Rebuilds,
+    RebuiltSite,
     SeriesStore,
     SiteImport,
     Snapshots,
@@ -53,6 +55,11 @@ _NO_IMPORTS: Final = (
 _BY_FILTER: Final = (
     "a cluster cannot erase by a filter yet: chunks are searched by visitor and by time alone."
     " Erase the visitors, with the numbers that an export shows, or the whole site"
+)
+_NO_REBUILD: Final = (
+    "a cluster cannot rebuild figures yet: its chunks are rewritten by erasures alone, and a"
+    " replica cannot tell a chunk whose visits were decided again from the one that it has. To see"
+    " what today's rules would change, import an export into a server with store.backend duckdb"
 )
 
 
@@ -278,6 +285,12 @@ class ReplicaStore:
         """Raise `Misconfigured`, as a cluster keeps no imports."""
         raise Misconfigured(_NO_IMPORTS)
 
+    async def rebuild(
+        self, site: str, timezone: str, *, apply: bool, progress: Progress = lambda _: None
+    ) -> RebuiltSite:
+        """Raise `Misconfigured`: a cluster cannot rebuild."""
+        raise Misconfigured(_NO_REBUILD)
+
     async def compaction_due(self) -> bool:
         """Return whether this replica's file still holds the bytes of deleted rows."""
         return await self._engine.compaction_due()
@@ -310,5 +323,6 @@ _can: tuple[
     type[Exports],
     type[KeepsImports],
     type[Overviews],
+    type[Rebuilds],
     type[Snapshots],
-] = (ReplicaStore,) * 9
+] = (ReplicaStore,) * 10

@@ -1,0 +1,80 @@
+"""`analytics rebuild`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import click
+
+from analytics.admin import rebuilding
+from analytics.cli import consent, progress_bar, table
+from analytics.cli.options import as_json, common, settings
+from analytics.cli.output import echo, show_json
+from analytics.cli.run import run
+from analytics.wording import counted
+
+
+@click.command()
+@click.option("--site", "sites", multiple=True, metavar="SITE", help="Only this site's events.")
+@click.option("--apply", is_flag=True, help="Store the result, where it is only shown without.")
+@consent.YES
+@as_json
+@common
+def rebuild(sites: tuple[str, ...], *, apply: bool, yes: bool, as_json: bool) -> None:
+    """Decide stored events again by today's rules, as if each had come when it happened.
+
+    Shows which figures of which days change, and changes none without --apply. Visits, sources and
+    channels are decided again, and the names of machines; events that came late join the visits in
+    which they belong. It may be interrupted, and run again.
+    """
+    if yes and not apply:
+        raise click.UsageError("--yes answers the question that --apply asks; give both")
+    asked = rebuilding.Rebuild(sites=sites)
+    ask = partial(run, settings(), asked=asked, answer=rebuilding.RebuildResult)
+    must_ask = apply and consent.must_ask(yes=yes)
+    if must_ask or not apply:
+        with progress_bar.shown("Comparing") as report:
+            found = ask("rebuild.preview", report=report)
+        if not apply:
+            _show(found, as_json=as_json)
+            return
+        _show(found, as_json=False)
+        if not found.rows:
+            return
+        events = counted(found.rows, "event")
+        days = counted(sum(each.days for each in found.sites), "day")
+        consent.ask(f"This changes {events} and the figures of {days} for good. Go on?")
+    with progress_bar.shown("Rebuilding") as report:
+        done = ask("rebuild", report=report)
+    if must_ask and not as_json:
+        echo(f"{counted(done.rows, 'event')} changed.")
+    else:
+        _show(done, as_json=as_json)
+
+
+def _show(result: rebuilding.RebuildResult, *, as_json: bool) -> None:
+    if as_json:
+        show_json(result)
+        return
+    heads = ("Site", "Day", "Figure", "Before", "After")
+    table.show(heads, _rows(result), empty="No figure changes.")
+    for each in result.sites:
+        if each.figures > len(each.changes):
+            echo(f"… and {each.figures - len(each.changes):,} more figures of {each.site}")
+    verb = "changed" if result.applied else "would change (store that with --apply)"
+    events = sum(each.events for each in result.sites)
+    echo(f"{result.rows:,} of {counted(events, 'event')} {verb}.")
+
+
+def _rows(result: rebuilding.RebuildResult) -> Iterator[tuple[str, ...]]:
+    for each in result.sites:
+        for change in each.changes:
+            figure = change.figure
+            if change.dimension:
+                figure += f" by {change.dimension} {change.value or '(none)'}"
+            yield each.site, change.day, figure, _shown(change.before), _shown(change.after)
+
+
+def _shown(figure: int | None) -> str:
+    return "–" if figure is None else f"{figure:,}"
