@@ -107,7 +107,8 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True, tag="drop"):
 
     site: str
     received_at: int
-    reason: DropReason
+    reason: str
+    """A `DropReason`, or one that a later version knows: it is counted under its own name."""
     hostname: str = ""
     """Of a foreign host: which one, so that the site's owner can say yes to it."""
 

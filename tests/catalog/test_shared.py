@@ -122,6 +122,24 @@ async def test_an_image_of_an_older_replica_is_understood(shelf: Shelf, tmp_path
         assert await ours.people.log_in("bob@example.com", PASSWORD)
 
 
+async def test_a_replica_goes_on_with_what_it_has_once_a_newer_one_has_moved_the_catalog_up(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    async with replica(shelf, tmp_path / "a") as ours:
+        await ours.people.add("ada@example.com", PASSWORD, owner=True)
+        await ours.sites.add("shop.example", timezone="Etc/UTC")
+        revision, image = shelf.documents["catalog"]
+        with closing(sqlite3.connect(":memory:")) as theirs:
+            theirs.deserialize(image)
+            theirs.execute("PRAGMA user_version = 99")
+            theirs.commit()
+            shelf.documents["catalog"] = (revision + 1, theirs.serialize())
+        assert [p.email for p in await ours.people.all()] == ["ada@example.com"]
+        with pytest.raises(StoreUnavailable, match=r"version 99.*upgrade"):
+            await ours.sites.add("other.example", timezone="Etc/UTC")
+        assert [site.domain for site in ours.sites.all()] == ["shop.example"]
+
+
 def test_a_statement_that_was_compiled_for_one_image_is_not_run_on_the_next(
     shelf: Shelf, tmp_path: Path
 ) -> None:

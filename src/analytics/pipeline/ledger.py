@@ -20,7 +20,7 @@ _FOREIGN: Final = f"{DropReason.FOREIGN_HOST.value}:"
 
 def ledger_reason(drop: Drop) -> str:
     """Return the reason that the ledger counts *drop* under, with the name of a foreign host."""
-    return f"{_FOREIGN}{drop.hostname}" if drop.hostname else drop.reason.value
+    return f"{_FOREIGN}{drop.hostname}" if drop.hostname else str(drop.reason)
 
 
 def by_reason(dropped: Mapping[str, int]) -> dict[str, int]:

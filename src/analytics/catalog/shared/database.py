@@ -17,7 +17,7 @@ import structlog
 
 from analytics import durable_file, sqlite_file
 from analytics.catalog.sqlite.database import Database, Work, forget_salts
-from analytics.errors import StoreUnavailable
+from analytics.errors import Misconfigured, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -57,6 +57,8 @@ class SharedDatabase(Database):
         self._image = b""
         self._had_salts = False  # the image is an older version's
         self._not_before = 0.0
+        self._outdated = ""
+        """Why nothing may be shared: the image is a newer version's, and must not be replaced."""
         self.pulled: Callable[[], None] = lambda: None
         """Called after another process's image has been taken over."""
 
@@ -148,6 +150,8 @@ class SharedDatabase(Database):
             raise
 
     def _push(self) -> bool:
+        if self._outdated:
+            raise StoreUnavailable(self._outdated)
         image = self._open_connection().serialize()
         if not self._document.replace(self._revision + 1, image):
             return False
@@ -177,7 +181,16 @@ class SharedDatabase(Database):
             raise
 
     def _take(self, revision: int, image: bytes) -> None:
-        self._adopt(image)
+        try:
+            self._adopt(image)
+        except Misconfigured as exc:  # a newer version's
+            if not self._image:
+                raise
+            # Reads go on, so that replicas can be upgraded one after the other.
+            self._adopt(self._image)
+            self._outdated = f"the catalog cannot be changed from here: {exc}"
+            raise StoreUnavailable(self._outdated) from exc
+        self._outdated = ""
         self._keep(revision, self._open_connection().serialize() if self._had_salts else image)
 
     def _adopt(self, image: bytes) -> None:

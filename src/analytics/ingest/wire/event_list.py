@@ -116,7 +116,7 @@ def _result(outcome: Outcome) -> EventOutcome:
         refused: EventOutcome = msgspec.to_builtins(problem.describe(outcome.refusal))
         return {**refused, "status": outcome.refusal.status}
     result: EventOutcome = {"status": 202}
-    dropped = [record.reason.value for record in outcome.records if isinstance(record, Drop)]
+    dropped = [str(record.reason) for record in outcome.records if isinstance(record, Drop)]
     if dropped:
         result["dropped"] = ",".join(dropped)
     result["receipt"] = ",".join(map(str, outcome.positions))

@@ -106,7 +106,8 @@ def read(chunk_id: str, payload: bytes) -> ChunkContent:
     """Decode *payload*. Raises `Corrupt`, naming *chunk_id*, if it is not valid."""
     try:
         with pa.ipc.open_stream(payload) as reader:
-            table = reader.read_all()
+            # Without the columns of a later version; rows keep their order of columns.
+            table = reader.read_all().select(arrow.SCHEMA.names)
         header = _decoder.decode((table.schema.metadata or {})[_METADATA])
     except (pa.ArrowException, OSError, KeyError, *UNDECODABLE) as exc:
         raise Corrupt(f"chunk {chunk_id} cannot be read: {exc}") from exc
