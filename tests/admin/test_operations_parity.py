@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from analytics import dashboard
 from analytics.admin import operations
 from analytics.admin.operation_context import OperationContext
-from analytics.catalog import goals, password, segments
+from analytics.catalog import goals, password, segments, shared_links
 from analytics.dashboard import admin_page
 from analytics.dashboard.session import COOKIE
 from analytics.goal import Goal, Segment
@@ -49,6 +49,7 @@ async def filled(folder: Path, stack: AsyncExitStack) -> Resources:
     await goals.add_goal(parts.catalog, A, Goal(id=0, name="", page="/join"))
     blog = Segment(id=0, name="Blog", filters='[["contains", "event:page", ["/blog"]]]')
     await segments.add_segment(parts.catalog, A, blog)
+    await shared_links.add_link(parts.catalog, A, "press", now=NOON)
     await parts.catalog.people.add(OWNER, PASSWORD, owner=True)
     await parts.catalog.people.add(VIEWER, PASSWORD, owner=False, sites=(A,))
     await parts.catalog.people.log_in(VIEWER, PASSWORD)
@@ -69,9 +70,10 @@ async def left(parts: Resources) -> dict[str, Any]:
     catalog = parts.catalog
     return {
         "sites": [
-            (s.domain, s.timezone, s.retention_days, s.goals, s.segments)
+            (s.domain, s.timezone, s.retention_days, s.goals, s.segments, s.custom_properties)
             for s in catalog.sites.all()
         ],
+        "links": [(k.id, k.name, k.embeddable) for k in catalog.sites.all()[0].shared_links],
         "people": [(p.email, p.owner, p.sites, p.must_change) for p in await catalog.people.all()],
         "sessions": len(await catalog.people.sessions(VIEWER)),
         "keys": sorted((k.label, k.site, k.scopes) for k in await catalog.keys.all() if k.site),
@@ -176,6 +178,36 @@ STEPS: dict[str, tuple[str, dict[str, str], str, dict[str, Any]]] = {
         "goal.remove",
         {"site": A, "goal": "Visit /join"},
     ),
+    "properties are offered": (
+        SETTINGS,
+        {"form": "properties", "custom_properties": "plan\r\n author "},
+        "site.change",
+        {"site": A, "custom_properties": ["author", "plan"]},
+    ),
+    "a segment is saved": (
+        f"/{A}/segments",
+        {"f": "is,page,/b", "name": "B", "shared": "on"},
+        "segment.add",
+        {"site": A, "name": "B", "filters": '[["is","event:page",["/b"]]]'},
+    ),
+    "a segment is renamed": (
+        SETTINGS,
+        {"form": "segment", "segment": "2", "name": "The blog"},
+        "segment.change",
+        {"site": A, "segment": "Blog", "name": "The blog"},
+    ),
+    "a link is made": (
+        SETTINGS,
+        {"form": "link", "name": "agency", "embeddable": "on"},
+        "link.create",
+        {"site": A, "name": "agency", "embeddable": True},
+    ),
+    "a link is revoked": (
+        SETTINGS,
+        {"form": "revoke-link", "link": "3"},
+        "link.revoke",
+        {"site": A, "link": "press"},
+    ),
     "a segment is removed": (
         SETTINGS,
         {"form": "remove-segment", "segment": "2"},
@@ -266,5 +298,6 @@ def test_every_operation_that_changes_something_has_its_page() -> None:
     reading |= {"rebuild.preview"}
     reading |= {"user.list", "key.list", "audit-log"}
     reading |= {"goal.list", "goal.show", "segment.list", "segment.show", "import.list"}
+    reading |= {"link.list", "link.show"}
     tried = {operation for _, _, operation, _ in STEPS.values()}
     assert tried == set(operations.OPERATIONS) - elsewhere - reading

@@ -88,7 +88,7 @@ def name(path: Path) -> str:
     [
         ("await ask.deps.catalog.people.remove(email)", ["people.remove"]),
         ("people = deps.catalog.people\nawait people.set_password(a, b)", ["people.set_password"]),
-        ("change = catalog.sites.change", ["sites.change"]),
+        ("edit = catalog.sites.edit", ["sites.edit"]),
         ("await catalog.people.all()", []),
         ("people.add(workspace, asked)", []),
     ],

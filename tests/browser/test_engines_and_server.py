@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from msgspec.structs import replace
 from starlette.routing import Route
 from tests.browser.chromium import Chromium
 from tests.browser.firefox import Firefox
@@ -18,6 +17,7 @@ from tests.browser.web import Pages, serving
 from tests.browser.webkit import WebKit
 from tests.server import Server
 
+from analytics.catalog import service
 from analytics.catalog.sqlite import SqliteCatalog
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -41,7 +41,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         await server.command("site", "add", site(engine))
     async with SqliteCatalog(server.data / "catalog.sqlite") as catalog:
         for each in catalog.sites.all():
-            await catalog.sites.change(replace(each, public=True))
+            await service.change_site(catalog, each.domain, public=True)
     await server.start()
     yield server
     await server.stop()

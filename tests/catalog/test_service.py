@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from analytics.catalog import service
+from analytics.catalog import goals, service
 from analytics.catalog.audit_log import AuditAction
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.errors import Conflict, Forbidden, Malformed, NotFound, StoreUnavailable
+from analytics.goal import Goal
 from analytics.person import Scope
+from analytics.site import Shields
 from analytics.store.duckdb import DuckDBStore
 from analytics.testing import sample
 from analytics.testing.builders import NOON, SITE, hit
@@ -125,6 +127,24 @@ async def test_a_change_keeps_what_somebody_else_changed_meanwhile(catalog: Sqli
         await service.change_site(catalog, "gone.example", public=True)
     with pytest.raises(Malformed):
         await service.change_site(catalog, SITE, timezone="Mars/Olympus")
+
+
+async def test_a_change_keeps_what_another_replica_changed_unseen(tmp_path: Path) -> None:
+    """Two catalogs of one file, of which the second has not read yet what the first wrote."""
+    path = tmp_path / "one.sqlite"
+    async with SqliteCatalog(path) as first, SqliteCatalog(path) as second:
+        await first.sites.add(SITE, timezone="Etc/UTC")
+        await second.sites.add(OTHER, timezone="Etc/UTC")
+        await goals.add_goal(first, SITE, Goal(id=0, name="", page="/join"))
+        await service.change_site(first, SITE, shields={"countries": ("DE",)})
+        await service.change_site(second, SITE, public=True)
+        await service.change_site(second, SITE, shields={"pages": ("/x",)})
+        await service.add_hostname(second, SITE, "shop.example")
+        site = second.sites.get(SITE)
+        assert site is not None
+        assert [goal.page for goal in site.goals] == ["/join"]
+        assert (site.public, site.shields) == (True, Shields(countries=("DE",), pages=("/x",)))
+        assert site.other_hostnames == ("shop.example",)
 
 
 async def test_an_account_is_named_in_any_spelling(catalog: SqliteCatalog) -> None:

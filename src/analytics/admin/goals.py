@@ -1,4 +1,4 @@
-"""Operations on a site's goals and segments."""
+"""Operations on a site's goals."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 
 from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
-from analytics.catalog import goals, segments
-from analytics.goal import Goal, Segment
+from analytics.catalog import goals
+from analytics.goal import Goal
 
 
 class AddGoal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +25,7 @@ class AddGoal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ListGoals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`goal list` and `segment list`."""
+    """`goal list`."""
 
     site: str
 
@@ -52,14 +52,6 @@ class NamedGoal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Its name, or its id."""
 
 
-class NamedSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`segment show` and `segment remove`."""
-
-    site: str
-    segment: str
-    """Its id, or its name if only one segment has it."""
-
-
 class GoalShown(msgspec.Struct, frozen=True, kw_only=True):
     """A goal as scripts read it."""
 
@@ -71,17 +63,6 @@ class GoalShown(msgspec.Struct, frozen=True, kw_only=True):
     scroll: int | None
     properties: dict[str, str]
     currency: str
-
-
-class SegmentShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment as scripts read it."""
-
-    site: str
-    id: int
-    name: str
-    owner: str
-    """The email address of the person whose own it is; empty for one that everybody shares."""
-    filters: msgspec.Raw
 
 
 async def add_goal(workspace: Workspace, asked: AddGoal, _: OperationContext) -> GoalShown:
@@ -137,45 +118,9 @@ async def remove_goal(workspace: Workspace, asked: NamedGoal, _: OperationContex
     return shown(site.domain, goal)
 
 
-async def every_segment(
-    workspace: Workspace, asked: ListGoals, _: OperationContext
-) -> Sequence[SegmentShown]:
-    """Return the segments of a site, everybody's, by name."""
-    site = workspace.site(asked.site)
-    return [_segment(site.domain, each) for each in site.segments]
-
-
-async def show_segment(
-    workspace: Workspace, asked: NamedSegment, _: OperationContext
-) -> SegmentShown:
-    """Return one segment."""
-    site = workspace.site(asked.site)
-    return _segment(site.domain, segments.segment_named(site, asked.segment))
-
-
-async def remove_segment(
-    workspace: Workspace, asked: NamedSegment, _: OperationContext
-) -> SegmentShown:
-    """Remove a segment, and return what it was."""
-    site = workspace.site(asked.site)
-    segment = segments.segment_named(site, asked.segment)
-    await segments.remove_segment(workspace.catalog, site.domain, segment.id)
-    return _segment(site.domain, segment)
-
-
 def shown(domain: str, goal: Goal) -> GoalShown:
     """Return *goal* as scripts read it."""
     return GoalShown(
         site=domain,
         **{**msgspec.structs.asdict(goal), "properties": dict(goal.properties)},
-    )
-
-
-def _segment(domain: str, segment: Segment) -> SegmentShown:
-    return SegmentShown(
-        site=domain,
-        id=segment.id,
-        name=segment.name,
-        owner=segment.owner,
-        filters=msgspec.Raw(segment.filters.encode()),
     )

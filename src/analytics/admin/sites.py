@@ -52,6 +52,7 @@ class ChangeSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     other_hostnames: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     count_spam_referrers: bool | msgspec.UnsetType = msgspec.UNSET
     revenue_ceiling: int | msgspec.UnsetType | None = msgspec.UNSET
+    custom_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class CountExpired(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,6 +86,7 @@ class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
     other_hostnames: tuple[str, ...]
     count_spam_referrers: bool
     revenue_ceiling: int | None
+    custom_properties: tuple[str, ...]
 
 
 _FIELDS: Final = SiteShown.__struct_fields__
@@ -148,7 +150,7 @@ async def change(workspace: Workspace, request: ChangeSite, _: OperationContext)
     site = workspace.site(request.site)
     changes = {name: value for name, value in _set_fields(request).items() if name != "site"}
     if request.shields is not msgspec.UNSET:
-        changes["shields"] = msgspec.structs.replace(site.shields, **_set_fields(request.shields))
+        changes["shields"] = _set_fields(request.shields)
     return shown(await service.change_site(workspace.catalog, site.domain, **changes))
 
 
@@ -218,4 +220,5 @@ def shown(site: Site) -> SiteShown:
         other_hostnames=site.other_hostnames,
         count_spam_referrers=site.count_spam_referrers,
         revenue_ceiling=site.revenue_ceiling,
+        custom_properties=site.custom_properties,
     )

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import structs
 
 from analytics.api import query_json
-from analytics.errors import Malformed
+from analytics.errors import UNDECODABLE, Malformed
 from analytics.event import PAGEVIEW
 from analytics.goal import Goal, Segment
 from analytics.query import (
@@ -72,6 +72,18 @@ def resolve_filters(
     return tuple(
         _without_names(All(tuple(_expand((each,), site, reader))), site) for each in filters
     )
+
+
+def check_segment(filters: str) -> None:
+    """Raise `Malformed` unless *filters* is what a segment may hold: JSON of the Stats API."""
+    try:
+        sent = msgspec.json.decode(filters, type=list[object])
+    except UNDECODABLE as exc:
+        raise Malformed("filters", f"are no list in JSON: {exc}") from exc
+    if not sent:
+        raise Malformed("filters", "there is no filter to save")
+    if any(_mentions(each, SEGMENT) for each in query_json.filters_of(sent, "filters")):
+        raise Malformed("filters", "a segment cannot hold another segment: save its filters")
 
 
 def filter_of(goal: Goal) -> Filter:

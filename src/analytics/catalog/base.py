@@ -39,18 +39,12 @@ class Sites(Protocol):
         Raise `Malformed` for an invalid domain or time zone, `Conflict` if the site exists.
         """
 
-    async def change(self, site: Site) -> None:
-        """Replace the stored site of the same domain, with its settings in their usual spelling.
-
-        Raise `NotFound`, and `Malformed` for an invalid setting. Without any difference, nothing
-        is written.
-        """
-
     async def edit(self, domain: str, edit: Callable[[Site], Site]) -> Site:
         """Replace the site by what *edit* makes of it, and return it; of two at once, none is lost.
 
         *edit* may be called again for a newer site: it must do nothing but compute, and may raise.
-        Raises as `change`.
+        Settings are stored in their usual spelling, and nothing is written without a difference.
+        Raise `NotFound`, and `Malformed` for an invalid setting.
         """
 
     async def remove(self, domain: str) -> None:

@@ -16,6 +16,9 @@ from analytics.site import Site
 
 MAX_RULES: Final = 500
 """The most that one list may hold."""
+MAX_PROPERTIES: Final = 300
+"""The most custom properties that the report of one site offers."""
+MAX_PROPERTY_CHARS: Final = 300
 MAX_RETENTION_DAYS: Final = 36_500
 MAX_REVENUE: Final = 10**14
 _NO_PLACE: Final = "Factory"
@@ -82,7 +85,17 @@ def checked(site: Site) -> Site:
         site,
         shields=msgspec.structs.replace(site.shields, **shields),
         other_hostnames=_checked_list("other_hostnames", HOSTNAMES, site.other_hostnames),
+        custom_properties=_checked_properties(site.custom_properties),
     )
+
+
+def _checked_properties(names: Sequence[str]) -> tuple[str, ...]:
+    stored = tuple(sorted({name.strip() for name in names} - {""}))
+    for name in stored:
+        check_text("custom_properties", name, MAX_PROPERTY_CHARS)
+    if len(stored) > MAX_PROPERTIES:
+        raise Malformed("custom_properties", f"at most {MAX_PROPERTIES}, got {len(stored)}")
+    return stored
 
 
 def checked_timezone(name: str) -> str:

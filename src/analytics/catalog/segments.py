@@ -1,10 +1,11 @@
-"""Validates, adds and removes a site's segments, for pages and commands.
+"""Validates, adds, changes and removes a site's segments, for pages and commands.
 
 The caller has parsed the filters with `api/query_json.py`: the catalog does not know queries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -42,13 +43,24 @@ async def add_segment(catalog: Catalog, domain: str, segment: Segment) -> Segmen
     segment = checked(segment)
 
     def edit(site: Site) -> Site:
-        _check_name(site, segment)
+        _check_name(site, segment, site.segments)
         return SEGMENTS.added(site, segment)
 
     site = await catalog.sites.edit(domain, edit)
     return max(
         (each for each in site.segments if _is_named(each, segment)), key=lambda each: each.id
     )
+
+
+async def change_segment(catalog: Catalog, domain: str, segment: Segment) -> Segment:
+    """Replace the segment of that id; raise as `add_segment`, and `NotFound` without such a one."""
+    segment = checked(segment)
+
+    def edit(site: Site) -> Site:
+        _check_name(site, segment, SEGMENTS.others(site, segment.id))
+        return SEGMENTS.changed(site, segment)
+
+    return SEGMENTS.find(await catalog.sites.edit(domain, edit), segment.id)
 
 
 async def remove_segment(catalog: Catalog, domain: str, segment_id: int) -> None:
@@ -88,9 +100,9 @@ def seen_by(site: Site, reader: str) -> tuple[Segment, ...]:
     return tuple(each for each in site.segments if each.owner in ("", reader))
 
 
-def _check_name(site: Site, segment: Segment) -> None:
+def _check_name(site: Site, segment: Segment, others: Iterable[Segment]) -> None:
     """Raise `Conflict` if somebody would see two segments of the same name."""
-    for other in site.segments:
+    for other in others:
         seen_together = not other.owner or not segment.owner or other.owner == segment.owner
         if other.name == segment.name and seen_together:
             raise SEGMENTS.name_conflict(site, segment)

@@ -6,28 +6,23 @@ change has the same effect wherever an owner makes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Final, NamedTuple, Protocol, TypedDict, Unpack
+from typing import NamedTuple, Protocol, TypedDict, Unpack
 
 import msgspec
 import structlog
 
 from analytics import localtime
-from analytics.catalog import rules
 from analytics.catalog.audit_log import AuditAction
 from analytics.catalog.base import Catalog, unknown_site
 from analytics.errors import Conflict, Forbidden, Malformed, NotFound, StoreUnavailable
 from analytics.person import Key, Person, Scope
 from analytics.query import Metric, Period, Query, Result
-from analytics.site import Shields, Site
+from analytics.site import Site
 from analytics.wording import counted
 
 log = structlog.get_logger()
-
-MAX_PROPERTIES: Final = 300
-"""That the report of one site offers."""
-MAX_PROPERTY_CHARS: Final = 300
 
 
 class FirstEvents(Protocol):
@@ -58,7 +53,8 @@ class SiteChanges(TypedDict, total=False):
     """New values for the settings of a `Site`; settings that are left out stay as they are."""
 
     timezone: str
-    shields: Shields
+    shields: Mapping[str, Sequence[str]]
+    """By field of `Shields`; lists that are left out stay as they are."""
     honour_dnt: bool
     cookieless: bool
     retention_days: int | None
@@ -66,6 +62,7 @@ class SiteChanges(TypedDict, total=False):
     other_hostnames: tuple[str, ...]
     count_spam_referrers: bool
     revenue_ceiling: int | None
+    custom_properties: tuple[str, ...]
 
 
 class Attached(NamedTuple):
@@ -125,12 +122,26 @@ async def add_site(catalog: Catalog, rows: FirstEvents, domain: str, *, timezone
 async def change_site(catalog: Catalog, domain: str, **changes: Unpack[SiteChanges]) -> Site:
     """Change some settings of the site *domain* and return it as stored.
 
-    The other settings are taken from the catalog at the moment of writing, not from the caller,
-    who may have read them before somebody else changed them. Raise `NotFound`, and `Malformed` for
-    a value that is not valid.
+    The other settings are those that are stored at the moment of writing, not those that the
+    caller or this process read before somebody else changed them. Raise `NotFound`, and
+    `Malformed` for a value that is not valid.
     """
-    await catalog.sites.change(msgspec.structs.replace(_site(catalog, domain), **changes))
-    return _site(catalog, domain)
+    shields = changes.pop("shields", {})
+
+    def edit(site: Site) -> Site:
+        kept = msgspec.structs.replace(site.shields, **shields)
+        return msgspec.structs.replace(site, shields=kept, **changes)
+
+    return await catalog.sites.edit(_site(catalog, domain).domain, edit)
+
+
+async def add_hostname(catalog: Catalog, domain: str, hostname: str) -> Site:
+    """Let hits of pages at *hostname* count for a site. Raise `NotFound`, `Malformed`."""
+
+    def edit(site: Site) -> Site:
+        return msgspec.structs.replace(site, other_hostnames=(*site.other_hostnames, hostname))
+
+    return await catalog.sites.edit(domain, edit)
 
 
 async def expired(store: Events, site: Site, days: int, now: int) -> Expired:
@@ -354,20 +365,13 @@ async def record(
 async def add_custom_property(catalog: Catalog, domain: str, name: str) -> None:
     """Let the report of a site offer the custom property *name*; nothing if it does already.
 
-    Raise `NotFound`, `Malformed`, and `Conflict` when it offers as many as it may.
+    Raise `NotFound`, and `Malformed` also when it offers as many as it may.
     """
-    name = name.strip()
-    if not name:
+    if not name.strip():
         raise Malformed("property", "give the name of a custom property")
-    rules.check_text("property", name, MAX_PROPERTY_CHARS)
 
     def edit(site: Site) -> Site:
-        if name in site.custom_properties:
-            return site
-        if len(site.custom_properties) >= MAX_PROPERTIES:
-            raise Conflict(f"{domain} offers {MAX_PROPERTIES} properties, which is the most")
-        names = tuple(sorted((*site.custom_properties, name)))
-        return msgspec.structs.replace(site, custom_properties=names)
+        return msgspec.structs.replace(site, custom_properties=(*site.custom_properties, name))
 
     await catalog.sites.edit(domain, edit)
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -103,6 +104,22 @@ def find_link(site: Site, link_id: int) -> SharedLink:
         if link.id == link_id:
             return link
     raise NotFound(f"{site.domain} has no such shared link")
+
+
+def link_named(site: Site, name: str) -> SharedLink:
+    """Return the link of that name or id. Raise `NotFound`."""
+    for link in site.shared_links:
+        if name in (link.name, str(link.id)):
+            return link
+    raise NotFound(
+        f"{site.domain} has no shared link {name[:80]!r}; `analytics link list {site.domain}`"
+        " shows them"
+    )
+
+
+def address_of(domain: str, secret: str) -> str:
+    """Return the path and query string of the report behind the link with *secret*."""
+    return f"/share/{quote(domain, safe='')}?auth={secret}"
 
 
 def link_of(site: Site, secret: str) -> SharedLink | None:

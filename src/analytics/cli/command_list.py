@@ -38,9 +38,14 @@ COMMANDS: Final = {
         "goal",
     ),
     "segment": ListedCommand(
-        "List and remove segments, the filters of a site that were saved under a name.",
+        "Add, list, change and remove segments: filters of a site, saved under a name.",
         "analytics.cli.segments",
         "segment",
+    ),
+    "link": ListedCommand(
+        "Create, list and revoke links that open a site's report without a login.",
+        "analytics.cli.links",
+        "link",
     ),
     "import": ListedCommand(
         "Bring in past visitors: an access log, or figures of another product.",

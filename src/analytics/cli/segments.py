@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
-from analytics.admin import goals
+from analytics.admin import segments
 from analytics.cli import consent, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import echo, show_json
@@ -13,7 +15,52 @@ from analytics.cli.run import run
 
 @click.group()
 def segment() -> None:
-    """List and remove segments, the filters of a site that were saved under a name."""
+    """Add, list, change and remove segments: filters of a site, saved under a name."""
+
+
+FILTERS: Final = (
+    'All must match, in the JSON of the Stats API: \'[["is", "visit:country", ["DE"]]]\'.'
+)
+OWNER: Final = "The email address of the person whose own it is; '' shares it with everybody."
+
+
+@segment.command()
+@click.argument("site", metavar="SITE")
+@click.argument("name", metavar="NAME")
+@click.option("--filters", metavar="JSON", required=True, help=FILTERS)
+@click.option("--owner", metavar="EMAIL", default="", help=OWNER)
+@as_json
+@common
+def add(site: str, name: str, *, filters: str, owner: str, as_json: bool) -> None:
+    """Save filters of SITE under NAME, for everybody who sees the site."""
+    request = segments.AddSegment(site=site, name=name, filters=filters, owner=owner)
+    added = run(settings(), "segment.add", request, segments.SegmentShown)
+    if as_json:
+        show_json(added)
+    else:
+        echo(f"{added.name} is a segment of {added.site}; its id is {added.id}.")
+
+
+@segment.command()
+@click.argument("site", metavar="SITE")
+@click.argument("known", metavar="SEGMENT")
+@click.option("--name", metavar="TEXT", help="What it is called.")
+@click.option("--filters", metavar="JSON", help=FILTERS)
+@click.option("--owner", metavar="EMAIL", help=OWNER)
+@as_json
+@common
+def change(site: str, known: str, *, as_json: bool, **options: str | None) -> None:
+    """Change the segment SEGMENT (its id or name) of SITE: what is not given stays as it is."""
+    changes = {name: value for name, value in options.items() if value is not None}
+    if not changes:
+        raise click.UsageError("nothing to change; --help shows what can be given")
+    request = segments.ChangeSegment(site=site, segment=known, **changes)
+    changed = run(settings(), "segment.change", request, segments.SegmentShown)
+    if as_json:
+        show_json(changed)
+    else:
+        whose = f"the own one of {changed.owner}" if changed.owner else "shared by everybody"
+        echo(f"{changed.name} of {changed.site}, {whose}: {bytes(changed.filters).decode()}")
 
 
 @segment.command("list")
@@ -22,8 +69,8 @@ def segment() -> None:
 @common
 def list_(site: str, *, as_json: bool) -> None:
     """List the segments of SITE, shared ones and everybody's own."""
-    asked = goals.ListGoals(site=site)
-    every = run(settings(), "segment.list", asked, list[goals.SegmentShown])
+    request = segments.ListSegments(site=site)
+    every = run(settings(), "segment.list", request, list[segments.SegmentShown])
     if as_json:
         show_json(every)
         return
@@ -33,7 +80,7 @@ def list_(site: str, *, as_json: bool) -> None:
             (str(each.id), each.name, each.owner or "shared", bytes(each.filters).decode())
             for each in every
         ),
-        empty="No segment yet; a report saves its filters as one.",
+        empty=f"No segment yet; add one with `analytics segment add {site} NAME --filters JSON`.",
     )
 
 
@@ -45,15 +92,15 @@ def list_(site: str, *, as_json: bool) -> None:
 @common
 def remove(site: str, name: str, *, yes: bool, as_json: bool) -> None:
     """Remove the segment SEGMENT (its id or name) of SITE; no event is deleted."""
-    asked = goals.NamedSegment(site=site, segment=name)
+    request = segments.NamedSegment(site=site, segment=name)
     if consent.must_ask(yes=yes):
-        known = run(settings(), "segment.show", asked, goals.SegmentShown)
+        known = run(settings(), "segment.show", request, segments.SegmentShown)
         whose = f"the own one of {known.owner}" if known.owner else "shared by everybody"
         consent.ask(
             f"This removes the segment {known.name} of {known.site}, {whose}:"
             f" {bytes(known.filters).decode()}. Go on?"
         )
-    removed = run(settings(), "segment.remove", asked, goals.SegmentShown)
+    removed = run(settings(), "segment.remove", request, segments.SegmentShown)
     if as_json:
         show_json(removed)
     else:

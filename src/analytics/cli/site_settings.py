@@ -89,6 +89,9 @@ def show(name: str, *, as_json: bool) -> None:
 @_list_option(
     "--other-hostname", "other_hostnames", "Count this hostname, too; * counts every one."
 )
+@_list_option(
+    "--custom-property", "custom_properties", "Offer this property of events in the report."
+)
 @click.option(
     "--count-spam-referrers/--no-count-spam-referrers",
     default=None,

@@ -56,9 +56,7 @@ async def accept_host(ask: PageRequest, site: Site, form: FormData) -> Response:
     if not HOSTNAMES.allows(hostname):
         raise Malformed("hostname", f"{hostname[:60]!r}: {HOSTNAMES.fault}")
     if not admits(site.other_hostnames, hostname):
-        await service.change_site(
-            ask.deps.catalog, site.domain, other_hostnames=(*site.other_hostnames, hostname)
-        )
+        await service.add_hostname(ask.deps.catalog, site.domain, hostname)
     return ask.done(
         f"{path_of(site.domain)}/settings",
         f"{hostname} counts from now on. Of its earlier hits, only the number in the ledger is"

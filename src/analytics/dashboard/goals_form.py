@@ -1,9 +1,10 @@
-"""The forms that add, change and remove a site's goals, and remove its segments."""
+"""The forms that add, change and remove a site's goals, and rename and remove its segments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import structs
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -57,6 +58,14 @@ async def removal_question(
         button="Remove the goal",
         fields={"form": "remove-goal", "goal": str(goal.id)},
     )
+
+
+async def rename_segment(ask: PageRequest, site: Site, form: FormData) -> Response:
+    """Give a segment another name."""
+    segment = SEGMENTS.find(site, _id(form.get("segment", "")))
+    renamed = structs.replace(segment, name=_text(form, "name"))
+    await segments.change_segment(ask.deps.catalog, site.domain, renamed)
+    return ask.done(_settings(site), f"Saved: {renamed.name}.", where="segments")
 
 
 async def remove_segment(ask: PageRequest, site: Site, form: FormData) -> Response:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from analytics.api import query_json
+from analytics.api import named_filters
 from analytics.catalog import segments
 from analytics.dashboard import filters
 from analytics.dashboard import report_url as addresses
 from analytics.dashboard.page_request import PageRequest, redirect
-from analytics.errors import Conflict, Forbidden, Malformed
+from analytics.errors import Conflict, Forbidden
 from analytics.goal import Segment
 
 
@@ -25,10 +24,8 @@ async def save(ask: PageRequest) -> Response:
     shared = "shared" in form
     if shared and not person.owner:
         raise Forbidden("Only an owner shares a segment with everybody. Save it for yourself.")
-    if not address.conditions:
-        raise Malformed("f", "there is no filter to save")
     sent = filters.as_json(address.conditions)
-    query_json.filters_of(msgspec.json.decode(sent), "filters")
+    named_filters.check_segment(sent)
     segment = Segment(
         id=0,
         name=str(form.get("name", "")),

@@ -29,7 +29,7 @@ async def add(ask: PageRequest, site: Site, form: FormData) -> Response:
         password_text=str(form.get("password", "")),
         embeddable="embeddable" in form,
     )
-    address = f"{ask.origin()}/share{path_of(site.domain)}?auth={made.secret}"
+    address = ask.origin() + shared_links.address_of(site.domain, made.secret)
     return ask.done(_settings(site), NEW_LINK, where="links", secret=address)
 
 

@@ -35,6 +35,7 @@ from analytics.wording import counted
 
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "general": ("timezone", "public"),
+    "properties": ("custom_properties",),
     "privacy": ("honour_dnt", "cookieless"),
     "shields": ("shields",),
     "made-up": ("other_hostnames", "count_spam_referrers", "revenue_ceiling"),
@@ -135,6 +136,12 @@ async def _general(ask: PageRequest, site: Site, form: FormData) -> Response:
     return _saved(ask, site, "general")
 
 
+async def _properties(ask: PageRequest, site: Site, form: FormData) -> Response:
+    names = tuple(str(form.get("custom_properties", "")).splitlines())
+    await service.change_site(ask.deps.catalog, site.domain, custom_properties=names)
+    return _saved(ask, site, "properties")
+
+
 async def _privacy(ask: PageRequest, site: Site, form: FormData) -> Response:
     await service.change_site(
         ask.deps.catalog,
@@ -147,7 +154,8 @@ async def _privacy(ask: PageRequest, site: Site, form: FormData) -> Response:
 
 async def _shields(ask: PageRequest, site: Site, form: FormData) -> Response:
     shields = read_shields({key: str(value) for key, value in form.items()})
-    await service.change_site(ask.deps.catalog, site.domain, shields=shields)
+    lists = msgspec.structs.asdict(shields)
+    await service.change_site(ask.deps.catalog, site.domain, shields=lists)
     return _saved(ask, site, "shields")
 
 
@@ -208,6 +216,8 @@ def _saved(ask: PageRequest, site: Site, where: str) -> Response:
 _CHANGES: Final[dict[str, Change]] = {
     "general": _general,
     "privacy": _privacy,
+    "properties": _properties,
+    "segment": goals_form.rename_segment,
     "shields": _shields,
     "made-up": foreign_hosts.change,
     "accept-host": foreign_hosts.accept_host,

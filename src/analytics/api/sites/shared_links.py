@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from analytics.api.sites import listing
 from analytics.api.sites.access import SitesRequest
@@ -49,7 +48,7 @@ async def put(asked: SitesRequest) -> LinkFound:
         embeddable=fields.embeddable,
         renew=fields.renew,
     )
-    path = f"/share/{quote(site.domain, safe='')}?auth={made.secret}"
+    path = shared_links.address_of(site.domain, made.secret)
     return LinkFound(**_members(made.link), url=asked.context.origin(asked.request) + path)
 
 

@@ -92,9 +92,6 @@ class SqliteSites:
             return known
         return next(site for site in sites if site.id == site_id)
 
-    async def change(self, site: Site) -> None:
-        await self.edit(site.domain, lambda _: site)
-
     async def edit(self, domain: str, edit: Callable[[Site], Site]) -> Site:
         def update(connection: sqlite3.Connection) -> _Edited:
             stored = _stored(connection, domain)
