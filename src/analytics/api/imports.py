@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 from analytics import localtime
-from analytics.api.access import QueryableStore
 from analytics.query import Imports, Result
-from analytics.site import Site
+from analytics.store.base import SiteImport
 
 _WARNINGS: Final[Mapping[Imports, str]] = {
     Imports.UNSUPPORTED_QUERY: "Imported figures are left out: they have been added up by day, and"
@@ -17,6 +16,16 @@ _WARNINGS: Final[Mapping[Imports, str]] = {
     " question is by the hour.",
 }
 """What is worth saying to whoever asked for imports that are there and do not count."""
+
+
+class CountingStore(Protocol):
+    """The part of a store that knows when figures begin."""
+
+    async def first_event(self, site: str) -> int | None:
+        """As `Lookups.first_event`."""
+
+    async def imports(self, site: str) -> Sequence[SiteImport]:
+        """As `KeepsImports.imports`."""
 
 
 def meta(result: Result) -> Mapping[str, object]:
@@ -32,15 +41,16 @@ def meta(result: Result) -> Mapping[str, object]:
     return {"imports_included": False, "imports_skip_reason": imports.value, **said}
 
 
-async def first_counted(store: QueryableStore, site: Site, *, imports: bool) -> int | None:
+async def first_counted(
+    store: CountingStore, site: str, timezone: str, *, imports: bool
+) -> int | None:
     """Return when the figures of *site* begin, in UTC ms, with or without those imported.
 
     None if there are none.
     """
-    moments = [await store.first_event(site.domain)]
+    moments = [await store.first_event(site)]
     if imports:
         moments += [
-            localtime.day_start(site.timezone, each.first_day)
-            for each in await store.imports(site.domain)
+            localtime.day_start(timezone, each.first_day) for each in await store.imports(site)
         ]
     return min((moment for moment in moments if moment is not None), default=None)

@@ -223,7 +223,7 @@ class StatsV1:
         first = None
         if name == "all":
             first = await imports.first_counted(
-                self._access.store, site, imports=_flag(params, _IMPORTS)
+                self._access.store, site.domain, site.timezone, imports=_flag(params, _IMPORTS)
             )
         with _named_as("period"):
             return date_range.resolve(name, site.timezone, now, first)

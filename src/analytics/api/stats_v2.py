@@ -125,7 +125,9 @@ class StatsV2:
     async def _period(self, question: QueryBody, site: Site) -> Period:
         """Return the requested period; `all` begins with the site's first figures."""
         first = (
-            await imports.first_counted(self._access.store, site, imports=question.imports)
+            await imports.first_counted(
+                self._access.store, site.domain, site.timezone, imports=question.imports
+            )
             if question.date_range == "all"
             else None
         )

@@ -103,6 +103,7 @@ def query(
         offset=offset,
         total_rows=total_rows,
         bots=address.bots or tab.of_machines,
+        imports=address.imports,
     )
 
 

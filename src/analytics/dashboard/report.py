@@ -7,19 +7,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
-from analytics.api import named_filters
+from analytics.api import imports, named_filters
 from analytics.cpu_thread import run_in_cpu_thread
-from analytics.dashboard import figure_format, list_rows, plot, report_period
+from analytics.dashboard import figure_format, imported_note, list_rows, plot, report_period
 from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.figure_format import FigureChange
 from analytics.dashboard.filters import compile_filters
+from analytics.dashboard.imported_note import ImportedNote
 from analytics.dashboard.list_rows import ListRow
 from analytics.dashboard.panels import GOALS, PANELS, Panel, Tab
 from analytics.dashboard.plot import Point
 from analytics.dashboard.report_period import ReportPeriod
 from analytics.dashboard.report_url import DEFAULT_PERIOD, PLOTTED, ReportUrl
 from analytics.date_range import local
-from analytics.query import Dimension, Figure, Metric, Order, Period, Query, Result
+from analytics.query import Dimension, Figure, Imports, Metric, Order, Period, Query, Result
 from analytics.site import Site
 from analytics.store.sql import time_buckets
 from analytics.units import DAY_MS
@@ -60,6 +61,8 @@ class PanelView(NamedTuple):
     rows: Sequence[ListRow]
     more: bool
     """Whether the full list has more rows."""
+    without_imports: bool
+    """Whether imported figures are in the report, but cannot be in this list."""
 
 
 class Blank(NamedTuple):
@@ -89,6 +92,8 @@ class Report(NamedTuple):
     current_visitors: int
     blank: Blank | None
     """The reason why the report is empty; None if it is not."""
+    imported: ImportedNote | None
+    """What is said of figures imported of these days; None if there are none."""
     visitor_days: bool
     """Whether some visitors are counted once a day, as `Result.visitor_days`."""
     as_of: int | None
@@ -110,7 +115,9 @@ async def report(
     if address.period or address.conditions or chosen_report.blank is None:
         return chosen_report
     start = chosen_report.span.period.start
-    first = await deps.store.first_event(site.domain)
+    first = await imports.first_counted(
+        deps.store, site.domain, site.timezone, imports=address.imports
+    )
     if first is None or first >= start:
         chosen = address.but(period="day")
     else:
@@ -152,8 +159,10 @@ async def _report(
     blank = (
         None
         if some or totals.as_of is not None
-        else await _blank(deps, address, covered.period, now)
+        else await _blank(deps, site, address, covered.period, now)
     )
+
+    imported = await imported_note.note(deps, address, covered.period, totals, line)
 
     def assemble() -> Report:
         current = plot.buckets(site.domain, covered.period, interval)
@@ -176,12 +185,13 @@ async def _report(
                 running=covered.period.end > now,
             ),
             boxes=[
-                _box(address, panel, tab, result, visitors)
+                _box(address, panel, tab, result, visitors, totals.imports)
                 for panel, tab, result in zip(panels, tabs, lists, strict=True)
             ],
             current_visitors=count_of(live),
             nothing_before=unlike,
             blank=blank,
+            imported=imported,
             visitor_days=totals.visitor_days,
             as_of=min(known, default=None),
             waiting=max(r.waiting for r in (totals, line, *lists)),
@@ -191,10 +201,14 @@ async def _report(
     return await run_in_cpu_thread(assemble)
 
 
-async def _blank(deps: DashboardContext, address: ReportUrl, period: Period, now: int) -> Blank:
+async def _blank(
+    deps: DashboardContext, site: Site, address: ReportUrl, period: Period, now: int
+) -> Blank:
     if address.conditions:
         return Blank("filters", 0)
-    first = await deps.store.first_event(address.site)
+    first = await imports.first_counted(
+        deps.store, site.domain, site.timezone, imports=address.imports
+    )
     machines = 0
     if not address.bots and first is not None and first < period.end:
         everybody = Query(site=address.site, metrics=(Metric.EVENTS,), period=period, bots=True)
@@ -205,15 +219,15 @@ async def _blank(deps: DashboardContext, address: ReportUrl, period: Period, now
 
 
 async def _last_days(
-    deps: DashboardContext, site: Site, address: ReportUrl, first_event: int, empty: Period
+    deps: DashboardContext, site: Site, address: ReportUrl, begun: int, empty: Period
 ) -> ReportUrl:
     """Return *address* for today if it has events, else for the 28 days up to the last that has.
 
-    *empty* is a period without events.
+    Its figures have *begun* at that moment; *empty* is a period without events.
     """
     now = deps.clock()
     # Limited to the longest series: one event from a clock that was never set may be decades old.
-    since = max(first_event, now - (time_buckets.MAX_BUCKETS - 1) * DAY_MS)
+    since = max(begun, now - (time_buckets.MAX_BUCKETS - 1) * DAY_MS)
     result = await deps.store.query(
         Query(
             site=site.domain,
@@ -222,6 +236,7 @@ async def _last_days(
             dimensions=(Dimension.DAY,),
             order_by=(Order(Dimension.DAY),),
             limit=1,
+            imports=address.imports,
         )
     )
     if not result.rows:
@@ -253,6 +268,7 @@ def _headline(address: ReportUrl, period: Period) -> Query:
         period=period,
         filters=compile_filters(address.conditions),
         bots=address.bots,
+        imports=address.imports,
     )
 
 
@@ -264,6 +280,7 @@ def _series(address: ReportUrl, interval: str, period: Period) -> Query:
         dimensions=(plot.DIMENSIONS[interval],),
         filters=compile_filters(address.conditions),
         bots=address.bots,
+        imports=address.imports,
     )
 
 
@@ -286,9 +303,17 @@ async def _list(
     return await ask(query)
 
 
-def _box(address: ReportUrl, panel: Panel, tab: Tab, result: Result, visitors: float) -> PanelView:
+def _box(
+    address: ReportUrl,
+    panel: Panel,
+    tab: Tab,
+    result: Result,
+    visitors: float,
+    of_totals: Imports | None,
+) -> PanelView:
     rows = list_rows.rows(address, tab, tab.shown, result, visitors)
-    return PanelView(panel, tab, tab.shown, rows[:PANEL_ROWS], len(rows) > PANEL_ROWS)
+    without = of_totals is Imports.INCLUDED and result.imports is Imports.UNSUPPORTED_QUERY
+    return PanelView(panel, tab, tab.shown, rows[:PANEL_ROWS], len(rows) > PANEL_ROWS, without)
 
 
 def _cards(

@@ -121,6 +121,7 @@ async def full_list(ask: PageRequest) -> Response:
             period=covered.period,
             filters=filters.compile_filters(address.conditions),
             bots=address.bots,
+            imports=address.imports,
         )
     )
     visitors = count_of(totals)

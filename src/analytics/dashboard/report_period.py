@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from analytics import date_range, localtime, zones
+from analytics.api import imports
 from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.report_url import COMPARISONS, PERIODS, ReportUrl
 from analytics.date_range import Comparison, local
@@ -40,7 +41,11 @@ async def resolve(
     Raise `Malformed` for a period that does not exist or is too long.
     """
     now = deps.clock()
-    first_ms = await deps.store.first_event(address.site) if period == "all" else None
+    first_ms = None
+    if period == "all":
+        first_ms = await imports.first_counted(
+            deps.store, address.site, timezone, imports=address.imports
+        )
     name = (address.start, address.end) if period == "custom" else _RANGES.get(period, period)
     current = date_range.resolve(name, timezone, now, first_ms)
     before = _compared(address, current, now)

@@ -77,6 +77,8 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
     interval: str = ""
     conditions: tuple[Condition, ...] = ()
     bots: bool = False
+    imports: bool = True
+    """Whether figures imported from other products count too."""
     tabs: Mapping[str, str] = {}
     """The open tab of each panel, unless it is the first."""
     prop: str = ""
@@ -122,6 +124,8 @@ class ReportUrl(msgspec.Struct, frozen=True, kw_only=True):
         pairs += [("f", text) for text in filters.texts(self.conditions)]
         if self.bots:
             pairs.append(("bots", "1"))
+        if not self.imports:
+            pairs.append(("imports", "off"))
         pairs += [(panel, tab) for panel, tab in self.tabs.items()]
         if self.prop:
             pairs.append(("prop", self.prop))
@@ -200,6 +204,7 @@ def parse(site: str, query: QueryParams, *, auth: str = "") -> ReportUrl:
         interval=interval,
         conditions=conditions,
         bots=query.get("bots") == "1" or filters.is_about_machines(conditions),
+        imports=query.get("imports") != "off",
         tabs=_tabs(query),
         prop=query.get("prop", "")[:_LONGEST_PROPERTY],
     )
