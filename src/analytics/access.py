@@ -1,4 +1,4 @@
-"""Keys in requests: the one reading of an `Authorization` header, and what it says of a fault."""
+"""Reads the API key in a request's `Authorization` header, and checks its scope."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class KeyRing(Protocol):
 def bearer(authorization: str) -> str | None:
     """Return the token of an `Authorization: Bearer …` header.
 
-    None for a header that is absent or of another scheme: that one is meant for a proxy in front
-    of us, and a browser sends it along unasked.
+    Return None without a header, or for one of another scheme: that is meant for a proxy in front
+    of us, and browsers send it unasked.
     """
     scheme, _, token = authorization.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

@@ -1,4 +1,4 @@
-"""Who acts: the person, or the command, on whose behalf this code changes something."""
+"""The actor of a change: the person or the command on whose behalf the code runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _actor: Final[ContextVar[str]] = ContextVar("actor", default=SERVER)
 
 
 def actor() -> str:
-    """Return who acts: an email address, or one of the names above."""
+    """Return the current actor: an email address, or one of the names above."""
     return _actor.get()
 
 

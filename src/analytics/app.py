@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from analytics.assistants import HttpAssistants
 
 CATCH_UP_S: Final = 30.0
-"""How long a stop waits for the figures to catch up; what is left, a start catches up with."""
+"""How long a stop waits for the figures to catch up; the next start processes the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Application:
     health: Health
     uploads: Uploads
     assistants: HttpAssistants | None
-    """What answers assistants; it must be running meanwhile."""
+    """The MCP endpoint, if there is one; its `running` block must enclose the serving."""
     senders: SenderConnections
 
 
@@ -141,7 +141,7 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
 
 
 def _gauges(resources: Resources) -> metrics.Sources:
-    """Return what can be measured of *resources*, and of the export where there is one."""
+    """Return the gauges of *resources*, and of the scheduled export if there is one."""
     export = resources.scheduled_export
     if export is None:
         return resources.gauges
@@ -152,14 +152,14 @@ def _gauges(resources: Resources) -> metrics.Sources:
             lambda: export.finished_at / 1000,
         ),
         "analytics_export_waiting_days": (
-            "Days that the scheduled export under way has still to write.",
+            "Days that the running scheduled export has yet to write.",
             lambda: export.waiting,
         ),
     }
 
 
 def _assistants(resources: Resources) -> HttpAssistants | None:
-    """Return what answers assistants, where that is wanted. Raise `Misconfigured`."""
+    """Return the MCP endpoint if the settings ask for it. Raise `Misconfigured`."""
     if not resources.settings.mcp.http:
         return None
     extras.require("mcp.http", "mcp", extra="mcp")
@@ -171,7 +171,7 @@ def _assistants(resources: Resources) -> HttpAssistants | None:
 
 
 def _uploader(trust: TrustedProxies, scope: Scope) -> str:
-    """Return as whose bytes a request's body is counted; "" for a program of this machine."""
+    """Return the sender to whom a request's body is charged; "" for a program on this machine."""
     client = trust.client(scope)
     return "" if client.here else sender(client.address)
 
@@ -188,13 +188,13 @@ def described(resources: Resources, health: Health, address: str) -> Replica:
 
 
 def _browser(user_agent: str) -> str:
-    """Return what people call their browser, as "Firefox on Linux"."""
+    """Return the browser's name for people, such as "Firefox on Linux"."""
     looks = user_agents.parse(user_agent)
     return " on ".join(name for name in (looks.browser, looks.os) if name)
 
 
 async def catch_up(resources: Resources) -> None:
-    """Let the figures catch up with the log, for a while; a replica's are made elsewhere."""
+    """Wait a while until the figures have caught up with the log; do not wait on a replica."""
     if resources.settings.is_replica:
         return
     with suppress(TimeoutError):  # the journal keeps what is left

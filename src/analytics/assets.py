@@ -1,4 +1,4 @@
-"""Where the files that live outside the package are, installed or in a checkout."""
+"""Locates the files that lie outside the package, in an installation or a checkout."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _CHECKOUT: Final = Path(__file__).parents[2]
 
 
 def tracker() -> Path:
-    """The minified tracker, as `GET /tracker.js` serves it."""
+    """Return the path of the minified tracker, which `GET /tracker.js` serves."""
     return _first(_PACKAGED / "tracker.min.js", _CHECKOUT / "static" / "tracker.min.js")
 
 
 def tracker_source() -> Path:
-    """The tracker as it was written, for people who want to read what they paste."""
+    """Return the path of the tracker's readable source."""
     return _first(_PACKAGED / "tracker.js", _CHECKOUT / "static" / "tracker.js")
 
 
 def haproxy() -> Path:
-    """The configuration of HAProxy in front of replicas."""
+    """Return the path of the configuration of HAProxy in front of replicas."""
     return _first(_PACKAGED / "haproxy.cfg", _CHECKOUT / "haproxy.cfg")
 
 

@@ -47,11 +47,11 @@ OPERATION: Final = ApiOperation(
 )
 
 Answer = Callable[[str, Mapping[str, Any], str], Awaitable[object]]
-"""Returns what a tool answers, by its name, its arguments, and who asks (`Authorization`)."""
+"""Returns the answer of a tool, given its name, its arguments and the `Authorization` header."""
 
 
 def server(answer: Answer) -> Server[Any]:
-    """Return a server whose tools *answer* answers."""
+    """Return a server whose tools are answered by *answer*."""
 
     async def listed(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
@@ -77,7 +77,7 @@ def server(answer: Answer) -> Server[Any]:
             authorization = request.headers.get("authorization", "")
             guest = request.scope.get(_CALLER)
         try:
-            # The library answers in a task of its own, which does not know whose turn it is.
+            # The library answers in a task of its own, which lacks the caller's context.
             with caller.on_behalf_of(guest):
                 said = await answer(asked.name, asked.arguments or {}, authorization)
         except AnalyticsError as exc:
@@ -109,7 +109,7 @@ class HttpAssistants:
             server(tools.answer),
             json_response=True,
             stateless=True,
-            # A page of a stranger has no key, whatever name it has given our address.
+            # A foreign page has no key, even if its host name resolves to our address.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
 
@@ -124,7 +124,7 @@ class HttpAssistants:
         return [ApiRoute("POST", PATH, self, OPERATION)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request of somebody who has a key."""
+        """Answer one request that has a key."""
         authorization = Request(scope).headers.get("authorization", "")
         access.check(access.key(authorization, self._keys), KeyScope.STATS_READ)
         scope[_CALLER] = caller.current()

@@ -1,7 +1,7 @@
-"""A memory of answers whose size is bounded in bytes too, for text that strangers choose.
+"""A cache that is bounded in bytes too, for functions of text that strangers choose.
 
-`functools.lru_cache` bounds how many answers it keeps, not how large their keys are: ten thousand
-headers of 60 kB are 600 MB. Long text is rare, so its answer is found anew each time.
+`functools.lru_cache` bounds the number of entries, not the size of their keys: ten thousand headers
+of 60 kB are 600 MB. Long text is rare, so its result is computed anew each time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ R = TypeVar("R")
 T = TypeVar("T", str, bytes)
 
 LONGEST: Final = 512
-"""Longest text of which an answer is kept."""
+"""Characters of the longest text whose result is kept."""
 
 
 def bounded_cache(
     entries: int, longest: int = LONGEST
 ) -> Callable[[Callable[Concatenate[T, P], R]], Callable[Concatenate[T, P], R]]:
-    """Keep the last *entries* answers to calls whose texts together are not over *longest*."""
+    """Cache the last *entries* results of calls whose texts have *longest* characters at most."""
 
     def decorate(function: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[T, P], R]:
         cached: Callable[..., R] = lru_cache(entries)(function)

@@ -36,11 +36,11 @@ HOPS: Final = 32
 # ---- work that a sender is charged for
 
 EVENT_BYTES: Final = 4_096
-"""An event counts as one for each so many bytes of it, begun."""
+"""Bytes of an event that count as one event; each further part counts as another."""
 KEYED_EVENTS: Final = 100
-"""So many events in a batch with a key count as one request of the key."""
+"""Events of a batch with a key that count as one request of the key."""
 NETWORK_SHARE: Final = 8
-"""A /48 of IPv6 may do so many times what one of its /64 may."""
+"""The limit of an IPv6 /48, as a multiple of that of a /64."""
 
 # ---- bodies on their way in
 
@@ -49,7 +49,7 @@ UPLOAD_BYTES: Final = 64 << 20
 FREE_UPLOAD_BYTES: Final = 4_096
 """Of one connection that are not counted: most events are no larger."""
 UPLOADS_FULL_S: Final = 5.0
-"""After which whoever was refused may try again."""
+"""Seconds after which a refused sender may try again."""
 
 CONNECTIONS_OF_SENDER: Final = 256
 """Open at a time, of one address or /64 of IPv6; as many as HAProxy lets through."""
@@ -133,5 +133,5 @@ LEDGER_LINES: Final = 100_000
 
 
 def units(events: int, size: int) -> int:
-    """Return as how many events a body of *size* bytes with so many of them is charged."""
+    """Return the number of events charged for *events* in a body of *size* bytes."""
     return max(events, -(-size // EVENT_BYTES), 1)

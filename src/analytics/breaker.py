@@ -1,4 +1,4 @@
-"""A circuit breaker: leaves a backend alone that fails, or that has become too slow.
+"""A circuit breaker: stops calling a backend that fails, or that has become too slow.
 
 closed ──── too many of the last calls failed or were slow ────▶ open
   ▲                                                               │ some seconds
@@ -22,7 +22,7 @@ _BUCKETS: Final = 10
 
 
 class BreakerState(StrEnum):
-    """Whether calls go through."""
+    """The state of a breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -39,29 +39,31 @@ class CallOutcome(StrEnum):
     REFUSED = "refused"
     """The breaker was open."""
     CROWDED_OUT = "crowded-out"
-    """So many calls were under way that it had no place among them."""
+    """As many calls as allowed were under way already."""
 
 
 class BreakerLimits(NamedTuple):
     """When a breaker opens, and for how long."""
 
     window_s: float = 10.0
-    """How far back calls count."""
+    """The window, in seconds, in which calls count."""
     least_calls: int = 5
-    """Fewer calls than that in the window say nothing."""
+    """The least number of calls in the window for which the rates count."""
     failure_rate: float = 0.5
     slow_rate: float = 0.8
     slow_s: float = 2.0
-    """A call that took longer was slow."""
+    """A call that takes longer counts as slow."""
     retry_after_s: float = 5.0
     """How long it stays open before a probe is let through."""
     in_a_row: int = 0
-    """So many failures without a success between them open it, whatever the rate; 0: no number
-    does. A backend that dies after a busy time is so found out before the window has passed."""
+    """This many failures in a row open it, whatever the rate; with 0, no number does.
+
+    They show that a busy backend has died before the window has passed.
+    """
 
 
 class Call:
-    """A call that was let through; its end is to be told, once."""
+    """A call that was let through. Report its outcome exactly once."""
 
     __slots__ = ("_breaker", "_era", "began")
 
@@ -71,11 +73,11 @@ class Call:
         self.began = began
 
     def succeeded(self) -> None:
-        """It went well, though perhaps slowly."""
+        """Report success, however slow."""
         self._breaker._ended(self._era, self.began, failed=False)  # noqa: SLF001 - one idea, two classes
 
     def failed(self, fault: str = "") -> None:
-        """It did not; *fault* says why, to people."""
+        """Report failure; *fault* is the reason, for people."""
         self._breaker.fault = fault
         self._breaker._ended(self._era, self.began, failed=True)  # noqa: SLF001
 
@@ -93,8 +95,8 @@ class _Bucket:
 class Breaker:
     """Counts how calls of one *backend* end.
 
-    *degraded* says in a sentence what is answered while the backend is left alone. For one thread
-    (or under a lock: see `Guard`).
+    *degraded* is a sentence about what the open breaker means for answers. Not thread-safe: see
+    `Guard`.
     """
 
     def __init__(
@@ -109,41 +111,42 @@ class Breaker:
         self.degraded = degraded
         self._limits = limits or BreakerLimits()
         self._clock = clock
-        self._era = 0  # goes up with every change: what began before one says nothing after it
+        self._era = 0
+        """Incremented with every change of state: calls begun before it no longer count."""
         self._changed_at = clock()
         self._buckets: deque[_Bucket] = deque()
         self._in_a_row = 0
         self.state = BreakerState.CLOSED
         self.fault = ""
-        """What the last call that failed had to say."""
+        """The reason why the last failed call failed."""
         self.opened = 0
         """How often it has opened."""
         self.outcomes: Counter[CallOutcome] = Counter()
 
     def begin(self) -> Call | None:
-        """Let a call through, or None: leave the backend alone now."""
+        """Return a call to make now; None while the backend must be left alone."""
         if self.state is BreakerState.CLOSED:
             return Call(self, self._era, self._clock())
         if self.retry_in() > 0:
             self.outcomes[CallOutcome.REFUSED] += 1
             return None
-        # Its time is over, or that of a probe which never told how it ended.
+        # The pause is over, or the probe never reported its outcome.
         self._change(BreakerState.HALF_OPEN)
         return Call(self, self._era, self._clock())
 
     def retry_in(self) -> float:
-        """Seconds until `begin` lets a call through."""
+        """Return the seconds until `begin` lets a call through."""
         if self.state is BreakerState.CLOSED:
             return 0.0
         return max(0.0, self._changed_at + self._limits.retry_after_s - self._clock())
 
     def trip(self, fault: str) -> None:
-        """Open it at once: what is behind it is known to be of no use."""
+        """Open it at once, because the backend is known to be unusable."""
         self.fault = fault
         self._change(BreakerState.OPEN)
 
     def age_s(self) -> float:
-        """For how many seconds it has been in this state."""
+        """The time in seconds since the last change of state."""
         return self._clock() - self._changed_at
 
     def _ended(self, era: int, began: float, *, failed: bool) -> None:
@@ -162,7 +165,7 @@ class Breaker:
         bucket.calls += 1
         bucket.failed += failed
         bucket.slow += slow
-        if failed or slow:  # good news never opens it
+        if failed or slow:  # a success never opens it
             self._judge()
 
     def _judge(self) -> None:
@@ -179,7 +182,7 @@ class Breaker:
             self._change(BreakerState.OPEN)
 
     def _bucket(self, now: float) -> _Bucket:
-        """The newest bucket; those that left the window are forgotten."""
+        """Return the newest bucket, and drop those that left the window."""
         number = int(now / self._limits.window_s * _BUCKETS)
         buckets = self._buckets
         while buckets and buckets[0].number <= number - _BUCKETS:

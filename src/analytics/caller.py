@@ -1,7 +1,7 @@
-"""The guest: one request, as the queue in front of the store knows it.
+"""The caller of queries: one request, as the queue in front of the store sees it.
 
-All questions of a request are asked by the same guest, so that a page is let in as a whole, and
-so that nobody gets more turns by asking more at once.
+All queries of a request have the same caller, so that a page is admitted as a whole, and nobody
+gets more turns by asking more at once.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Final, NamedTuple
 
 
 class Party(NamedTuple):
-    """Whose requests take turns as one."""
+    """A party whose requests share the turns in the queue."""
 
     name: Hashable
     known: bool = False
-    """Whether it is a person who is logged in, or a key, and not just an address."""
+    """Whether it is a logged-in person or a key, and not just an address."""
 
 
 class Caller:
-    """One request of *party*: everything that one reader asks takes turns as one.
+    """One request of *party*, whose requests share their turns.
 
-    *left* returns when the reader has gone away, and no longer waits for the answer.
+    *left* returns when the client has disconnected, and no longer waits for the answer.
     """
 
     def __init__(
@@ -34,20 +34,20 @@ class Caller:
     ) -> None:
         self.party = party
         self.let_in = False
-        """Whether one of its questions has begun; from then on none of the others is refused."""
+        """Whether one of its queries has begun; from then on none of the others is refused."""
         self.asked_at: float | None = None
-        """When it asked its first question, by the event loop's clock."""
+        """The time of its first query, by the event loop's clock."""
         self._left = left
         self._leaving: asyncio.Future[None] | None = None
 
     def leaving(self) -> asyncio.Future[None] | None:
-        """Return a future that is done once the reader has left; None where nobody can tell."""
+        """Return a future that is done once the client has disconnected; None if unknown."""
         if self._leaving is None and self._left is not None:
             self._leaving = asyncio.ensure_future(self._left())
         return self._leaving
 
     def answered(self) -> None:
-        """Stop looking whether the reader is still there."""
+        """Stop watching for a disconnection."""
         if self._leaving is not None:
             self._leaving.cancel()
 
@@ -56,12 +56,12 @@ _asking: Final[ContextVar[Caller | None]] = ContextVar("guest", default=None)
 
 
 def current() -> Caller | None:
-    """Return the guest on whose behalf this code runs; None for the server's own work."""
+    """Return the caller on whose behalf this code runs; None for the server's own work."""
     return _asking.get()
 
 
 def set_person(person: Hashable) -> None:
-    """Let the guest on whose behalf this code runs take the turns of somebody who is logged in."""
+    """Make *person*, who is logged in, the party of the current caller."""
     if (guest := _asking.get()) is not None:
         guest.party = Party(("person", person), known=True)
 

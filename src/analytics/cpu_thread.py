@@ -1,7 +1,7 @@
-"""One thread for what takes long in Python and is not for the event loop.
+"""One thread for CPU-bound Python that must not block the event loop.
 
-One, because such threads share the interpreter with the loop: each further one would take a share
-of the time in which events are answered.
+Only one, because such threads share the GIL with the event loop: each further thread would take a
+share of the time in which events are answered.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _NICEST: Final = 19
 
 
 def lower_priority() -> None:
-    """Let the system run this thread after the event loop's, where threads have priorities.
+    """Lower the priority of this thread below the event loop's, on systems that allow it.
 
-    Threads that it starts inherit that.
+    Threads that it starts inherit the priority.
     """
     if sys.platform == "linux":
         of_the_loop = os.getpriority(os.PRIO_PROCESS, os.getpid())
@@ -36,5 +36,5 @@ _THREAD: Final = ThreadPoolExecutor(1, "aside", initializer=lower_priority)
 
 
 async def run_in_cpu_thread(step: Callable[[], T]) -> T:
-    """Return what *step* returns, from the thread beside the event loop."""
+    """Run *step* in the thread beside the event loop, and return its result."""
     return await asyncio.get_running_loop().run_in_executor(_THREAD, copy_context().run, step)

@@ -1,4 +1,4 @@
-"""Amounts of money as people write them: with as many decimals as the currency has, half up."""
+"""Formats amounts of money with as many decimals as the currency has, rounded half up."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _UNFETCHED_S: Final = 24 * 60 * 60
 
 
 class Stamp(msgspec.Struct, frozen=True):
-    """What `folder.json` says."""
+    """The content of `folder.json`."""
 
     version: int
     program: str
@@ -47,9 +47,9 @@ class DataFolder:
         self.exports = path / "exports.json"
         """What the scheduled export has written so far."""
         self.spool = path / "spool"
-        """Hits that Kafka has not got yet."""
+        """Hits that Kafka does not have yet."""
         self.scratch = path / "tmp"
-        """Files on their way out; what nobody fetched for a day is deleted at a start."""
+        """Files waiting to be fetched; at a start, those older than a day are deleted."""
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -68,7 +68,7 @@ class DataFolder:
             os.ftruncate(descriptor, 0)
 
     def owner(self) -> int | None:
-        """The process id that the lock file names; None when nobody is known to own it."""
+        """Return the process id in the lock file; None if no owner is known."""
         try:
             return int(self.lock_file.read_text("ascii"))
         except (OSError, ValueError):
@@ -79,7 +79,7 @@ class DataFolder:
         return f"{self.path} is in use by {f'process {owner}' if owner else 'another process'}"
 
     def stamp(self) -> Stamp | None:
-        """What the folder says of itself; None when it is new."""
+        """Return the folder's stamp; None if it is new."""
         try:
             content = self.stamp_file.read_bytes()
         except FileNotFoundError:
@@ -113,8 +113,10 @@ class DataFolder:
         self._close_to_others()
 
     def exposure(self, user: int) -> str | None:
-        """Return how others than *user* and root get at the folder, and the way out; None if they
-        do not."""
+        """Return how users besides *user* and root can reach the folder, and the remedy.
+
+        Return None if they cannot.
+        """
         status = self.path.stat()
         if status.st_uid not in (user, _ROOT):
             return (
@@ -137,7 +139,7 @@ class DataFolder:
             return os.geteuid()
 
     def _close_to_others(self) -> None:
-        """Let nobody else into the folder: files that an older version made may be readable.
+        """Take away the permissions of other users: files of an older version may be readable.
 
         A folder of somebody else, such as a volume of a container, keeps its permissions; what is
         made in it is readable for its owner alone (the command's umask). A server warns of it.

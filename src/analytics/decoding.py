@@ -1,4 +1,4 @@
-"""Why a body could not be decoded, in words for whoever sent it."""
+"""Explains to the sender why a body could not be decoded."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _of_member(text: str, what: str) -> Malformed:
 
 
 def _expected(types: str) -> str:
-    """What may stand there; null may, wherever it is one of several, but nobody means it."""
+    """Return the expected types in words; null, if it is one of several, is left out."""
     kinds = [kind for kind in types.split(" | ") if kind != "null"] or ["null"]
     kinds.sort(key=lambda kind: kind == "bool")  # "text, or true or false"
     names = [*dict.fromkeys(_WHOLE.get(kind, _named(kind)) for kind in kinds)]

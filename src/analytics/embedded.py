@@ -73,7 +73,7 @@ async def opened(common: CommonResources, stack: AsyncExitStack) -> Resources:
 def _gauges(journal: Journal, projector: Projector) -> metrics.Sources:
     return {
         "analytics_log_lag_records": (
-            "Records that are durable and not yet in the figures.",
+            "Durable records that are not in the figures yet.",
             lambda: journal.next_offset - projector.next_offset,
         ),
         "analytics_log_next_offset": (
@@ -81,7 +81,7 @@ def _gauges(journal: Journal, projector: Projector) -> metrics.Sources:
             lambda: journal.next_offset,
         ),
         "analytics_journal_bytes": (
-            "What the journal takes on disk.",
+            "Size of the journal on disk, in bytes.",
             lambda: journal.backlog_bytes,
         ),
         "analytics_journal_sync_seconds": (

@@ -16,13 +16,13 @@ import msgspec
 PAGEVIEW: Final = "pageview"
 ENGAGEMENT: Final = "engagement"
 NO_USER_AGENT: Final = "no-user-agent"
-"""What `bot` says of who did not say what they are."""
+"""The value of `bot` for senders without a user agent."""
 UNVERIFIED: Final = "unverified"
-"""What `bot` says of a machine that came from none of the addresses its operator publishes."""
+"""The value of `bot` for machines from an address that their operator does not publish."""
 
 
 class DropReason(StrEnum):
-    """Why a hit was left out on purpose; the value is what `x-analytics-dropped` says."""
+    """The reason why a hit was dropped; its value is that of `x-analytics-dropped`."""
 
     UNKNOWN_SITE = "unknown-site"
     SHIELD_IP = "shield-ip"
@@ -41,7 +41,7 @@ class DropReason(StrEnum):
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of an event besides who and when; a visit keeps those of its first one."""
+    """The attributes of an event besides visitor and time; a visit keeps its first event's."""
 
     hostname: str = ""
     path: str = ""
@@ -97,27 +97,27 @@ class Hit(Attributes, frozen=True, kw_only=True, tag="hit", gc=False):
     interactive: bool = True
     """Whether the event keeps its visit from being a bounce."""
     bot: str | None = None
-    """Why we hold the sender for a machine; None for a person."""
+    """The reason why the sender counts as a machine; None for a person."""
     skew_ms: int = 0
     """By how much the client's clock ran ahead of ours (`ts` is clamped)."""
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True, tag="drop"):
-    """A hit left out on purpose: only that it came, and why. It is in the log to be counted."""
+    """A dropped hit: its time and the reason only, logged so that it is counted."""
 
     site: str
     received_at: int
     reason: str
     """A `DropReason`, or one that a later version knows: it is counted under its own name."""
     hostname: str = ""
-    """Of a foreign host: which one, so that the site's owner can say yes to it."""
+    """The foreign hostname, if that is the reason, so that the site's owner can admit it."""
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True, tag="erasure"):
-    """An order to delete rows, in a log that several processes follow, so that all obey it.
+    """An erasure request in the log, which every process that follows the log obeys.
 
-    It concerns the rows of *site* whose `received_at` is *until* or before, wherever they lie in
-    the log, also behind it: so whoever obeys several of them, in whatever order, comes to the same.
+    It covers the rows of *site* with `received_at` <= *until*, wherever they lie in the log, also
+    behind it: so several requests have the same effect in any order.
     """
 
     site: str
@@ -127,8 +127,10 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, tag="erasure"):
     before: int | None = None
     """Only the days that ended by this moment, the beginning of a day of the site: retention."""
     shard: int
-    """Where it lies in the log: a visitor's lies with his hits; of the others, one in each
-    partition."""
+    """The position in the log.
+
+    A visitor's request lies with the visitor's hits; of any other, one lies in each partition.
+    """
 
 
 LogRecord = Hit | Drop | Erasure

@@ -1,7 +1,7 @@
-"""Questions about what came after what: funnels, journeys and retention, and their answers.
+"""Queries about the order of events: funnels, journeys and retention, and their results.
 
-They are complete as a `Query` is: dates are resolved to instants, goals and segments to filters.
-What they count is defined in docs/metrics.md and compiled in `store/sql/`.
+Like a `Query` they are complete: dates are resolved to instants, goals and segments to filters.
+Their counts are defined in docs/metrics.md and compiled in `store/sql/`.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ WAIT_BOUNDS_MS: Final = (
 
 
 class FunnelQuery(msgspec.Struct, frozen=True, kw_only=True, tag="funnel"):
-    """How many get from one of *steps* to the next."""
+    """Asks how many visits or visitors get from each of *steps* to the next."""
 
     site: str
     period: Period
     steps: tuple[Filter, ...]
     strict: bool = False
-    """Whether nothing may lie between a step and the next; else other events may."""
+    """Whether each step must be the very next event; else others may lie between."""
     within_days: int | None = None
-    """So many days after the first step, a visitor's steps count; None: a visit's steps do."""
+    """Days after the first step in which a visitor's steps count; None: the steps of one visit."""
     filters: tuple[Filter, ...] = ()
-    """Events that they do not match are not looked at."""
+    """Only events that match all of them are considered."""
     bots: bool = False
 
 
 class JourneyQuery(msgspec.Struct, frozen=True, kw_only=True, tag="journey"):
-    """Where visits went from an event that *start* matches, or how they got there."""
+    """Asks where visits went from an event that *start* matches, or how they got there."""
 
     site: str
     period: Period
     start: Filter
     forward: bool = True
     levels: int = 5
-    """How many steps to go from the start."""
+    """The number of steps from the start."""
     most: int = 10
-    """How many pages and events a level names; the rest are together."""
+    """The number of pages and events named on each level; the rest are one stop."""
     events: bool = False
     """Whether custom events are steps too, and not pageviews alone."""
     filters: tuple[Filter, ...] = ()
@@ -60,7 +60,7 @@ class JourneyQuery(msgspec.Struct, frozen=True, kw_only=True, tag="journey"):
 
 
 class RetentionUnit(StrEnum):
-    """The length of time by which visitors are gathered, and their returns counted."""
+    """The length of time by which cohorts and returns are counted."""
 
     DAY = "day"
     WEEK = "week"
@@ -68,7 +68,7 @@ class RetentionUnit(StrEnum):
 
 
 class RetentionQuery(msgspec.Struct, frozen=True, kw_only=True, tag="retention"):
-    """How many of those first seen at a time came back, and when."""
+    """Asks how many of the visitors first seen in each unit of time came back, and when."""
 
     site: str
     period: Period
@@ -89,12 +89,12 @@ class Waits(msgspec.Struct, frozen=True):
 
 
 class FunnelStep(msgspec.Struct, frozen=True):
-    """What became of one step of a funnel."""
+    """The result for one step of a funnel."""
 
     reached: int
-    """The visits or visitors that got here."""
+    """The visits or visitors that reached the step."""
     cookieless: int
-    """Those among them without a cookie, whom nothing connects with other days."""
+    """Those without a cookie, who cannot be followed to another day."""
     waits: Waits
     """Since the step before."""
 
@@ -112,7 +112,7 @@ class FunnelResult(msgspec.Struct, frozen=True, kw_only=True, tag="funnel"):
 
 
 class StopKind(StrEnum):
-    """What a stop of a journey is."""
+    """The kind of a stop of a journey."""
 
     PAGE = "page"
     EVENT = "event"
@@ -151,7 +151,7 @@ class Cohort(msgspec.Struct, frozen=True):
 
     label: str
     visitors: tuple[int, ...]
-    """How many were there in that time, in the next, and so on to the end of the period."""
+    """Its visitors in that unit of time, in the next, and so on to the end of the period."""
 
 
 class RetentionResult(msgspec.Struct, frozen=True, kw_only=True, tag="retention"):

@@ -1,4 +1,4 @@
-"""What a plain installation leaves out, asked for by name when it is needed."""
+"""Optional packages, checked for when a feature needs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from analytics.errors import Misconfigured
 
 DISTRIBUTION: Final = "hitledger"
-"""What package indexes call this; `analytics` there is a stranger's package."""
+"""Our name in package indexes, where `analytics` is somebody else's package."""
 
 
 def install_command(extra: str) -> str:

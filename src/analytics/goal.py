@@ -1,4 +1,4 @@
-"""A goal: something that a site's owner wants visitors to do, by a name."""
+"""Goals, which a site's owner wants visitors to reach, and segments, which are named filters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class GoalKind(StrEnum):
-    """What a goal looks for."""
+    """The kind of event that reaches a goal."""
 
     PAGE = "page"
     """A page that is viewed."""
@@ -19,10 +19,10 @@ class GoalKind(StrEnum):
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that visitors do, found in the events by what it says here, past ones too."""
+    """A goal: every event, past ones too, that meets its conditions reaches it."""
 
     id: int
-    """Unique within the site, and never given again."""
+    """Unique within the site, and never reused."""
     name: str
     """Unique within the site; filters and reports use it."""
     event: str = ""
@@ -30,7 +30,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     page: str = ""
     """The path of the page, in which `*` stands for any text; empty: any page."""
     scroll: int | None = None
-    """The least depth, in percent of the page's height, to which the visit must get on the page."""
+    """The least depth, in percent of the page's height, to which the page must be scrolled."""
     properties: tuple[tuple[str, str], ...] = ()
     """Names and values of custom properties that the event must carry, by name."""
     currency: str = ""
@@ -38,7 +38,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> GoalKind:
-        """What it looks for."""
+        """The kind of event that reaches it."""
         if self.event:
             return GoalKind.EVENT
         return GoalKind.PAGE if self.scroll is None else GoalKind.SCROLL
@@ -48,9 +48,9 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """Filters of a site that were saved under a name."""
 
     id: int
-    """Unique within the site, and never given again."""
+    """Unique within the site, and never reused."""
     name: str
     filters: str
     """The filters in the JSON of the Stats API: a list, all of which must match."""
     owner: str = ""
-    """The email address of the person whose own it is; empty for one that everybody shares."""
+    """The email address of its owner; empty for a segment that everybody shares."""

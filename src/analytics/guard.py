@@ -1,4 +1,4 @@
-"""A backend's guard: every call passes its breaker, and only so many are under way at once."""
+"""The guard of a backend: passes calls through its breaker, and limits concurrent ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from analytics.errors import BulkheadFull, CircuitOpen, Unavailable
 
 
 class Guard:
-    """Lets at most *most* calls at a time through to what *breaker* watches. For any thread.
+    """Allows at most *most* concurrent calls, and reports their outcomes to *breaker*. Thread-safe.
 
-    How long a call may take is for its driver to say: what is given up comes out of `call` as an
-    `Unavailable` or an `OSError`, and counts as a failure.
+    Time-outs are those of the driver: an `Unavailable` or `OSError` that leaves the block counts as
+    a failure.
     """
 
     def __init__(self, breaker: Breaker, *, most: int) -> None:
@@ -25,7 +25,10 @@ class Guard:
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Around one call. Raises `CircuitOpen` or `BulkheadFull` instead of letting it begin."""
+        """Guard the call made in the block.
+
+        Raise `CircuitOpen` or `BulkheadFull` before it begins.
+        """
         call = self._begun()
         try:
             yield
@@ -34,7 +37,7 @@ class Guard:
                 call.failed(str(exc))
             raise
         except Exception:
-            # It has answered, if not as we would like.
+            # It has answered, even if with an error.
             with self._lock:
                 call.succeeded()
             raise

@@ -1,7 +1,7 @@
-"""How rows are erased in one process: an order in the journal, and then no file that holds them.
+"""Erases rows in the embedded mode: a request in the journal, then new files without them.
 
-The order makes an erasure survive the end of the process at any moment, as in a cluster. The
-projector obeys it where it lies: it deletes what came before, and forgets the visits that end.
+The request makes an erasure survive a crash at any moment, as in a cluster. The projector obeys it
+where it lies in the log: it deletes what came before, and forgets the visits that end.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ class JournalErasure:
         self._compacting: Final = asyncio.Lock()
 
     async def erase_visitor(self, site: str, visitor: int) -> int:
-        """Delete every row of a visitor; how many there were."""
+        """Delete every row of a visitor, and return their number."""
         return await self._order(site, visitor)
 
     async def delete_site(self, site: str) -> int:
-        """Delete every row of a site; how many there were. Its ledger stays."""
+        """Delete every row of a site, and return their number. The ledger stays."""
         return await self._order(site, None)
 
     async def count_visits(self, query: Query) -> tuple[int, int]:
-        """Count the visits that have a row for which *query* asks, and their rows."""
+        """Return the number of visits with a row that *query* matches, and that of their rows."""
         rows, visits = await self._store.count_visits(query)
         return len(visits), rows
 
     async def erase_visits(self, query: Query) -> tuple[int, int]:
-        """Delete every row of these visits; how many visits and rows there were.
+        """Delete every row of these visits, and return the numbers of visits and rows.
 
-        It needs no order: one transaction finds and deletes them, and what is open is read from the
-        rows at a start.
+        No request is needed: one transaction finds and deletes them, and open visits are read from
+        the rows at a start.
         """
 
         async def erase() -> tuple[int, int]:
@@ -64,11 +64,11 @@ class JournalErasure:
         return await asyncio.shield(erase())
 
     async def count_rows(self, site: str, visitor: int | None = None) -> int:
-        """Count the rows that erasing a visitor (None: the whole site) would delete."""
+        """Return the number of rows that erasing a visitor (None: the whole site) would delete."""
         return await self._store.count_rows(site, visitor)
 
     async def retain(self, site: str, before_ms: int) -> int:
-        """Delete the days (of the site) that ended by then; how many rows there were."""
+        """Delete the days of the site that ended by *before_ms*, and return the number of rows."""
         return await self._store.retain(site, before_ms)
 
     async def compaction_due(self) -> bool:
@@ -76,23 +76,23 @@ class JournalErasure:
         return await self._store.compaction_due()
 
     async def compact(self, progress: Progress = lambda _: None) -> None:
-        """Return when neither holds them: first the journal, whose records the database has.
+        """Rewrite both without them: first the journal, whose records the database has.
 
-        Raises `Unavailable` without room; then it is still due, and the journal lets go again.
+        Raise `Unavailable` without room; then it stays due, and the journal releases again.
         """
         async with self._compacting:
             if not await self.compaction_due():
                 return
             await self._journal.seal()
             await self._projector.settle()
-            async with self._projector.paused():  # whoever reads the journal pauses it, too
+            async with self._projector.paused():  # an audit reads the journal under the same pause
                 await self._journal.release(Position(PARTITION, self._projector.next_offset))
             await self._store.compact(progress)
 
     async def _order(self, site: str, visitor: int | None) -> int:
-        """Return when the order is obeyed; how many rows it concerned."""
+        """Append the request; return, once it is obeyed, the number of rows it covered."""
         concerned = await self._store.matching(site, visitor)
-        # A clock that was set back must not save what lies before the order.
+        # A clock that was set back must not save rows that lie before the request.
         until = max(self._clock(), concerned.newest or 0)
         order = Erasure(site=site, until=until, visitor=visitor, shard=PARTITION)
         (place,) = await self._journal.append([order])

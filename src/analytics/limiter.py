@@ -22,9 +22,9 @@ MAX_NAMES: Final = 100_000
 _LONGEST_NAME: Final = 254
 """As long as an email address can be."""
 _CUSTOMER: Final = 64
-"""Providers give each customer this much of IPv6 at least: whoever has one address has 2⁶⁴."""
+"""The prefix length that providers give each customer at least: one address comes with 2⁶⁴."""
 _NETWORK: Final = 48
-"""Who asks for more is given this much by most: 65,536 networks of a customer's size."""
+"""The prefix length that most providers give on request: 65,536 networks of /64."""
 
 
 class Limiter:
@@ -45,16 +45,16 @@ class Limiter:
         self._due: OrderedDict[str, float] = OrderedDict()
 
     def wait(self, name: str, units: int = 1) -> float:
-        """Count so many more *units* of *name*: 0.0, or how many seconds it is too early.
+        """Charge *units* to *name*; return 0.0, or the seconds to wait if that exceeds the limit.
 
-        More than the burst are admitted once nothing else is owed, and are owed from then on.
+        More units than the burst are admitted once nothing is owed, and are owed from then on.
         """
         if not self._cost:
             return 0.0
         name = name[:_LONGEST_NAME]
         now = self._clock()
         due = max(self._due.get(name, 0.0), now)
-        # A millionth more, for what sums of floating-point numbers are off.
+        # A millionth more, for rounding errors of floating-point sums.
         room = self._burst - min(units, self._burst) + 1e-6
         early = due - now - self._cost * room
         if early > 0:
@@ -77,19 +77,19 @@ class Limiter:
 
 
 class Requester(Protocol):
-    """Who makes a request."""
+    """The sender of a request."""
 
     @property
     def address(self) -> str:
-        """Where it comes from."""
+        """The network address from which it comes."""
 
     @property
     def here(self) -> bool:
-        """Whether that is this machine itself."""
+        """Whether the sender is this machine itself."""
 
 
 class Senders:
-    """One limit for each sender, and with *network* one for all that a provider's customer has."""
+    """A limit for each sender and, with *network*, one for each network of a customer."""
 
     def __init__(self, each: Limiter, network: Limiter | None = None) -> None:
         self._each = each
@@ -99,16 +99,16 @@ class Senders:
     def of(
         cls, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic
     ) -> Senders:
-        """Return the limits of senders that may do so much, and of their networks in proportion."""
+        """Return the limits with this rate for senders, and in proportion for their networks."""
         share = bounds.NETWORK_SHARE
         return cls(
             Limiter(per_second, burst, clock), Limiter(share * per_second, share * burst, clock)
         )
 
     def wait(self, address: str, units: int = 1, *, purpose: str = "") -> float:
-        """Count so much more of the sender at *address*, for each *purpose* by itself.
+        """Charge *units* to the sender at *address*, separately for each *purpose*.
 
-        Return 0.0, or how many seconds it is too early.
+        Return 0.0, or the seconds to wait if that exceeds the limit.
         """
         wait = self._each.wait(purpose + sender(address), units)
         if not wait and self._network is not None and ":" in address:
@@ -131,18 +131,18 @@ class Limits:
 
     @classmethod
     def of(cls, per_second: float, burst: int, key: Limiter) -> Limits:
-        """Return the limits whose addresses may do so much, and their networks in proportion."""
+        """Return the limits with this rate for addresses, and in proportion for their networks."""
         return cls(Senders.of(per_second, burst), key)
 
     def check_address(self, requester: Requester, units: int = 1) -> None:
-        """Count so much work for the address of *requester*. Raises `TooMany`."""
+        """Charge *units* to the address of *requester*. Raise `TooMany`."""
         if requester.here:
             return
         if wait := self._senders.wait(requester.address, units):
             raise TooMany("too many requests from your address; slow down", retry_after=wait)
 
     def check_key(self, key: Key, requester: Requester, units: int = 1) -> None:
-        """Count so much work for *key*, which *requester* sent. Raises `TooMany`."""
+        """Charge *units* to *key*, which *requester* sent. Raise `TooMany`."""
         if not requester.here and (wait := self._key.wait(key.id, units)):
             raise TooMany("too many requests with this key; slow down", retry_after=wait)
 
@@ -153,12 +153,12 @@ def local(address: str) -> bool:
 
 
 def sender(address: str) -> str:
-    """Return under which name *address* is counted: of IPv6, the network that a customer has."""
+    """Return the name under which *address* is counted: for IPv6, that of its /64."""
     return _prefix(address, _CUSTOMER) if ":" in address else address
 
 
 def network(address: str) -> str:
-    """Return the name of all of IPv6 that the customer at *address* can have been given."""
+    """Return the name of the largest IPv6 network that the customer at *address* may have."""
     return _prefix(address, _NETWORK)
 
 

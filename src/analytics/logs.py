@@ -1,4 +1,4 @@
-"""How the process writes its log: one event a line, as JSON or for a person's eyes."""
+"""Configures logging: one event a line, as JSON or for people."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def configure(settings: LogsSettings, *, stream: TextIO | None = None) -> None:
     # These say ten times a second that a server is away; we say it ourselves, once.
     for driver in ("aiokafka", "cassandra", "pyignite"):
         logging.getLogger(driver).setLevel(logging.CRITICAL)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request
 
 
 def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Show what strangers wrote without its power over a terminal."""
+    """Escape the characters by which text of strangers could control a terminal."""
     return {
         name: escaped(value, keep="\n") if isinstance(value, str) else value
         for name, value in event.items()

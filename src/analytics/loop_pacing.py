@@ -1,7 +1,7 @@
-"""The turnstile: a crowd that comes at once goes in one by one, and the event loop turns meanwhile.
+"""Starts coroutines one per turn of the event loop, so that a burst of them does not block it.
 
-All that a loop can do in a turn, it does before it looks for input again. Forty pages that begin
-in the same turn would hold up whoever sends an event for as long as they take together.
+A loop runs everything that is ready before it polls for input again. Forty pages that begin in the
+same turn would delay an event for as long as they take together.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 
 
 class LoopPacer:
-    """Lets one coroutine through in each turn of the event loop, in the order of their coming."""
+    """Lets one coroutine pass in each turn of the event loop, first come, first served."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 UNVERIFIED_SUFFIX: Final = " (unverified)"
-"""What follows the name of a machine that came from an address its operator does not publish."""
+"""The suffix of the names of machines from an address that their operator does not publish."""
 UNVERIFIED: Final = "Unverified"
 """The operator and the purpose of such a machine."""
 UNKNOWN: Final = "Unknown"
@@ -23,7 +23,7 @@ UNNAMED: Final = "Unnamed"
 
 
 class Purpose(StrEnum):
-    """What a machine reads pages for."""
+    """The purpose for which a machine reads pages."""
 
     TRAINING = "Training"
     """To train models, or to collect what others train them with."""
@@ -40,7 +40,7 @@ class Purpose(StrEnum):
     ARCHIVE = "Archive"
     SCAN = "Security scan"
     TOOL = "Tool"
-    """A program or a library in the hands of anybody."""
+    """A general-purpose program or library."""
     OTHER = "Other"
 
 
@@ -216,7 +216,7 @@ def _rows() -> _Rows:
 
 
 def _texts(*, of_tools: bool) -> str:
-    """Return the pattern of what agents say, the longest first."""
+    """Return the pattern of the texts in user agents, the longest first."""
     rows = _ROWS.by_text.items()
     texts = [text for text, row in rows if (row.purpose is Purpose.TOOL) is of_tools]
     return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
@@ -277,12 +277,12 @@ def _plain(text: str) -> str:
 
 
 def name_of(browser: str) -> str:
-    """Return how a machine whose events have *browser* is called."""
+    """Return the name of the machine whose events have *browser*."""
     return browser or UNNAMED
 
 
 def operator_of(browser: str) -> str:
-    """Return who runs the machine whose events have *browser*."""
+    """Return the operator of the machine whose events have *browser*."""
     if browser.endswith(UNVERIFIED_SUFFIX):
         return UNVERIFIED
     machine = _ROWS.by_name.get(browser)
@@ -290,7 +290,7 @@ def operator_of(browser: str) -> str:
 
 
 def purpose_of(browser: str) -> str:
-    """Return what the machine whose events have *browser* reads pages for."""
+    """Return the purpose of the machine whose events have *browser*."""
     if browser.endswith(UNVERIFIED_SUFFIX):
         return UNVERIFIED
     machine = _ROWS.by_name.get(browser)

@@ -1,6 +1,6 @@
 """The upkeep of a running server: cells, retention, compaction, audit log, salts of each day.
 
-Each duty is a background loop of its own, so that none fails with another.
+Each duty is a background loop of its own, so that a failure of one does not stop the others.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ log = structlog.get_logger()
 _EVERY_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 300.0
 _RESTS_FOR: Final = 20
-"""Compaction rests so many times as long as it took."""
+"""The pause after a compaction, as a multiple of its duration."""
 
 
 def duties(parts: Resources) -> Sequence[BackgroundLoop]:
-    """Return the loops that keep *parts* in order; they run while their blocks do."""
+    """Return the maintenance loops of *parts*; each runs while its `async with` block does."""
     export = parts.scheduled_export
     exporting = () if export is None else (exports(export),)
     # Cells that are built while their days are deleted would come back without them.
@@ -98,7 +98,7 @@ async def make_salts(parts: Resources) -> None:
 async def apply_retention(parts: Resources) -> None:
     """Delete, for each site with a retention, the rows that are older.
 
-    A site whose rows cannot be deleted holds up no other. Raises an `ExceptionGroup` at the end.
+    A failure for one site does not stop the others. Raise an `ExceptionGroup` at the end.
     """
     now = parts.clock()
     errors: list[Exception] = []
@@ -124,14 +124,14 @@ async def apply_retention(parts: Resources) -> None:
 
 
 class Compaction:
-    """Writes files anew from which rows were deleted, and rests: figures stand still meanwhile."""
+    """Rewrites files from which rows were deleted, with pauses: it holds up the figures."""
 
     def __init__(self, parts: Resources) -> None:
         self._parts = parts
         self._rests_until = 0.0
 
     async def step(self) -> None:
-        """Compact what is due, unless it rests."""
+        """Compact if it is due and no pause is running."""
         began = time.monotonic()
         if began < self._rests_until or not await self._parts.erases.compaction_due():
             return
@@ -141,7 +141,7 @@ class Compaction:
 
 
 async def build_cells(parts: Resources) -> None:
-    """Sum up the days that have ended, so that questions about them are answered fast."""
+    """Build the cells of the days that have ended, so that queries about them are fast."""
     built = await parts.store.build_cells(parts.clock())
     if built:
         log.info("cells_built", sites=built)

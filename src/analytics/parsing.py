@@ -25,7 +25,7 @@ _SHOWN: Final = 40
 
 
 def digits(text: str) -> int | None:
-    """Return the number that *text* is in 1 to 18 plain digits, None for anything else."""
+    """Return *text* as a number if it consists of 1 to 18 ASCII digits, else None."""
     return int(text) if _DIGITS.fullmatch(text) else None
 
 
@@ -38,7 +38,7 @@ def whole_number(text: str, field: str, *, least: int, most: int) -> int:
 
 
 def port(text: str) -> int | None:
-    """Return the port that *text* is, None for anything else."""
+    """Return *text* as a port number; None if it is not one."""
     number = digits(text)
     return number if number is not None and 0 < number < 1 << 16 else None
 
@@ -67,7 +67,7 @@ def is_date(text: str) -> bool:
 
 
 def day(text: str, field: str) -> date:
-    """Return the date that *text* is. Raises `Malformed` for *field*."""
+    """Return *text* as a date. Raise `Malformed` for *field*."""
     parsed = None
     with suppress(ValueError):
         parsed = date.fromisoformat(text)
@@ -78,9 +78,9 @@ def day(text: str, field: str) -> date:
 
 
 def moment(text: str, field: str, timezone: str) -> int:
-    """Return the moment that *text* is, in UTC milliseconds. Raises `Malformed` for *field*.
+    """Return *text*, a date or a time, in UTC milliseconds. Raise `Malformed` for *field*.
 
-    A time without an offset is one on the clocks of *timezone*.
+    A time without an offset is local time in *timezone*.
     """
     parsed = None
     with suppress(ValueError):

@@ -28,12 +28,12 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     owner: bool
     sites: tuple[str, ...] = ()
-    """Domains that a person who is no owner may see."""
+    """Domains that a person may see who is not an owner."""
     must_change: bool = False
-    """Whether the password was chosen by somebody else, and is good for nothing but a new one."""
+    """Whether somebody else set the password, so that it must be changed at the next login."""
 
     def sees(self, domain: str) -> bool:
-        """Whether this person may read the figures of *domain*."""
+        """Return whether this person may read the figures of *domain*."""
         return self.owner or domain in self.sites
 
 
@@ -45,9 +45,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     used_at: int
     """When it was last used, to the hour; both in UTC milliseconds."""
     browser: str
-    """As people call it: "Firefox on Linux"; "" when nobody knows."""
+    """Its name for people, such as "Firefox on Linux"; "" if unknown."""
     own: bool = False
-    """Whether it is that of who asks."""
+    """Whether it is the session of the current request."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +60,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     label: str = ""
     expires_at: int | None = None
-    """From when on it is worthless, in UTC milliseconds; None for never."""
+    """The time at which it expires, in UTC milliseconds; None for never."""
 
     def allows(self, scope: Scope, domain: str) -> bool:
-        """Whether the key may do *scope* on *domain*."""
+        """Return whether the key has *scope* for *domain*."""
         return scope in self.scopes and self.site in (None, domain)

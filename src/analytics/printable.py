@@ -1,4 +1,4 @@
-"""Characters that steer a display instead of being shown on it: no text of strangers keeps them.
+"""Removes or escapes characters that control a display, in text that strangers sent.
 
 C0 and C1 control characters steer a terminal, as ESC does (U+009B alone begins a command, U+009D
 another); bidirectional controls show text in another order than it is in; line and paragraph
@@ -20,12 +20,12 @@ _UNSAFE: Final = re.compile(f"[{_STEERING}]")
 
 
 def stripped(text: str) -> str:
-    """Return *text* without such characters."""
+    """Return *text* without characters that control a display."""
     return text if text.isprintable() else _UNSAFE.sub("", text)
 
 
 def escaped(text: str, *, keep: str = "") -> str:
-    r"""Return *text* with such characters, but those in *keep*, as `\u009b`, which JSON reads."""
+    r"""Return *text* with these characters, but those in *keep*, as JSON escapes (`\u009b`)."""
     if text.isprintable():
         return text
     return _UNSAFE.sub(lambda at: at[0] if at[0] in keep else f"\\u{ord(at[0]):04x}", text)

@@ -1,4 +1,4 @@
-"""An error as JSON, and back: the one shape in which a client or another process is told of it."""
+"""Encodes errors as JSON and restores them: the one shape for clients and other processes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     field: str | None = None
     """Of `malformed` alone: the member that is wrong, "" for the whole request."""
     request_id: str = ""
-    """Under which the log has the request."""
+    """The id of the request in the log."""
 
 
 def describe(error: Exception, request_id: str = "") -> Problem:
-    """Return *error* in its own words if it is one of ours, any other without its details."""
+    """Return the problem for *error*; without details for any but an `AnalyticsError`."""
     if isinstance(error, AnalyticsError):
         field = error.field if isinstance(error, Malformed) else None
         return Problem(error=str(error), code=error.code, field=field, request_id=request_id)
@@ -44,7 +44,7 @@ def describe(error: Exception, request_id: str = "") -> Problem:
 
 
 def encode(error: Exception, request_id: str = "") -> bytes:
-    """Return the JSON that tells of *error*."""
+    """Return *error* as JSON."""
     return msgspec.json.encode(describe(error, request_id))
 
 
@@ -63,9 +63,9 @@ def status(error: Exception) -> int:
 
 
 def headers(error: Exception) -> Iterable[tuple[str, str]]:
-    """Yield the headers that an answer of *error* has besides those of every answer."""
+    """Yield the headers that a response to *error* has in addition."""
     if isinstance(error, Unavailable | TooMany):
-        # Rounded up: whoever comes back a moment too early is refused again.
+        # Rounded up, because a client that comes back a moment too early is refused again.
         yield "retry-after", str(max(1, math.ceil(error.retry_after)))
     if isinstance(error, UnsupportedCoding):
         yield "accept-encoding", "gzip, deflate"

@@ -50,19 +50,19 @@ class Backends(NamedTuple):
         follower = self.store.follower
         return {
             "analytics_spool_records": (
-                "Hits that wait on this disk for Kafka.",
+                "Hits that wait on this disk to be sent to Kafka.",
                 lambda: self.log.backlog,
             ),
             "analytics_spool_bytes": (
-                "What the spool takes on disk.",
+                "Size of the spool on disk, in bytes.",
                 lambda: self.log.backlog_bytes,
             ),
             "analytics_replica_next_offset": (
-                "Records of the log, all partitions, that are in this replica's figures.",
+                "Records of the log, over all partitions, that this replica's figures include.",
                 lambda: sum(follower.next_offsets.values()),
             ),
             "analytics_replica_complete_timestamp_seconds": (
-                "The last moment known of which nothing is missing in this replica's figures.",
+                "Time up to which this replica's figures are known to be complete.",
                 lambda: self.store.complete_at / 1000,
             ),
         }

@@ -1,4 +1,4 @@
-"""The id of a request, by which its answer and its lines in the log are found together."""
+"""The id of a request, which its response and its lines in the log have in common."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.types import Scope
 
 HEADER: Final = b"x-request-id"
 _SANE: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-"""What may stand in a log and in a header as it is."""
+"""An id that is safe in a log and in a header."""
 # An event waits for its id, so it is a number of this process and costs next to nothing.
 _process: Final = secrets.token_hex(4).encode()
 _numbers: Final = count(1)
 
 
 def of(scope: Scope) -> bytes:
-    """What the sender (or a proxy in front of us) calls it, else a new one; noted in *scope*."""
+    """Return the id that the sender or a proxy gave it, else a new one; store it in *scope*."""
     known: bytes | None = scope.get("request_id")
     if known is None:
         known = scope["request_id"] = _sent(scope) or b"%b-%x" % (_process, next(_numbers))

@@ -1,4 +1,4 @@
-"""What an open data folder consists of, whichever mode opened it."""
+"""The parts of an open data folder, in either mode."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ServingStore(WholeStore, Builds, Overviews, Protocol):
 
 
 class Projection(Protocol):
-    """What brings rows into the store: the projector, or a replica's follower."""
+    """Brings rows into the store: the projector, or a replica's follower."""
 
     async def visible(self, receipts: str) -> None:
         """Return when every record of *receipts* is in the store."""
@@ -52,7 +52,7 @@ class Projection(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Resources(Workspace):
-    """What an open data folder consists of, with what only a server needs."""
+    """The parts of an open data folder, and what only a server needs."""
 
     store: ServingStore
     figures: Projection

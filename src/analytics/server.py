@@ -1,4 +1,4 @@
-"""Running the server: its socket, its signals, and a stop that drains."""
+"""Runs the server: its socket, its signals, and a graceful stop."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket. Raises `Misconfigured` when the address can't be had."""
+    """Yield a listening socket. Raise `Misconfigured` if the address is not available."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -62,7 +62,7 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _listening_fault(error: OSError) -> str:
-    """Return what is wrong and the way out; the error's own text may repeat the address."""
+    """Return the fault and the remedy; the error's own text may repeat the address."""
     match error.errno:
         case errno.EADDRINUSE:
             return "choose another port with --port, or stop the program that uses it"
@@ -78,7 +78,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with startup.open_resources(settings) as parts, socket_server.serving(parts):
         if (exposure := parts.folder.exposure(os.geteuid())) is not None:
             log.warning("folder_open_to_others", advice=exposure)
-        # What the first hit, or the first page, would hold up all others for.
+        # Load now what would otherwise delay the first hit or page, and all others with it.
         await asyncio.to_thread(user_agents.warm)
         if "dashboard" in settings.serve.modules:
             await asyncio.to_thread(dashboard.warm)
@@ -123,10 +123,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         parts.loops.extend([*(loop.state for loop in loops), membership.loop])
         _announce(listener, setup_token)
         gc.collect()
-        # What is alive now stays: to look through it again and again only costs pauses.
+        # Objects alive now stay alive: collecting garbage among them again only costs pauses.
         gc.freeze()
-        # Folding, and putting pages together, happens in threads: let these hold up an event for
-        # a tenth of a millisecond at most, each time the loop has let go of the interpreter.
+        # Folding and rendering run in threads: let each keep the GIL for a tenth of a
+        # millisecond at most while the event loop waits for it.
         sys.setswitchinterval(0.0001)
         gc.set_threshold(50_000, 20, 50)
         try:
@@ -145,7 +145,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
 
 
 def _connections() -> int:
-    """How many connections there may be at a time: as many as the system lets us have."""
+    """Return the most connections at a time: as many as the limit of open files allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_CONNECTIONS + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -158,7 +158,7 @@ def _connections() -> int:
 def _membership(
     parts: Resources, application: app.Application, listener: socket.socket
 ) -> Membership:
-    """This server's place in the registry, as it is from moment to moment."""
+    """Return the membership that keeps this server listed in the registry."""
     address = advertised.address(parts.settings, listener.getsockname()[:2])
     return Membership(
         parts.registry,
@@ -168,14 +168,14 @@ def _membership(
 
 
 def _protocol(application: app.Application) -> type[asyncio.Protocol]:
-    """The short way for events, where this server takes events."""
+    """Return the protocol class, with the short way for events if this server takes events."""
     if application.gate.takes(direct.PATH):
         return direct.protocol(application.ingest.event, application.uploads, application.senders)
     return connection_limits.protocol(application.uploads, application.senders)
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, with its signals left to us: a stop on purpose ends with exit code 0."""
+    """Uvicorn without its signal handlers: a requested stop ends with exit code 0."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

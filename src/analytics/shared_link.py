@@ -9,9 +9,9 @@ class SharedLink(msgspec.Struct, frozen=True, kw_only=True):
     """A shared link, without its secret."""
 
     id: int
-    """Unique within the site, and never given again."""
+    """Unique within the site, and never reused."""
     name: str
-    """Unique within the site; what its owner calls it."""
+    """Unique within the site; chosen by the owner."""
     secret_hash: str
     """The SHA-256 of the secret in its address, in hexadecimal digits."""
     created_at: int

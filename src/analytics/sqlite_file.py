@@ -1,4 +1,4 @@
-"""SQLite files: opened here alone, so that what is deleted from one is not found in it.
+"""Opens SQLite files, all of them here, so that deleted data is overwritten.
 
 SQLite leaves deleted rows in the file's free space unless it is told to overwrite them.
 """

@@ -1,4 +1,4 @@
-"""What to say of a word that is not known: the one that was probably meant, and all that are."""
+"""Explains an unknown word: names the one that was probably meant, and all known ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SHOWN: Final = 60
 
 
 def unknown(kind: str, sent: object, known: Iterable[str], more: str = "") -> str:
-    """Return why *sent* is not a *kind*, with what may stand there instead; *more* is added."""
+    """Return the message that *sent* is not a *kind*, with the alternatives; *more* is appended."""
     words = [*known]
     text = str(sent)[:_SHOWN]
     near = get_close_matches(text, words, n=1)

@@ -1,4 +1,4 @@
-"""A span of time from its two ends as written: dates of the site, or exact instants."""
+"""Parses a span of time from its two ends: dates of the site, or exact instants."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ ALWAYS: Final = (0, 1 << 62)
 
 
 def of(start: str | None, end: str | None, zone: str) -> tuple[int, int]:
-    """[from, to) in UTC milliseconds; an end that is left out is open.
+    """Return [start, end) in UTC milliseconds; an end that is left out is open.
 
-    A date means the whole day in *zone*, as an end too: it includes that day. A moment without
-    an offset is in *zone*; as an end it is exclusive. Raises `Malformed`.
+    A date means the whole day in *zone*, as an end too: it includes that day. A moment without an
+    offset is in *zone*; as an end it is exclusive. Raises `Malformed`.
     """
     first = ALWAYS[0] if start is None else _moment("from", start, zone)
     last = ALWAYS[1] if end is None else _moment("to", end, zone, end_of_day=True)

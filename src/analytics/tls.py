@@ -1,4 +1,4 @@
-"""TLS to a cluster's servers: the context that settings ask for, and what is wrong with a port."""
+"""TLS to a cluster's servers: builds the context, and diagnoses failed handshakes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from analytics.settings.tls import TlsSettings
 
 _CONNECT_S: Final = 5.0
 _LISTEN_S: Final = 1.0
-"""How long a server that has shaken hands may take to object to our certificate."""
+"""How long a server may take after the handshake to reject our certificate."""
 _OBJECTIONS: Final = ("CERTIFICATE", "HANDSHAKE_FAILURE", "UNKNOWN_CA", "ACCESS_DENIED")
 _NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 
 
 def context(section: str, settings: TlsSettings) -> ssl.SSLContext:
-    """How we speak TLS to the servers of *section*. Raises `Misconfigured` for a bad file."""
+    """Return the TLS context for the servers of *section*. Raise `Misconfigured` for a bad file."""
     if settings.tls_key is not None and settings.tls_certificate is None:
         raise Misconfigured(f"{section}.tls_key is set and {section}.tls_certificate is not")
     try:
@@ -41,10 +41,10 @@ def context(section: str, settings: TlsSettings) -> ssl.SSLContext:
 
 
 def check(section: str, settings: TlsSettings, addresses: Iterable[str]) -> str:
-    """Raise `Misconfigured` where somebody listens at one of *addresses* and TLS can't be agreed.
+    """Raise `Misconfigured` if a server listens at one of *addresses* but TLS with it fails.
 
-    Returns what may be wrong where that is not certain, or "". This is for when a driver has
-    failed, and says too little about it; it takes seconds.
+    Return a possible cause if the fault is not certain, else "". Call it when a driver has failed
+    without saying why; it takes seconds.
     """
     suspicion = ""
     for address in addresses:
@@ -57,7 +57,7 @@ def check(section: str, settings: TlsSettings, addresses: Iterable[str]) -> str:
                     else _unexpected(section, plain)
                 )
         except (ConnectionResetError, ssl.SSLEOFError):
-            # A port without TLS may do that, and a balancer that has nobody behind it.
+            # A port without TLS may do that, and a balancer without a backend.
             suspicion = suspicion or (
                 f"{address} breaks off when TLS begins: if it is up, give the port that speaks"
                 f" TLS, or set {section}.tls = false if none does"
@@ -68,7 +68,7 @@ def check(section: str, settings: TlsSettings, addresses: Iterable[str]) -> str:
                 f" {section}.tls_certificate to one that it trusts, and {section}.tls_key"
             )
         except OSError:
-            continue  # nobody there, or it has nothing to say, which is right
+            continue  # nobody listens, or the server waits for us, as it should
         else:
             if wrong is not None:
                 raise Misconfigured(f"{address} {wrong}")
@@ -76,11 +76,11 @@ def check(section: str, settings: TlsSettings, addresses: Iterable[str]) -> str:
 
 
 class _HungUp(Exception):
-    """The other side has closed the channel, and did not say why."""
+    """The peer closed the connection without saying why."""
 
 
 def _refusal(section: str, settings: TlsSettings, plain: socket.socket, host: str) -> str | None:
-    """Why TLS with our settings fails at *plain*; None when it does not, or nobody can tell."""
+    """Return why TLS with our settings fails at *plain*; None if it works or nothing is known."""
     try:
         with context(section, settings).wrap_socket(plain, server_hostname=host) as channel:
             channel.settimeout(_LISTEN_S)
@@ -120,7 +120,7 @@ def _unverified(section: str, settings: TlsSettings, exc: ssl.SSLCertVerificatio
 
 
 def _unexpected(section: str, plain: socket.socket) -> str | None:
-    """What to say when *plain* is a port that speaks TLS; None when it is none."""
+    """Return the fault if *plain* is a port that speaks TLS; None if it is not."""
     anyone = ssl.create_default_context()
     anyone.check_hostname = False
     anyone.verify_mode = ssl.CERT_NONE  # nothing is sent; we only ask whether it can

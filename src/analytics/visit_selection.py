@@ -1,4 +1,4 @@
-"""Which visits of a site are to be erased: by what was done in them, and when."""
+"""Selects the visits of a site to erase, by their events and the time of these."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from analytics.site import Site
 
 
 def chosen(site: Site, filters: Sequence[Compare], start: str | None, end: str | None) -> Query:
-    """Return what asks for the visits with an event, in that time, for which all *filters* hold.
+    """Return the query of the visits with an event in that time that all *filters* match.
 
-    The ends are as `span.of` reads them; machines' visits are among them. Raise `Malformed`.
+    The ends are as in `time_span.of`; visits of machines are included. Raise `Malformed`.
     """
     first, last = time_span.of(start, end, site.timezone)
     return Query(

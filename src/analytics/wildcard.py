@@ -1,4 +1,4 @@
-"""Rules in which `*` stands for any text: pages and hostnames, as a site's owner writes them."""
+"""Matches pages and hostnames with patterns in which `*` stands for any text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from functools import lru_cache
 
 
 class Wildcard:
-    """Text in which `*` stands for any text, matched without ever going back: a visitor chooses
-    the path, and must not be able to choose one that takes long."""
+    """A pattern in which `*` stands for any text, matched without backtracking.
+
+    A visitor chooses the path, and must not be able to choose one that takes long to match.
+    """
 
     def __init__(self, pattern: str) -> None:
         self._first, *rest = re.split(r"\*+", pattern)
@@ -17,7 +19,7 @@ class Wildcard:
         self._between = rest
 
     def fits(self, text: str) -> bool:
-        """Whether the whole of *text* is of this form."""
+        """Return whether the whole of *text* matches."""
         if self._last is None:
             return text == self._first
         at, end = len(self._first), len(text) - len(self._last)
@@ -32,12 +34,12 @@ class Wildcard:
 
 
 def wildcards(patterns: Iterable[str]) -> tuple[Wildcard, ...]:
-    """Return *patterns*, without the blanks around them, ready to be matched."""
+    """Return *patterns*, stripped of white space around them, ready to match."""
     return tuple(Wildcard(pattern.strip()) for pattern in patterns)
 
 
 def admits(hostnames: tuple[str, ...], hostname: str) -> bool:
-    """Return whether one of *hostnames*, in which `*` stands for any text, is *hostname*."""
+    """Return whether *hostname* matches one of the patterns *hostnames*."""
     return any(pattern.fits(hostname) for pattern in _hostnames(hostnames))
 
 

@@ -21,13 +21,13 @@ VERSION: Final[str] = tzdata.IANA_VERSION
 
 @cache
 def names() -> frozenset[str]:
-    """Every zone in the table, links included."""
+    """Return the name of every zone in the table, links included."""
     return frozenset(resources.files(tzdata).joinpath("zones").read_text().split())
 
 
 @cache
 def zone(name: str) -> tzinfo:
-    """The rules of the zone *name*. Raises `KeyError` when the table has none."""
+    """Return the zone called *name*. Raise `KeyError` if the table lacks it."""
     if name not in names():
         raise KeyError(name)
     with resources.files(tzdata).joinpath("zoneinfo", name).open("rb") as file:
@@ -36,13 +36,13 @@ def zone(name: str) -> tzinfo:
 
 @cache
 def places() -> tuple[str, ...]:
-    """One name for each zone of each country, without the aliases of former days."""
+    """Return one name for each zone of each country, without old aliases."""
     return tuple(sorted({line.split("\t")[2] for line in _lines("zone.tab")}))
 
 
 @cache
 def countries() -> tuple[str, ...]:
-    """The ISO 3166-1 code of every country, and the one that Kosovo goes by without having any."""
+    """Return the ISO 3166-1 code of every country, and XK, which Kosovo uses without having one."""
     return (*(line.split("\t")[0] for line in _lines("iso3166.tab")), "XK")
 
 
