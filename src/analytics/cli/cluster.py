@@ -45,7 +45,7 @@ def up(
     *,
     as_json: bool,
 ) -> None:
-    """Start everything that does not run, and wait until it is healthy.
+    """Start every server that is not running, and wait until all are healthy.
 
     The first time it fetches the servers' jars with Maven, about 400 MB. Data and logs are kept in
     the data folder, in cluster/. It listens on this machine only.
@@ -64,7 +64,7 @@ def up(
 @as_json
 @common
 def status(*, as_json: bool) -> int:
-    """Ask every server how it is.
+    """Show the state of every server.
 
     Exits with 0 when all of them are healthy, with 1 when not.
     """
@@ -119,7 +119,7 @@ def config(server: str) -> None:
     """Print what a server elsewhere needs, for the settings in force.
 
     ignite: its node's configuration, to be started with. cassandra: the CQL that makes the
-    keyspace, for who has the right to.
+    keyspace, to be run by a user who may create it.
     """
     extras.require("a cluster", "cassandra")
     from analytics.localcluster import keyspace, node_xml

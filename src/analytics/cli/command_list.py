@@ -1,7 +1,7 @@
-"""Every command of the first level: what it does in one line, and the module that it is in.
+"""The table of top-level commands: the help of each in one line, and its module.
 
-The help of all commands is printed from here, so that neither it nor any one command imports what
-the others need.
+The list of commands is printed from this table, so that neither it nor any command imports what the
+others need.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The question before something that cannot be undone."""
+"""Asks for confirmation before something that cannot be undone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 class Declined(Exception):
-    """Somebody who was asked said no."""
+    """The user answered no."""
 
 
 def must_ask(*, yes: bool) -> bool:
-    """Return whether to ask. Raises `click.UsageError` without a terminal to ask at."""
+    """Return whether to ask. Raise `click.UsageError` without a terminal to ask on."""
     if not yes and not sys.stdin.isatty():
         raise click.UsageError(
             "this cannot be undone, and there is no terminal to ask at; give --yes"

@@ -34,7 +34,7 @@ from analytics.wording import counted
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="[standard output]")
 @click.option("--visitor", type=int, metavar="NUMBER", help="Only this visitor's events.")
-@click.option("--cookie", metavar="VALUE", help="Only those of who has this in the cookie _va.")
+@click.option("--cookie", metavar="VALUE", help="Only events of the visitor with this cookie _va.")
 @common
 def export(
     site: str,

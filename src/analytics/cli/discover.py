@@ -100,4 +100,4 @@ def _show(found: Reconciliation) -> None:
     for fault in found.faults:
         echo(f"FAULT  {fault}")
     if not (found.done or found.faults):
-        echo("HAProxy's servers are the replicas that are there.")
+        echo("HAProxy's servers match the registry; nothing to do.")

@@ -1,4 +1,4 @@
-"""What `analytics doctor` looks at."""
+"""The checks of `analytics doctor`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from analytics.wording import counted
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool
     detail: str
     warning: bool = False
-    """Whether it works, and should be mended nevertheless."""
+    """Whether it works, but should be fixed."""
 
 
 class InForce(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class InForce(msgspec.Struct, frozen=True):
 
 
 class Checkup(msgspec.Struct, frozen=True):
-    """Everything that was found."""
+    """The results of all checks."""
 
     ok: bool
     checks: list[Check]
@@ -49,7 +49,7 @@ class Checkup(msgspec.Struct, frozen=True):
 
 
 def run(read_settings: Callable[[], Settings]) -> Checkup:
-    """Look at everything; a fault in one thing does not hide the others."""
+    """Run all checks; a fault in one does not hide the others."""
     try:
         settings = read_settings()
     except AnalyticsError as exc:
@@ -102,7 +102,7 @@ def _folder(folder: DataFolder) -> str:
 
 
 def _exposure(folder: DataFolder) -> Iterator[Check]:
-    """Warn of a folder that others get at, after the look at its contents, which closes it."""
+    """Warn of a folder that other users can reach; check after opening it, which closes it."""
     if (exposure := folder.exposure(folder.user())) is not None:
         yield Check("data folder", True, exposure, warning=True)
 

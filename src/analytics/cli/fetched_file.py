@@ -1,4 +1,4 @@
-"""A file that waits in the data folder, taken to where the command was told."""
+"""Moves a file that waits in the data folder to where the command should write it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 
 def fetch(waiting: Path, output: Path | None) -> None:
-    """Take the file *waiting* in the data folder to *output*, or to standard output."""
+    """Move the file *waiting* in the data folder to *output*, or write it to standard output."""
     try:
         with _told_of_errors(output):
             if output is None:

@@ -30,7 +30,7 @@ def _properties(_: click.Context, __: click.Parameter, values: Sequence[str]) ->
 
 
 def _definition(function: F) -> F:
-    """Give a command the options that say what a goal looks for."""
+    """Add the options that define a goal to a command."""
     options = [
         click.option("--event", metavar="NAME", help="A custom event of this name."),
         click.option(
@@ -146,7 +146,7 @@ def remove(site: str, name: str, *, yes: bool, as_json: bool) -> None:
 
 
 def described(goal: goals.GoalShown) -> str:
-    """Return in words what *goal* looks for."""
+    """Return a description of what reaches *goal*."""
     if goal.scroll is not None:
         return f"{goal.scroll}% scrolled down on {goal.page}"
     parts = [f"event {goal.event}" if goal.event else f"page {goal.page}"]

@@ -1,4 +1,4 @@
-"""Commands that look for what is wrong."""
+"""Commands that look for faults."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from analytics.wording import counted
 
 _MOST_WITHOUT_USER_AGENT: Final = 0.1
 """The share of page views above which an import warns: a public site sees some 2 %."""
-_OF_SITE = click.option("--site", required=True, metavar="SITE", help="Whose visitors they were.")
+_OF_SITE = click.option("--site", required=True, metavar="SITE", help="The site of the events.")
 _FILE = click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 
 

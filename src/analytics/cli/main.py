@@ -1,4 +1,4 @@
-"""The top of the command: its groups, its errors in one line, its exit codes."""
+"""The entry point of the command: its groups, one-line errors, and exit codes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Commands(click.Group):
         return listed.load() if listed else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each command does, without importing any."""
+        """Write the help of each command, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, listed.summary) for name, listed in COMMANDS.items()])
 
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def exit_code(error: AnalyticsError) -> int:
-    """Return the code with which a command ends that failed with *error*."""
+    """Return the exit code of a command that failed with *error*."""
     if isinstance(error, Invalid | Misconfigured):
         return WRONG_USAGE
     return TRY_AGAIN if isinstance(error, Unavailable) else NO

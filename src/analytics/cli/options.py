@@ -1,4 +1,4 @@
-"""The options that every command takes, before its name or after it."""
+"""The options that every command accepts, before its name or after it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 
 def common(function: F) -> F:
-    """Give a command `--data` and `--config`."""
+    """Add `--data` and `--config` to a command."""
     return _DATA(_CONFIG(function))
 
 
 def settings(**flags: object) -> Settings:
-    """The settings in force for this command; *flags* by dotted name with `__` for the dot."""
+    """Return the settings in force; *flags* are by dotted name, with `__` for the dot."""
     # Here, because building the model of all settings takes longer than printing help.
     from analytics.settings import load
 

@@ -1,4 +1,4 @@
-"""What commands print: for a person's terminal, or as JSON on standard output."""
+"""Prints the output of commands: for a person's terminal, or as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analytics.printable import escaped
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print *text* as a line; characters that would steer the terminal are shown as escapes.
+    """Print *text* as a line; characters that would control the terminal become escapes.
 
     Figures hold what strangers sent, and a name may hold a terminal's command.
     """
@@ -24,5 +24,5 @@ def show_json(result: object) -> None:
 
 
 def day(at_ms: int) -> str:
-    """The day of a moment, in UTC."""
+    """Return the UTC day of *at_ms* (ms), such as 2026-11-24."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()

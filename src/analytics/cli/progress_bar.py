@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; silence elsewhere."""
+"""Shows a progress bar on a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analytics.admin.operation_context import Progress, Report
 
 @contextmanager
 def shown(title: str) -> Iterator[Report]:
-    """Where to report progress to while the block runs."""
+    """Yield the function to which to report progress while the block runs."""
     with click.progressbar(
         length=0,
         label=title,

@@ -1,4 +1,4 @@
-"""An operation, done in the server that owns the folder, or here when there is none."""
+"""Runs an operation in the server that owns the data folder, or in this process without one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from analytics.errors import AnalyticsError, FolderInUse, Misconfigured, Unavail
 from analytics.settings import Settings
 
 WAIT_S: Final = 10.0
-"""How long to wait for a server that is starting, or for another command to end."""
+"""How long to wait for a server to start, or for another command to end."""
 _POLL_S: Final = 0.05
 _PIECE: Final = 1 << 16
 
@@ -44,11 +44,12 @@ def run(
     report: Report = lambda _: None,
     new_folder: bool = False,
 ) -> T:
-    """Do *operation*, and return its result as an *answer*.
+    """Run *operation*, and return its result as an *answer*.
 
-    *source* is what an operation reads that reads. It must be unbuffered: a buffer's lock, held by
-    a thread that waits for input, would keep the process from ending. Raises `Misconfigured` when
-    there is no data folder yet and the operation is not one to begin with (*new_folder*).
+    *source* is the input of the operation, if it reads one. It must be unbuffered: a buffer's lock,
+    held by a thread that waits for input, would keep the process from ending. Raises
+    `Misconfigured` when there is no data folder yet and the operation is not one to begin with
+    (*new_folder*).
     """
     folder = DataFolder(settings.data)
     if not new_folder and folder.stamp() is None:
@@ -127,7 +128,10 @@ async def _here(
 
 
 async def _pieces(source: BinaryIO) -> AsyncIterator[bytes]:
-    """Read in threads that nobody waits for: a terminal's input may never come."""
+    """Yield pieces of *source*, read in threads that are never joined.
+
+    A terminal may never send.
+    """
     loop = asyncio.get_running_loop()
     while True:
         piece: asyncio.Future[bytes] = loop.create_future()

@@ -68,7 +68,7 @@ def change(site: str, known: str, *, as_json: bool, **options: str | None) -> No
 @as_json
 @common
 def list_(site: str, *, as_json: bool) -> None:
-    """List the segments of SITE, shared ones and everybody's own."""
+    """List all segments of SITE, shared and personal ones."""
     request = segments.ListSegments(site=site)
     every = run(settings(), "segment.list", request, list[segments.SegmentShown])
     if as_json:

@@ -1,4 +1,4 @@
-"""`analytics site show` and `analytics site set`: what a site counts, and for how long."""
+"""`analytics site show` and `analytics site set`: what a site counts, and how long it keeps it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NONE: Final = "none"
 
 
 class NumberOrNone(click.ParamType[int | str]):
-    """A whole number, or the word that takes a setting away."""
+    """A whole number, or the word that removes a setting."""
 
     name = "number or none"
 
@@ -36,10 +36,10 @@ class NumberOrNone(click.ParamType[int | str]):
 
 
 _SHIELDS: Final[dict[str, tuple[str, str]]] = {
-    "addresses": ("--shield-address", "Leave out this address or network."),
-    "countries": ("--shield-country", "Leave out this country, such as DE."),
-    "pages": ("--shield-page", "Leave out this path; * stands for any text."),
-    "hostnames": ("--shield-hostname", "Count this hostname, and of others none."),
+    "addresses": ("--shield-address", "Drop hits from this address or network."),
+    "countries": ("--shield-country", "Drop hits from this country, such as DE."),
+    "pages": ("--shield-page", "Drop hits on this path; * stands for any text."),
+    "hostnames": ("--shield-hostname", "Count this hostname, and no other."),
 }
 
 
@@ -74,11 +74,9 @@ def show(name: str, *, as_json: bool) -> None:
 
 @click.command("set")
 @click.argument("name", metavar="SITE")
-@click.option("--timezone", help="Where its days begin.")
+@click.option("--timezone", help="Its time zone.")
 @click.option("--public/--no-public", default=None, help="Anyone may see the report.")
-@click.option(
-    "--honour-dnt/--no-honour-dnt", default=None, help="Leave out who asks not to be tracked."
-)
+@click.option("--honour-dnt/--no-honour-dnt", default=None, help="Drop hits with DNT or Sec-GPC.")
 @click.option("--cookieless/--no-cookieless", default=None, help="Count without cookies.")
 @click.option(
     "--retention-days",
@@ -95,13 +93,13 @@ def show(name: str, *, as_json: bool) -> None:
 @click.option(
     "--count-spam-referrers/--no-count-spam-referrers",
     default=None,
-    help="Count visits from known senders of made-up ones.",
+    help="Count visits from known spam referrers.",
 )
 @click.option(
     "--revenue-ceiling",
     type=NumberOrNone(),
     metavar="UNITS|none",
-    help="Leave out events with more revenue; none means the usual ceiling.",
+    help="Drop events with more revenue; none: the usual ceiling.",
 )
 @_shield_options
 @consent.YES

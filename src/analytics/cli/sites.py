@@ -23,7 +23,7 @@ site.add_command(site_settings.set_)
 
 @site.command()
 @click.argument("domain")
-@click.option("--timezone", default="Etc/UTC", show_default=True, help="Where its days begin.")
+@click.option("--timezone", default="Etc/UTC", show_default=True, help="Its time zone.")
 @as_json
 @common
 def add(domain: str, timezone: str, *, as_json: bool) -> None:

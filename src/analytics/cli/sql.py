@@ -92,7 +92,7 @@ def _show(notes: SqlNotes, rows: bytes) -> None:
 
 
 def _shown(value: object) -> str:
-    """Return a cell of the table: NULL as nothing, text as it is, on one line."""
+    """Return the text of a table cell: NULL as nothing, text on one line."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

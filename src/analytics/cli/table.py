@@ -1,4 +1,4 @@
-"""Columns of text for a person's eyes."""
+"""Prints a table with aligned columns."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def user() -> None:
 @user.command()
 @click.argument("email")
 @click.option("--owner", is_flag=True, help="They see and change everything.")
-@click.option("--site", "sites", multiple=True, metavar="SITE", help="A site they see; repeatable.")
+@click.option(
+    "--site", "sites", multiple=True, metavar="SITE", help="A site they may see; repeatable."
+)
 @_PASSWORD_STDIN
 @_MUST_CHANGE
 @as_json

@@ -1,4 +1,4 @@
-"""A command and a server of two versions that do not understand each other: which one is older."""
+"""Explains that a command and the server are of different versions, and which is older."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBER: Final = re.compile(r"\d+")
 
 
 def is_misunderstanding(operation: str, error: AnalyticsError) -> bool:
-    """Whether the server of *error* does not know *operation*, or not with these parameters."""
+    """Return whether *error* means that the server lacks *operation* or one of its parameters."""
     if isinstance(error, Malformed):
         return not error.field and error.reason.startswith(f"{operation}: ")
     return isinstance(error, NotFound) and str(error).startswith(

@@ -1,4 +1,4 @@
-"""What the operator may set."""
+"""The settings of an operator: their tree, their sources, and how they are combined."""
 
 from analytics.settings.backends import (
     CassandraSettings,

@@ -1,4 +1,4 @@
-"""The settings of what assistants may ask."""
+"""The settings of assistants."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ class McpSettings(Section):
 
     http: bool = setting(
         False,
-        "Whether the server answers assistants that have a key, at /mcp; needs the extra mcp.",
+        "Answer assistants that have a key by MCP, at /mcp; needs the extra mcp.",
     )
-    key: SecretStr = setting(
-        SecretStr(""), "The key (scope stats:read) with which `analytics mcp` asks."
-    )
+    key: SecretStr = setting(SecretStr(""), "The key (scope stats:read) that `analytics mcp` uses.")

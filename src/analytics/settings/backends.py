@@ -1,4 +1,4 @@
-"""The settings of what a cluster is made of."""
+"""The settings of a cluster's servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analytics.settings.tls import TlsSettings
 
 
 def _addresses(value: object) -> object:
-    """Addresses as people write them, each checked to be `host:port`."""
+    """Convert addresses as people write them; each must be `host:port`."""
     value = parts(value)
     if isinstance(value, list | tuple):
         for part in value:
@@ -24,14 +24,14 @@ Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 
 
 class LogSettings(Section):
-    """Where a hit becomes durable."""
+    """The log, in which a hit becomes durable."""
 
     backend: Literal["journal", "kafka"] = setting(
         "journal", "journal on this machine's disk, or kafka."
     )
     spool_after_s: float = setting(
         2,
-        "How long Kafka may take over hits before the journal takes them instead.",
+        "Time for Kafka to confirm hits, after which they are spooled to disk.",
         unit="seconds",
         gt=0,
     )
@@ -44,9 +44,11 @@ class KafkaSettings(TlsSettings):
     """The log of a cluster."""
 
     bootstrap: Addresses = setting(
-        ("127.0.0.1:9092",), "Brokers from which the client learns of the others.", min_length=1
+        ("127.0.0.1:9092",),
+        "Bootstrap brokers, from which the client learns of the others.",
+        min_length=1,
     )
-    topic: str = setting("analytics.events", "Topic of hits; created when it does not exist.")
+    topic: str = setting("analytics.events", "Topic of hits; created if missing.")
     dead_topic: str = setting("analytics.dead", "Topic of records that could not be decoded.")
     partitions: int = setting(
         8, "Partitions of a topic that is created; cannot be changed later.", ge=1, le=64
@@ -105,7 +107,8 @@ class IgniteSettings(TlsSettings):
         "Key and certificate (PKCS #12) of a node itself, for its configuration.",
     )
     node_truststore: OptionalPath = setting(
-        None, "Certificates (PKCS #12) that a node trusts: of other nodes, and ours."
+        None,
+        "Certificates (PKCS #12) that a node trusts: those of other nodes, and of this server.",
     )
     node_password: SecretStr = setting(SecretStr(""), "The password of both of a node's stores.")
 
@@ -114,8 +117,8 @@ class CassandraSettings(TlsSettings):
     """The disk of a cluster, behind Ignite."""
 
     addresses: Addresses = setting(("127.0.0.1:9042",), "Nodes to connect to.", min_length=1)
-    keyspace: str = setting("analytics", "Keyspace; created when it does not exist.")
-    datacenter: str = setting("datacenter1", "Data center whose nodes are connected to.")
+    keyspace: str = setting("analytics", "Keyspace; created if missing.")
+    datacenter: str = setting("datacenter1", "Data center whose nodes to connect to.")
     timeout_s: float = setting(10, "Timeout of a call.", unit="seconds", gt=0)
     retry_after_s: float = setting(
         5,
@@ -132,7 +135,7 @@ class CassandraSettings(TlsSettings):
     @classmethod
     def _plain_name(cls, value: str) -> str:
         if not (value.isascii() and value.isidentifier() and value == value.lower()):
-            raise ValueError("give lower-case letters, digits, _ only")
+            raise ValueError("use lower-case letters, digits and _ only")
         return value
 
 
@@ -140,7 +143,7 @@ class ClusterSettings(Section):
     """The servers that `analytics cluster up` starts on this machine."""
 
     port_base: int = setting(
-        19000, "The first of the hundred ports that they use; 0 takes free ones.", ge=0, le=65400
+        19000, "First of the hundred ports that they use; 0 picks free ones.", ge=0, le=65400
     )
     kafka_heap: Bytes = setting(384 * MIB, "Java heap of each Kafka broker.", unit="bytes")
     cassandra_heap: Bytes = setting(768 * MIB, "Java heap of Cassandra.", unit="bytes")

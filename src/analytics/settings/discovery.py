@@ -12,20 +12,20 @@ from analytics.settings.section import Section, absent, parts, setting, web_addr
 
 
 class RegistrySettings(Section):
-    """The list of the replicas that are there."""
+    """The registry, which lists the running replicas."""
 
     backend: Literal["none", "ignite", "eureka"] = setting(
-        "none", "Where replicas say that they are there: none, ignite, eureka."
+        "none", "Registry of the replicas: none, ignite, eureka."
     )
     address: str = setting(
         "",
-        "host:port at which balancers reach this server; without it, the address that this "
-        "machine has towards the registry, with serve.port.",
+        "Address (host:port) at which balancers reach this server; without it, this machine's "
+        "address towards the registry, with serve.port.",
     )
     lease_s: int = setting(
-        15, "How long a replica is listed after it last said so.", unit="seconds", ge=1
+        15, "How long a replica stays listed after its last heartbeat.", unit="seconds", ge=1
     )
-    heartbeat_s: float = setting(3, "How often a replica says so.", unit="seconds", gt=0)
+    heartbeat_s: float = setting(3, "Interval between heartbeats.", unit="seconds", gt=0)
 
     @field_validator("address")
     @classmethod
@@ -40,25 +40,25 @@ class RegistrySettings(Section):
         lease_s = info.data.get("lease_s")
         if lease_s is not None and value * 2 > lease_s:
             raise ValueError(
-                f"it must be half of registry.lease_s ({lease_s}) at most, or one lost beat ends "
+                f"it must be half of registry.lease_s ({lease_s}) at most, or one lost heartbeat ends "
                 "the lease"
             )
         return value
 
 
 class EurekaSettings(Section):
-    """A Eureka server, where replicas are listed there."""
+    """A Eureka server as the registry."""
 
     urls: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
         ("http://127.0.0.1:8761/eureka",),
-        "Servers that copy each other; the first that answers is asked.",
+        "Servers that replicate each other; the first that responds is used.",
         min_length=1,
     )
-    app: str = setting("ANALYTICS", "The application's name there.", min_length=1)
+    app: str = setting("ANALYTICS", "Name under which the application is registered.", min_length=1)
     tls_ca: Annotated[Path | None, BeforeValidator(absent)] = setting(
-        None, "Certificates (PEM) that are trusted; without it, the system's."
+        None, "CA certificates (PEM) to trust; without it, those of the system."
     )
-    username: str = setting("", "Who we are to Eureka, where it asks.")
+    username: str = setting("", "User name, if Eureka requires authentication.")
     password: SecretStr = setting(SecretStr(""), "The password of eureka.username.")
 
     @field_validator("urls")
@@ -80,27 +80,27 @@ class DiscoverSettings(Section):
     )
     drain_s: float = setting(
         30,
-        "How long a server that leaves may finish what it has begun, before it is cut off.",
+        "Time for a removed server to finish its requests before it is cut off.",
         unit="seconds",
         ge=0,
     )
     server_options: str = setting(
         "check inter 1s fastinter 200ms downinter 500ms fall 3 rise 1 observe layer4 error-limit 3 "
         "on-error sudden-death pool-purge-delay 5s",
-        "What stands behind the address of a server that is added, as in haproxy.cfg.",
+        "Options of a server that is added, written as in haproxy.cfg.",
     )
     ingest_maxconn: int = setting(
-        128, "Requests that a server is handed at once in the backend `ingest`.", ge=1
+        128, "Maximum concurrent requests to a server of the backend `ingest`.", ge=1
     )
     dashboard_maxconn: int = setting(
-        1024, "Requests that a server is handed at once in the backend `dashboard`.", ge=1
+        1024, "Maximum concurrent requests to a server of the backend `dashboard`.", ge=1
     )
     admin_maxconn: int = setting(
-        256, "Requests that a server is handed at once in the backend `admin`.", ge=1
+        256, "Maximum concurrent requests to a server of the backend `admin`.", ge=1
     )
 
     def options_in(self, backend: str) -> str:
-        """What stands behind the address of a server that is added to *backend*."""
+        """Return the options of a server that is added to *backend*."""
         limits = {
             "ingest": self.ingest_maxconn,
             "dashboard": self.dashboard_maxconn,

@@ -1,4 +1,4 @@
-"""The settings written out for people: an example file, a table for the documentation."""
+"""Writes out the settings: as an example file, and as a table for the documentation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEAD: Final = """\
 
 
 def toml() -> str:
-    """`analytics.example.toml`: every setting, commented out, at its default."""
+    """Return `analytics.example.toml`: every setting, commented out, at its default."""
     helps = {name: section.__doc__ or "" for name, section in sections().items()}
     lines, current = [_HEAD], ""
     for setting in every():
@@ -33,17 +33,17 @@ def toml() -> str:
 
 
 def table() -> str:
-    """The table of `docs/settings.md`."""
+    """Return the table of `docs/settings.md`."""
     return "\n".join(_rows()) + "\n"
 
 
 def literal(setting: Setting) -> str:
-    """The default as it is written in TOML."""
+    """Return the default of *setting* in TOML."""
     return toml_value(setting.default, setting.unit)
 
 
 def toml_value(value: object, unit: str = "") -> str:
-    """*value* as it is written in TOML, a size with its unit."""
+    """Return *value* in TOML, a size with its unit."""
     if isinstance(value, tuple):
         return "[" + ", ".join(toml_value(part) for part in value) + "]"
     if isinstance(value, int) and unit == "bytes":

@@ -14,20 +14,18 @@ class ExportsSettings(Section):
 
     target: str = setting(
         "",
-        'Where to: a folder, or "s3://bucket/prefix" (needs the extra s3); empty exports nothing. '
-        "In a cluster, set it on one replica.",
+        'Destination: a folder, or "s3://bucket/prefix" (needs the extra s3); empty exports '
+        "nothing. In a cluster, set it on one replica.",
     )
     sites: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
-        (), "Sites whose events are exported; empty for all."
+        (), "Sites to export; empty for all."
     )
     hour: int = setting(3, "The hour (UTC) at which a run begins each day.", ge=0, le=23)
-    s3_endpoint: str = setting(
-        "", "Address of an S3-compatible server; without it, that of Amazon."
-    )
+    s3_endpoint: str = setting("", "Address of an S3-compatible server; without it, Amazon S3.")
     s3_region: str = setting("us-east-1", "Region of the bucket.")
-    s3_access_key_id: str = setting("", "Who we are to the bucket's server.")
+    s3_access_key_id: str = setting("", "Access key ID for the bucket.")
     s3_secret_access_key: SecretStr = setting(
-        SecretStr(""), "The secret of exports.s3_access_key_id."
+        SecretStr(""), "Secret access key of exports.s3_access_key_id."
     )
 
     @field_validator("target")

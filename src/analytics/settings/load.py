@@ -1,4 +1,4 @@
-"""Settings put together: flags over environment over file over defaults."""
+"""Combines the settings: flags over environment over file over defaults."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def load(
     *,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """The settings in force, each knowing its origin.
+    """Return the settings in force, each with its origin.
 
-    *config* is the file of `--config`; without it `ANALYTICS_CONFIG`, else `analytics.toml` of
-    the working directory if there is one. *overrides* are flags by dotted name. Raises
-    `Misconfigured`, naming the file's line, the variable or the flag at fault.
+    *config* is the file of `--config`; without it `ANALYTICS_CONFIG`, else `analytics.toml` of the
+    working directory if there is one. *overrides* are flags by dotted name. Raises `Misconfigured`,
+    naming the file's line, the variable or the flag at fault.
     """
     if config is None and (named := environment.get(CONFIG)):
         config = Path(named)
@@ -71,7 +71,7 @@ def _unknown(item: Given, known: Sequence[str]) -> str:
 def _is_secret(name: str, value: object) -> bool:
     """Return whether *value*, of the setting *name*, must not be repeated.
 
-    Passwords, whole sections, and whatever has an @ in it, as an address with a password has.
+    Secret are passwords, whole sections, and any text with an @, as an address with a password has.
     """
     if isinstance(value, dict) or "@" in repr(value):
         return True

@@ -1,4 +1,4 @@
-"""What a section of settings is made of: its base, its fields, the types that people write."""
+"""The base of a section of settings, its fields, and the types in which people write values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
 def _bytes(value: object) -> object:
-    """A size as people write it: 67108864, "64 MiB", "5 MB"."""
+    """Convert a size as people write it: 67108864, "64 MiB", "5 MB"."""
     if not isinstance(value, str):
         return value
     match = _SIZE.fullmatch(value.strip())
@@ -35,7 +35,7 @@ def _bytes(value: object) -> object:
 
 
 def parts(value: object) -> object:
-    """A list, also as text with commas: the environment and the flags have no other way."""
+    """Convert a list, also from text with commas, which environment and flags use."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -94,11 +94,11 @@ Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 
 
 def setting(default: object, help_: str, *, unit: str = "", **limits: float) -> Any:
-    """A field with its one line of help and the unit of its value."""
+    """Return a field with its one line of help and the unit of its value."""
     return Field(default, description=help_, json_schema_extra={"unit": unit}, **limits)  # type: ignore[call-overload]
 
 
 class Section(BaseModel):
-    """A group of settings; frozen, and it knows all its names."""
+    """A group of settings; frozen, and unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)

@@ -1,4 +1,4 @@
-"""What was given in the file, in the environment, by flags: each value with its origin."""
+"""Reads the values set in the file, in the environment and by flags, each with its origin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AT: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
 class Given(NamedTuple):
-    """One value as somebody gave it."""
+    """One value as it was set."""
 
     name: str
     """Dotted: `serve.port`."""
@@ -29,7 +29,7 @@ class Given(NamedTuple):
 
 
 def in_file(path: Path) -> Iterator[Given]:
-    """The values of a TOML file."""
+    """Yield the values of a TOML file. Raise `Misconfigured`."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def in_file(path: Path) -> Iterator[Given]:
 
 
 def in_environment(environment: Mapping[str, str]) -> Iterator[Given]:
-    """The values of `ANALYTICS_DATA` and of every `ANALYTICS_SECTION__FIELD`."""
+    """Yield the values of `ANALYTICS_DATA` and of every `ANALYTICS_SECTION__FIELD`."""
     for variable, value in environment.items():
         if _is_read(variable):
             name = variable.removeprefix(PREFIX).lower().replace("__", ".")
@@ -57,7 +57,7 @@ def in_environment(environment: Mapping[str, str]) -> Iterator[Given]:
 
 
 def ignored(environment: Mapping[str, str]) -> Sequence[str]:
-    """Variables that begin like ours, and are not ours to judge.
+    """Return the variables that begin like ours, but are not settings.
 
     Orchestrators make up such names for a service called "analytics": `ANALYTICS_PORT`.
     """
@@ -73,7 +73,7 @@ def _is_read(variable: str) -> bool:
 
 
 def by_flag(overrides: Mapping[str, object]) -> Iterator[Given]:
-    """The values of command-line flags, by dotted name; None was not given."""
+    """Yield the values of command-line flags, by dotted name; None means that it was not given."""
     for name, value in overrides.items():
         if value is not None:
             yield Given(name, value, f"flag --{name.rpartition('.')[2].replace('_', '-')}")
@@ -89,7 +89,7 @@ def _leaves(tree: Mapping[str, object], prefix: str) -> Iterator[tuple[str, obje
 
 
 def _lines(text: str) -> dict[str, int]:
-    """The line on which each dotted name is assigned."""
+    """Return the number of the line on which each dotted name is assigned."""
     lines: dict[str, int] = {}
     section = ""
     for number, line in enumerate(text.splitlines(), 1):

@@ -11,39 +11,36 @@ class SparkSettings(Section):
     """The job that folds the log of a cluster."""
 
     master: str = setting(
-        "local[2]", "The Spark that runs the job: local[N], or spark://host:port."
+        "local[2]", "Spark master that runs the job: local[N], or spark://host:port."
     )
     memory: OptionalPath = setting(
         None,
-        "The folder of what the job remembers, shared with executors elsewhere;"
-        " without it, in the data folder.",
+        "Folder of the job's state, shared with remote executors; without it, in the data folder.",
     )
-    host: str = setting("127.0.0.1", "Address at which the job tells how it is.")
+    host: str = setting("127.0.0.1", "Address on which the job serves /metrics and /health/ready.")
     port: int = setting(
-        9108, "Port of its /metrics and /health/ready; 0 takes a free one.", ge=0, le=65535
+        9108, "Port of /metrics and /health/ready; 0 picks a free one.", ge=0, le=65535
     )
-    trigger_s: float = setting(
-        1, "Time from the beginning of one batch to the next.", unit="seconds", gt=0
-    )
+    trigger_s: float = setting(1, "Interval between the starts of batches.", unit="seconds", gt=0)
     max_records: int = setting(
         60_000,
-        "Most records of one batch, when there is a backlog; each partition has an equal share.",
+        "Maximum records of a batch; of a backlog, each partition gets an equal share.",
         ge=1000,
     )
     address: str = setting(
         "127.0.0.1:9108",
-        "Where replicas reach the job, for days whose rows they let go: host:port.",
+        "Address (host:port) at which replicas query the job about days that they have evicted.",
     )
     secret: SecretStr = setting(
         SecretStr(""),
-        "What replicas and the job share; without it, the job answers this machine alone.",
+        "Secret that replicas and the job share; without it, the job answers this machine only.",
     )
     question_timeout_s: float = setting(
-        120, "Time after which a replica's question is given up.", unit="seconds", gt=0
+        120, "Time limit of a replica's query.", unit="seconds", gt=0
     )
     question_memory: Bytes = setting(
         512 * MIB,
-        "Most memory for a question, in each of Spark's tasks.",
+        "Memory limit of a query in each Spark task.",
         unit="bytes",
         ge=64 * MIB,
     )

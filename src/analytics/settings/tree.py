@@ -39,24 +39,24 @@ Module = Literal["ingest", "dashboard", "admin"]
 
 
 class ServeSettings(Section):
-    """Where the server listens, and for what."""
+    """Where the server listens, and what it serves."""
 
-    host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for every one.")
-    port: int = setting(8000, "Port to listen on; 0 takes a free one.", ge=0, le=65535)
+    host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all.")
+    port: int = setting(8000, "Port to listen on; 0 picks a free one.", ge=0, le=65535)
     public_url: str = setting(
         "",
-        'Where browsers reach it, such as "https://stats.example.com", if by a proxy: for the '
-        "snippet, and for safer cookies. Without it, requests tell.",
+        'Public URL behind a proxy, such as "https://stats.example.com": for the snippet, and for '
+        "secure cookies. Without it, requests decide.",
     )
     modules: Annotated[tuple[Module, ...], BeforeValidator(parts)] = setting(
         ("ingest", "dashboard", "admin"),
-        "What this server answers for: ingest, dashboard, admin.",
+        "Modules that this server runs: ingest, dashboard, admin.",
         min_length=1,
     )
     drain_s: float = setting(
         0,
-        "How long a server that is to stop serves on, while /health/ready says that it stops: "
-        "for balancers to notice.",
+        "How long a stopping server keeps serving while /health/ready answers 503, so that "
+        "balancers notice.",
         unit="seconds",
         ge=0,
     )
@@ -70,49 +70,51 @@ class ServeSettings(Section):
 class IngestSettings(Section):
     """What is accepted from visitors."""
 
-    max_event_bytes: Bytes = setting(64 * KIB, "Largest body of one event.", unit="bytes")
+    max_event_bytes: Bytes = setting(64 * KIB, "Maximum body of one event.", unit="bytes")
     max_batch_bytes: Bytes = setting(
-        5_000_000, "Largest body of a batch with a key of the scope events:write.", unit="bytes"
+        5_000_000,
+        "Maximum body of a batch sent with a key of the scope events:write.",
+        unit="bytes",
     )
     max_open_batch_bytes: Bytes = setting(
-        bounds.OPEN_BATCH_BYTES, "Largest body of a batch without such a key.", unit="bytes"
+        bounds.OPEN_BATCH_BYTES, "Maximum body of a batch sent without such a key.", unit="bytes"
     )
     max_open_batch_events: int = setting(
-        bounds.OPEN_BATCH_EVENTS, "Most events of a batch without such a key.", ge=1
+        bounds.OPEN_BATCH_EVENTS, "Maximum events of a batch sent without such a key.", ge=1
     )
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(networks)] = setting(
         ("127.0.0.0/8", "::1/128"),
-        "Addresses and networks of proxies that are believed: in address_headers, else in "
-        "X-Forwarded-For, else in Forwarded.",
+        "Addresses and networks of trusted proxies. They name the visitor's address in one of "
+        "address_headers, else in X-Forwarded-For, else in Forwarded.",
     )
     address_headers: Annotated[tuple[str, ...], BeforeValidator(header_names)] = setting(
         (),
-        "Further headers in which these proxies give the visitor's address, the first that is "
-        'there wins: "CF-Connecting-IP" behind Cloudflare, "X-Plausible-IP". Name one only if the '
-        "proxy removes what a visitor sends under that name, or anybody can give any address.",
+        "Further headers in which these proxies name the visitor's address; the first one present "
+        'wins: "CF-Connecting-IP" behind Cloudflare, "X-Plausible-IP". Add a header only if the '
+        "proxy removes it from visitors' requests; otherwise anybody can claim any address.",
     )
     mmdb: Annotated[Path | None, BeforeValidator(absent)] = setting(
         None,
-        "A .mmdb file for country, region and city, opened anew when another takes its name; "
-        "without one, the built-in countries.",
+        "A .mmdb file for country, region and city, reopened when it is replaced; without one, "
+        "the built-in table of countries.",
     )
     spam_referrers: Annotated[Path | None, BeforeValidator(absent)] = setting(
         None,
-        "A file of further hosts whose referrers are made up, one a line; read at the start.",
+        "A file of further spam referrers, one hostname a line; read at startup.",
     )
     machine_ranges: Annotated[Path | None, BeforeValidator(absent)] = setting(
         None,
         "A folder of files (gptbot.json, google.json) with the address ranges that operators of "
-        "machines publish; what calls itself one of those and comes from elsewhere is unverified. "
-        "Read at the start.",
+        "machines publish; a client that claims to be one from another address is unverified. "
+        "Read at startup.",
     )
     rate_per_s: float = setting(
         100,
-        "Events a second that one address may send, and a /64 of IPv6; a /48 eight times as many; "
-        "0 for no limit. An event counts once for each site that it names, or each 4 KiB of it.",
+        "Events per second that one address, or one IPv6 /64, may send; a /48 eight times as many; "
+        "0 for no limit. An event counts once for each site that it names, or for each 4 KiB.",
         ge=0,
     )
-    rate_burst: int = setting(1000, "Events that one address may send at once.", ge=1)
+    rate_burst: int = setting(1000, "Events that one address may send in a burst.", ge=1)
 
 
 class GatewaySettings(Section):
@@ -120,51 +122,55 @@ class GatewaySettings(Section):
 
     rate_per_s: float = setting(
         100,
-        "Requests a second that one address may make, and a /64 of IPv6; a /48 eight times as "
+        "Requests per second that one address, or one IPv6 /64, may make; a /48 eight times as "
         "many; 0 for no limit.",
         ge=0,
     )
-    rate_burst: int = setting(1000, "Requests that one address may make at once.", ge=1)
+    rate_burst: int = setting(1000, "Requests that one address may make in a burst.", ge=1)
     key_rate_per_s: float = setting(
         100,
-        "Requests a second that one key may make, events included; 0 for no limit. A batch counts "
-        "as one for each 100 of its events.",
+        "Requests per second that one key may make, events included; 0 for no limit. A batch "
+        "counts as one for each 100 of its events.",
         ge=0,
     )
-    key_rate_burst: int = setting(1000, "Requests that one key may make at once.", ge=1)
+    key_rate_burst: int = setting(1000, "Requests that one key may make in a burst.", ge=1)
     max_body_bytes: Bytes = setting(
-        1 * MIB, "Largest body of a request that is not an event.", unit="bytes"
+        1 * MIB, "Maximum body of a request that is not an event.", unit="bytes"
     )
     max_upload_bytes: Bytes = setting(
         bounds.UPLOAD_BYTES,
-        "Bodies of unfinished requests, held in memory, altogether; one address, or a /64 of IPv6, "
-        "has a quarter of it. What is beyond gets 503.",
+        "Memory for the bodies of unfinished requests; one address, or one IPv6 /64, may use a "
+        "quarter of it. Requests beyond it get 503.",
         unit="bytes",
     )
     max_connections_per_address: int = setting(
         bounds.CONNECTIONS_OF_SENDER,
-        "Connections that one address, or a /64 of IPv6, may hold; 0 for no limit. Trusted "
-        "proxies, this machine and private networks may hold any number. What is beyond gets 429.",
+        "Maximum connections of one address or one IPv6 /64; further ones get 429. 0 for no limit. "
+        "Trusted proxies, this machine and private networks have no limit.",
         ge=0,
     )
     max_streams: int = setting(
         bounds.STREAMS,
-        "Pages that are told live figures at once; any other shows those of when it was loaded.",
+        "Maximum pages that receive live figures; others keep those of when they were loaded.",
         ge=0,
     )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parts)] = setting(
         (),
         'Origins whose pages may call the API with a key, such as "https://example.com"; * for '
-        "all. Events may come from everywhere.",
+        "all. Events are accepted from every origin.",
     )
 
 
 class JournalSettings(Section):
     """The durable log of hits."""
 
-    segment_bytes: Bytes = setting(32 * MIB, "Size at which a new file begins.", unit="bytes")
+    segment_bytes: Bytes = setting(
+        32 * MIB, "Size at which a new segment file begins.", unit="bytes"
+    )
     max_backlog_bytes: Bytes = setting(
-        8 * GIB, "Hits not yet in the store, beyond which new ones get 503.", unit="bytes"
+        8 * GIB,
+        "Maximum size of hits not yet in the store; beyond it, new hits get 503.",
+        unit="bytes",
     )
     min_free_bytes: Bytes = setting(
         256 * MIB, "Free disk space below which new hits get 503.", unit="bytes"
@@ -179,55 +185,50 @@ class StoreSettings(Section):
         "Where rows, sites and people are kept: duckdb in the data folder, or ignite for all "
         "replicas together.",
     )
-    memory_limit: Bytes = setting(1 * GIB, "Most memory that queries use together.", unit="bytes")
-    threads: int = setting(0, "Threads for queries; 0 for one a processor.", ge=0)
+    memory_limit: Bytes = setting(1 * GIB, "Memory limit of all queries together.", unit="bytes")
+    threads: int = setting(0, "Threads for queries; 0 for one per processor.", ge=0)
     hot_days: int = setting(
         0,
-        "In a cluster, how long a replica keeps rows; the Spark job answers what needs older ones. "
-        "0 for ever.",
+        "In a cluster, how long a replica keeps rows; the Spark job answers queries about older "
+        "ones. 0 keeps them forever.",
         unit="days",
         ge=0,
     )
     queue_timeout_s: float = setting(
         20,
-        "How long a page or an API question waits for its turn while others are answered; then "
-        "it gets 503.",
+        "How long a page or an API query may wait in the queue; then it gets 503.",
         unit="seconds",
         gt=0,
     )
-    query_timeout_s: float = setting(
-        30, "Time after which a query is given up.", unit="seconds", gt=0
-    )
+    query_timeout_s: float = setting(30, "Time limit of a query.", unit="seconds", gt=0)
     sql_memory: Bytes = setting(
         512 * MIB,
-        "Most memory of the process that answers a question in SQL.",
+        "Memory limit of the process that answers a query in SQL.",
         unit="bytes",
         ge=192 * MIB,
     )
     sql_rows: int = setting(
         10_000,
-        "Most rows in the answer to a question in SQL; one that has more says so.",
+        "Maximum rows in the answer to a query in SQL; a truncated answer says so.",
         ge=1,
         le=1_000_000,
     )
-    sql_at_once: int = setting(
-        2, "Questions in SQL that are answered at a time; others wait.", ge=1
-    )
+    sql_at_once: int = setting(2, "Queries in SQL that run at a time; others wait.", ge=1)
 
 
 class LogsSettings(Section):
-    """What the server says about itself, on standard error."""
+    """The server's own log, on standard error."""
 
     format: Literal["auto", "json", "pretty"] = setting(
         "auto", "json, pretty, or auto: pretty on a terminal, json elsewhere."
     )
     level: Literal["debug", "info", "warning", "error"] = setting(
-        "info", "The least level that is written: debug, info, warning, error."
+        "info", "Minimum level that is written: debug, info, warning, error."
     )
 
 
 class Settings(Section):
-    """Everything that can be set, as it is in force."""
+    """All settings in force."""
 
     data: Path = setting(Path("analytics-data"), "The folder that holds everything.")
     serve: ServeSettings = ServeSettings()
@@ -253,15 +254,15 @@ class Settings(Section):
 
     @property
     def is_replica(self) -> bool:
-        """Whether this server is one of a cluster's, rather than all of it (embedded)."""
+        """Whether this server is a replica of a cluster; False in the embedded mode."""
         return self.store.backend == "ignite"
 
     def origin(self, name: str) -> str:
-        """Where the value of the setting *name* (`serve.port`) came from."""
+        """Return the origin of the value of the setting *name* (`serve.port`)."""
         return self._origins.get(name, "default")
 
     def ignored(self) -> Sequence[str]:
-        """The environment variables that look like ours, and are not read."""
+        """The environment variables that look like ours, but are not settings."""
         return self._ignored
 
 
@@ -280,7 +281,7 @@ class Setting(NamedTuple):
         return "ANALYTICS_" + self.name.upper().replace(".", "__")
 
     def of(self, settings: Settings) -> object:
-        """Its value in *settings*."""
+        """Return its value in *settings*."""
         value: object = settings
         for part in self.name.split("."):
             value = getattr(value, part)
@@ -288,7 +289,7 @@ class Setting(NamedTuple):
 
 
 def every() -> Iterator[Setting]:
-    """Yield every setting in the order of the tree; what sections share comes last in each."""
+    """Yield every setting in the order of the tree; inherited fields come last in each section."""
     for name, field in Settings.model_fields.items():
         if isinstance(section := field.default, Section):
             leaves = type(section).model_fields
@@ -302,7 +303,7 @@ def every() -> Iterator[Setting]:
 
 
 def sections() -> Mapping[str, type[Section]]:
-    """The sections by name."""
+    """Return the sections by name."""
     return {
         name: type(field.default)
         for name, field in Settings.model_fields.items()
