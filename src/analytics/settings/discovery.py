@@ -40,8 +40,8 @@ class RegistrySettings(Section):
         lease_s = info.data.get("lease_s")
         if lease_s is not None and value * 2 > lease_s:
             raise ValueError(
-                f"it must be half of registry.lease_s ({lease_s}) at most, or one lost heartbeat ends "
-                "the lease"
+                f"it must be half of registry.lease_s ({lease_s}) at most, or one lost heartbeat "
+                "ends the lease"
             )
         return value
 
