@@ -39,11 +39,9 @@ class Formats(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(
-    "import", cls=Formats, short_help="Bring in past visitors from FILE (- for standard input)."
-)
+@click.group("import", cls=Formats)
 def import_() -> None:
-    """Bring in past visitors from FILE: an access log, or what another product exports.
+    """Bring in past visitors: an access log, or figures of another product.
 
     A log becomes events, as if they had been sent. Of other products there are daily sums, which
     are kept apart from events and join the answers that they can.

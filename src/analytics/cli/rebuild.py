@@ -22,9 +22,9 @@ from analytics.wording import counted
 @as_json
 @common
 def rebuild(sites: tuple[str, ...], *, apply: bool, yes: bool, as_json: bool) -> None:
-    """Decide stored events again by today's rules, as if each had come when it happened.
+    """Decide stored events again by today's rules, and show which figures change.
 
-    Shows which figures of which days change, and changes none without --apply. Visits, sources and
+    Each event counts as if it had come when it happened. Nothing is changed without --apply. Visits, sources and
     channels are decided again, and the names of machines; events that came late join the visits in
     which they belong. It may be interrupted, and run again.
     """
