@@ -9,14 +9,14 @@ from typing import Final, Literal, NamedTuple
 
 from analytics.api import imports, named_filters
 from analytics.cpu_thread import run_in_cpu_thread
-from analytics.dashboard import figure_format, imported_note, list_rows, plot, report_period
+from analytics.dashboard import figure_format, imported_note, list_rows, plot_points, report_period
 from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.figure_format import FigureChange
 from analytics.dashboard.filters import compile_filters
 from analytics.dashboard.imported_note import ImportedNote
 from analytics.dashboard.list_rows import ListRow
 from analytics.dashboard.panels import GOALS, PANELS, Panel, Tab
-from analytics.dashboard.plot import Point
+from analytics.dashboard.plot_points import Point
 from analytics.dashboard.report_period import ReportPeriod
 from analytics.dashboard.report_url import DEFAULT_PERIOD, PLOTTED, ReportUrl
 from analytics.date_range import local
@@ -132,9 +132,11 @@ async def _report(
 
     compare = address.compare and period != "all"  # nothing lies before all time
     covered = await report_period.resolve(deps, address, period, site.timezone)
-    offered = plot.intervals(covered.period)
+    offered = plot_points.intervals(covered.period)
     interval = (
-        address.interval if address.interval in offered else plot.usual_interval(covered.period)
+        address.interval
+        if address.interval in offered
+        else plot_points.usual_interval(covered.period)
     )
 
     async def ask(query: Query) -> Result:
@@ -165,8 +167,8 @@ async def _report(
     imported = await imported_note.note(deps, address, covered.period, totals, line)
 
     def assemble() -> Report:
-        current = plot.buckets(site.domain, covered.period, interval)
-        earlier = plot.buckets(site.domain, covered.before, interval) if compare else []
+        current = plot_points.buckets(site.domain, covered.period, interval)
+        earlier = plot_points.buckets(site.domain, covered.before, interval) if compare else []
         known = [r.as_of for r in (totals, line, *lists) if r.as_of is not None]
         return Report(
             address=address,
@@ -175,12 +177,12 @@ async def _report(
             interval=interval,
             intervals=offered,
             cards=_cards(address, _first(totals), _first(before) if compare else None),
-            points=plot.points(
+            points=plot_points.points(
                 address.metric,
                 current,
-                plot.values_of(line),
+                plot_points.values_of(line),
                 earlier,
-                plot.values_of(before_line),
+                plot_points.values_of(before_line),
                 local(now, site.timezone).replace(tzinfo=None),
                 running=covered.period.end > now,
             ),
@@ -277,7 +279,7 @@ def _series(address: ReportUrl, interval: str, period: Period) -> Query:
         site=address.site,
         metrics=(address.metric,),
         period=period,
-        dimensions=(plot.DIMENSIONS[interval],),
+        dimensions=(plot_points.DIMENSIONS[interval],),
         filters=compile_filters(address.conditions),
         bots=address.bots,
         imports=address.imports,

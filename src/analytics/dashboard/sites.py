@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from analytics.catalog import service
 from analytics.catalog.domain import shown
-from analytics.dashboard import display_names, figure_format, foreign_hosts, plot, setup
+from analytics.dashboard import display_names, figure_format, foreign_hosts, plot_points, setup
 from analytics.dashboard.figure_format import FigureChange
 from analytics.dashboard.first_hit import first_hit_of
 from analytics.dashboard.page_request import PageRequest, redirect
-from analytics.dashboard.plot import Sparkline
+from analytics.dashboard.plot_points import Sparkline
 from analytics.dashboard.report_period import day_name
 from analytics.dashboard.templates import path_of
 from analytics.dashboard.unknown_sites import unknown_sites
@@ -86,7 +86,7 @@ def _card(domain: str, recent: Recent) -> SiteCard:
         visitors=figure_format.short(recent.visitors),
         change=figure_format.change(Metric.VISITORS, recent.visitors, recent.before),
         current=recent.current,
-        line=plot.sparkline(recent.hours),
+        line=plot_points.sparkline(recent.hours),
     )
 
 
