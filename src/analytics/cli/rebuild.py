@@ -24,9 +24,9 @@ from analytics.wording import counted
 def rebuild(sites: tuple[str, ...], *, apply: bool, yes: bool, as_json: bool) -> None:
     """Decide stored events again by today's rules, and show which figures change.
 
-    Each event counts as if it had come when it happened. Nothing is changed without --apply. Visits, sources and
-    channels are decided again, and the names of machines; events that came late join the visits in
-    which they belong. It may be interrupted, and run again.
+    Each event counts as if it had come when it happened. Nothing is changed without --apply.
+    Visits, sources and channels are decided again, and the names of machines; events that came
+    late join the visits in which they belong. It may be interrupted, and run again.
     """
     if yes and not apply:
         raise click.UsageError("--yes answers the question that --apply asks; give both")

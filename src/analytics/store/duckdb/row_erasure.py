@@ -123,8 +123,8 @@ def _chosen(connection: Connection, query: Query) -> Iterator[frozenset[int]]:
 def obey(connection: Connection, erasure: Erasure, *, offset: int | None = None) -> ErasedRows:
     """Delete the rows that *erasure* concerns, in the caller's transaction.
 
-    They are those of `store.chunks.chunk_erasure`, which does the same to a chunk; a test holds them
-    equal. In a log of one partition it leaves what lies behind its own *offset*.
+    They are those of `store.chunks.chunk_erasure`, which does the same to a chunk; a test holds
+    them equal. In a log of one partition it leaves what lies behind its own *offset*.
     """
     _forget_dead_letters(connection, erasure.site, erasure.before or erasure.until + 1)
     values: dict[str, object] = {"site": erasure.site, "until": erasure.until}
