@@ -1,7 +1,6 @@
-"""What assistants may ask: a few tools, each of which is a question to the Stats API.
+"""The tools of assistants, each of which is a query of the Stats API.
 
-The protocol by which they ask stands in `assistants.py`. A tool more is a line of `TOOLS`, and a
-method that answers it.
+`assistants.py` has the protocol. To add a tool, add it to `TOOLS`, and a method that answers it.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _COUNTED: Final[Mapping[Counted, str]] = {
 
 
 class Tool(NamedTuple):
-    """One thing that assistants may ask for."""
+    """One tool of assistants."""
 
     name: str
     description: str
@@ -52,7 +51,7 @@ class Tool(NamedTuple):
 
 
 def _definitions() -> str:
-    """Return what each metric and each dimension is, from the tables of facts."""
+    """Return a line for each metric and each dimension, from the tables of facts."""
     metrics = "\n".join(
         f"- {metric}: {facts.label}, {_UNITS[facts.unit]}, {_COUNTED[facts.counted]}"
         for metric, facts in METRICS.items()
@@ -207,9 +206,9 @@ class AssistantTools:
         }
 
     async def answer(self, name: str, arguments: Arguments, authorization: str) -> object:
-        """Return the answer of a tool, to be told in JSON.
+        """Return the answer of a tool, for JSON.
 
-        Raise `NotFound` for a tool that there is not, and what the Stats API raises.
+        Raise `NotFound` for an unknown tool, and what the Stats API raises.
         """
         access.check(access.key(authorization, self._catalog.keys), Scope.STATS_READ)
         if name not in self._answers:
@@ -269,7 +268,7 @@ def _only(arguments: Arguments, known: Sequence[str]) -> None:
 
 
 def _request(authorization: str, *, site: str = "", body: bytes = b"") -> Request:
-    """Return a request of the Stats API as who asks would send it."""
+    """Return a request of the Stats API with the assistant's key and *body*."""
     sent = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""Comparisons of the Stats API: which earlier period, and each row beside its earlier one."""
+"""Compares the answers of the Stats API with an earlier period, row by row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analytics.store.sql import time_buckets
 from analytics.suggestions import unknown
 
 _MOST_ROWS: Final = 100_000
-"""So many rows of the earlier period are looked at, the largest first."""
+"""Rows of the earlier period that are read, the largest first."""
 
 
 class AskedComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ def parse(sent: object) -> AskedComparison:
 
 
 def query_of(query: Query, period: Period) -> Query:
-    """Return *query* about the earlier *period*, with every row that there may be."""
+    """Return *query* for the earlier *period*, without the limit on its rows."""
     return structs.replace(
         query, period=period, order_by=(), limit=_MOST_ROWS, offset=0, total_rows=False
     )

@@ -1,4 +1,4 @@
-"""The JSON of funnels, journeys and retention: a body as a checked question, and its answer.
+"""The JSON of funnels, journeys and retention: parses and checks queries, encodes results.
 
 Unknown members are refused by name, as everywhere in the Stats API.
 """
@@ -35,13 +35,13 @@ from analytics.site import Site
 
 
 class Include(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What counts besides."""
+    """The options of what counts."""
 
     bots: bool = False
 
 
 class CommonMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The members that the body of each question has."""
+    """The members that the bodies of all explorations have."""
 
     site_id: str
     date_range: AskedDateRange
@@ -49,7 +49,7 @@ class CommonMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     include: Include = Include()
 
     def filters_of(self, sent: Sequence[object], field: str, site: Site) -> tuple[Filter, ...]:
-        """Return the filters that *sent* says, each name of a goal or segment replaced."""
+        """Return the filters in *sent*, with goals and segments resolved."""
         filters = named_filters.resolve_filters(query_json.filters_of([*sent], field), site)
         query_json.check_machine_filters(filters, "include.bots", bots=self.include.bots)
         return filters
@@ -129,7 +129,7 @@ def parse(body: bytes, kind: type[B]) -> B:
 
 
 def results(asked: Exploration, result: ExplorationResult) -> Mapping[str, object]:
-    """Return the members of the answer but for `meta` and `query`."""
+    """Return the members of the answer besides `meta` and `query`."""
     match result:
         case FunnelResult():
             return _funnel(asked, result)
@@ -173,7 +173,7 @@ def _funnel(asked: Exploration, result: FunnelResult) -> Mapping[str, object]:
 
 
 def _time(count: int, waits: Waits) -> Mapping[str, object]:
-    """Return how long it took: the mean in seconds, and how many lie in each class of times."""
+    """Return the time it took: the mean in seconds, and the count in each class of times."""
     return {
         "average": round(waits.total_ms / count / 1000) if count else None,
         "classes": [
@@ -187,7 +187,7 @@ def _time(count: int, waits: Waits) -> Mapping[str, object]:
 
 
 def _rate(part: int, whole: int) -> float | None:
-    """Return *part* in percent of *whole*, to two decimals, half up; None of nothing."""
+    """Return *part* in percent of *whole*, rounded half up to two decimals; None of 0."""
     return (20_000 * part + whole) // (2 * whole) / 100 if whole else None
 
 

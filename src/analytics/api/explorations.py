@@ -1,4 +1,4 @@
-"""`POST /api/v2/funnel`, `/api/v2/journey` and `/api/v2/retention`: what came after what."""
+"""Serves `POST /api/v2/funnel`, `/api/v2/journey` and `/api/v2/retention`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ RETENTION: Final = _described(
 
 
 def routes(access: StatsAccess) -> list[BaseRoute]:
-    """The routes, for the keys and from the store of *access*."""
+    """Return the routes, for the keys and the store of *access*."""
     api = ExplorationsApi(access)
     return [
         ApiRoute("POST", "/api/v2/funnel", api.funnel, FUNNEL),
@@ -59,21 +59,24 @@ def routes(access: StatsAccess) -> list[BaseRoute]:
 
 
 class ExplorationsApi:
-    """Answers questions about the order of events in JSON."""
+    """Answers explorations in JSON."""
 
     def __init__(self, access: StatsAccess) -> None:
         self._access = access
 
     async def funnel(self, request: Request) -> Response:
-        """`POST /api/v2/funnel`: how many get from each step to the next."""
+        """Answer `POST /api/v2/funnel`: how many get from each step to the next."""
         return await self._answer(request, FunnelBody)
 
     async def journey(self, request: Request) -> Response:
-        """`POST /api/v2/journey`: where visits went from an event, or came from."""
+        """Answer `POST /api/v2/journey`: where visits went from an event, or came from."""
         return await self._answer(request, JourneyBody)
 
     async def retention(self, request: Request) -> Response:
-        """`POST /api/v2/retention`: how many of those first seen at a time came back, and when."""
+        """Answer `POST /api/v2/retention`.
+
+        How many of those first seen at a time came back, and when.
+        """
         return await self._answer(request, RetentionBody)
 
     async def _answer(self, request: Request, kind: type[ExplorationBody]) -> Response:

@@ -1,4 +1,4 @@
-"""The figures of an answer as JSON, those of nothing at all, and how one differs from another."""
+"""Figures of answers: as JSON, for empty buckets, and compared with one another."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def money_of(metrics: Sequence[Metric]) -> list[Metric]:
 
 
 def change(metric: Metric, new: Figure, old: Figure) -> float | None:
-    """Return by how many percent a figure grew, a rate by how many points.
+    """Return the change of a figure in percent, of a rate in percentage points.
 
-    None if one of them has no value, or they are of two currencies.
+    Return None if one has no value, or the currencies differ.
     """
     values = _comparable(new, old)
     if values is None:

@@ -1,4 +1,4 @@
-"""The parts of a JSON question, each of the right kind or refused by its name."""
+"""Reads members of JSON queries, and refuses those of a wrong type by name."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _ELSEWHERE: Final = {
     "interval": "dimensions",
     "page": "pagination.offset",
 }
-"""For a member that was sent in the wrong place, the right one."""
+"""Maps a member that is often sent in the wrong place to the right one."""
 
 
 def members(sent: object, field: str, known: Sequence[str]) -> Mapping[str, object]:
-    """Return *sent*, an object of no other than the *known* members. Raise `Malformed`."""
+    """Return *sent*, an object with none but the *known* members. Raise `Malformed`."""
     if not isinstance(sent, dict):
         raise Malformed(field, "must be an object")
     for name in sent:
@@ -48,7 +48,7 @@ def list_of(sent: object, field: str) -> list[object]:
 
 
 def text(sent: object, field: str) -> str:
-    """Return *sent*, a text that is not empty. Raise `Malformed`."""
+    """Return *sent*, a non-empty text. Raise `Malformed`."""
     if not isinstance(sent, str) or not sent:
         raise Malformed(field, "is missing" if sent is None else "must be a text")
     return sent

@@ -1,7 +1,7 @@
-"""Filters by name, replaced by what a site's goals and segments mean by them.
+"""Resolves goals and segments in filters to the filters for which they stand.
 
-Where callers compare the dimension `event:goal` with the names of goals, or `segment` with the ids
-of segments, the store gets the filters that stand for them.
+Callers compare the dimension `event:goal` with names of goals, and `segment` with ids of segments;
+the store gets the filters for which they stand.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _NEGATED: Final = {Op.IS_NOT: Op.IS, Op.CONTAINS_NOT: Op.CONTAINS, Op.MATCHES_NO
 
 
 def resolve(query: Query, site: Site, *, reader: str = "") -> Query:
-    """Return *query* without names: goals and segments of *site* replaced by their filters.
+    """Return *query* with the goals and segments of *site* replaced by their filters.
 
-    *reader* is the email address of the person who asks; they may use their own segments.
-    Raise `Malformed` for a goal or a segment that the site does not have.
+    *reader* is the email address of the caller, who may use personal segments of that address.
+    Raise `Malformed` for an unknown goal or segment.
     """
     expanded = _expand(query.filters, site, reader)
     by_goal = Dimension.GOAL in query.dimensions
@@ -68,7 +68,7 @@ def resolve(query: Query, site: Site, *, reader: str = "") -> Query:
 def resolve_filters(
     filters: Iterable[Filter], site: Site, *, reader: str = ""
 ) -> tuple[Filter, ...]:
-    """Return *filters* as `resolve` does those of a query; they are as many, in their order."""
+    """Return *filters* resolved as by `resolve`; their number and order stay."""
     return tuple(
         _without_names(All(tuple(_expand((each,), site, reader))), site) for each in filters
     )
@@ -89,7 +89,7 @@ def check_segment(filters: str) -> None:
 def filter_of(goal: Goal) -> Filter:
     """Return the filter that matches the events by which *goal* is reached.
 
-    A page that is to be scrolled down is reached by the views of it in a visit that got so far.
+    A goal of scroll depth matches the views of the page in visits that got that far.
     """
     conditions: list[Filter] = [Compare(Op.IS, Dimension.NAME, (goal.event or PAGEVIEW,))]
     if goal.page:
@@ -110,7 +110,9 @@ def _page(pattern: str) -> Compare:
 
 
 def _expand(filters: Iterable[Filter], site: Site, reader: str) -> list[Filter]:
-    """Return *filters* with each segment replaced by its own; those that all hold stand apart."""
+    """Return *filters* with each segment replaced by its filters, as separate items where
+    possible.
+    """
     expanded: list[Filter] = []
     for each in filters:
         match each:
@@ -163,7 +165,7 @@ def _of_segment(segment: Segment, site: Site, reader: str) -> All:
 
 
 def _without_names(condition: Filter, site: Site) -> Filter:
-    """Return *condition* with the filters of goals in the place of their names."""
+    """Return *condition* with the names of goals replaced by their filters."""
 
     def inside(inner: Filter) -> Filter:
         return _without_names(inner, site)
@@ -197,7 +199,7 @@ def _of_goals(comparison: Compare, goals: Sequence[Goal]) -> Filter:
 
 
 def _compares(comparison: Compare, name: str) -> bool:
-    """Return whether *name* is one that *comparison* speaks of, be it negated or not."""
+    """Return whether *comparison*, negated or not, matches *name*."""
     return any(_fits(comparison, value)(name) for value in comparison.values)
 
 

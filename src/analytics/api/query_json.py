@@ -1,4 +1,4 @@
-"""The JSON of the Stats API: a question as a checked `Query`, and a figure of its answer.
+"""The JSON of the Stats API: parses and checks queries.
 
 Unknown members, metrics and dimensions are refused by name; nothing is guessed.
 """
@@ -58,7 +58,7 @@ _OPERATORS: Final = (*Op, "and", "or", "not", "has_done", "has_not_done", "seque
 
 
 class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The members of a request's body, each of the right type, before its site is known."""
+    """The members of a request's body, whose types are checked, before its site is known."""
 
     site_id: str
     metrics: tuple[Metric, ...]
@@ -73,7 +73,7 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
     comparison: AskedComparison | None
     sent_comparison: object
     bots: bool
-    """Whether machines count, too."""
+    """Whether to include machines."""
     limit: int
     offset: int
 
@@ -104,7 +104,7 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(body: bytes) -> QueryBody:
-    """Return the question in a request's body. Raise `Malformed`, naming the wrong member."""
+    """Return the query in a request's body. Raise `Malformed`, naming the wrong member."""
     try:
         sent = msgspec.json.decode(body)
     except UNDECODABLE as exc:
@@ -158,7 +158,9 @@ def check_machine_filters(
 
 
 def _of_next_events(filters: tuple[Filter, ...], dimensions: Sequence[str]) -> tuple[Filter, ...]:
-    """Return *filters*; a sequence that is the only one asks, by event, what came right after."""
+    """Return *filters*; in a query by event, a sequence that is the only filter selects the next
+    event.
+    """
     match filters:
         case (InSequence() as sequence,) if any(map(columns.is_event, dimensions)):
             return (structs.replace(sequence, next_event=True),)
@@ -214,9 +216,9 @@ def _orders(sent: object) -> tuple[Order, ...]:
 
 
 def filters_of(sent: object, field: str) -> tuple[Filter, ...]:
-    """Return the filters that a list of JSON says. Raise `Malformed`, naming the wrong part.
+    """Return the filters in a JSON list. Raise `Malformed`, naming the wrong part.
 
-    They may still compare goals and segments by their names (`named_filters.py`).
+    Goals and segments in them are not resolved yet (`named_filters.py`).
     """
     filters = list_of(sent, field)
     query_cost.check_sent(*_size(filters), field)
@@ -291,7 +293,7 @@ def _values(sent: object, field: str) -> tuple[str, ...]:
 
 
 def _value(sent: object, field: str) -> str:
-    """Return a value to compare with: a text, also an empty one, or a whole number as text."""
+    """Return a value of a filter: a text, possibly empty, or a whole number as text."""
     if isinstance(sent, int) and not isinstance(sent, bool):
         return str(sent)
     return sent if sent == "" else text(sent, field)

@@ -1,4 +1,4 @@
-"""Why the revenue metrics of an answer are empty, by the codes that Plausible's API has for it."""
+"""Warns that revenue metrics of an answer are empty, with the codes of Plausible's API."""
 
 from __future__ import annotations
 

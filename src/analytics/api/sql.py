@@ -1,4 +1,4 @@
-"""`POST /api/sql`: SELECTs about documented views, for a key with the scope `sql:read`."""
+"""Serves `POST /api/sql`: SELECTs on documented views, for keys with the scope `sql:read`."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class SqlBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class SqlNotes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an answer says of itself."""
+    """The notes of an answer."""
 
     columns: Sequence[ResultColumn] = ()
     row_count: int = -1
     truncated: bool = False
-    """Whether there were more rows than may be answered, which were left out."""
+    """Whether the answer was truncated, because there were more rows than allowed."""
     held_since: Mapping[str, str] = {}
     """For each site of which this replica has evicted rows: its first day that is whole here."""
     as_of: int | None = None
@@ -91,14 +91,14 @@ def routes(store: AnswersSql, catalog: Catalog) -> list[BaseRoute]:
 
 
 class SqlApi:
-    """Answers keys that may ask in SQL."""
+    """Answers queries in SQL."""
 
     def __init__(self, store: AnswersSql, catalog: Catalog) -> None:
         self._store = store
         self._catalog = catalog
 
     async def answer(self, request: Request) -> Response:
-        """`POST /api/sql`."""
+        """Answer `POST /api/sql`."""
         key = access.check(
             access.key(request.headers.get("authorization", ""), self._catalog.keys),
             Scope.SQL_READ,
@@ -123,7 +123,7 @@ class SqlApi:
         return Response(content, headers=headers, media_type=_MEDIA_TYPES[kind])
 
     def _sites(self, key: Key, name: str | None) -> Sequence[Site]:
-        """Return the sites that are asked about; none but those that *key* acts on."""
+        """Return the sites of a query, among those that *key* acts on."""
         if name is None and key.site is None:
             return self._catalog.sites.all()
         site = self._catalog.sites.get(name or key.site or "")
@@ -137,9 +137,9 @@ class SqlApi:
 def question(
     sites: Sequence[Site], statement: str, start: str | None, end: str | None, kind: SqlFormat
 ) -> SqlQuestion:
-    """Return a question about *sites*; a day is one of the site, of UTC where there are several.
+    """Return a query about *sites*; days are in the site's zone, in UTC for several sites.
 
-    Raise `Malformed` for a day or a moment that is none.
+    Raise `Malformed` for an invalid day or moment.
     """
     zone = sites[0].timezone if len(sites) == 1 else "Etc/UTC"
     span = time_span.of(start, end, zone)
@@ -147,7 +147,7 @@ def question(
 
 
 def notes(answer: SqlAnswer, sites: Sequence[Site]) -> SqlNotes:
-    """Return what *answer* says of itself, with days of *sites*."""
+    """Return the notes of *answer*, with days in the zones of *sites*."""
     zones = {site.domain: site.timezone for site in sites}
     held = {
         site: localtime.date_of(localtime.day_of(zones[site], at)).isoformat()
@@ -163,12 +163,12 @@ def notes(answer: SqlAnswer, sites: Sequence[Site]) -> SqlNotes:
 
 
 def document(said: SqlNotes, rows: bytes) -> bytes:
-    """Return the JSON of an answer: what it says of itself, and its *rows* as they lie in JSON."""
+    """Return the JSON of an answer: its notes, and its *rows*, which are JSON already."""
     return msgspec.json.encode(said)[:-1] + b',"rows":' + rows + b"}"
 
 
 def taken(answer: SqlAnswer) -> bytes:
-    """Return what the answer's file holds, and delete the file."""
+    """Return the content of the answer's file, and delete the file."""
     path = Path(answer.path)
     try:
         return path.read_bytes()

@@ -264,7 +264,7 @@ def _series(params: QueryParams, query: Query, result: Result) -> Response:
 
 
 def _meta(params: QueryParams, result: Result) -> Mapping[str, object]:
-    """Return the member `meta`, as in version 2, if there is something to say."""
+    """Return the member `meta` as in version 2; empty if there is none."""
     meta: dict[str, object] = {}
     if _flag(params, _IMPORTS):
         meta |= imports.meta(result)

@@ -65,7 +65,7 @@ REALTIME: Final = ApiOperation(
 
 
 class Compared(NamedTuple):
-    """A question about the earlier period, and its answer."""
+    """A query for the earlier period, and its result."""
 
     query: Query
     result: Result
@@ -103,7 +103,7 @@ class StatsV2:
         return await run_in_cpu_thread(lambda: _reply(question, site, query, result, compared))
 
     async def _compared(self, question: QueryBody, query: Query) -> Compared | None:
-        """Ask *question* about the period with which its own is compared, if it is."""
+        """Return the result for the earlier period of *question*; None without a comparison."""
         if question.comparison is None:
             return None
         period = question.comparison.period(query.period, self._access.clock())

@@ -1,12 +1,12 @@
-"""The bounds of a connection: how much, and for how long, a sender may make us wait.
+"""The limits of a connection: how much a sender may send, and for how long we wait for it.
 
 Uvicorn has none for a request on its way in: headers without end fill the memory, and senders that
-never finish hold their connections. The clock here costs a request nothing: whoever owes us the
-rest of something is looked for now and then.
+never finish hold their connections. The deadlines here cost a request nothing: a background loop
+looks for connections that are overdue.
 
-An offer to go on in another protocol is ignored, as RFC 9110 (7.8) allows: Java's HttpClient and
-`curl --http2` make one with every plain request. The parser takes an offer for accepted, and the
-body for the other protocol's: so it is given the request once more, without the offer.
+An offer to upgrade to another protocol is ignored, as RFC 9110 (7.8) allows: Java's HttpClient and
+`curl --http2` send one with every plain request. The parser treats an offer as accepted, and the
+body as the other protocol's, so it parses the request again without the offer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from analytics.gateway.sender_connections import SenderConnections
 from analytics.gateway.uploads import Upload, Uploads
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-"""Largest headers; also the most bytes in a row of which nothing comes: trailers, extensions."""
+"""Maximum size of the headers, and of bytes in a row without progress: trailers, extensions."""
 _LOOK_S: Final = 2.0
 _Owed = Literal["head", "body", "end"]
 _PATIENCE_S: Final[dict[_Owed, float]] = {"head": 20, "body": 120, "end": 30}
@@ -39,7 +39,7 @@ class _TooLarge(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. What handles a parser's callback itself sets `barren` to 0.
+    """One connection. A subclass that handles a parser's callback itself must set `barren` to 0.
 
     *uploads* and *senders* are set on a subclass that `protocol` makes.
     """
@@ -47,14 +47,14 @@ class BoundedProtocol(HttpToolsProtocol):
     uploads = Uploads()
     senders: SenderConnections | None = None
     _counted = ""
-    """As whose this connection is counted."""
+    """The sender under whom this connection is counted."""
     _upload: Upload | None = None
     barren = 0
-    """Bytes received since the last of which anything came."""
+    """Bytes received since the parser last made progress."""
     _owed: tuple[_Owed, object, float] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody has connected: stay within the number of connections that we can have."""
+        """Accept a new connection, within the number of connections that we can have."""
         super().connection_made(transport)  # type: ignore[arg-type]
         if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
             self.transport.abort()
@@ -65,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(error.status, error)
 
     def data_received(self, data: bytes) -> None:
-        """Something has come."""
+        """Parse what was received."""
         if self.transport.is_closing():
             return  # a connection that was refused
         self.barren += len(data)
@@ -79,7 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("")
 
     def _parsed(self, data: bytes) -> bytes:
-        """Parse *data*; what is left to parse is a request without its offer of an upgrade."""
+        """Parse *data*; return what is left to parse: a request without its offer of an upgrade."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -87,14 +87,14 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.send_400_response("This server is not a proxy.")
                 return b""
             head = self._without_offer()
-            # The parser may be at its end: after `Connection: close` it hears nothing more.
+            # The parser may have ended: after `Connection: close` it accepts nothing more.
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
             return head + data[offer.args[0] :]
         return b""
 
     def _without_offer(self) -> bytes:
-        """The head of the request that has just been parsed, without `Upgrade`."""
+        """Return the head of the request that has just been parsed, without `Upgrade`."""
         version = self.parser.get_http_version().encode()
         head = [b"%b %b HTTP/%b" % (self.scope["method"].encode(), self.url, version)]
         for name, value in self.headers:
@@ -106,7 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return b"\r\n".join(head) + b"\r\n\r\n"
 
     def on_headers_complete(self) -> None:
-        """The request's first part is here."""
+        """Begin a request, whose headers are complete."""
         if self.parser.should_upgrade():
             self.scope["method"] = self.parser.get_method().decode()
             return
@@ -118,13 +118,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the request's body has come."""
+        """Take a piece of the request's body."""
         self.barren = 0
         if self.holds(body):
             super().on_body(body)
 
     def holds(self, body: bytes) -> bool:
-        """Count a piece of a body that is to be kept; False where it must not be."""
+        """Count a piece of a body; return whether it may be kept."""
         if self.cycle.response_complete:
             return True  # it is not kept
         if self._upload is None:
@@ -133,20 +133,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._upload.grow(len(body))
         except UploadsFull as error:
             if self.pipeline or getattr(self.cycle, "response_started", False):
-                self.transport.abort()  # another answer is on its way
+                self.transport.abort()  # another response has begun
             else:
                 self._refuse(error.status, error)
             return False
         return True
 
     def on_response_complete(self) -> None:
-        """An answer has gone out; of requests in a row, all are counted until the last one's."""
+        """Note that a response was sent; pipelined requests are counted until the last one's."""
         if not self.pipeline:
             self._end_upload()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
+        """Release what was counted for the connection."""
         if self.senders is not None:
             self.senders.close(self._counted)
             self._counted = ""
@@ -159,21 +159,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self._upload = None
 
     def on_message_complete(self) -> None:
-        """The whole request is here, unless the parser is to see it once more."""
+        """End the request, unless the parser has to parse it again."""
         if self.parser.should_upgrade():
             return
         self.barren = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, in the shape of every other error."""
+        """Refuse an invalid request, in the shape of every other error."""
         if self.barren > MAX_HEAD_BYTES:
             self._end(431, f"the headers are larger than {MAX_HEAD_BYTES} bytes")
         else:
             self._end(400, msg)
 
     def look(self, now: float) -> None:
-        """End the connection when its sender has owed us something for too long."""
+        """End the connection if its sender is overdue."""
         owed, what = self._owes()
         if owed is None:
             self._owed = None
@@ -186,10 +186,10 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._end(408, f"the {owed} of the request took too long to arrive")
 
     def _owes(self) -> tuple[_Owed | None, object]:
-        """What we wait for, and of which request."""
+        """Return what we wait for, and of which request."""
         cycle = self.cycle
         if self.transport.is_closing():
-            return "end", None  # it does not take what we still have to say
+            return "end", None  # it does not read our response
         if cycle is None or cycle.response_complete:
             # Between two requests uvicorn's own timer runs, until something comes.
             return (None if self.timeout_keep_alive_task is not None else "head"), cycle
@@ -218,13 +218,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def protocol(uploads: Uploads, senders: SenderConnections | None = None) -> type[BoundedProtocol]:
-    """Return the protocol class to give to uvicorn; without *senders* none of them is counted."""
+    """Return the protocol class for uvicorn; without *senders* connections are not counted."""
     members = {"uploads": uploads, "senders": senders}
     return type("BoundedProtocol", (BoundedProtocol,), members)
 
 
 def watching(connections: Callable[[], Iterable[object]]) -> BackgroundLoop:
-    """Return the loop that looks at all *connections* while its block runs."""
+    """Return the loop that checks all *connections* while its block runs."""
     return BackgroundLoop(
         "connections",
         partial(_look_at, connections),

@@ -39,10 +39,10 @@ _PATH: Final = PATH.encode()
 
 
 class _NullEvent:
-    """Stands for the event that wakes uvicorn's task: there is no task."""
+    """Null object for the event that wakes uvicorn's task: there is no task."""
 
     def set(self) -> None:
-        """Wake nobody."""
+        """Do nothing."""
 
 
 class RequestCycle:
@@ -68,7 +68,7 @@ class DirectProtocol(BoundedProtocol):
     cycle: Any  # uvicorn's, an Exchange, or None
 
     def on_headers_complete(self) -> None:
-        """The request's first part is here: choose its way."""
+        """Begin a request, whose headers are complete, on one of the two ways."""
         if self.url != _PATH or not self._can_be_direct():
             super().on_headers_complete()
             return
@@ -78,7 +78,7 @@ class DirectProtocol(BoundedProtocol):
         )
 
     def _can_be_direct(self) -> bool:
-        """Whether nothing about the request needs more than a body and an answer."""
+        """Return whether the request needs no more than a body and a response."""
         return (
             self.parser.get_method() == b"POST"
             and not self.expect_100_continue
@@ -90,7 +90,7 @@ class DirectProtocol(BoundedProtocol):
         )
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the request's body has come."""
+        """Take a piece of the request's body."""
         cycle = self.cycle
         if type(cycle) is not RequestCycle:
             super().on_body(body)
@@ -102,7 +102,7 @@ class DirectProtocol(BoundedProtocol):
                 self._refuse_event(cycle, TooLarge(asgi.too_large(self.endpoint.max_body_bytes)))
 
     def on_message_complete(self) -> None:
-        """The whole request is here."""
+        """End the request: take the event if it goes the short way."""
         cycle = self.cycle
         if type(cycle) is not RequestCycle or self.parser.should_upgrade():
             super().on_message_complete()
@@ -130,7 +130,7 @@ class DirectProtocol(BoundedProtocol):
             appending.then(partial(self._appended, cycle, records))
 
     def _take_with_salt(self, cycle: RequestCycle, missing: SaltMissing) -> None:
-        """Take an event whose day has no salt yet: one of long ago, say."""
+        """Take an event whose day has no salt yet, such as one of long ago."""
 
         def made(making: asyncio.Task[None]) -> None:
             self.tasks.discard(making)
@@ -156,7 +156,7 @@ class DirectProtocol(BoundedProtocol):
         self.endpoint.counts.accepted += 1
         headers = receipt(records, appending.positions)
         if len(headers) == 1 and cycle.keep_alive and not cycle.disconnected:
-            # By far the most answers differ in the receipt and the id only.
+            # Nearly all responses differ in the receipt and the id only.
             self.transport.write(_ACCEPTED % (*headers[0], request_id.of(cycle.scope)))
             self._answered(cycle)
         else:
@@ -211,7 +211,7 @@ def protocol(
     uploads: Uploads | None = None,
     senders: SenderConnections | None = None,
 ) -> type[DirectProtocol]:
-    """The protocol class to give to uvicorn."""
+    """Return the protocol class for uvicorn."""
     members: dict[str, Any] = {
         "endpoint": endpoint,
         "uploads": uploads or Uploads(),

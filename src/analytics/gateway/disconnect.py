@@ -1,4 +1,4 @@
-"""Notice that a client has disconnected while its request waits for an answer."""
+"""Detects that a client has disconnected while its request waits for an answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DisconnectWatch:
             self._whole.set()
 
     async def receive(self) -> Message:
-        """Return what comes next, as the server's own would."""
+        """Return the next message, as the server's own `receive` would."""
         if self._kept:
             return self._kept.popleft()
         message = await self._receive()
@@ -31,7 +31,7 @@ class DisconnectWatch:
         return message
 
     async def left(self) -> None:
-        """Return when the connection has ended. Before the body is here, it is not looked for."""
+        """Return when the client has disconnected, noticed only once the body is complete."""
         await self._whole.wait()  # the application reads the body, not we
         while (message := await self._receive())["type"] != "http.disconnect":
             self._kept.append(message)

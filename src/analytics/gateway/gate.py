@@ -37,34 +37,34 @@ log = structlog.get_logger()
 
 ErrorPage = Callable[[Request, Exception], Response]
 Check = Callable[[Scope], None]
-"""Raises what a request is to be told instead of an answer."""
+"""Raises the error with which to answer a request that is refused."""
 Whose = Callable[[Scope], Party]
-"""Whose request it is: what the same sender asks at once takes turns with what others ask."""
+"""Returns the party of a request, whose concurrent requests share their turns."""
 _PROGRAMS: Final = re.compile(
     r"/(api|health|mcp|metrics)(/.*)?|.*\.(json|ya?ml)", re.DOTALL | re.IGNORECASE
 )
 """Paths that no person opens: their errors are JSON, not pages."""
 _UNCOUNTED: Final = "/health/live"
-"""Says nothing but that it answers: whoever watches over us may ask as often as it likes."""
+"""Shows only that the process answers, so monitoring may ask without limit."""
 _EXPOSED: Final = ("x-request-id", "retry-after")
 _COMPRESS_FROM_BYTES: Final = 500
 _COMPRESS_LEVEL: Final = 6
 
 
 def anything(_: Scope) -> None:
-    """No request is refused."""
+    """Refuse no request."""
 
 
 def everybody(_: Scope) -> Party:
-    """All requests are of one party."""
+    """Return the one party of all requests."""
     return Party(None)
 
 
 class Gate:
-    """Answers for those of *modules* that are in *serving*, and says of the rest that it does not.
+    """Serves those of *modules* that are in *serving*; for the others it answers that it does not.
 
-    With *https_only* browsers are told to ask by https from now on. *error_page* dresses errors of
-    all but the API; *cors_origins* may call the API from a browser.
+    With *https_only* it sends HSTS. *error_page* renders errors outside the API as pages; pages of
+    *cors_origins* may call the API from a browser.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Gate:
             )
 
     def table(self) -> list[RouteLine]:
-        """Every route, with the module that it belongs to."""
+        """Return every route, with the module to which it belongs."""
         return table(self._modules, self._serving)
 
     def modules(self) -> Sequence[Module]:
@@ -130,7 +130,7 @@ class Gate:
         return self._modules
 
     def takes(self, path: str) -> bool:
-        """Whether this server answers for the exact *path*."""
+        """Return whether this server serves the exact *path*."""
         return path in self._exact
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,7 +143,7 @@ class Gate:
             exact = self._exact.get(scope["path"])
             if exact is not None:
                 send = middleware.answering(send, named)
-                # An endpoint charges for what it takes, and not for what it refuses or explains.
+                # An endpoint charges for what it accepts, not for what it refuses or explains.
                 if not exact.charges or scope["method"] != exact.method:
                     try:
                         self._check(scope)
@@ -200,7 +200,7 @@ class Gate:
         return Response(content, status, dict(problem.headers(error)), problem.MEDIA_TYPE)
 
     def _methods(self, request: Request) -> list[str]:
-        """The methods that the path of *request* answers, in order: routes may share a path."""
+        """Return the methods of the path of *request*, in order: routes may share a path."""
         methods = {
             method
             for route in self._app.routes
@@ -211,7 +211,7 @@ class Gate:
 
 
 def _translated(error: HTTPException) -> tuple[int, AnalyticsError]:
-    """Return what the web framework refused as a status and an error of ours."""
+    """Return an error of the web framework as a status and an error of ours."""
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
             return error.status_code, NotFound("there is nothing at this address")
@@ -229,19 +229,19 @@ async def _nothing(_: Request) -> Response:
 
 
 class NotServedHere(BaseRoute):
-    """A route of a module that other servers answer for."""
+    """A route of a module that this server does not serve."""
 
     def __init__(self, route: BaseRoute, module: str) -> None:
         self._route = route
         self._module = module
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whatever the route matches; the method does not matter."""
+        """Match whatever the route matches, with any method."""
         match, child = self._route.matches(scope)
         return (Match.NONE if match is Match.NONE else Match.FULL), child
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Say so."""
+        """Answer that this server does not serve the module."""
         raise NotFound(
             f"this server does not answer for {self._module} (serve.modules); ask one that does"
         )

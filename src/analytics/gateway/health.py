@@ -1,4 +1,4 @@
-"""`/health/live`: the process answers. `/health/ready`: it can do its work, or why it cannot."""
+"""Serves `/health/live`, which shows that the process answers, and `/health/ready`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analytics.background import LoopHealth, LoopState, is_unavailable
 from analytics.breaker import Breaker, BreakerState
 
 Check = Callable[[], str | None]
-"""What is wrong with one part of the program; None when nothing is."""
+"""Returns the fault of one part of the program, or None."""
 
 
 class Liveness(TypedDict):
@@ -55,10 +55,10 @@ READY: Final = ApiOperation(
 
 
 class Health:
-    """The checks, what is degraded, and whether the server is on its way out.
+    """The readiness checks, what is degraded, and whether the server is stopping.
 
-    Anybody may read the answers: of a loop's errors they tell the kind, and only an essential
-    loop's, as every check's, in full.
+    The answers are public: errors of checks and of essential loops are shown in full, of other
+    loops only their kind.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Health:
         self.draining = False
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of both."""
+        """Return the routes of both."""
         return [
             ApiRoute("GET", "/health/live", self._live, LIVE),
             ApiRoute("GET", "/health/ready", self._ready, READY),
         ]
 
     def faults(self) -> Mapping[str, str]:
-        """What is wrong, by the part that it is wrong with; nothing while it is ready."""
+        """Return the faults by the part that has them; none while the server is ready."""
         faults = {name: fault for name, check in self._checks.items() if (fault := check())}
         faults |= {loop.name: loop.fault for loop in self._loops if loop.essential and loop.fault}
         if self.draining:
@@ -93,7 +93,7 @@ class Health:
     async def _ready(self, _request: Request) -> Response:
         faults = self.faults()
         essential = [loop.name for loop in self._loops if loop.essential]
-        # These have an answer of their own while they are away, so they make nothing unready.
+        # Degraded answers exist for these, so they make nothing unready.
         degraded = {
             breaker.backend: breaker.degraded
             for breaker in self._breakers
@@ -105,7 +105,7 @@ class Health:
             for loop in self._loops
             if loop.error is not None
             and not loop.essential
-            # Of a backend that is left alone, its own line says what that means.
+            # For an open breaker, its own line says what that means.
             and not (explained and is_unavailable(loop.error))
         }
         body: Readiness = {

@@ -1,6 +1,6 @@
-"""`/metrics`: what the process counts, in Prometheus' text format.
+"""Serves `/metrics` in Prometheus' text format.
 
-Every figure is declared here, with its help text; they are read when they are asked for.
+Every metric is declared here, with its help text, and read when it is scraped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OPERATION: Final = ApiOperation(
     errors=(NotFound,),
 )
 Sources = Mapping[str, tuple[str, Callable[[], float]]]
-"""By the name of a gauge: its help text, and where its value is read."""
+"""Maps the name of a gauge to its help text and to the function that reads it."""
 
 _STATES: Final = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
@@ -49,7 +49,7 @@ class Gauges(Collector):
     def collect(self) -> Iterable[Metric]:
         """The figures as they are now."""
         accepted = CounterMetricFamily(
-            "analytics_requests_accepted", "Events that were answered with 2xx: they are durable."
+            "analytics_requests_accepted", "Events answered with 2xx, which are durable."
         )
         accepted.add_metric([], self._counts.accepted)
         yield accepted
@@ -63,13 +63,13 @@ class Gauges(Collector):
         yield refused
         for name, (help_, read) in self._gauges.items():
             yield GaugeMetricFamily(name, help_, value=read())
-        info = GaugeMetricFamily("analytics_info", "The version that runs.", labels=["version"])
+        info = GaugeMetricFamily("analytics_info", "The running version.", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
 
 
 class Breakers(Collector):
-    """Reads what breakers have seen."""
+    """Reads the state and the counts of breakers."""
 
     def __init__(self, breakers: Sequence[Breaker]) -> None:
         self._breakers = breakers
@@ -82,7 +82,7 @@ class Breakers(Collector):
             labels=["backend"],
         )
         opened = CounterMetricFamily(
-            "analytics_breaker_opened", "How often a breaker has opened.", labels=["backend"]
+            "analytics_breaker_opened", "Times that a breaker has opened.", labels=["backend"]
         )
         calls = CounterMetricFamily(
             "analytics_breaker_calls",
@@ -98,7 +98,7 @@ class Breakers(Collector):
 
 
 class Loops(Collector):
-    """Reads how background loops fare."""
+    """Reads the state and the counts of background loops."""
 
     def __init__(self, loops: Sequence[LoopState]) -> None:
         self._loops = loops
@@ -122,7 +122,7 @@ class Loops(Collector):
         )
         last_success = GaugeMetricFamily(
             "analytics_background_last_success_timestamp_seconds",
-            "When a background loop last succeeded; 0 before the first time.",
+            "Time at which a background loop last succeeded; 0 before the first time.",
             labels=["loop"],
         )
         for loop in self._loops:
@@ -134,7 +134,7 @@ class Loops(Collector):
 
 
 def check_near(scope: Scope) -> None:
-    """Raise `NotFound` unless a peer on this machine or in a private network asks for itself."""
+    """Raise `NotFound` unless the request comes directly from this machine or a private network."""
     address = ip_address(peer_address(scope))
     near = address.is_loopback or address.is_private
     if not (near and is_direct(scope)):
@@ -150,9 +150,9 @@ def routes(
     breakers: Sequence[Breaker],
     loops: Sequence[LoopState] = (),
 ) -> list[BaseRoute]:
-    """Return the route; it answers peers on this machine and in private networks only.
+    """Return the route, which serves peers on this machine and in private networks only.
 
-    What a header says of the sender opens nothing, and a proxy's request is for somebody else.
+    Headers about the sender are not trusted, and requests through a proxy are refused.
     """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

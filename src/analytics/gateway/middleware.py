@@ -1,4 +1,4 @@
-"""What happens to every request before its route, and to every answer after it."""
+"""Middleware: what happens to every request before its route, and to every response after it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ UNLESS_SET: Final[tuple[Header, ...]] = (
     (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
-"""For an answer that says nothing else of itself: it is data, for who asked, and no page."""
+"""For responses without security headers of their own: data for the caller, not a page."""
 
 
 HTTPS_ONLY: Final[tuple[Header, ...]] = ((b"strict-transport-security", b"max-age=31536000"),)
 
 
 def staying(send: Send) -> Send:
-    """*send*, with redirects that name no host: a `Host` that somebody made up leads nowhere."""
+    """Return *send*, with redirects that name no host: a forged `Host` must lead nowhere."""
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -49,7 +49,7 @@ def _path_of(location: bytes) -> bytes:
 
 
 def answering(send: Send, always: Sequence[Header], unless_set: Sequence[Header] = ()) -> Send:
-    """*send*, with these headers on the answer."""
+    """Return *send*, with these headers added to the response."""
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -63,10 +63,10 @@ def answering(send: Send, always: Sequence[Header], unless_set: Sequence[Header]
 
 
 def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
-    """*receive*, up to *most* bytes of body.
+    """Return *receive*, limited to *most* bytes of body.
 
-    Raises `TooLarge`: at once when the sender says that there will be more, else out of the
-    *receive* that passes the limit.
+    Raise `TooLarge` at once if the sender announces more; else the *receive* that passes the limit
+    raises it.
     """
     for name, value in scope["headers"]:
         if name == b"content-length":
@@ -87,5 +87,5 @@ def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
 
 
 def too_large(most: int) -> TooLarge:
-    """The error that says so."""
+    """Return the error for a body of more than *most* bytes."""
     return TooLarge(f"the body is larger than {most} bytes (gateway.max_body_bytes)")

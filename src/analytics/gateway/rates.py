@@ -1,4 +1,4 @@
-"""How often one address, and one key, may ask for pages and of the API."""
+"""Limits how often an address or a key may request pages and the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analytics.limiter import Limits, sender
 class Rates:
     """Counts requests by their sender, and by their key if it is one of ours.
 
-    Whether the key may do what is asked is not decided here but where the answer is made.
+    Whether the key is allowed to do what is requested is decided where the answer is made.
     """
 
     def __init__(self, trust: TrustedProxies, keys: Keys, limits: Limits) -> None:
@@ -23,7 +23,7 @@ class Rates:
         self._limits = limits
 
     def check(self, scope: Scope) -> None:
-        """Count one request. Raises `TooMany` when it is one too many."""
+        """Count one request. Raise `TooMany` if it is over the limit."""
         client = self._trust.client(scope)
         self._limits.check_address(client)
         token = access.bearer(client.authorization)
@@ -31,10 +31,10 @@ class Rates:
             self._limits.check_key(key, client)
 
     def party(self, scope: Scope) -> Party:
-        """Whose request it is: those of one key, or else of one address, take turns as one.
+        """Return the party of a request: its key, or else its address.
 
-        Nothing that only the sender says: who made up a name for each request would have a turn
-        for each.
+        Unverified names do not count, because a name made up for each request would have a turn for
+        each.
         """
         client = self._trust.client(scope)
         token = access.bearer(client.authorization)

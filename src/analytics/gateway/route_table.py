@@ -15,7 +15,7 @@ class RouteLine(NamedTuple):
 
     path: str
     methods: str
-    """With commas; HEAD goes with GET."""
+    """Separated by commas; HEAD goes with GET."""
     module: str
     served: bool
     """Whether this server answers for it."""
@@ -46,6 +46,6 @@ def _described(route: BaseRoute) -> tuple[str, str]:
         case Route():
             return route.path_format, ", ".join(sorted((route.methods or set()) - {"HEAD"}))
         case Mount():
-            # A hash of its files is part of the path; what lies above it says enough.
+            # A hash of its files is part of the path; the folder above it is enough.
             return route.path.rpartition("/")[0] + "/…", "GET"
     raise TypeError(f"a route of an unknown kind: {route!r}")

@@ -1,4 +1,4 @@
-"""How many connections one sender holds, where no HAProxy in front counts them."""
+"""Limits the connections of one sender, where no HAProxy in front does."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from analytics.ingest.client import TrustedProxies
 from analytics.limiter import sender
 
 _FULL_S = 5.0
-"""After which whoever was refused may try again."""
+"""Seconds after which a refused sender may try again."""
 
 
 def stranger(trust: TrustedProxies, peer: str) -> str:
     """Return under which name the connections of *peer* are counted; "" if they are not.
 
-    A proxy, this machine and a private network bring the connections of many people: nobody can
-    tell them apart before the first request.
+    Connections of a proxy, this machine or a private network may be of many people, who cannot be
+    told apart before the first request.
     """
     address = parse_address(peer) or peer
     return "" if not peer or is_internal(address) or trust.contains(address) else sender(address)
@@ -53,7 +53,7 @@ class SenderConnections:
         return name
 
     def close(self, name: str) -> None:
-        """Count one connection less of *name*, which `open` returned."""
+        """Count one connection less for *name*, which `open` returned."""
         if not name:
             return
         self._held[name] -= 1

@@ -1,4 +1,4 @@
-"""How many bytes of unfinished requests this process holds, and for whom."""
+"""Limits the bytes of unfinished requests that this process holds, and per sender."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from analytics.ingest.addresses import peer_address
 from analytics.limiter import sender
 
 _SHARES: Final = 4
-"""One sender may hold so much less than all together."""
+"""The share of one sender, as a divisor of the whole."""
 
 
 def by_peer(scope: Scope) -> str:
-    """Return the network of whoever is connected."""
+    """Return the network of the peer."""
     return sender(peer_address(scope))
 
 
@@ -52,7 +52,7 @@ class Uploads:
         self._held_of[name] = of_sender
 
     def release(self, name: str, size: int) -> None:
-        """Count *size* bytes of the sender *name* no more."""
+        """Stop counting *size* bytes of the sender *name*."""
         self.held -= size
         self._held_of[name] -= size
         if not self._held_of[name]:
@@ -60,7 +60,7 @@ class Uploads:
 
 
 class Upload:
-    """What of one connection's requests is counted; the first bytes of them are not."""
+    """The counted bytes of one connection's requests; the first bytes of each are free."""
 
     def __init__(self, uploads: Uploads, name: str) -> None:
         self._uploads = uploads
@@ -77,7 +77,7 @@ class Upload:
         self._size += size
 
     def end(self) -> None:
-        """Count nothing of it any more."""
+        """Stop counting all of it."""
         if self._counted:
             self._uploads.release(self._name, self._counted)
             self._counted = 0

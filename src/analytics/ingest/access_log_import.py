@@ -1,4 +1,4 @@
-"""Past requests: the lines of a server's log as records of one site."""
+"""Imports past requests: turns the lines of a server's log into records of one site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a request's body, and answering, in bare ASGI: without a framework, for the hot path."""
+"""Reads request bodies and sends responses in bare ASGI, without a framework, for the hot path."""
 
 from __future__ import annotations
 

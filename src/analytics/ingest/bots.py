@@ -1,4 +1,4 @@
-"""Decides whether a user agent is a bot: it says so, it is on a list, or it is not a browser.
+"""Decides whether a user agent is a bot: it names itself, is on a list, or is not a browser.
 
 A word decides only where a program writes its own name. The name of a phone is its maker's (there
 are a "CUBOT NOTE 20" and an "M BOT 551"), so what an agent says of a device is cut out first.

@@ -26,7 +26,7 @@ from analytics.person import Scope as Right
 from analytics.stream.base import Appending
 
 _APPEND: Final = 500
-"""How many of a batch's records are appended at once, before other requests get their turn."""
+"""Records of a batch that are appended at once, before other requests run."""
 
 
 class IngestEndpoint:
@@ -147,7 +147,7 @@ class IngestEndpoint:
             if len(pending) >= _APPEND:
                 appends.append(self._context.log.append(pending))
                 pending = []
-                await asyncio.sleep(0)  # other requests have waited long enough for their turn
+                await asyncio.sleep(0)  # let other requests run
         if pending:
             appends.append(self._context.log.append(pending))
         positions = chain.from_iterable(await asyncio.gather(*appends))

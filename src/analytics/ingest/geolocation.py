@@ -117,7 +117,7 @@ class DatabasePlaces:
         return place
 
     def _refresh(self) -> None:
-        """Open the file if none is open, or if another one has its name by now."""
+        """Open the file if none is open, or if it has been replaced."""
         if self._reader is not None and self._clock() < self._look_at:
             return
         self._look_at = self._clock() + _LOOK_EVERY_S
@@ -170,7 +170,7 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 
 def _embedded(address: str) -> IPv4Address | IPv6Address:
-    """*address*, or the IPv4 address that an IPv6 one of the known forms has in it."""
+    """Return *address*, or the IPv4 address embedded in an IPv6 address of a known form."""
     parsed = ip_address(address)
     if not isinstance(parsed, IPv6Address):
         return parsed

@@ -1,7 +1,7 @@
-"""The addresses that operators of machines publish, from files that this server's operator brings.
+"""The address ranges of known machines, from files that their operators publish.
 
-A machine whose operator's file is there, and whose address is not in it, is an impostor, or comes
-by a way that the file is too old for: it is unverified. Of other machines nothing is claimed.
+A machine from an address that its operator's file does not list is an impostor, or the file is
+outdated: it is unverified. Without a file, nothing is claimed about a machine.
 """
 
 from __future__ import annotations

@@ -128,11 +128,11 @@ def parse(url: str, *, hash_mode: bool = False) -> PageUrl:
 
 @bounded_cache(8192)
 def referrer(sent: str, hostname: str, domain: str) -> str:
-    """*sent* as we show it: host/path without scheme, `www.` and query.
+    """Return *sent* as it is stored: host/path without scheme, `www.` and query.
 
-    "" when there is none, when it can't be read, when it is no place on the internet (`localhost`,
-    an address, a file), or when it is the site itself: *hostname* is that of the page, *domain*
-    the site's. Apps name themselves as `android-app://com.example`.
+    Return "" without one, if it cannot be parsed, if it is not on the internet (`localhost`, an
+    address, a file), or if it is the site itself: *hostname* is that of the page, *domain* the
+    site's. Apps name themselves as `android-app://com.example`.
     """
     match = _URL.fullmatch(_bare(sent))
     if match is None or not match[2]:
@@ -183,7 +183,7 @@ def _routed(fragment: str) -> tuple[str, str]:
 
 
 def _bare(url: str) -> str:
-    """*url* without what browsers leave out too: control characters, and space around it.
+    """Return *url* without what browsers ignore, too: control characters, and space around it.
 
     With the slashes that they read in it: `https:\\\\h.example\\a` is a page of `h.example`.
     """
@@ -194,7 +194,7 @@ def _bare(url: str) -> str:
 
 
 def _host(scheme: str, authority: str) -> str | None:
-    """The host in *authority*; or the number of an app, which the web would take for an address."""
+    """Return the host in *authority*; or an app's number, which looks like an address."""
     if authority.isdigit() and authority.isascii() and scheme not in _WEB:
         return authority[:255]
     return _hostname(authority)

@@ -8,7 +8,10 @@ from analytics.errors import AnalyticsError
 
 
 class RequestCounts:
-    """Plain counters, incremented on the event loop only. `refusals` has an error code as key."""
+    """Plain counters, incremented on the event loop only.
+
+    `refusals` maps an error code to its count.
+    """
 
     def __init__(self) -> None:
         self.accepted = 0

@@ -1,4 +1,4 @@
-"""Which days have a salt for the ids of visitors without a cookie."""
+"""The days that have a salt for the ids of visitors without a cookie."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analytics.units import DAY_MS
 MAX_AGE_MS: Final = 72 * 3_600_000
 """The greatest age of an event without a key."""
 _AHEAD_DAYS: Final = 2
-"""Salts are made so many days ahead, and so long the catalog may be unavailable."""
+"""Salts are made this many days ahead, which is how long the catalog may be unavailable."""
 PAST: Final = -1
 """Stands for all days before those with a salt of their own: they share one."""
 

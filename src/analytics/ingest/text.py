@@ -1,4 +1,4 @@
-"""Text as we keep it: bounded, and without what no column can hold and no page should show."""
+"""Cleans text for storage: bounded, and without characters that control a display."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from analytics.printable import stripped
 
 
 def clean(text: str, limit: int) -> str:
-    """Return *text* without the characters that steer a display, at most *limit* long."""
+    """Return *text* without the characters that control a display, cut to *limit* characters."""
     return stripped(text)[:limit]

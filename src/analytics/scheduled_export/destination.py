@@ -1,4 +1,4 @@
-"""Where the files of an export go; each appears there as a whole, or not at all."""
+"""Destinations of the files of an export; each file appears there as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from analytics.settings.exports import ExportsSettings
 
 
 class Destination(Protocol):
-    """A place for files, by name; a name has slashes."""
+    """A place for files by name, in which slashes separate folders."""
 
     async def put(self, name: str, file: Path) -> None:
-        """Return when the content of *file* is there, in the place of what was before."""
+        """Store the content of *file* under *name*, in place of an older one.
+
+        Raise `Unavailable`.
+        """
 
     async def delete(self, name: str) -> None:
-        """Return when nothing is there."""
+        """Delete the file *name* if it exists. Raise `Unavailable`."""
 
 
 def destination(settings: ExportsSettings) -> Destination:
-    """Return the place that *settings* name. Raise `Misconfigured` without the extra for it."""
+    """Return the destination in *settings*. Raise `Misconfigured` if its extra is missing."""
     if settings.target.startswith("s3://"):
         extras.require("exports.target in a bucket", "obstore", extra="s3")
         return BucketDestination(settings)
@@ -39,11 +42,11 @@ class FolderDestination:
         self._folder = folder
 
     async def put(self, name: str, file: Path) -> None:
-        """Write it under another name, then move it."""
+        """See `Destination.put`; the file is written under another name, then renamed."""
         await asyncio.to_thread(self._put, self._folder / name, file)
 
     async def delete(self, name: str) -> None:
-        """Delete it, and its folder when that is empty."""
+        """See `Destination.delete`; empty folders are deleted, too."""
         await asyncio.to_thread(self._delete, self._folder / name)
 
     def _put(self, path: Path, file: Path) -> None:
@@ -69,7 +72,7 @@ class FolderDestination:
 
 
 class BucketDestination:
-    """A bucket of an S3-compatible server, where an object appears when all of it has come."""
+    """A bucket of an S3-compatible server, in which an object appears once it is complete."""
 
     def __init__(self, settings: ExportsSettings) -> None:
         from obstore.store import S3Store
@@ -87,7 +90,7 @@ class BucketDestination:
         )
 
     async def put(self, name: str, file: Path) -> None:
-        """Upload it."""
+        """See `Destination.put`."""
         import obstore
         from obstore.exceptions import BaseError
 
@@ -97,7 +100,7 @@ class BucketDestination:
             raise self._fault(name, exc) from exc
 
     async def delete(self, name: str) -> None:
-        """Delete it, if it is there."""
+        """See `Destination.delete`."""
         import obstore
         from obstore.exceptions import BaseError
 

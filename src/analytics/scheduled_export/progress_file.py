@@ -1,4 +1,4 @@
-"""What has been exported so far, in a file of the data folder: a restart goes on from there."""
+"""Records in the data folder what has been exported, so that a restart continues from there."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ log = structlog.get_logger()
 
 
 class ExportProgress(msgspec.Struct, kw_only=True):
-    """What one destination holds."""
+    """The exported days of one destination."""
 
     target: str
     finished_at: int = 0
-    """When the last run that exported everything began, in UTC milliseconds."""
+    """When the last complete run began, in UTC milliseconds."""
     days: dict[str, dict[str, str]] = {}
     """By site and day, a fingerprint of the events that were exported."""
 
 
 def load(path: Path, target: str) -> ExportProgress:
-    """Return what *target* holds; nothing, when the file is about another one or cannot be read.
+    """Return the progress for *target*; empty if the file is about another one or unreadable.
 
     Then all days are exported again, each in the place of its own file.
     """
@@ -39,7 +39,7 @@ def load(path: Path, target: str) -> ExportProgress:
 
 
 def save(path: Path, progress: ExportProgress) -> None:
-    """Write *progress* under another name, then move it."""
+    """Write *progress* to a new file, then rename it to *path*."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         file.write(msgspec.json.encode(progress))

@@ -1,4 +1,4 @@
-"""Exports every day that has changed since it was exported, once a day or when somebody asks."""
+"""Exports every day that has changed since it was exported, once a day or on request."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ log = structlog.get_logger()
 _SAVE_EVERY: Final = 20
 
 Report = Callable[[int, int, str], None]
-"""Told how many days are done, of how many, and which is next."""
+"""Receives the number of days done, their total, and the next day."""
 
 
 class ExportOutcome(NamedTuple):
-    """What one run did."""
+    """The result of one run."""
 
     written: int
     """Days whose file was written."""
@@ -41,7 +41,7 @@ class ExportOutcome(NamedTuple):
 
 
 class _Change(NamedTuple):
-    """A day whose file is not what it should be; without a fingerprint it has no events."""
+    """A day whose file is outdated; without a fingerprint the day has no events any more."""
 
     site: str
     zone: str
@@ -80,19 +80,19 @@ class ScheduledExport:
         self._settle = settle
         self._running = asyncio.Lock()
         self.waiting = 0
-        """Days of the run that goes on that are still to be exported."""
+        """Days that the current run has yet to export."""
         self.finished_at = progress_file.load(progress, settings.target).finished_at
 
     async def step(self) -> None:
-        """Run, if the time for it has come and no run since then has ended well."""
+        """Run if a run is due and none has succeeded since."""
         if self.finished_at < self._due():
             await self.run()
 
     async def run(self, report: Report = lambda *_: None) -> ExportOutcome:
         """Export every whole day that has changed since it was exported.
 
-        Raise `Misconfigured` for a site that there is not, `Unavailable` when the destination does
-        not take a file; what was exported by then stays, and the next run goes on.
+        Raise `Misconfigured` for an unknown site, `Unavailable` if the destination refuses a file;
+        the files exported by then stay, and the next run continues.
         """
         async with self._running:
             began = self._clock()
@@ -148,7 +148,7 @@ class ScheduledExport:
         return rows
 
     async def _of(self, site: Site, progress: ExportProgress) -> Sequence[_Change]:
-        """Return the days of *site* to export: those that changed, or are gone."""
+        """Return the days of *site* to export: those that changed or lost all events."""
         zone, before = site.timezone, localtime.day_of(site.timezone, self._clock())
         stored = await self._store.stored_days(site.domain, zone)
         exported = progress.days.get(site.domain, {})
@@ -182,7 +182,7 @@ class ScheduledExport:
         return sites
 
     def _due(self) -> int:
-        """Return the last moment at which a run was due."""
+        """Return the last time (UTC ms) at which a run was due."""
         now = self._clock()
         today = now // DAY_MS * DAY_MS + self._settings.hour * HOUR_MS
         return today if today <= now else today - DAY_MS

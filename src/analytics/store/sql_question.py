@@ -1,4 +1,4 @@
-"""A question in SQL, and its answer: what a store is asked, and what it says."""
+"""A query in SQL, and its answer, as a store sees them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 
 class SqlFormat(StrEnum):
-    """How the rows of an answer are written."""
+    """The format of the rows of an answer."""
 
     JSON = "json"
     CSV = "csv"
@@ -23,7 +23,7 @@ class SqlQuestion(NamedTuple):
 
     statement: str
     sites: Mapping[str, str]
-    """The time zone of each site that is asked about, by its domain; no other site is seen."""
+    """Maps the domain of each site of the query to its time zone; other sites are invisible."""
     start: int
     """In UTC milliseconds; *end* is exclusive."""
     end: int
@@ -35,7 +35,7 @@ class ResultColumn(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     type: str
-    """As DuckDB calls it."""
+    """The type's name in DuckDB."""
 
 
 class SqlAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class SqlAnswer(msgspec.Struct, frozen=True, kw_only=True):
     columns: Sequence[ResultColumn]
     rows: int
     truncated: bool
-    """Whether there were more rows than may be answered, which were left out."""
+    """Whether the answer was truncated, because there were more rows than allowed."""
     held_since: Mapping[str, int] = {}
     """For each site of which this replica has evicted rows: the moment (ms) of the first kept."""
     as_of: int | None = None
@@ -57,8 +57,8 @@ class AnswersSql(Protocol):
     """Answers SELECTs about documented views (docs/sql.md)."""
 
     async def sql(self, question: SqlQuestion) -> SqlAnswer:
-        """Return the answer; whoever asks deletes its file.
+        """Return the answer; the caller deletes its file.
 
-        Raise `Malformed` for what is not one SELECT, or needs more than it may, `QueryTooLong`
-        when it takes longer than it may, `Busy` when others were ahead for too long.
+        Raise `Malformed` unless it is one SELECT within its limits, `QueryTooLong` after its time
+        limit, `Busy` if it waited too long in the queue.
         """

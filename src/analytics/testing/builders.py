@@ -1,4 +1,4 @@
-"""Builds the hits that tests and contracts send, so that a test names only what it is about."""
+"""Builds hits for tests and contract suites, which name only the fields that matter to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up site's traffic, the same every time."""
+"""Sample traffic of a made-up site, the same every time."""
 
 from __future__ import annotations
 
@@ -71,8 +71,10 @@ _AGENTS: Final = (
 
 
 def records(site: str, *, until: int, days: int, a_day: int, seed: int = 7) -> list[LogRecord]:
-    """About *a_day* visits on each of the *days* before *until*, with what a real site has:
-    quiet nights and weekends, growth, readers who come back, drops of a shield."""
+    """Return about *a_day* visits on each of the *days* before *until* (UTC ms).
+
+    Like a real site's, they have quiet nights and weekends, growth, returning visitors, and drops.
+    """
     dice = random.Random(seed)  # noqa: S311 - not for secrets
     made: list[Hit | Drop] = []
     for day in range(days):
@@ -145,6 +147,6 @@ def _pick(choices: Sequence[tuple[_Kind, int]], dice: random.Random) -> _Kind:
 def batch(
     given: Sequence[LogRecord], *, start: int = 0, state: PipelineState | None = None
 ) -> WriteBatch:
-    """What the pipeline makes of *given*, for a store to write."""
+    """Return the batch that the pipeline makes of *given*, for a store to write."""
     outcome = fold(list(enumerate(given, start)), state or PipelineState(Sources()), set())
     return WriteBatch(outcome.rows, outcome.ledger, (), 0, start + len(given))

@@ -1,4 +1,4 @@
-"""Who may use the Sites API, which site a request means, and what its body says."""
+"""Authorizes requests of the Sites API, finds their site, and parses their bodies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SitesContext:
     rows: Rows
     first_event: Callable[[str], Awaitable[int | None]]
     clock: Callable[[], int]
-    """Now, in UTC milliseconds."""
+    """Returns the time now, in UTC milliseconds."""
     settle: Callable[[], Awaitable[None]]
     """Returns when everything appended before the call is in the store."""
     origin: Callable[[Request], str]
@@ -51,7 +51,7 @@ class SitesRequest:
         return self.context.catalog
 
     def site(self, name: str) -> Site:
-        """Return the site of that name, if the key reaches it.
+        """Return the site of that name, if the key covers it.
 
         A key for one site alone need not name it. Raise `Malformed`, `Forbidden`, `NotFound`.
         """
@@ -71,7 +71,7 @@ class SitesRequest:
         return self.site(self.request.query_params.get("site_id", ""))
 
     def of_all_sites(self) -> None:
-        """Raise `Forbidden` for a key that is for one site alone."""
+        """Raise `Forbidden` for a key that is limited to one site."""
         if self.key.site is not None:
             raise Forbidden(f"this key is for {self.key.site} only; this takes one for all sites")
 
@@ -97,7 +97,7 @@ Handler = Callable[[SitesRequest], Awaitable[msgspec.Struct]]
 
 
 def endpoint(context: SitesContext, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Return the function of a route; it acts on behalf of the key."""
+    """Return the handler of a route, which acts on behalf of the key."""
 
     async def answer(request: Request) -> Response:
         sent = access.key(request.headers.get("authorization", ""), context.catalog.keys)

@@ -21,7 +21,7 @@ async def every(asked: SitesRequest) -> PropertyList:
 
 
 async def put(asked: SitesRequest) -> Created:
-    """Offer one more; nothing if the report does already."""
+    """Add one, unless the report has it already."""
     fields = await asked.fields(PutProperty)
     site = asked.site(fields.site_id)
     await service.add_custom_property(asked.catalog, site.domain, fields.property)
@@ -29,7 +29,7 @@ async def put(asked: SitesRequest) -> Created:
 
 
 async def remove(asked: SitesRequest) -> Deleted:
-    """Offer one no more; events keep it."""
+    """Remove one from the report; events keep it."""
     site = asked.site((await asked.fields(OfSite)).site_id)
     name = asked.request.path_params["property"]
     await service.remove_custom_property(asked.catalog, site.domain, name)

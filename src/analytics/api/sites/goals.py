@@ -1,4 +1,4 @@
-"""`/api/v1/sites/goals`: listed, found or made, and removed."""
+"""`/api/v1/sites/goals`: lists, creates and removes goals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def every(asked: SitesRequest) -> GoalList:
 
 
 async def put(asked: SitesRequest) -> GoalFound:
-    """Return the goal that looks for the same, or make it."""
+    """Create a goal; return the existing one if an equal one exists."""
     fields = await asked.fields(PutGoal)
     site = asked.site(fields.site_id)
     if fields.goal_type == "event" and not fields.event_name:

@@ -25,7 +25,7 @@ async def every(asked: SitesRequest) -> GuestList:
 
 
 async def put(asked: SitesRequest) -> GuestReply:
-    """Let somebody see the site, with the account that they have or with a new one."""
+    """Let somebody see the site; create an account for an unknown address."""
     fields = await asked.fields(PutGuest)
     site = asked.site(fields.site_id)
     if fields.role != "viewer":
@@ -52,7 +52,7 @@ async def put(asked: SitesRequest) -> GuestReply:
 
 
 async def remove(asked: SitesRequest) -> Deleted:
-    """Take the site away from somebody, and their account with their last site."""
+    """Take the site away from somebody; delete the account if it was the last site."""
     site = asked.site((await asked.fields(OfSite)).site_id)
     email = asked.request.path_params["email"]
     known = await service.find_person(asked.catalog, email)

@@ -1,4 +1,4 @@
-"""Lists in pages: `limit`, and a cursor that says after or before which entry a page begins."""
+"""Paginates lists: by `limit`, and a cursor after or before which a page lies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_LIMIT: Final = 1_000
 def page_of(
     entries: Sequence[T], key: Callable[[T], str], params: QueryParams
 ) -> tuple[Sequence[T], PageMeta]:
-    """Return the page of *entries* that *params* ask for, and where the list goes on.
+    """Return the page of *entries* that *params* ask for, and the cursors of its neighbours.
 
     *key* names an entry, and lasts while others come and go. Raise `Malformed`.
     """

@@ -1,4 +1,4 @@
-"""What the Sites API takes and answers, member by member; the OpenAPI document is made of it."""
+"""The requests and responses of the Sites API; the OpenAPI document is made from them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ChangedSite(Fields, frozen=True, kw_only=True):
 
 
 class OfSite(Fields, frozen=True, kw_only=True):
-    """Which site is meant; a key for one site alone may leave it out."""
+    """The site; a key for a single site may leave it out."""
 
     site_id: str = ""
 
@@ -62,7 +62,7 @@ class PutLink(OfSite, frozen=True, kw_only=True):
     embeddable: bool = False
     """Whether pages of other sites may show the report in a frame; only with a new link."""
     renew: bool = False
-    """Whether a link of that name gets a new address; the old one stops working."""
+    """Whether an existing link gets a new address, so that the old one stops working."""
 
 
 class PutGuest(OfSite, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class PutGuest(OfSite, frozen=True, kw_only=True):
 
 
 class PageMeta(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a list goes on: cursors for `after` and `before`, null where it ends."""
+    """The cursors for `after` and `before`; null at an end of the list."""
 
     after: str | None
     before: str | None
@@ -94,7 +94,7 @@ class SiteReply(SiteLine, frozen=True, kw_only=True):
 
 
 class SiteDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """What went with a site."""
+    """What was deleted with a site."""
 
     deleted: bool
     events_deleted: int
@@ -116,7 +116,7 @@ class GoalReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GoalFound(GoalReply, frozen=True, kw_only=True):
-    """A goal that was found or made, and its site."""
+    """A goal that exists already or was created, and its site."""
 
     domain: str
 
@@ -137,10 +137,13 @@ class LinkReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkFound(LinkReply, frozen=True, kw_only=True):
-    """A shared link that was found or made."""
+    """A shared link that exists already or was created."""
 
     url: str | None
-    """Its address, this once; null for a link that was there: only a hash of its secret is kept."""
+    """Its address, shown only once; null for an existing link.
+
+    Only a hash of its secret is kept.
+    """
     hint: str = ""
 
 
@@ -152,7 +155,9 @@ class GuestReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Literal["accepted", "invited"]
     """`invited` until they have chosen a password of their own."""
     first_password: str = ""
-    """Of a new account, this once: hand it over; it opens nothing but the choice of another."""
+    """The initial password of a new account, shown only once; it must be changed at the first
+    login.
+    """
 
 
 class SiteList(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,12 +195,12 @@ class GuestList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """The thing is there now."""
+    """It exists now."""
 
     created: bool
 
 
 class Deleted(msgspec.Struct, frozen=True, kw_only=True):
-    """The thing is gone."""
+    """It is deleted."""
 
     deleted: bool

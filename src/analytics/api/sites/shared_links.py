@@ -29,7 +29,7 @@ async def every(asked: SitesRequest) -> LinkList:
 
 
 async def put(asked: SitesRequest) -> LinkFound:
-    """Return the link of that name, or make it."""
+    """Create a link; return the existing one if there is one of that name."""
     fields = await asked.fields(PutLink)
     site = asked.site(fields.site_id)
     for link in site.shared_links:
@@ -53,7 +53,7 @@ async def put(asked: SitesRequest) -> LinkFound:
 
 
 async def remove(asked: SitesRequest) -> Deleted:
-    """Make a link worthless at once."""
+    """Revoke a link at once."""
     site = asked.site((await asked.fields(OfSite)).site_id)
     name = asked.request.path_params["link_id"]
     if not (name.isascii() and name.isdigit() and len(name) < 20):

@@ -181,7 +181,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _midnight(date: bytes, zone: bytes) -> int | None:
-    """UTC milliseconds of *date*'s midnight in *zone*."""
+    """Return the midnight of *date* in *zone* as UTC milliseconds."""
     day, month, year = date.decode().split("/")
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
     try:

@@ -1,4 +1,4 @@
-"""What is wrong with a line of an access log that is not in the combined format.
+"""Explains why a line of an access log is not in the combined format.
 
 It is asked after a line could not be parsed, so it may look closely: first whether the line is of
 another format that servers write, then which part of the combined format is the first that is

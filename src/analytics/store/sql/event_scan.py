@@ -13,7 +13,7 @@ from analytics.store.sql.filter_shape import FilterShape
 
 
 class EventScan(NamedTuple):
-    """Rows of events, and what a statement about them needs."""
+    """Rows of events, and the SQL that a statement about them needs."""
 
     rows: str
     """The item of `FROM`; each row is `r`."""
@@ -31,7 +31,7 @@ def shape_of(asked: Exploration) -> FilterShape:
 
 
 def steps_of(asked: Exploration) -> tuple[Filter, ...]:
-    """Return the filters by which *asked* looks for its own events."""
+    """Return the filters of the steps or the start of *asked*."""
     match asked:
         case FunnelQuery():
             return asked.steps

@@ -169,7 +169,7 @@ def _matches(mask: str, step: int) -> str:
 
 
 def _best(numbers: Sequence[int]) -> str:
-    """Return a select of the chain that counts, of each visit or visitor."""
+    """Return a select of the chain that counts for each visit or visitor."""
     selects = []
     for n in numbers:
         times = ", ".join(f"arg_min(t{k}, place1) AS t{k}" for k in numbers[:n])

@@ -63,9 +63,9 @@ def additive(asked: JourneyQuery, bound: BoundValues) -> str:
 
 
 def folded(asked: JourneyQuery, sums: str, bound: BoundValues) -> str:
-    """Return the select of the same columns, of *sums* (SQL), in which no more stops are named.
+    """Return a select of the same columns of *sums* (SQL), with rare stops replaced by "others".
 
-    Those that most visits made are; of equals, those that come first by name.
+    The stops of most visits are named; of equals, those first by name.
     """
     most = bound(asked.most)
     return (

@@ -1,6 +1,6 @@
-"""The SQL of who a machine is: its name, its operator and its purpose, "" for a person.
+"""The SQL of a machine's name, operator and purpose; "" for a person.
 
-They are read off `bot` and `entry_browser`, which every row of a visit has alike.
+They follow from `bot` and `entry_browser`, which are the same in all rows of a visit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The SQL of the names of countries and regions, which no row holds: rows hold their codes.
+"""The SQL of the names of countries and regions, of which rows hold only the codes.
 
-Rows are grouped by code, codes of the same name by the first of them, and only the groups are
-given names: a map with every region takes twenty seconds for a million rows.
+Rows are grouped by code, codes of the same name by the first of them, and only the groups are given
+names: a map with every region takes twenty seconds for a million rows.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from analytics.units import DAY_MS
 from analytics.visitor_id import COOKIELESS
 
 KEYS: Final = ("cohort", "later")
-"""The bucket in which visitors were first seen, and by how many they came later."""
+"""The bucket in which visitors were first seen, and the number of buckets until they returned."""
 SUMS: Final = ("visitors",)
 BEFORE: Final = -1
 """The bucket of all that lies before the period; as a cohort, visitors without a cookie."""
@@ -28,7 +28,7 @@ BEFORE: Final = -1
 def additive(asked: RetentionQuery, kept_since: int, bound: BoundValues) -> str:
     """Return a select of `KEYS` and `SUMS`, which add up over disjoint sets of visitors.
 
-    What happened before *kept_since* (ms) is not known any more.
+    Events before *kept_since* (ms) are not stored any more.
     """
     period = asked.period
     start, end = bound(period.start), bound(period.end)

@@ -1,4 +1,4 @@
-"""What every catalog must do: inherit it, and give a `catalog` fixture with a `clock`."""
+"""The contract of every `Catalog`: subclass it, and provide the fixtures `catalog` and `clock`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def _replace(sites: Sites, site: Site) -> None:
 
 
 class HandClock:
-    """A clock that moves when the test says so."""
+    """A clock that moves only when the test sets it."""
 
     def __init__(self, at_ms: int = 1_700_000_000_000) -> None:
         self.at_ms = at_ms
@@ -364,7 +364,7 @@ class KeysContract:
     async def test_a_key_for_a_site_that_was_just_removed_is_refused(
         self, catalog: Catalog
     ) -> None:
-        """Whoever asks for it looked the site up before."""
+        """The caller had looked the site up before."""
         await catalog.sites.add("example.com", timezone="Etc/UTC")
         await catalog.sites.remove("example.com")
         with pytest.raises(NotFound) as unknown:

@@ -1,4 +1,4 @@
-"""The contract that every `EventLog` must pass; whoever writes a backend may import it."""
+"""The contract of every `EventLog`, for the tests of a backend."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SITE = "example.com"
 
 
 def drop(number: int) -> Drop:
-    """A counted drop."""
+    """Return a drop received at *number* ms."""
     return Drop(site=SITE, received_at=number, reason=DropReason.SHIELD_IP)
 
 
 async def read(log: EventLog, start: Position, count: int) -> list[tuple[Position, LogRecord]]:
-    """The *count* records from *start* on, with where each lies."""
+    """Return the *count* records from *start* on, each with its position."""
     found: list[tuple[Position, LogRecord]] = []
     async with aclosing(log.read(start, limit=100)) as following:
         async for batch in following:
@@ -69,7 +69,7 @@ class EventLogContract:
         assert offsets == list(range(offsets[0], offsets[0] + 100))
 
     async def test_records_of_one_append_stay_together(self, log: EventLog) -> None:
-        """They lie one behind the other, even when others append at the same time."""
+        """They have consecutive offsets, even with concurrent appends."""
         appended = await asyncio.gather(*(_append_pair(log, i) for i in range(50)))
         assert all(one.offset + 1 == other.offset for one, other in appended)
 
@@ -96,7 +96,7 @@ class EventLogContract:
         assert [record for _, record in found] == [numbered_hit(number) for number in range(5, 10)]
 
     async def test_a_cancelled_wait_takes_nothing_back(self, log: EventLog) -> None:
-        """Who stops waiting spoils nobody else's append."""
+        """A cancelled append does not affect others."""
 
         async def wait(number: int) -> Sequence[Position]:
             return await log.append([numbered_hit(number)])

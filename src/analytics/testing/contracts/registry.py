@@ -1,4 +1,4 @@
-"""What every registry must do: inherit it, and give a `registries` fixture."""
+"""The contract of every `Registry`: subclass it, and provide a `registries` fixture."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ OTHER: Final = Replica(
 
 
 class RegistryContract:
-    """`registries` are two, open, that see one list, empty as yet; the same one twice will do."""
+    """`registries` yields two open registries of one list, empty at first; they may be the same
+    one.
+    """
 
     async def test_at_first_nobody_is_there(self, registries: Sequence[Registry]) -> None:
         for each in registries:
@@ -80,5 +82,5 @@ class RegistryContract:
 
 
 def told(listed: Sequence[Listed]) -> list[Replica]:
-    """What the replicas said of themselves."""
+    """Return the announced replicas."""
     return [each.replica for each in listed]

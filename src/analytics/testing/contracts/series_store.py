@@ -1,6 +1,6 @@
-"""What every `SeriesStore` must do: inherit it, and give a `taking` fixture.
+"""The contract of every `SeriesStore`: subclass it, and provide a `taking` fixture.
 
-`SeriesStoreContract` is for all; the others are for what a store can do besides, one for each
+`SeriesStoreContract` is for all stores; the others are for optional abilities, one for each
 protocol of `analytics.store.base`.
 """
 
@@ -55,21 +55,21 @@ MIDNIGHT: Final = NOON - 13 * HOUR
 
 
 class Taking(Protocol):
-    """An open, empty store, and the way on which folded records reach it."""
+    """An open, empty store, and the pipeline that writes to it."""
 
     @property
     def store(self) -> Any:
-        """The store; it does what the suites that are inherited are about."""
+        """The store, which has the methods that the inherited suites test."""
 
     async def take(self, records: Sequence[LogRecord]) -> None:
-        """Fold the next records of the log, and return when the store has what came of them."""
+        """Process the next records of the log, and return when the store has their rows."""
 
     async def reopen(self) -> None:
         """Close the store, and open it again on the same data."""
 
 
 def traffic() -> list[LogRecord]:
-    """Nine days of two sites, one behind the other in the log."""
+    """Return nine days of two sites, one after the other in the log."""
     return [
         *sample.records(SITE, until=NOON, days=9, a_day=6, seed=1),
         *sample.records(OTHER, until=NOON, days=9, a_day=2, seed=2),
@@ -77,12 +77,12 @@ def traffic() -> list[LogRecord]:
 
 
 def hits_of(records: Sequence[LogRecord]) -> list[Hit]:
-    """Those that are no drops."""
+    """Return the hits among *records*."""
     return [record for record in records if isinstance(record, Hit)]
 
 
 def query(*dimensions: str, days: int = 9, **more: object) -> Query:
-    """Figures of `SITE` over the *days* up to the end of the day of `NOON`."""
+    """Return a query of `SITE` over the *days* up to the end of the day of `NOON`."""
     period = Period(MIDNIGHT - (days - 1) * DAY, MIDNIGHT + DAY, ZONE)
     metrics = (Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.BOUNCE_RATE)
     asked = Query(site=SITE, metrics=metrics, period=period, dimensions=dimensions)
@@ -90,7 +90,7 @@ def query(*dimensions: str, days: int = 9, **more: object) -> Query:
 
 
 def queries() -> Iterator[Query]:
-    """Some of each kind."""
+    """Yield queries of each kind."""
     for days in (2, 9):
         yield query(days=days)
         for dimension in (Dimension.PAGE, Dimension.SOURCE, Dimension.CITY, Dimension.DAY):
@@ -107,7 +107,7 @@ def queries() -> Iterator[Query]:
 
 
 def explorations() -> Iterator[Exploration]:
-    """Some of each kind, over the nine days of `traffic`."""
+    """Yield explorations of each kind, over the nine days of `traffic`."""
     period = query().period
     pricing = Compare(Op.IS, Dimension.PAGE, ("/pricing",))
     steps = (Compare(Op.IS, Dimension.PAGE, ("/",)), pricing)
@@ -517,7 +517,7 @@ class SnapshotsContract:
 
 
 async def _visitors(taking: Taking, site: str, start: int, end: int) -> object:
-    """The visitors of a span, by a question of its own."""
+    """Return the visitors of a span, by a separate query."""
     query = Query(site=site, metrics=(Metric.VISITORS,), period=Period(start, end, ZONE))
     (row,) = (await taking.store.query(query)).rows
     return row.metrics[0]

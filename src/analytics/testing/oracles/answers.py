@@ -1,4 +1,4 @@
-"""The figures, counted slowly and plainly from the events themselves, to hold a store against."""
+"""An oracle that computes figures slowly and plainly from events, to compare a store with."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class EventFilters:
         self._all = All(tuple(filters))
 
     def event(self, event: OracleEvent) -> bool:
-        """Whether they hold for *event*."""
+        """Return whether all filters match *event*."""
         return self._holds(self._all, event, page_only=False) is True
 
     def page(self, event: OracleEvent) -> bool:
@@ -92,7 +92,9 @@ class EventFilters:
     def _in_sequence(
         self, steps: Sequence[Filter], event: OracleEvent, *, next_event: bool
     ) -> bool:
-        """Whether the visit goes through *steps*, or *event* is what it does right after them."""
+        """Return whether the visit goes through *steps*, or whether *event* comes right after
+        them.
+        """
         to_come = iter(event.visit.in_order if event.visit else [])
         completed = all(
             any(self._holds(step, each, page_only=False) is True for each in to_come)
@@ -121,7 +123,9 @@ def _compare(given: Compare, found: str) -> bool:
 
 
 def answer(hits: Sequence[Hit], query: Query) -> tuple[ResultRow, ...]:
-    """The rows that a store must give for *query*, in order, after *hits* (each id once)."""
+    """Return the rows with which a store must answer *query* after *hits* (each id once), in
+    order.
+    """
     mine = [
         event
         for event in visits_of(hits)
@@ -184,7 +188,7 @@ class _Answer:
             yield from (self._key(v.events[0], v.start) for v in self._visits)
 
     def _keys(self, event: OracleEvent, ts: int) -> Iterator[Keys]:
-        """One key, or one for each goal that the event reaches."""
+        """Yield one key, or one for each goal that the event reaches."""
         key = self._key(event, ts)
         if Dimension.GOAL not in self._query.dimensions:
             yield key
@@ -252,7 +256,7 @@ class _Answer:
                 return visitors
 
     def _times(self, key: Keys) -> Keys:
-        """The part of *key* that is a time."""
+        """Return the part of *key* that is a time."""
         pairs = zip(self._query.dimensions, key, strict=True)
         return tuple(k for d, k in pairs if d in TIME_DIMENSIONS)
 
@@ -264,7 +268,7 @@ class _Answer:
         )
 
     def _exit_views(self, key: Keys) -> int:
-        """The pageviews of the page, whichever page was the last of their visits."""
+        """Return the pageviews of the page, whichever page was the last of their visits."""
         kept = EventFilters([each for each in self._query.filters if not _is_of_exits(each)])
         to_view: dict[str, str] = {
             Dimension.EXIT_PAGE: Dimension.PAGE,
@@ -349,7 +353,7 @@ class _Answer:
 
 
 def _is_unmeasured(given: Filter) -> bool:
-    """Whether it compares what a measurement of a page lacks: a name, a title or a property."""
+    """Return whether it compares a name, title or property, which a page's measurement lacks."""
     match given:
         case Compare():
             return given.dimension in (
@@ -383,7 +387,7 @@ def _below(visitors: Figure, fewest: int) -> bool:
 
 
 def _rounded(numerator: int, denominator: int, scale: int, nothing: Figure) -> Figure:
-    """Half up, to 1/scale."""
+    """Return the quotient, rounded half up to 1/scale."""
     if denominator == 0:
         return nothing
     whole = floor(Fraction(scale * numerator, denominator) + Fraction(1, 2))
@@ -398,7 +402,7 @@ def _orders(query: Query) -> Sequence[Order]:
 
 
 def _sorter(query: Query, order: Order) -> Callable[[ResultRow], tuple[bool, Decimal | str]]:
-    """What to sort by; a missing value comes last, whichever way."""
+    """Return the sort key; a missing value comes last in either direction."""
 
     def by(row: ResultRow) -> tuple[bool, Decimal | str]:
         if order.key in query.dimensions:

@@ -46,7 +46,7 @@ class OracleVisit:
 
     @property
     def in_order(self) -> list[OracleEvent]:
-        """Its events without the pings, by time, those of the same time in log order."""
+        """Return its events without pings, by time, then in log order."""
         return sorted((e for e in self.events if e.counts), key=lambda e: (e.hit.ts, e.offset))
 
     @property
@@ -77,7 +77,7 @@ class OracleEvent:
 
 
 def visits_of(hits: Sequence[Hit]) -> list[OracleEvent]:
-    """Every event, each with the visit that it belongs to."""
+    """Return every event with its visit."""
     visits: dict[tuple[str, int, bool], list[OracleVisit]] = defaultdict(list)
     events = []
     for offset, hit in enumerate(hits):
@@ -116,7 +116,7 @@ def _is_open(visit: OracleVisit, hit: Hit) -> bool:
 
 
 def value(dimension: str, event: OracleEvent) -> str:
-    """The value of a dimension that is no time, blank as "" """
+    """Return the value of a dimension other than a time; "" if blank."""
     hit = event.hit
     if dimension.startswith(PROPERTY_PREFIX):
         return hit.props.get(dimension.removeprefix(PROPERTY_PREFIX), "")

@@ -1,4 +1,4 @@
-"""Funnels, journeys and retention, followed event by event, to hold a store against."""
+"""An oracle of funnels, journeys and retention, which follows them event by event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Course = list[OracleEvent]
 
 
 def explore(hits: Sequence[Hit], asked: Exploration) -> ExplorationResult:
-    """The answer that a store must give to *asked* after *hits* (each id once)."""
+    """Return the result with which a store must answer *asked* after *hits* (each id once)."""
     events = [
         event
         for event in visits_of(hits)
@@ -96,7 +96,7 @@ def _funnel(events: Sequence[OracleEvent], asked: FunnelQuery) -> FunnelResult:
 
 
 def _chains(course: Course, steps: list[EventFilters], asked: FunnelQuery) -> Iterator[Course]:
-    """The chain from each event that is a first step."""
+    """Yield the chain from each event that is a first step."""
     for at, first in enumerate(course):
         if not steps[0].event(first):
             continue
@@ -169,7 +169,7 @@ def _most_visited(
 
 
 def _name(stop: Stop | None) -> bytes:
-    """What stops are ordered by: events, the others, pages; and then by name."""
+    """Return the sort key of a stop: events, "others", pages; then by name."""
     return b"" if stop is None else f"{stop.kind[0]}{stop.name}".encode()
 
 
