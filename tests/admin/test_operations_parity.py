@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
+from tests.imported import export
 
 from analytics import dashboard
 from analytics.admin import operations
@@ -55,6 +56,8 @@ async def filled(folder: Path, stack: AsyncExitStack) -> Resources:
     await parts.catalog.people.log_in(VIEWER, PASSWORD)
     for site in (A, B, None):
         await parts.catalog.keys.create(scopes=["stats:read"], site=site, label=f"of {site}")
+    past = {"visitors": [{"date": "2023-02-09", "visitors": 7, "pageviews": 9}]}
+    await export.bring(parts.store, folder, A, past)
     await parts.store.write(sample.batch([hit(NOON, site=A), hit(NOON, site=B)]))
     return parts
 
@@ -78,6 +81,7 @@ async def left(parts: Resources) -> dict[str, Any]:
         "sessions": len(await catalog.people.sessions(VIEWER)),
         "keys": sorted((k.label, k.site, k.scopes) for k in await catalog.keys.all() if k.site),
         "keys of all": [(k.label, k.scopes) for k in await catalog.keys.all() if not k.site],
+        "imports": [each.id for each in await parts.store.imports(A)],
         "rows": [await parts.erases.count_rows(domain) for domain in (A, B)],
     }
 
@@ -171,6 +175,12 @@ STEPS: dict[str, tuple[str, dict[str, str], str, dict[str, Any]]] = {
         {"form": "goal", "goal": "1", "page": "/join*", "name": "Joined"},
         "goal.change",
         {"site": A, "goal": "Visit /join", "page": "/join*", "name": "Joined"},
+    ),
+    "an import is taken out": (
+        SETTINGS,
+        {"form": "remove-import", "import": "1"},
+        "import.remove",
+        {"site": A, "id": 1},
     ),
     "a goal is removed": (
         SETTINGS,
@@ -293,7 +303,7 @@ async def test_a_page_and_a_command_leave_the_same_behind(
 
 def test_every_operation_that_changes_something_has_its_page() -> None:
     elsewhere = {"import", "export", "sql", "assistant", "export.now", "backup", "audit", "status"}
-    elsewhere |= {"import.sums", "import.remove", "rebuild"}
+    elsewhere |= {"import.sums", "rebuild"}
     reading = {"erase.count", "site.list", "site.show", "site.attached", "site.expired"}
     reading |= {"rebuild.preview"}
     reading |= {"user.list", "key.list", "audit-log"}

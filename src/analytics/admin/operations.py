@@ -28,6 +28,7 @@ from analytics.admin import (
     sql,
     status,
 )
+from analytics.admin.importing_sums import ImportShown, SumsImported
 from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
 from analytics.catalog import service
@@ -131,4 +132,5 @@ async def perform(
 async def _record(workspace: Workspace, action: AuditAction, result: object) -> None:
     rows = getattr(result, "rows", getattr(result, "stored", None))
     site = str(getattr(result, "site", ""))
-    await service.record(workspace.catalog, action, rows=rows, site=site)
+    of = "daily sum" if isinstance(result, SumsImported | ImportShown) else "event"
+    await service.record(workspace.catalog, action, rows=rows, of=of, site=site)

@@ -349,13 +349,20 @@ async def revoke_key(catalog: Catalog, key_id: str, *, of: str | None = None) ->
 
 
 async def record(
-    catalog: Catalog, action: AuditAction, *, rows: int | None = None, site: str = ""
+    catalog: Catalog,
+    action: AuditAction,
+    *,
+    rows: int | None = None,
+    of: str = "event",
+    site: str = "",
 ) -> None:
     """Write to the audit log what was done to *rows* events, which the catalog does not see.
 
+    *of* says what the rows are, if they are no events.
+
     A catalog that cannot write is logged, not raised: the action itself has succeeded.
     """
-    about = "" if rows is None else counted(rows, "event")
+    about = "" if rows is None else counted(rows, of)
     try:
         await catalog.audit_log.record(action, about=about, site=site)
     except StoreUnavailable as exc:

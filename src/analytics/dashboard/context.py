@@ -23,13 +23,13 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import Query, Recent, Result
 from analytics.registry.base import Listed
 from analytics.store import lag as lags
-from analytics.store.base import Erases, ErasesVisits, SiteImport
+from analytics.store.base import Erases, ErasesVisits, KeepsImports
 from analytics.store.lag import Lag
 from analytics.store.sql_question import AnswersSql
 
 
-class PageStore(AnswersSql, Protocol):
-    """The part of a store that pages read."""
+class PageStore(AnswersSql, KeepsImports, Protocol):
+    """The part of a store that pages use."""
 
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
@@ -51,9 +51,6 @@ class PageStore(AnswersSql, Protocol):
 
     async def first_event(self, site: str) -> int | None:
         """As `Lookups.first_event`."""
-
-    async def imports(self, site: str) -> Sequence[SiteImport]:
-        """As `KeepsImports.imports`."""
 
     async def ledger(self, site: str | None = None) -> Mapping[LedgerKey, LedgerLine]:
         """As `SeriesStore.ledger`."""

@@ -19,6 +19,7 @@ from analytics.dashboard import (
     filters,
     foreign_hosts,
     goals_form,
+    imports_form,
     shared_links_form,
     site_access,
 )
@@ -107,6 +108,7 @@ async def _page(
         key_uses=await ask.deps.catalog.keys.last_used(),
         keys_of_all=sum(key.site is None for key in keys),
         foreign=await foreign_hosts.foreign_hosts(ask.deps, site),
+        imports=await imports_form.listed(ask, site),
         scopes=site_access.SCOPES,
         goal_texts={goal.id: goals_form.described(goal) for goal in site.goals},
         dimensions=filters.LABELS,
@@ -230,6 +232,7 @@ _CHANGES: Final[dict[str, Change]] = {
     "remove-segment": goals_form.remove_segment,
     "link": shared_links_form.add,
     "revoke-link": shared_links_form.revoke,
+    "remove-import": imports_form.remove,
     "person": site_access.add_person,
     "remove-person": site_access.remove_person,
     "remove-site": site_access.remove_site,
@@ -243,6 +246,7 @@ _QUESTIONS: Final[
     "remove-goal": goals_form.removal_question,
     "remove-segment": goals_form.segment_question,
     "revoke-link": shared_links_form.revoke_question,
+    "remove-import": imports_form.removal_question,
     "revoke": site_access.revoke_question,
     "remove-person": site_access.remove_person_question,
 }
