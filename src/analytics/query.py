@@ -161,6 +161,24 @@ class NamedFilter(msgspec.Struct, frozen=True):
 
     name: str
     filter: Filter
+    currency: str = ""
+    """That in which its revenue is summed, where there are rates; empty: as it was sent."""
+
+
+class CurrencyRates(msgspec.Struct, frozen=True):
+    """What one unit of a common base was worth in a currency on each of some days."""
+
+    currency: str
+    rates: tuple[str, ...]
+    """Decimal numbers; "" on a day without one."""
+
+
+class DailyRates(msgspec.Struct, frozen=True):
+    """Exchange rates."""
+
+    days: tuple[int, ...]
+    """Since 1970-01-01, ascending."""
+    currencies: tuple[CurrencyRates, ...]
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -193,6 +211,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     stands for is resolved before. An event may have several of them."""
     base_filters: tuple[Filter, ...] | None = None
     """The filters of those in percent of whom conversion rates are; None without such metrics."""
+    currency: str = ""
+    """That in which revenue is summed, where there are rates; empty: as it was sent. By goal, each
+    has its own."""
+    rates: DailyRates | None = None
+    """The rates to sum it by; the store adds those of its file."""
     order_by: tuple[Order, ...] = ()
     """Empty: time ascending, else the first metric descending, then the dimensions."""
     fewest_visitors: int = 0

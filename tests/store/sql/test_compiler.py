@@ -22,6 +22,8 @@ from analytics.query import (
     All,
     Any,
     Compare,
+    CurrencyRates,
+    DailyRates,
     Dimension,
     Filter,
     HasDone,
@@ -112,7 +114,7 @@ def hits(draw: st.DrawFn, site: str, midnight: int) -> list[Hit]:
                 browser=draw(st.sampled_from(["Firefox", "Safari"])),
                 props={} if name == ENGAGEMENT else draw(PROPS),
                 revenue=draw(st.sampled_from(["1.5", "-0.333", "2"])) if paid else None,
-                currency=draw(st.sampled_from(["EUR", "EUR", "USD"])) if paid else "",
+                currency=draw(st.sampled_from(["EUR", "EUR", "USD", "JPY"])) if paid else "",
                 scroll_depth=draw(st.integers(0, 100)) if name == ENGAGEMENT else None,
                 engaged_ms=draw(st.integers(0, 90_000)) if name == ENGAGEMENT else 0,
                 interactive=draw(st.booleans()),
@@ -153,6 +155,18 @@ def filters() -> st.SearchStrategy[Filter]:
 
 
 FILTERS = filters()
+CURRENCIES = st.sampled_from(["", "EUR", "USD", "JPY"])
+
+
+@st.composite
+def rates(draw: st.DrawFn, day: int) -> DailyRates:
+    """Rates of some days around *day*, not all of each currency."""
+    days = sorted(draw(st.sets(st.integers(day - 12, day + 3), max_size=6)))
+    listed = []
+    for currency in ("EUR", "USD", "JPY"):
+        quoted = st.sampled_from(["", "1", "1.0876", "163.12", "0.00612345", "999999999.00000001"])
+        listed.append(CurrencyRates(currency, tuple(draw(quoted) for _ in days)))
+    return DailyRates(tuple(days), tuple(listed))
 
 
 @st.composite
@@ -192,7 +206,7 @@ def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
     return Query(
         site=site,
         metrics=tuple(metrics),
-        goals=tuple(NamedFilter(name, draw(FILTERS)) for name in names)
+        goals=tuple(NamedFilter(name, draw(FILTERS), draw(CURRENCIES)) for name in names)
         if Dimension.GOAL in dimensions
         else (),
         base_filters=tuple(draw(st.lists(FILTERS, max_size=1)))
@@ -201,6 +215,8 @@ def queries(draw: st.DrawFn, site: str, zone: str, midnight: int) -> Query:
         period=Period(start, end, zone),
         dimensions=tuple(dimensions),
         filters=tuple(given_filters),
+        currency=draw(CURRENCIES),
+        rates=draw(st.none() | rates(midnight // DAY)),
         order_by=tuple(draw(st.lists(orders, max_size=2))),
         limit=draw(st.sampled_from([10_000, 2])),
         offset=draw(st.sampled_from([0, 1])),

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric
-from analytics.store.sql import columns, measures
+from analytics.store.sql import columns, exchange, measures
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.conditions import RowConditions
+from analytics.store.sql.exchange import Exchange
 from analytics.store.sql.keys import QueryKeys, named
 from analytics.store.sql.query_plan import QueryPlan
 
@@ -71,6 +72,8 @@ def of(
         tables.append(EXITS)
     if shape.filters.by_event and shape.of_visits:
         tables.append(composer.chosen())
+    if composer.rates:
+        tables.append(composer.rates)
     needed = [
         *_of_events(plan, keys, conditions, composer),
         *_of_visits(shape.measures, composer),
@@ -84,8 +87,9 @@ def _of_events(
 ) -> Iterator[str]:
     shape = plan.shape
     if shape.counts_events and Dimension.GOAL in shape.query.dimensions:
-        for goal in conditions.goals or [_NO_GOAL]:
-            yield composer.events_of(*goal)
+        currencies = [goal.currency for goal in shape.query.goals]
+        for goal, currency in zip(conditions.goals or [_NO_GOAL], currencies or [""], strict=True):
+            yield composer.events_of(*goal, currency)
     elif shape.counts_events:
         yield composer.events()
     if plan.clean is not None and "visitors" in shape.measures:
@@ -128,6 +132,8 @@ class _Composer:
         self._start = bound(plan.rows_from)
         self._end = bound(query.period.end)
         self.span = span(self._start, self._end)
+        self._exchange = Exchange(query, bound)
+        self.rates = "" if "revenue" not in shape.measures else self._exchange.table
         self._rows = (
             "rows r LEFT JOIN exits rx ON rx.session = r.session" if shape.joins_exits else "rows r"
         )
@@ -156,29 +162,33 @@ class _Composer:
 
     def events(self) -> str:
         """Return the measures of events, by when they happened. A ping is not an event."""
-        return self._select(self._keys.event, self._of_events, self._events_where)
+        return self._events_in(self._shape.query.currency, self._events_where)
 
-    @property
-    def _of_events(self) -> dict[str, str]:
+    def _events_in(self, currency: str, where: str, more: str = "") -> str:
+        """Return the measures of events, revenue in *currency*; *more* follows the joined rows."""
+        paid = "revenue" in self._shape.measures
+        money = self._exchange.into(currency) if paid else exchange.AS_SENT
         chosen = {
             "present": "1",
             "visitors": "count(DISTINCT r.visitor)",
             "pageviews": "count(*) FILTER (r.name = 'pageview')",
             "events": "count(*)",
-            "revenue": "sum(r.revenue)",
+            "revenue": f"sum({money.amount})",
             "revenue_events": "count(r.revenue)",
-            "currency_first": "min(r.currency) FILTER (r.revenue IS NOT NULL)",
-            "currency_last": "max(r.currency) FILTER (r.revenue IS NOT NULL)",
+            "currency_first": f"min({money.currency}) FILTER (r.revenue IS NOT NULL)",
+            "currency_last": f"max({money.currency}) FILTER (r.revenue IS NOT NULL)",
         }
         if self._plan.clean is not None:
             del chosen["visitors"]  # see `newcomers`
-        return chosen
+        return self._select(self._keys.event, chosen, where, f"{self._rows}{money.joins}{more}")
 
-    def events_of(self, goal: str, reached: str) -> str:
-        """Return the measures of events that reach a goal, from its name and condition as SQL."""
-        rows = f"{self._rows}, (SELECT {goal} AS name) rg"
+    def events_of(self, goal: str, reached: str, currency: str) -> str:
+        """Return the measures of events that reach a goal, from its name and condition as SQL.
+
+        Revenue is in the goal's *currency*.
+        """
         where = f"{self._events_where} AND {reached}"
-        return self._select(self._keys.event, self._of_events, where, rows)
+        return self._events_in(currency, where, f", (SELECT {goal} AS name) rg")
 
     def base(self, measure: str, keys: Sequence[str | None]) -> str:
         """Return *measure* by *keys*: the visitors in percent of whom rates are."""

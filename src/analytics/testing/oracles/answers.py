@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from math import floor
+from typing import Final
 
+from analytics import zones
 from analytics.event import PAGEVIEW, Hit
 from analytics.query import (
     PROPERTY_PREFIX,
@@ -15,6 +18,7 @@ from analytics.query import (
     All,
     Any,
     Compare,
+    DailyRates,
     Dimension,
     Figure,
     Filter,
@@ -36,6 +40,8 @@ from analytics.testing.oracles.events import (
     value,
     visits_of,
 )
+
+_EPOCH: Final = date(1970, 1, 1)
 
 # ---- filters: True, False, or None where a measurement of a page cannot be compared
 
@@ -342,14 +348,47 @@ class _Answer:
             for e in self._events
             if key in self._keys(e, e.hit.ts) and e.hit.revenue is not None
         ]
-        if len({hit.currency for hit in paid}) != 1:
+        amounts = [_converted(hit, self._currency(key), self._query) for hit in paid]
+        if len({currency for _, currency in amounts}) != 1:
             return None
-        total = sum((Decimal(hit.revenue or 0) for hit in paid), Decimal(0))
+        total = sum((amount for amount, _ in amounts), Decimal(0))
         if metric is Metric.AVERAGE_REVENUE:
             thousandths = floor(Fraction(total) * 1000 / len(paid) + Fraction(1, 2))
             total = Decimal(thousandths).scaleb(-3)
         total = total.quantize(Decimal("0.001"), ROUND_FLOOR)
-        return f"{total} {paid[0].currency}"
+        return f"{total} {amounts[0][1]}"
+
+    def _currency(self, key: Keys) -> str:
+        """The currency in which revenue is summed."""
+        if Dimension.GOAL not in self._query.dimensions:
+            return self._query.currency
+        name = key[self._query.dimensions.index(Dimension.GOAL)]
+        return next(goal.currency for goal in self._query.goals if goal.name == name)
+
+
+def _converted(hit: Hit, currency: str, query: Query) -> tuple[Decimal, str]:
+    """The revenue of *hit* in *currency*, or as it was sent where there is no rate."""
+    amount = Decimal(hit.revenue or 0)
+    zone = zones.zone(query.period.timezone)
+    day = (datetime.fromtimestamp(hit.ts / 1000, UTC).astimezone(zone).date() - _EPOCH).days
+    own, other = (_rate(query.rates, each, day) for each in (hit.currency, currency))
+    if currency == hit.currency or own is None or other is None:
+        return amount, hit.currency
+    thousandths = abs(Fraction(amount)) * 1000 * other / own
+    size = Decimal(floor(thousandths + Fraction(1, 2))).scaleb(-3)
+    return size.copy_sign(amount), currency
+
+
+def _rate(rates: DailyRates | None, currency: str, day: int) -> Fraction | None:
+    """The last rate of *currency* on *day* or the week before."""
+    quoted = [
+        Fraction(text)
+        for each in (rates.currencies if rates else ())
+        if each.currency == currency
+        for at, text in zip(rates.days if rates else (), each.rates, strict=True)
+        if text and day - 7 <= at <= day
+    ]
+    return quoted[-1] if quoted else None
 
 
 def _is_unmeasured(given: Filter) -> bool:
