@@ -97,6 +97,7 @@ DIMENSIONS: Final[Mapping[str, DimensionFacts]] = {
         "bot_purpose", "Machine's purpose", _V, "entry_browser", blank=PEOPLE
     ),
     Dimension.NAME: DimensionFacts("event", "Event", _E, "name"),
+    Dimension.CURRENCY: DimensionFacts("currency", "Currency", _E, "currency"),
     Dimension.GOAL: DimensionFacts("goal", "Goal", Level.GOAL, ""),
     Dimension.ENTRY_HOSTNAME: DimensionFacts(
         "entry_page_hostname", "Entry hostname", _V, "entry_hostname"

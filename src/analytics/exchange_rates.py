@@ -32,7 +32,7 @@ _MOST_BYTES: Final = 4 << 20
 _MOST_CURRENCIES: Final = 200
 _MOST_CHARS: Final = 40
 _LOOK_EVERY_S: Final = 10.0
-_RATE: Final = re.compile(r"\d{1,9}(?:\.\d{1,8})?")
+_RATE: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,8})?")
 _NO_RATE: Final = frozenset({"", "N/A"})
 
 
@@ -104,6 +104,8 @@ def read(path: Path, base: str) -> ExchangeRates:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise _unusable(path, f"it cannot be read: {exc}") from exc
+    if not is_code(base):
+        raise Misconfigured(f"store.exchange_base: {_short(base)} is not the code of a currency")
     lines = csv.reader(text.splitlines())
     try:
         currencies = _heading(path, next(lines, []))
@@ -137,9 +139,7 @@ def _heading(path: Path, names: Sequence[str]) -> Sequence[str]:
     while currencies and not currencies[-1]:
         currencies.pop()
     if first.lower() != "date" or not currencies:
-        raise _unusable(
-            f"{path}:1", "it must begin with Date and codes of currencies: Date,USD,JPY"
-        )
+        raise _unusable(f"{path}:1", "it must name currencies, as in Date,USD,JPY")
     if len(currencies) > _MOST_CURRENCIES:
         raise _unusable(f"{path}:1", f"it has more than {_MOST_CURRENCIES} currencies")
     for currency in currencies:

@@ -48,6 +48,7 @@ class Dimension(StrEnum):
     NAME = "event:name"
     GOAL = "event:goal"
     TITLE = "event:title"
+    CURRENCY = "event:currency"
     ENTRY_PAGE = "visit:entry_page"
     ENTRY_HOSTNAME = "visit:entry_page_hostname"
     EXIT_PAGE = "visit:exit_page"
@@ -262,6 +263,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[ResultRow, ...]
     total_rows: int | None = None
     """The number of rows without limit and offset; None unless the query has `total_rows`."""
+    mixed_revenue: bool = False
+    """Some row has revenue in several currencies, which has no sum."""
     visitor_days: bool = False
     """Visitors are counted over several of the site's days, and those among them without a
     cookie once a day each."""

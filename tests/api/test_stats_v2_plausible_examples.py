@@ -211,3 +211,26 @@ async def test_it_is_answered_as_it_stands(api: httpx2.AsyncClient, name: str) -
     codes = {metric: warning["code"] for metric, warning in warned.items()}
     several = {"total_revenue": "no_single_revenue_currency"}
     assert codes == (several if name == "revenue in two currencies" else {})
+
+
+@pytest.mark.usefixtures("shop")
+async def test_amounts_in_several_currencies_without_a_rate_are_warned_of(
+    api: httpx2.AsyncClient,  # noqa: F811
+    store: DuckDBStore,
+) -> None:
+    other = hit(AT + 2, visitor=9, name="PurchaseUSD", revenue="3", currency="EUR")
+    await store.write(batch([other], start=5))
+    asked = {
+        "site_id": SITE,
+        "metrics": ["total_revenue"],
+        "date_range": "7d",
+        "filters": [["is", "event:goal", ["PurchaseUSD"]]],
+    }
+    mixed = (await api.post("/api/v2/query", json=asked)).json()
+    assert mixed["results"] == [{"dimensions": [], "metrics": [None]}]
+    assert mixed["meta"]["metric_warnings"]["total_revenue"]["code"] == "no_exchange_rate"
+    split = {**asked, "dimensions": ["event:currency"]}
+    apart = (await api.post("/api/v2/query", json=split)).json()
+    amounts = {row["dimensions"][0]: row["metrics"][0] for row in apart["results"]}
+    assert amounts == {"USD": money(5.5, "USD", "6"), "EUR": money(3, "EUR", "3")}
+    assert "metric_warnings" not in apart["meta"]

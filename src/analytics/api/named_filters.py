@@ -53,12 +53,18 @@ def resolve(query: Query, site: Site, *, reader: str = "") -> Query:
     goals: tuple[NamedFilter, ...] = ()
     if by_goal:
         chosen = [goal for goal in site.goals if all(_admits(f, goal.name) for f in about_goals)]
-        goals = tuple(NamedFilter(goal.name, filter_of(goal)) for goal in chosen)
+        goals = tuple(NamedFilter(goal.name, filter_of(goal), goal.currency) for goal in chosen)
     base = None
     if by_goal or about_goals:
         base = tuple(_without_names(each, site) for each in expanded if not _of_conversion(each))
+    currencies = {
+        goal.currency
+        for goal in site.goals
+        if goal.currency and about_goals and all(_admits(f, goal.name) for f in about_goals)
+    }
     return structs.replace(
         query,
+        currency=currencies.pop() if len(currencies) == 1 else "",
         filters=tuple(_without_names(each, site) for each in expanded),
         goals=goals,
         base_filters=base if GOAL_METRICS.intersection(query.metrics) else None,

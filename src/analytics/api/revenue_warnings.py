@@ -20,6 +20,12 @@ _NONE: Final = {
     "warning": "There is no sum: no event that matches has revenue, or they have it in several"
     " currencies; ask about one goal with a currency.",
 }
+_NO_RATE: Final = {
+    "code": "no_exchange_rate",
+    "warning": "There is no sum: events have revenue in several currencies, and there is no file of"
+    " exchange rates (store.exchange_rates), or it lacks one of them on some day; split by"
+    " event:currency for the sum in each.",
+}
 
 
 def of(
@@ -40,7 +46,7 @@ def of(
         return {metric.value: _SEVERAL for metric in money}
     if not currencies:
         return {metric.value: _NONE for metric in money}
-    return {}
+    return {metric.value: _NO_RATE for metric in money} if result.mixed_revenue else {}
 
 
 def _named(filters: Sequence[Filter]) -> Iterable[str]:

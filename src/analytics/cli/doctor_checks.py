@@ -16,7 +16,7 @@ from analytics.cli.run import run as run_operation
 from analytics.control import unix_socket
 from analytics.data_folder import DataFolder, check_version
 from analytics.errors import AnalyticsError
-from analytics.settings import Settings
+from analytics.settings import Settings, StoreSettings
 from analytics.settings.example import toml_value
 from analytics.settings.tree import every
 from analytics.wording import counted
@@ -74,6 +74,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _tried("places", lambda: _places(settings.ingest.mmdb))
     yield _tried("spam referrers", lambda: _spam(settings.ingest.spam_referrers))
     yield _tried("machines", lambda: _ranges(settings.ingest.machine_ranges))
+    yield _tried("exchange rates", lambda: _rates(settings.store))
     yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
     yield _port(settings, folder)
@@ -163,6 +164,15 @@ def _ranges(folder: Path | None) -> str:
 
     known = len(MachineRanges(folder).machines)
     return f"{counted(known, 'machine')} verified" if folder else "no machine is verified"
+
+
+def _rates(store: StoreSettings) -> str:
+    from analytics import exchange_rates
+
+    if store.exchange_rates is None:
+        return "none; revenue in several currencies has no sum (store.exchange_rates)"
+    rates = exchange_rates.read(store.exchange_rates, store.exchange_base)
+    return f"of {counted(rates.currencies, 'currency', 'currencies')} up to {rates.last_day}"
 
 
 def _tracker(path: Path) -> str:

@@ -21,6 +21,7 @@ _UNITS: Final = {
 }  # fmt: skip
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
@@ -83,6 +84,16 @@ def origin(value: str) -> str:
     if address.path not in ("", "/") or address.query or address.fragment:
         raise ValueError("give the scheme and the host alone, such as https://stats.example.com")
     return f"{address.scheme}://{address.netloc.lower()}"
+
+
+def currency_code(value: str) -> str:
+    """Return *value*. Raise `ValueError` if it does not look like the code of a currency.
+
+    Whether there is such a currency takes a table to tell, which not every command should load.
+    """
+    if not _CURRENCY.fullmatch(value):
+        raise ValueError('give the code of a currency, such as "EUR"')
+    return value
 
 
 def absent(value: object) -> object:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, PrivateAttr, field_validator
+from pydantic import AfterValidator, BeforeValidator, PrivateAttr, field_validator
 from pydantic.fields import FieldInfo
 
 from analytics import bounds
@@ -27,6 +27,7 @@ from analytics.settings.section import (
     Bytes,
     Section,
     absent,
+    currency_code,
     header_names,
     networks,
     origin,
@@ -201,6 +202,14 @@ class StoreSettings(Section):
         gt=0,
     )
     query_timeout_s: float = setting(30, "Time limit of a query.", unit="seconds", gt=0)
+    exchange_rates: Annotated[Path | None, BeforeValidator(absent)] = setting(
+        None,
+        "A file of exchange rates by day (the ECB's eurofxref-hist.csv), by which revenue is "
+        "summed in a goal's currency; read again when it changes. The same on every replica.",
+    )
+    exchange_base: Annotated[str, AfterValidator(currency_code)] = setting(
+        "EUR", "The currency of one unit of which the file gives the worth in others."
+    )
     sql_memory: Bytes = setting(
         512 * MIB,
         "Memory limit of the process that answers a query in SQL.",

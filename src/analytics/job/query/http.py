@@ -15,7 +15,7 @@ from analytics.query import Result
 from analytics.store.replica import remote_query
 from analytics.store.replica.remote_query import RemoteQuery
 
-MAX_QUERY_BYTES: Final = 1 << 18
+MAX_QUERY_BYTES: Final = 1 << 23
 _AT_ONCE: Final = 2
 """Concurrent queries; more would only slow each other down."""
 _WAITS_S: Final = 60.0

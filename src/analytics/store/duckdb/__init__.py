@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from analytics.exchange_rates import RatesFile
 from analytics.settings import StoreSettings
 from analytics.store.duckdb.sql_process import SqlLimits
 from analytics.store.duckdb.store import DuckDBStore
@@ -25,9 +26,12 @@ def open_store(
     """Return the store in the file *path* as *settings* say; its `async with` block opens it.
 
     Rows older than *hot_days* are evicted, because another store keeps them; 0 evicts none.
+    Raise `Misconfigured` for a file of exchange rates that cannot be read.
     """
+    rates = settings.exchange_rates
     return DuckDBStore(
         path,
+        rates=None if rates is None else RatesFile(rates, settings.exchange_base).current,
         timezones=timezones,
         memory_limit=f"{settings.memory_limit >> 20}MiB",
         threads=settings.threads or os.cpu_count() or 1,

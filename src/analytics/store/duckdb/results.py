@@ -33,7 +33,11 @@ def fetch(connection: Connection, query: Query, compiled: CompiledQuery) -> Resu
     total = None
     if query.total_rows:
         ((total,),) = connection.rows(*compiled.counting)
-    return Result(rows=tuple(_row(query, record) for record in records), total_rows=total)
+    return Result(
+        rows=tuple(_row(query, record) for record in records),
+        total_rows=total,
+        mixed_revenue=_has_money(query) and any(record[-2] != record[-1] for record in records),
+    )
 
 
 def counts_visitor_days(connection: Connection, plan: QueryPlan) -> bool:
@@ -59,7 +63,7 @@ def counts_visitor_days(connection: Connection, plan: QueryPlan) -> bool:
 
 def _row(query: Query, record: Record) -> ResultRow:
     width = len(query.dimensions)
-    currency = record[-1] if measures.REVENUE_METRICS & set(query.metrics) else None
+    currency = record[-1] if _has_money(query) else None
     values = islice(record, width, width + len(query.metrics))
     return ResultRow(
         tuple(label(d, value) for d, value in zip(query.dimensions, record, strict=False)),
@@ -68,6 +72,11 @@ def _row(query: Query, record: Record) -> ResultRow:
             for metric, value in zip(query.metrics, values, strict=True)
         ),
     )
+
+
+def _has_money(query: Query) -> bool:
+    """Return whether the last two columns of an answer are the first and the last currency."""
+    return not measures.REVENUE_METRICS.isdisjoint(query.metrics)
 
 
 def _figure(metric: Metric, value: int | float | None, currency: str | None) -> Figure:

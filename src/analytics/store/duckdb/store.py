@@ -16,6 +16,7 @@ from msgspec import structs
 
 from analytics import localtime, time_span
 from analytics.errors import Conflict, StoreUnavailable
+from analytics.exchange_rates import ExchangeRates
 from analytics.exploration import Exploration, ExplorationResult
 from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
@@ -69,6 +70,7 @@ from analytics.store.duckdb.sql_process import SqlLimits, SqlProcesses
 from analytics.store.duckdb.threads import StoreThreads
 from analytics.store.lag import Lag
 from analytics.store.result_cache import ResultCache
+from analytics.store.sql.measures import REVENUE_METRICS
 from analytics.store.sql_question import AnswersSql, SqlAnswer, SqlQuestion
 from analytics.units import DAY_MS
 
@@ -94,8 +96,10 @@ class DuckDBStore:
         rebuild_at_most_every_ms: int = 600_000,
         hot_days: int = 0,
         sql: SqlLimits | None = None,
+        rates: Callable[[], ExchangeRates] | None = None,
     ) -> None:
         self._path = path
+        self._rates = rates
         self._threads = StoreThreads(
             partial(Engine, path, memory_limit, threads),
             readers=readers,
@@ -134,6 +138,7 @@ class DuckDBStore:
     async def query(self, query: Query) -> Result:
         """Answer *query* from every row written before the call."""
         lag = self._lag()  # before the answer, which may have more by then
+        query = await self._with_rates(query)
         result = self._remembered.answer(query)
         if result is None:
             result = await self._threads.read(
@@ -462,6 +467,19 @@ class DuckDBStore:
                 self._remembered.all_changed()
             else:
                 self._remembered.changed(sites)
+
+    async def _with_rates(self, query: Query) -> Query:
+        """Return *query* with the rates that its revenue needs, if there is a file of them."""
+        wanted = query.currency or any(goal.currency for goal in query.goals)
+        if self._rates is None or not wanted or REVENUE_METRICS.isdisjoint(query.metrics):
+            return query
+        rates = await asyncio.to_thread(self._rates)
+        zone = query.period.timezone
+        first, last = (
+            localtime.day_of(zone, moment)
+            for moment in (query.period.start, max(query.period.start, query.period.end - 1))
+        )
+        return structs.replace(query, rates=rates.between(first, last))
 
     def _answer(self, connection: Connection, query: Query) -> Result:
         result = self._remembered.answer(query)  # of somebody who was ahead

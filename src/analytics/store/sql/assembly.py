@@ -31,7 +31,8 @@ def assemble(
 
     Each select yields the keys, `present` and some measures; each of *everyone* yields `visitors`
     of all keys together; *tables* are the common table expressions to which they refer. The answer
-    has the keys, the metrics by their names and, with revenue, `currency_first`.
+    has the keys, the metrics by their names and, with revenue, `currency_first` and
+    `currency_last`.
     """
     query, keys = shape.query, shape.keys
     summed = ", ".join([*keys, *(sum_sql(m) for m in sorted(shape.measures - {"base_visitors"}))])
@@ -49,7 +50,7 @@ def assemble(
     shown = [*(_label(d, k) for d, k in zip(query.dimensions, keys, strict=True))]
     shown += [f"{metric_sql(m, shape)} AS {m.value}" for m in query.metrics]
     if measures.REVENUE_METRICS & set(query.metrics):
-        shown.append("currency_first")
+        shown += ["currency_first", "currency_last"]
     prefix = with_sql(tables)
     answer = f"{prefix}SELECT {', '.join(shown)} FROM {source}{_order_sql(query, keys, bound)}"
     answer += f" LIMIT {bound(query.limit)} OFFSET {bound(query.offset)}"

@@ -398,6 +398,7 @@ def _is_unmeasured(given: Filter) -> bool:
             return given.dimension in (
                 Dimension.NAME,
                 Dimension.TITLE,
+                Dimension.CURRENCY,
             ) or given.dimension.startswith(PROPERTY_PREFIX)
         case All(filters) | Any(filters):
             return any(map(_is_unmeasured, filters))

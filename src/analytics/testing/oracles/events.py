@@ -120,7 +120,13 @@ def value(dimension: str, event: OracleEvent) -> str:
     hit = event.hit
     if dimension.startswith(PROPERTY_PREFIX):
         return hit.props.get(dimension.removeprefix(PROPERTY_PREFIX), "")
-    if dimension in (Dimension.PAGE, Dimension.HOSTNAME, Dimension.NAME, Dimension.TITLE):
+    if dimension in (
+        Dimension.PAGE,
+        Dimension.HOSTNAME,
+        Dimension.NAME,
+        Dimension.TITLE,
+        Dimension.CURRENCY,
+    ):
         return _attribute(dimension, hit)
     if dimension in (Dimension.EXIT_PAGE, Dimension.EXIT_HOSTNAME):
         last = event.visit.exit if event.visit else None
