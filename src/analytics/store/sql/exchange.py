@@ -22,7 +22,7 @@ _SCALE: Final = 10**8
 """Rates are compared as whole numbers: they have at most eight decimals."""
 
 
-class Money(NamedTuple):
+class RevenueSql(NamedTuple):
     """Revenue of the row `r` as SQL, and what must be joined with `r` for it."""
 
     amount: str
@@ -30,7 +30,7 @@ class Money(NamedTuple):
     joins: str
 
 
-AS_SENT: Final = Money("r.revenue", "r.currency", "")
+AS_SENT: Final = RevenueSql("r.revenue", "r.currency", "")
 
 
 class Exchange:
@@ -44,7 +44,7 @@ class Exchange:
         self.table = "" if query.rates is None else _table(query.rates, bound)
         """The common table expression of the rates; "" without any."""
 
-    def into(self, currency: str) -> Money:
+    def into(self, currency: str) -> RevenueSql:
         """Return revenue in *currency* where there are rates; as it was sent without one."""
         if not currency or not self.table:
             return AS_SENT
@@ -55,7 +55,7 @@ class Exchange:
             f"CAST(sign(r.revenue) * {rounded} AS DECIMAL(35, 0)) * CAST(0.001 AS DECIMAL(3, 3))"
         )
         known = "xf.rate IS NOT NULL AND xt.rate IS NOT NULL"
-        return Money(
+        return RevenueSql(
             f"CASE WHEN r.currency = {target} OR NOT ({known}) THEN r.revenue ELSE {converted} END",
             f"CASE WHEN {known} THEN {target} ELSE r.currency END",
             f" LEFT JOIN rates xf ON r.revenue IS NOT NULL AND xf.currency = r.currency"
