@@ -17,7 +17,19 @@ from analytics.exploration import ExplorationResult
 from analytics.job.query.coordinator import QueryCoordinator, TaskContext
 from analytics.job.query.task import QueryTask, TaskResult, execute_from
 from analytics.job.upkeep import compaction
-from analytics.query import Compare, Dimension, HasDone, Metric, Op, Period, Query, Result
+from analytics.query import (
+    Compare,
+    CurrencyRates,
+    DailyRates,
+    Dimension,
+    HasDone,
+    Metric,
+    NamedFilter,
+    Op,
+    Period,
+    Query,
+    Result,
+)
 from analytics.settings import CassandraSettings, IgniteSettings
 from analytics.sharding import shard_of
 from analytics.store.chunks.chunk import Chunk, ChunkHead
@@ -30,6 +42,7 @@ from analytics.store.replica.remote_query import (
     result,
 )
 from analytics.testing.builders import NOON, hit
+from analytics.testing.oracles import answers
 
 DAY = traffic.DAY
 
@@ -173,6 +186,47 @@ async def test_chunks_that_were_merged_away_are_forgotten(
         assert len(asking._known) > 0
         for partition, chunks in cluster.shared.chunks.items():
             cluster.shared.chunks[partition] = [*compaction.merge(chunks)]
+
+
+async def test_the_rates_by_which_revenue_is_summed_travel_with_the_question(
+    cluster: Cluster, asking: QueryCoordinator, embedded: DuckDBStore
+) -> None:
+    amounts = (("10.99", "USD"), ("-0.01", "USD"), ("7", "EUR"), ("0.333", "GBP"))
+    hits = [
+        hit(NOON - number * DAY, visitor=number, name="buy", revenue=amount, currency=currency)
+        for number, (amount, currency) in enumerate(amounts * 5)
+    ]
+    await fold_into(embedded, hits)
+    cluster.take(hits, at_once=3)
+    history = History(asking, cluster.ends)
+    days = tuple(range(NOON // DAY - 30, NOON // DAY + 1))
+    rates = DailyRates(
+        days,
+        (
+            CurrencyRates("EUR", ("1",) * len(days)),
+            CurrencyRates("USD", tuple(f"1.{day % 1000}" for day in days)),
+        ),
+    )
+    bought = Compare(Op.IS, Dimension.NAME, ("buy",))
+    query = Query(
+        site=hits[0].site,
+        metrics=(Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE),
+        period=Period(NOON - 30 * DAY, NOON + DAY, "Etc/UTC"),
+        currency="EUR",
+        rates=rates,
+        goals=(NamedFilter("USD", bought, "USD"), NamedFilter("EUR", bought, "EUR")),
+    )
+    for dimensions, mixed in (
+        ((), True),
+        ((Dimension.CURRENCY,), False),
+        ((Dimension.DAY,), False),
+        ((Dimension.GOAL, Dimension.CURRENCY), False),
+    ):
+        asked = structs.replace(query, dimensions=dimensions)
+        answer = await history.query(asked)
+        assert answer == await embedded.query(asked)
+        assert answer.mixed_revenue is mixed
+        assert answer.rows == answers.answer(hits, asked)
 
 
 async def test_only_records_before_the_ends_count(

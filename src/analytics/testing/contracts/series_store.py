@@ -29,6 +29,8 @@ from analytics.pipeline.dedupe import Unsure
 from analytics.pipeline.ledger import LedgerKey, LedgerLine
 from analytics.query import (
     Compare,
+    CurrencyRates,
+    DailyRates,
     Dimension,
     InSequence,
     Metric,
@@ -197,6 +199,33 @@ class SeriesStoreContract:
             filters=(Compare(Op.IS, Dimension.TITLE, (text,)),),
         )
         assert [row.dimensions for row in (await taking.store.query(asked)).rows] == [(text, text)]
+
+    async def test_revenue_is_converted_by_the_rates_that_a_question_brings(
+        self, taking: Taking
+    ) -> None:
+        today = MIDNIGHT // DAY + 1
+        rates = DailyRates(
+            (today - 3, today),
+            (CurrencyRates("EUR", ("1", "1")), CurrencyRates("USD", ("1.0876", "1.1"))),
+        )
+        hits = [
+            hit(NOON - age * DAY, visitor=age, name="buy", revenue=amount, currency=currency)
+            for age, amount, currency in (
+                (2, "10.99", "USD"),
+                (1, "-0.01", "USD"),
+                (0, "7", "EUR"),
+                (0, "0.333", "USD"),
+            )
+        ]
+        await taking.take(hits)
+        money = (Metric.TOTAL_REVENUE, Metric.AVERAGE_REVENUE)
+        for dimensions in ((), (Dimension.DAY,), (Dimension.CURRENCY,)):
+            for known in (rates, None):
+                asked = query(*dimensions, metrics=money, currency="EUR", rates=known)
+                answered = await taking.store.query(asked)
+                assert answered.rows == answers.answer(hits, asked), asked
+                mixed = known is None and dimensions != (Dimension.CURRENCY,)
+                assert answered.mixed_revenue is mixed
 
     async def test_machines_are_told_apart_by_name_operator_and_purpose(
         self, taking: Taking
