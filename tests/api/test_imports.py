@@ -150,7 +150,8 @@ VALUES = {
     "visit:country_name": ("locations", "country", "EE", {"country": "EE"}),
     "visit:region": ("locations", "region", "EE-37", {"region": "EE-37"}),
     "visit:region_name": ("locations", "region", "EE-37", {"region": "EE-37"}),
-    "visit:city": ("locations", "city", "588409", {"city": "588409"}),
+    "visit:city": ("locations", "city", "588409", {"city": "Tallinn"}),
+    "visit:city_name": ("locations", "city", "588409", {"city": "Tallinn"}),
     "visit:device": ("devices", "device", "Mobile", {"device": "Mobile"}),
     "visit:browser": ("browsers", "browser", "Firefox", {"browser": "Firefox"}),
     "visit:browser_version": ("browsers", "browser_version", "88.0", {"browser_version": "88.0"}),
@@ -176,6 +177,7 @@ async def test_a_breakdown_by_what_the_sums_have_adds_up_by_value(
     assert meta == INCLUDED
     names = {"visit:country_name": "Estonia", "visit:region_name": "Harjumaa"}
     names |= {"visit:channel": "Organic Search", "visit:os": "Mac OS X"}
+    names |= {"visit:city": "Tallinn", "visit:city_name": "Tallinn"}
     same = [row[1:] for row in rows if row[0] == names.get(dimension, value)]
     assert same == [(3, 4, 7, 50, 45, 1.75)], rows
     filtered, meta = await world.ask(
@@ -433,5 +435,6 @@ async def test_version_1_includes_them_by_its_own_parameter(world: World) -> Non
     assert answer["results"] == [{"page": "/a", "pageviews": 4}, {"page": "/", "pageviews": 1}]
     answer = await world.ask_v1("timeseries", interval="hour")
     assert answer["meta"]["imports_skip_reason"] == "unsupported_interval"
+    assert answer["warning"] == answer["meta"]["imports_warning"]
     answer = await world.ask_v1("aggregate", period="all", date="today", metrics="visitors")
     assert answer["results"] == {"visitors": {"value": 3}}

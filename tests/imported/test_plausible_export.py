@@ -54,7 +54,7 @@ def test_every_kind_of_file_is_read_by_the_names_that_values_have_here(tmp_path:
             "2023-02-09,404,,/no-such-page,1,2\n"
             "2023-02-09,Outbound Link: Click,https://example.org/,,3,4\n",
             "locations": "date,country,region,city,visitors,visits,visit_duration,bounces,"
-            "pageviews\n2023-02-09,FR,FR-PAC,3027647,1,1,4,0,2\n2023-02-09,ZZ,,0,1,1,4,0,2\n",
+            "pageviews\n2023-02-09,FR,FR-PAC,3027647,1,1,4,0,2\n2023-02-09,EE,EE-37,588409,1,1,4,0,2\n2023-02-09,ZZ,,0,1,1,4,0,2\n",
             "devices": "date,device,visitors,visits,visit_duration,bounces,pageviews\n"
             "2023-02-09,Laptop,19,21,3545,11,36\n",
             "operating_systems": "date,operating_system,operating_system_version,visitors,visits,"
@@ -99,7 +99,8 @@ def test_every_kind_of_file_is_read_by_the_names_that_values_have_here(tmp_path:
         ("Outbound Link: Click", {"url": "https://example.org/"}, 4, 0),
     ]
     assert [(s.entry_country, s.entry_region, s.entry_city) for s in of(SumKind.LOCATIONS)] == [
-        ("FR", "FR-PAC", "3027647"),
+        ("FR", "FR-PAC", "3027647"),  # the table does not have it
+        ("EE", "EE-37", "Tallinn"),
         ("", "", ""),
     ]
     assert [s.entry_device for s in of(SumKind.DEVICES)] == ["Desktop"]

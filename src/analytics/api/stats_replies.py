@@ -34,6 +34,8 @@ class ImportNotes(TypedDict):
 
     imports_included: NotRequired[bool]
     imports_skip_reason: NotRequired[str]
+    imports_warning: NotRequired[str]
+    """Why sums that are there are not in the answer."""
 
 
 class ComparedRow(TypedDict):
@@ -107,6 +109,8 @@ class AggregateReply(TypedDict):
     """The answer to `aggregate`: a figure for each metric."""
 
     results: dict[str, AggregateFigure]
+    warning: NotRequired[str]
+    """As `imports_warning` of `meta`."""
     meta: NotRequired[MetaV1]
 
 
@@ -114,4 +118,6 @@ class RowsReply(TypedDict):
     """The answer to `timeseries` and `breakdown`: a bucket or a value, and a figure a metric."""
 
     results: list[dict[str, str | FigureJson]]
+    warning: NotRequired[str]
+    """As `imports_warning` of `meta`."""
     meta: NotRequired[MetaV1]

@@ -264,15 +264,16 @@ def _series(params: QueryParams, query: Query, result: Result) -> Response:
 
 
 def _meta(params: QueryParams, result: Result) -> Mapping[str, object]:
-    """Return the member `meta` as in version 2; empty if there is none."""
+    """Return the member `meta` as in version 2, and `warning`; empty if there is neither."""
     meta: dict[str, object] = {}
     if _flag(params, _IMPORTS):
         meta |= imports.meta(result)
+    warned = {"warning": meta["imports_warning"]} if "imports_warning" in meta else {}
     if result.as_of is not None:
         meta["as_of"] = result.as_of
         if result.waiting:
             meta["waiting"] = result.waiting
-    return {"meta": meta} if meta else {}
+    return {**warned, "meta": meta} if meta else {}
 
 
 def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:

@@ -19,6 +19,7 @@ from typing import IO, Any, Final, NamedTuple
 from analytics import bounds, localtime, parsing, printable
 from analytics.errors import Malformed
 from analytics.event import PAGEVIEW
+from analytics.imported import city_names
 from analytics.imported.daily_sums import DailySum, SumKind
 from analytics.pipeline.source import Sources
 
@@ -108,7 +109,7 @@ def read(
     Raise `Malformed`; see `Reader`.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive, city_names.forgotten_afterwards():
             yield from _sums(archive, _Budget(today, rows, unpacked_bytes))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as exc:
         raise Malformed("file", f"is not a ZIP archive that can be read: {exc}") from exc
@@ -248,6 +249,8 @@ class _CsvFile:
                 fields |= self._source(texts)
             case SumKind.PAGES:
                 fields["name"] = PAGEVIEW
+            case SumKind.LOCATIONS:
+                fields["entry_city"] = city_names.name(texts.get("entry_city", ""))
         if self._kind is not SumKind.CUSTOM_EVENTS:
             fields["events"] = fields["pageviews"]
         return DailySum(kind=self._kind, day=self._day(row["date"]), **fields)
