@@ -8,8 +8,9 @@ Makes a site with N events over 30 days, builds its cells, and asks for the whol
 - over 28 days up to now: from cells, and today from rows;
 - with one filter (a country): from rows;
 
-and by hand-written SQL with count(distinct) over the same rows. Every figure must be equal.
-Prints seconds and ratios, and keeps them in bench/results/.
+and by hand-written SQL with count(distinct) over the same rows. Of both spans without a filter it
+asks for the panel of ten goals besides, from rows before the goals have cells, and from these
+after. Every figure must be equal. Prints seconds and ratios, and keeps them in bench/results/.
 """
 
 from __future__ import annotations
@@ -33,7 +34,19 @@ from msgspec import structs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from analytics.query import Compare, Dimension, Metric, Op, Period, Query, Result
+from analytics.api import named_filters
+from analytics.goal import Goal
+from analytics.query import (
+    Compare,
+    Dimension,
+    Filter,
+    Metric,
+    NamedFilter,
+    Op,
+    Period,
+    Query,
+    Result,
+)
 from analytics.store.duckdb import DuckDBStore
 
 SITE = "bench.example"
@@ -71,20 +84,26 @@ WITH events AS (
     SELECT v.i, v.n, v.start, v.source, k,
         v.start + (k - 1) * (4000 + floor(u(v.i, 20) * 56000))::BIGINT AS ts,
         (k - 1) * (4000 + floor(u(v.i, 20) * 56000))::BIGINT AS since,
-        CASE WHEN k > 1 AND u(v.i * 64 + k, 21) < 0.15 THEN 'engagement' ELSE 'pageview' END
-            AS name,
+        CASE WHEN k = 1 THEN 'pageview' WHEN u(v.i * 64 + k, 21) < 0.15 THEN 'engagement'
+            WHEN u(v.i * 64 + k, 21) < 0.18 THEN 'signup' WHEN u(v.i * 64 + k, 21) < 0.19
+            THEN 'purchase' ELSE 'pageview' END AS name,
         '/page/' || floor(pow(3000, u(v.i * 64 + k, 22)))::INT AS path,
         '/page/' || floor(pow(3000, u(v.i * 64 + 1, 22)))::INT AS entry
     FROM visits v, unnest(range(1, v.size + 1)) AS s(k)
 )
 SELECT
     uuid() AS event_id, $site AS site, ts, ts + 50 AS received_at, visitor, name,
-    'bench.example' AS hostname, path, '' AS title, '' AS referrer, source,
+    'bench.example' AS hostname, CASE WHEN name = 'engagement' THEN
+        lag(CASE WHEN name = 'pageview' THEN path END IGNORE NULLS) OVER w ELSE path END AS path,
+    '' AS title, '' AS referrer, source,
     CASE WHEN source = '' THEN 'Direct' ELSE 'Referral' END AS channel,
     '' AS utm_source, '' AS utm_medium, '' AS utm_campaign, '' AS utm_content, '' AS utm_term,
     '' AS click_id, country, '' AS region, '' AS city, device, browser, '1' AS browser_version,
-    os, '1' AS os_version, '1920x1080' AS screen, language, MAP {} AS props, NULL AS revenue,
-    '' AS currency, CASE WHEN name = 'engagement' THEN 50 END AS scroll_depth,
+    os, '1' AS os_version, '1920x1080' AS screen, language,
+    CASE WHEN name = 'signup' THEN MAP {'plan': (['free', 'pro', 'team'])[1 + i % 3]}
+        ELSE MAP([]::VARCHAR[], []::VARCHAR[]) END AS props, NULL AS revenue,
+    '' AS currency,
+    CASE WHEN name = 'engagement' THEN floor(101 * u(i * 64 + k, 23)) END AS scroll_depth,
     CASE WHEN name = 'engagement' THEN 5000 ELSE 0 END AS engaged_ms, true AS interactive,
     NULL AS bot, 0 AS skew_ms, 0 AS log_offset, hash(i + 7) AS session, start AS session_start,
     CASE WHEN k = 1 THEN 1 ELSE 0 END AS opens,
@@ -121,6 +140,60 @@ LISTS = {
     "browsers": Dimension.BROWSER,
     "devices": Dimension.DEVICE,
 }
+
+
+GOALS = (
+    Goal(id=1, name="Page", page="/page/1"),
+    Goal(id=2, name="Pages that begin with 2", page="/page/2*"),
+    Goal(id=3, name="Pages that end with 5", page="/page/*5"),
+    Goal(id=4, name="Pages from 30 on", page="/page/30*"),
+    Goal(id=5, name="Signup", event="signup"),
+    Goal(id=6, name="Signup, free", event="signup", properties=(("plan", "free"),)),
+    Goal(id=7, name="Signup, pro", event="signup", properties=(("plan", "pro"),)),
+    Goal(id=8, name="Signup, team", event="signup", properties=(("plan", "team"),)),
+    Goal(id=9, name="Purchase", event="purchase"),
+    Goal(id=10, name="Read to the end", page="/page/1", scroll=90),
+)
+GOALS_BY_HAND = (
+    "name = 'pageview' AND path = '/page/1'",
+    "name = 'pageview' AND path LIKE '/page/2%'",
+    "name = 'pageview' AND path LIKE '/page/%5'",
+    "name = 'pageview' AND path LIKE '/page/30%'",
+    "name = 'signup'",
+    "name = 'signup' AND props['plan'] = 'free'",
+    "name = 'signup' AND props['plan'] = 'pro'",
+    "name = 'signup' AND props['plan'] = 'team'",
+    "name = 'purchase'",
+    (
+        "name = 'pageview' AND path = '/page/1' AND (session, path) IN"
+        " (SELECT session, path FROM rows WHERE scroll_depth >= 90)"
+    ),
+)
+
+
+def panel_of_goals(period: Period) -> Query:
+    """The question that the panel of goals asks besides."""
+    return Query(
+        site=SITE,
+        metrics=(Metric.VISITORS, Metric.CONVERSIONS, Metric.CONVERSION_RATE),
+        period=period,
+        dimensions=(Dimension.GOAL,),
+        goals=tuple(NamedFilter(goal.name, named_filters.filter_of(goal)) for goal in GOALS),
+        base_filters=(),
+        limit=len(GOALS),
+    )
+
+
+def goals_by_hand(start: int, end: int) -> str:
+    """The same question, without the rate."""
+    counted = ", ".join(
+        f"count(DISTINCT visitor) FILTER ({reached}), count(*) FILTER ({reached})"
+        for reached in GOALS_BY_HAND
+    )
+    return (
+        f"SELECT {counted} FROM rows WHERE site = '{SITE}' AND bot IS NULL"
+        f" AND name <> 'engagement' AND ts >= {start} AND ts < {end}"
+    )
 
 
 def dashboard(period: Period, filters: tuple[Compare, ...] = ()) -> dict[str, Query]:
@@ -268,13 +341,41 @@ async def ask_timed(store: DuckDBStore, asked: dict[str, Query]) -> tuple[float,
     return shortest, found
 
 
+async def goals_timed(store: DuckDBStore, period: Period) -> tuple[float, float, object]:
+    """The shortest times of a look without and with the panel of goals, in turns; the goals."""
+    without = with_goals = float("inf")
+    figures_of_goals: object = None
+    for look in range(100, 107):
+        asked = {
+            name: structs.replace(query, limit=query.limit + look)
+            for name, query in dashboard(period).items()
+        }
+        panel = structs.replace(panel_of_goals(period), limit=look)
+        began = time.perf_counter()
+        await ask_all(store, asked)
+        asked_all = time.perf_counter()
+        result = await store.query(panel)
+        without = min(without, asked_all - began)
+        with_goals = min(with_goals, time.perf_counter() - began)
+        figures_of_goals = {row.dimensions[0]: row.metrics[:2] for row in result.rows}
+    return without, with_goals, figures_of_goals
+
+
 async def measure(folder: Path, events: int, memory: str) -> dict[str, object]:
     """Everything, as one flat result."""
     path = folder / "bench.duckdb"
     store_settings = {"memory_limit": memory, "threads": os.cpu_count() or 2}
+    filters_of_goals = [named_filters.filter_of(goal) for goal in GOALS]
+    goals: list[Filter] = []
 
     def open_store() -> DuckDBStore:
-        return DuckDBStore(path, timezones=lambda: {SITE: ZONE}, **store_settings)  # type: ignore[arg-type]
+        return DuckDBStore(
+            path,
+            timezones=lambda: {SITE: ZONE},
+            goals=lambda: {SITE: goals},
+            rebuild_at_most_every_ms=0,
+            **store_settings,  # type: ignore[arg-type]
+        )
 
     async with open_store():
         pass  # makes the tables
@@ -288,6 +389,7 @@ async def measure(folder: Path, events: int, memory: str) -> dict[str, object]:
         "filtered": (Period(FIRST + 3 * DAY, FIRST + 28 * DAY, ZONE), "C3"),
     }
     found: dict[str, tuple[float, object]] = {}
+    of_goals: dict[str, tuple[float, float, float, object]] = {}
     async with open_store() as store:
         began = time.perf_counter()
         await store.build_cells(NOW)
@@ -295,6 +397,19 @@ async def measure(folder: Path, events: int, memory: str) -> dict[str, object]:
         for name, (period, country) in spans.items():
             filters = (Compare(Op.IS, Dimension.COUNTRY, (country,)),) if country else ()
             found[name] = await ask_timed(store, dashboard(period, filters))
+        from_rows = {
+            name: await goals_timed(store, period)
+            for name, (period, country) in spans.items()
+            if not country
+        }
+        goals += filters_of_goals
+        began = time.perf_counter()
+        await store.build_cells(NOW)
+        build_goals_s = time.perf_counter() - began
+        for name, (alone, with_rows, by_rows) in from_rows.items():
+            without, with_cells, by_cells = await goals_timed(store, spans[name][0])
+            assert by_cells == by_rows, f"{name}: the goals differ\n{by_cells}\n{by_rows}"
+            of_goals[name] = with_rows / alone - 1, without, with_cells, by_cells
 
     raw = duckdb.connect(str(path), config={"memory_limit": memory, "threads": os.cpu_count() or 2})
     cells = raw.execute(
@@ -305,6 +420,7 @@ async def measure(folder: Path, events: int, memory: str) -> dict[str, object]:
         "visitors": visitors,
         "cells": sum(cells or ()),
         "build_cells_s": round(build_s, 2),
+        "build_goals_s": round(build_goals_s, 2),
         "file_mb": round(path.stat().st_size / 1e6),
     }
     for name, (period, country) in spans.items():
@@ -316,6 +432,15 @@ async def measure(folder: Path, events: int, memory: str) -> dict[str, object]:
         result[f"{name}_s"] = round(seconds, 4)
         result[f"{name}_by_hand_s"] = round(hand, 4)
         result[f"{name}_ratio"] = round(hand / seconds, 1)
+        if name in of_goals:
+            with_rows, without, with_cells, by_cells = of_goals[name]
+            (counted,) = raw.execute(goals_by_hand(period.start, period.end)).fetchall()
+            pairs = zip(counted[::2], counted[1::2], strict=True)
+            by_name = dict(zip((goal.name for goal in GOALS), pairs, strict=True))
+            assert by_cells == by_name, f"{name}: the goals differ\n{by_cells}\n{by_name}"
+            result[f"{name}_with_goals_s"] = round(with_cells, 4)
+            result[f"{name}_goals_cost"] = round(with_cells / without - 1, 2)
+            result[f"{name}_goals_cost_from_rows"] = round(with_rows, 2)
     raw.close()
     return result
 

@@ -29,6 +29,7 @@ async def opened(common: CommonResources, stack: AsyncExitStack) -> Resources:
             settings.store,
             folder.store,
             timezones=common.timezones,
+            goals=common.goals,
             lag=lambda: gauge.lag(),
         )
     )

@@ -137,7 +137,11 @@ async def _backends(common: CommonResources, stack: AsyncExitStack, ignite: Guar
         ),
     )
     engine = open_store(
-        settings.store, folder.store, timezones=common.timezones, hot_days=settings.store.hot_days
+        settings.store,
+        folder.store,
+        timezones=common.timezones,
+        goals=common.goals,
+        hot_days=settings.store.hot_days,
     )
     spark = guards.spark(settings.spark)
     await stack.enter_async_context(log)  # the store reads its ends

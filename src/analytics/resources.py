@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
+from analytics.api import named_filters
 from analytics.background import LoopState
 from analytics.breaker import Breaker
 from analytics.catalog.shared import SharedCatalog
@@ -19,6 +20,7 @@ from analytics.gateway.health import Check
 from analytics.ingest.access_log_import import AccessLog
 from analytics.ingest.client import TrustedProxies
 from analytics.ingest.enricher import Enricher
+from analytics.query import Filter
 from analytics.registry import Registry
 from analytics.settings import Settings
 from analytics.store.base import Builds, Overviews
@@ -86,6 +88,13 @@ class CommonResources(NamedTuple):
     def timezones(self) -> Mapping[str, str]:
         """Return the time zone of each site by its domain."""
         return {site.domain: site.timezone for site in self.catalog.sites.all()}
+
+    def goals(self) -> Mapping[str, Sequence[Filter]]:
+        """Return the filter of each goal of each site by its domain."""
+        return {
+            site.domain: [named_filters.filter_of(goal) for goal in site.goals]
+            for site in self.catalog.sites.all()
+        }
 
     def formats(self) -> Mapping[str, PastFormat]:
         """Return the formats that `import` can read, by name."""

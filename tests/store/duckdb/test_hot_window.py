@@ -12,11 +12,21 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from tests.store import rows
 from tests.store.sql import test_compiler
-from tests.store.sql.test_cells import DAY, HOUR, STARTS, ZONES, Site, hits, queries
+from tests.store.sql.test_cells import (
+    DAY,
+    GOALS,
+    HOUR,
+    STARTS,
+    ZONES,
+    Site,
+    goal_queries,
+    hits,
+    queries,
+)
 
 from analytics import localtime
 from analytics.errors import StoreUnavailable
-from analytics.query import Dimension, Metric, Period, Query
+from analytics.query import Dimension, Metric, NamedFilter, Period, Query
 from analytics.store.base import ExportFormat
 from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, executor, hot_window, site_state
@@ -69,6 +79,7 @@ def test_no_answer_changes_when_rows_go(
         hot_window.trim(connection, site.name, zone, now - data.draw(st.integers(0, 2)) * DAY)
         for _ in range(4):
             ask(connection, site, data.draw(queries(site.name, zone, first)))
+            ask(connection, site, data.draw(goal_queries(site.name, zone, first)))
         midnight = start + data.draw(st.integers(0, 6)) * DAY
         ask(connection, site, data.draw(test_compiler.queries(site.name, zone, midnight)))
         start, first = start + 2 * DAY, first + 2
@@ -123,6 +134,40 @@ def test_what_comes_late_for_a_gone_day_is_asked_elsewhere(
         period=Period(midnight + 4 * DAY, midnight + 6 * DAY, "Etc/UTC"),
     )
     assert executor.answer(connection, recent).rows[0].metrics == (1,)
+
+
+def test_goals_of_gone_days_are_asked_elsewhere_and_those_of_the_window_of_their_cells(
+    connection: Connection, folder: Path
+) -> None:
+    site = Site(connection, folder)
+    midnight = NOON - 12 * HOUR
+    site.write([hit(NOON + d * DAY, site=site.name, name="signup") for d in range(6)])
+    site.build("Etc/UTC", NOON + 5 * DAY)
+    hot_window.trim(connection, site.name, "Etc/UTC", NOON + 2 * DAY)
+
+    def goals(first: int) -> Query:
+        return Query(
+            site=site.name,
+            metrics=(Metric.VISITORS, Metric.CONVERSIONS),
+            period=Period(midnight + first * DAY, midnight + 6 * DAY, "Etc/UTC"),
+            dimensions=(Dimension.GOAL,),
+            goals=(NamedFilter("Signup", GOALS["Signup"]),),
+            base_filters=(),
+        )
+
+    with pytest.raises(hot_window.RowsEvicted):
+        executor.answer(connection, goals(0))
+    site.ask(goals(2))
+    site.write([hit(NOON + 6 * DAY, site=site.name, name="signup")])
+    site.build("Etc/UTC", NOON + 7 * DAY)  # who reached it before the window is not known any more
+    with pytest.raises(hot_window.RowsEvicted):
+        executor.answer(connection, goals(0))
+    site.ask(goals(2))
+    connection.run(
+        "UPDATE cell_sums SET events = 100 WHERE site = ? AND dimension = 'event:goal'",
+        [site.name],
+    )
+    assert executor.answer(connection, goals(2)).rows[0].metrics == (1, 400)
 
 
 async def test_a_store_keeps_its_accounts_of_what_it_let_go(tmp_path: Path) -> None:

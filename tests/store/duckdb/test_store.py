@@ -45,6 +45,7 @@ class Taking:
         return DuckDBStore(
             self._path,
             timezones=lambda: {suite.SITE: suite.ZONE, suite.OTHER: suite.ZONE},
+            goals=lambda: {suite.SITE: suite.GOALS},
             rebuild_at_most_every_ms=0,
         )
 

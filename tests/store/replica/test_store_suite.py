@@ -37,6 +37,7 @@ class Taking:
         engine = DuckDBStore(
             self._folder / "store.duckdb",
             timezones=lambda: {suite.SITE: suite.ZONE, suite.OTHER: suite.ZONE},
+            goals=lambda: {suite.SITE: suite.GOALS},
             rebuild_at_most_every_ms=0,
         )
         return ReplicaStore(

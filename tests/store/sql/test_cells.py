@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date, datetime, time
 from itertools import count
 from pathlib import Path
@@ -20,7 +20,18 @@ from analytics.pipeline.fold import fold
 from analytics.pipeline.ledger import WriteBatch
 from analytics.pipeline.source import Sources
 from analytics.pipeline.state import PipelineState
-from analytics.query import Dimension, Metric, Period, Query
+from analytics.query import (
+    All,
+    Compare,
+    Dimension,
+    Filter,
+    Metric,
+    NamedFilter,
+    Op,
+    Period,
+    Query,
+    ScrolledTo,
+)
 from analytics.store.connection import Connection
 from analytics.store.duckdb import DuckDBStore, apply, cell_builder, executor, lookups, writing
 from analytics.store.duckdb.engine import Engine
@@ -33,6 +44,19 @@ ZONES = ("Europe/Berlin", "America/Santiago", "Asia/Tehran", "Etc/UTC")
 # Both clock changes of Berlin and Santiago lie in one of the spans that begin here.
 STARTS = (date(2026, 3, 27), date(2026, 9, 4), date(2026, 10, 23))
 SOURCES = Sources()
+VIEWED = Compare(Op.IS, Dimension.NAME, (PAGEVIEW,))
+GOALS: dict[str, Filter] = {
+    "Read it": All((VIEWED, Compare(Op.MATCHES, Dimension.PAGE, ("^/a.*$",)))),
+    "Signup": All((Compare(Op.IS, Dimension.NAME, ("signup",)),)),
+    "Pro": All(
+        (
+            Compare(Op.IS, Dimension.NAME, ("signup",)),
+            Compare(Op.IS, "event:props:plan", ("pro",)),
+        )
+    ),
+    "Scrolled": All((VIEWED, Compare(Op.IS, Dimension.PAGE, ("/",)), ScrolledTo(50))),
+    "Signup, again": All((Compare(Op.IS, Dimension.NAME, ("signup",)),)),
+}
 
 
 class Site:
@@ -59,8 +83,15 @@ class Site:
         batch = WriteBatch(outcome.rows, outcome.ledger, (), 0, len(self.hits))
         self.builder.note(apply.write(self._connection, batch, self._file))
 
-    def build(self, zone: str, now: int, meanwhile: Sequence[Hit] = ()) -> None:
-        plan = self.builder.plan(self._connection, self.name, zone, now)
+    def build(
+        self,
+        zone: str,
+        now: int,
+        meanwhile: Sequence[Hit] = (),
+        goals: Sequence[str] = tuple(GOALS),
+    ) -> None:
+        filters = [GOALS[name] for name in goals]
+        plan = self.builder.plan(self._connection, self.name, zone, now, filters)
         if plan is None:
             self.write(meanwhile)
             return
@@ -109,6 +140,7 @@ def hits(draw: st.DrawFn, site: Site, start: int) -> list[Hit]:
                 scroll_depth=draw(st.integers(0, 100)) if name == ENGAGEMENT else None,
                 engaged_ms=draw(st.integers(0, 90_000)) if name == ENGAGEMENT else 0,
                 bot=draw(st.sampled_from([None, None, None, "crawler"])),
+                props=draw(st.sampled_from([{}, {"plan": "pro"}, {"plan": "free"}])),
             )
         )
     return made
@@ -130,6 +162,42 @@ def queries(draw: st.DrawFn, site: str, zone: str, first: int) -> Query:
         period=Period(localtime.day_start(zone, start), localtime.day_start(zone, end), zone),
         dimensions=tuple(d for d in (dimension, bucket) if d is not None),
     )
+
+
+@st.composite
+def goal_queries(draw: st.DrawFn, site: str, zone: str, first: int) -> Query:
+    """A question by goal of whole days, that cells can answer if they are true so far."""
+    start = first + draw(st.integers(-1, 6))
+    end = start + draw(st.integers(1, 8))
+    allowed = sorted(cells.metrics_of(Dimension.GOAL))
+    names = draw(st.lists(st.sampled_from(sorted(GOALS)), min_size=1, unique=True))
+    return Query(
+        site=site,
+        metrics=tuple(draw(st.lists(st.sampled_from(allowed), min_size=1, unique=True))),
+        period=Period(localtime.day_start(zone, start), localtime.day_start(zone, end), zone),
+        dimensions=(Dimension.GOAL,),
+        goals=tuple(NamedFilter(name, GOALS[name]) for name in names),
+        base_filters=(),
+    )
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_goals_from_cells_and_rows_together_have_the_oracles_figures(
+    connection: Connection, folder: Path, data: st.DataObject
+) -> None:
+    site = Site(connection, folder)
+    zone = data.draw(st.sampled_from(ZONES))
+    day = data.draw(st.sampled_from(STARTS))
+    start = round(datetime.combine(day, time(), ZoneInfo(zone)).timestamp() * 1000)
+    first = localtime.day_number(day)
+    for _ in range(data.draw(st.integers(1, 4))):
+        site.write(data.draw(hits(site, start)))
+        now = start + data.draw(st.integers(0, 8 * 24)) * HOUR
+        goals = data.draw(st.sets(st.sampled_from(sorted(GOALS))).map(sorted))
+        site.build(zone, now, meanwhile=data.draw(hits(site, start)), goals=goals)
+        for _ in range(3):
+            site.ask(data.draw(goal_queries(site.name, zone, first)))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -253,3 +321,152 @@ async def test_a_store_builds_cells_and_asks_them(store: DuckDBStore) -> None:
         query, metrics=(Metric.VISITS,)
     )  # a question whose answer nobody remembers
     assert (await store.query(query)).rows[0].metrics == (506,)
+
+
+def goals_of(site: str, *names: str, days: int = 9) -> Query:
+    """Return the question for the figures of goals in the days up to and with that of `NOON`."""
+    zone = "Europe/Berlin"
+    end = localtime.day_of(zone, NOON) + 1
+    return Query(
+        site=site,
+        metrics=(Metric.VISITORS, Metric.CONVERSIONS, Metric.CONVERSION_RATE),
+        period=Period(localtime.day_start(zone, end - days), localtime.day_start(zone, end), zone),
+        dimensions=(Dimension.GOAL,),
+        goals=tuple(NamedFilter(name, GOALS[name]) for name in names),
+        base_filters=(),
+    )
+
+
+class TestGoals:
+    """A store that is told of goals, as a server's is."""
+
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[DuckDBStore]:
+        self.names: list[str] = []
+        async with DuckDBStore(
+            tmp_path / "store.duckdb",
+            timezones=lambda: {SITE: "Europe/Berlin"},
+            goals=lambda: {SITE: [GOALS[name] for name in self.names]},
+            rebuild_at_most_every_ms=0,
+        ) as store:
+            yield store
+
+    async def figures(self, store: DuckDBStore, *names: str) -> dict[str, tuple[object, ...]]:
+        rows = (await store.query(goals_of(SITE, *names))).rows
+        return {row.dimensions[0]: row.metrics for row in rows}
+
+    async def spoil(self, store: DuckDBStore) -> None:
+        """Change what the cells of goals say, so that it can be seen who asks them."""
+        await store._threads.write(
+            lambda c: c.run(
+                "UPDATE cell_sums SET events = events + 100 WHERE dimension = 'event:goal'"
+            )
+        )
+        store._remembered.all_changed()
+
+    async def test_a_goals_closed_days_are_asked_of_its_cells(self, store: DuckDBStore) -> None:
+        self.names = ["Signup", "Read it"]
+        views = [hit(NOON - day * DAY, visitor=day % 2) for day in range(5)]
+        signups = [hit(NOON - day * DAY + 1, visitor=1, name="signup") for day in (0, 1, 3)]
+        await store.write(rows.Log().batch([*views, *signups]))
+        before = await self.figures(store, "Signup")
+        assert before == {"Signup": (1, 3, 50.0)}
+        assert await store.build_cells(NOON) == 1
+        assert await store.build_cells(NOON) == 0
+        await self.spoil(store)
+        # Days 1 and 3 are two cells; the day that is open is asked of its rows.
+        assert await self.figures(store, "Signup") == {"Signup": (1, 203, 50.0)}
+        # Under two names it is the same goal.
+        assert await self.figures(store, "Signup, again") == {"Signup, again": (1, 203, 50.0)}
+
+    async def test_a_new_goal_gets_cells_of_past_days_and_until_then_rows_answer(
+        self, store: DuckDBStore
+    ) -> None:
+        log = rows.Log()
+        await store.write(
+            log.batch([hit(NOON - day * DAY, visitor=day, name="signup") for day in (1, 2, 3)])
+        )
+        assert await store.build_cells(NOON) == 1
+        await self.spoil(store)
+        assert await self.figures(store, "Signup") == {"Signup": (3, 3, 100.0)}
+        self.names = ["Signup"]
+        assert await store.build_cells(NOON) == 1
+        await self.spoil(store)
+        assert await self.figures(store, "Signup") == {"Signup": (3, 303, 100.0)}
+        # A goal without cells beside it: rows answer for both.
+        assert await self.figures(store, "Signup", "Pro") == {"Signup": (3, 3, 100.0)}
+
+    async def test_what_comes_late_or_is_erased_counts_in_days_that_were_built(
+        self, store: DuckDBStore
+    ) -> None:
+        self.names = ["Signup", "Scrolled"]
+        log = rows.Log()
+        await store.write(
+            log.batch(
+                [
+                    *(hit(NOON - day * DAY, visitor=day, name="signup") for day in (1, 2, 3)),
+                    hit(NOON - 2 * DAY, visitor=7),
+                ]
+            )
+        )
+        await store.build_cells(NOON)
+        assert await self.figures(store, *self.names) == {"Signup": (3, 3, 75.0)}
+        # One measurement, of a day that was built, makes a goal of the view before it.
+        await store.write(
+            log.batch([hit(NOON - 2 * DAY + 1, visitor=7, name=ENGAGEMENT, scroll_depth=60)])
+        )
+        late = {"Signup": (3, 3, 75.0), "Scrolled": (1, 1, 25.0)}
+        assert await self.figures(store, *self.names) == late
+        await store.build_cells(NOON)
+        store._remembered.all_changed()
+        assert await self.figures(store, *self.names) == late
+        await store.erase_visitor(SITE, 2)
+        erased = {"Signup": (2, 2, 66.67), "Scrolled": (1, 1, 33.33)}
+        assert await self.figures(store, *self.names) == erased
+        await store.build_cells(NOON)
+        store._remembered.all_changed()
+        assert await self.figures(store, *self.names) == erased
+
+    async def test_what_retention_deletes_reaches_no_goal(self, store: DuckDBStore) -> None:
+        self.names = ["Signup", "Scrolled"]
+        midnight = localtime.day_start("Europe/Berlin", localtime.day_of("Europe/Berlin", NOON))
+        before = midnight - 2 * DAY
+        visit = [
+            # Read on the evening before, and viewed again after midnight.
+            hit(before - 600_000, visitor=1),
+            hit(before - 500_000, visitor=1, name=ENGAGEMENT, scroll_depth=80),
+            hit(before + 100_000, visitor=1),
+        ]
+        signups = [hit(NOON - day * DAY, visitor=2, name="signup") for day in (1, 4)]
+        await store.write(rows.Log().batch([*visit, *signups]))
+        await store.build_cells(NOON)
+        assert await self.figures(store, *self.names) == {
+            "Signup": (1, 2, 50.0),
+            "Scrolled": (1, 2, 50.0),
+        }
+        await store.retain(SITE, before)
+        rest = await self.figures(store, *self.names)
+        assert rest == {"Signup": (1, 1, 50.0)}
+        await store.build_cells(NOON)
+        await self.spoil(store)
+        assert await self.figures(store, *self.names) == {"Signup": (1, 101, 50.0)}
+
+    async def test_cells_of_goals_that_are_gone_are_deleted(self, store: DuckDBStore) -> None:
+        self.names = ["Signup", "Read it"]
+        log = rows.Log()
+        await store.write(log.batch([hit(NOON - DAY, name="signup"), hit(NOON - DAY, path="/a")]))
+        await store.build_cells(NOON)
+
+        async def kept() -> set[str]:
+            tables = "SELECT goal FROM goal_cells UNION SELECT value FROM cell_sums"
+            found = await store._threads.read(
+                lambda c: c.rows(f"{tables} WHERE dimension = 'event:goal'")
+            )
+            return {goal for (goal,) in found}
+
+        assert await kept() == {cells.goal_key(GOALS[name]) for name in self.names}
+        self.names = ["Signup"]
+        await store.build_cells(NOON + DAY)
+        assert await kept() == {cells.goal_key(GOALS["Signup"])}
+        await store.delete_site(SITE)
+        assert await kept() == set()

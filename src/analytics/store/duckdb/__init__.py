@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from analytics.exchange_rates import RatesFile
+from analytics.query import Filter
 from analytics.settings import StoreSettings
 from analytics.store.duckdb.sql_process import SqlLimits
 from analytics.store.duckdb.store import DuckDBStore
@@ -20,6 +21,7 @@ def open_store(
     path: Path,
     *,
     timezones: Callable[[], Mapping[str, str]],
+    goals: Callable[[], Mapping[str, Sequence[Filter]]],
     lag: Callable[[], Lag | None] = none,
     hot_days: int = 0,
 ) -> DuckDBStore:
@@ -33,6 +35,7 @@ def open_store(
         path,
         rates=None if rates is None else RatesFile(rates, settings.exchange_base).current,
         timezones=timezones,
+        goals=goals,
         memory_limit=f"{settings.memory_limit >> 20}MiB",
         threads=settings.threads or os.cpu_count() or 1,
         queue_timeout_s=settings.queue_timeout_s,

@@ -14,8 +14,13 @@ import duckdb
 from analytics.errors import AnalyticsError, Corrupt, Malformed, Misconfigured, StoreUnavailable
 from analytics.store.connection import Connection, Parameters, Record, UnreadableValue, transaction
 
-SCHEMA_VERSION: Final = 4
-_SINCE: Final = {2: "hot_window.sql", 3: "row_erasure.sql", 4: "imported_sums.sql"}
+SCHEMA_VERSION: Final = 5
+_SINCE: Final = {
+    2: "hot_window.sql",
+    3: "row_erasure.sql",
+    4: "imported_sums.sql",
+    5: "goal_cells.sql",
+}
 """The statements that each schema version after the first adds."""
 _INTERRUPT_EVERY_S: Final = 0.05
 

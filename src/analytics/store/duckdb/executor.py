@@ -23,7 +23,7 @@ def answer(connection: Connection, query: Query) -> Result:
     shape = query_shape.check(query)
     engine.check_patterns(connection, shape.filters.patterns)
     with transaction(connection):  # one state of rows and cells for all statements
-        state = site_state.read(connection, query.site)
+        state = site_state.read(connection, query.site, shape.goal_keys)
         plan = query_plan.from_cells(
             shape, state.cells, kept_since=state.kept_since, evicted=state.window is not None
         )

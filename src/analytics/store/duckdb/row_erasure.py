@@ -40,6 +40,7 @@ _OF_SITES: Final = (
     "cell_visitors",
     "cell_sums",
     "cell_state",
+    "goal_cells",
     "kept_since",
     "imports",
     "imported_sums",
@@ -137,6 +138,7 @@ def obey(connection: Connection, erasure: Erasure, *, offset: int | None = None)
         connection.run(_KEEP, {"site": erasure.site, "before": erasure.before})
         rows = hot_window.retained(connection, erasure.site, erasure.before)
         _forget_cells(connection, erasure.site, "<", erasure.before)
+        _forget_goals_of_visits(connection, erasure.site)
         mark(connection)
         return ErasedRows(rows + _delete(connection, f"{_BEFORE} AND {concerned}", values), {})
     if erasure.visitor is not None:
@@ -155,6 +157,7 @@ def retain(connection: Connection, site: str, before_ms: int) -> int:
         connection.run(_KEEP, values)
         _forget_dead_letters(connection, site, before_ms)
         _forget_cells(connection, site, "<", before_ms)
+        _forget_goals_of_visits(connection, site)
         mark(connection)
         return hot_window.retained(connection, site, before_ms) + _delete(
             connection, _BEFORE, values
@@ -201,6 +204,14 @@ def _forget_cells(connection: Connection, site: str, side: str, moment: int) -> 
         day = localtime.day_of(localtime.zone_of(edition), moment)
         for table in ("cell_visitors", "cell_sums"):
             connection.run(f"DELETE FROM {table} WHERE site = ? AND day {side} ?", [site, day])
+
+
+def _forget_goals_of_visits(connection: Connection, site: str) -> None:
+    """Have the cells of goals built anew that look at what else a visit did.
+
+    A part of a visit that spans the end of a retention is gone, and what it did there.
+    """
+    connection.run("DELETE FROM goal_cells WHERE site = ? AND follows_visits", [site])
 
 
 def mark(connection: Connection) -> None:

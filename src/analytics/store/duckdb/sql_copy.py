@@ -10,6 +10,7 @@ from typing import Final
 
 from analytics import bounds, localtime
 from analytics.errors import Malformed, StoreUnavailable
+from analytics.query import Dimension
 from analytics.store.connection import Connection, transaction
 from analytics.store.duckdb.sql_views import CELLS, EVENTS, VIEWS, VISITS, ViewColumn
 from analytics.store.sql import keys
@@ -121,7 +122,7 @@ def _cells(connection: Connection, question: SqlQuestion, names: Collection[str]
     return (
         f"SELECT {_selected(CELLS, names, 'day')} FROM cell_sums AS sums"
         f" LEFT JOIN ({by_gap}) AS gaps USING (site, dimension, value, day)"
-        f" WHERE {' OR '.join(valid) or 'false'}"
+        f" WHERE sums.dimension <> '{Dimension.GOAL}' AND ({' OR '.join(valid) or 'false'})"
     )
 
 

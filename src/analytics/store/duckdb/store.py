@@ -23,7 +23,7 @@ from analytics.pipeline.ledger import LedgerKey, LedgerLine, WriteBatch
 from analytics.pipeline.replay import ReplayedRow
 from analytics.pipeline.source import Sources
 from analytics.pipeline.visit import Visit
-from analytics.query import Query, Recent, Result
+from analytics.query import Filter, Query, Recent, Result
 from analytics.store import lag as lags
 from analytics.store.base import (
     Absorbs,
@@ -63,7 +63,8 @@ from analytics.store.duckdb import (
     stored_days,
     writing,
 )
-from analytics.store.duckdb.cell_builder import CellBuilder, CellPlan
+from analytics.store.duckdb.cell_builder import CellBuilder
+from analytics.store.duckdb.cell_statements import CellPlan
 from analytics.store.duckdb.engine import Engine
 from analytics.store.duckdb.row_erasure import MatchingRows, MatchingVisits
 from analytics.store.duckdb.sql_process import SqlLimits, SqlProcesses
@@ -92,6 +93,7 @@ class DuckDBStore:
         queue_timeout_s: float = 20,
         query_timeout_s: float = 30,
         timezones: Callable[[], Mapping[str, str]] = dict,
+        goals: Callable[[], Mapping[str, Sequence[Filter]]] = dict,
         lag: Callable[[], Lag | None] = lags.none,
         rebuild_at_most_every_ms: int = 600_000,
         hot_days: int = 0,
@@ -111,6 +113,7 @@ class DuckDBStore:
         self._sql = SqlProcesses(self._threads, self._scratch, sql or SqlLimits())
         self._file: writing.RowFile | None = None
         self._timezones = timezones
+        self._goals = goals
         self._hot_ms = hot_days * DAY_MS
         self._builder = CellBuilder(at_most_every_ms=rebuild_at_most_every_ms)
         self._remembered = ResultCache()
@@ -229,9 +232,16 @@ class DuckDBStore:
     async def build_cells(self, now: int) -> int:
         """Bring cells up to the last whole day; return the number of sites that were built."""
         worked = 0
+        goals = self._goals()
         for site, timezone in self._timezones().items():
             plan = await self._threads.write(
-                partial(self._builder.plan, site=site, timezone=timezone, now=now)
+                partial(
+                    self._builder.plan,
+                    site=site,
+                    timezone=timezone,
+                    now=now,
+                    goals=goals.get(site, ()),
+                )
             )
             if plan is not None:
                 worked += 1

@@ -45,8 +45,8 @@ SELECT $partition, log_offset, received_at, reason, from_base64(payload) FROM (
 """
 
 _PULL_BACK: Final = """
-UPDATE cell_state SET until = least(until, earliest) FROM (
-    SELECT unnest(from_json($touched, '[{"marked": "VARCHAR", "earliest": "BIGINT"}]'),
+UPDATE {table} SET until = least(until, earliest) FROM (
+    SELECT unnest(from_json($touched, '[{{"marked": "VARCHAR", "earliest": "BIGINT"}}]'),
         recursive := true))
 WHERE site = marked AND earliest < until
 """
@@ -107,7 +107,8 @@ def pull_back(connection: Connection, earliest: Mapping[str, int]) -> None:
     """Invalidate the cells of days from these times on: rows answer them until the next build."""
     if earliest:
         marks = [{"marked": site, "earliest": moment} for site, moment in earliest.items()]
-        connection.run(_PULL_BACK, {"touched": _json(marks)})
+        for table in ("cell_state", "goal_cells"):
+            connection.run(_PULL_BACK.format(table=table), {"touched": _json(marks)})
 
 
 def add_to_ledger(connection: Connection, lines: Mapping[LedgerKey, LedgerLine]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from analytics.query import TIME_DIMENSIONS, Metric
+from analytics.query import TIME_DIMENSIONS, Dimension, Metric
 from analytics.store.sql import cells
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.keys import QueryKeys, named
@@ -32,32 +32,44 @@ def of(plan: QueryPlan, clean: CleanDays, keys: QueryKeys, bound: BoundValues) -
     for dimension in dimensions:
         if dimension not in TIME_DIMENSIONS:
             where = f"site = $site AND dimension = {bound(dimension)} AND {days}"
-    needed = [_sums(plan, shown, where)]
+    joined = _goals(plan, bound) if Dimension.GOAL in dimensions else ""
+    needed = [_sums(plan, shown, joined, where)]
     if "visitors" in shape.measures:
-        needed.append(_visitors(shown, where, _first_days(plan, clean, keys, bound)))
+        first = _first_days(plan, clean, keys, bound)
+        needed.append(_visitors("visitors", shown, joined, where, first))
+    if "base_visitors" in shape.measures:
+        needed.append(_visitors("base_visitors", "", "", whole_site, bound(clean.first)))
     everyone = []
     if Metric.PERCENTAGE in shape.query.metrics:
-        everyone.append(_visitors("", whole_site, bound(clean.first)))
+        everyone.append(_visitors("visitors", "", "", whole_site, bound(clean.first)))
     return CellSelects(needed, everyone)
 
 
-def _sums(plan: QueryPlan, shown: str, where: str) -> str:
+def _goals(plan: QueryPlan, bound: BoundValues) -> str:
+    """Return the join that gives each cell of a goal its name, and several if it has several."""
+    query = plan.shape.query
+    values = ", ".join(map(bound, cells.goal_keys(query)))
+    names = ", ".join(bound(goal.name) for goal in query.goals)
+    return f" JOIN (SELECT unnest([{values}]) AS value, unnest([{names}]) AS goal) USING (value)"
+
+
+def _sums(plan: QueryPlan, shown: str, joined: str, where: str) -> str:
     shape = plan.shape
     sums = "".join(f"sum({m}) AS {m}, " for m in cells.SUMS if m in shape.measures)
     evidence = ["events"] * shape.counts_events + ["begun"] * shape.counts_visits
     return (
         f"SELECT {shown}{sums} CAST(sum({' + '.join(evidence)}) > 0 AS INTEGER) AS present"
-        f" FROM cell_sums WHERE {where} GROUP BY ALL"
+        f" FROM cell_sums{joined} WHERE {where} GROUP BY ALL"
     )
 
 
-def _visitors(shown: str, where: str, first: str) -> str:
-    """Return a select of the keys and `visitors`, each once, on the first active day since *first*.
+def _visitors(measure: str, shown: str, joined: str, where: str, first: str) -> str:
+    """Return a select of the keys and visitors, each once, on the first active day since *first*.
 
     A gap leads from a visitor's active day back to the one before it.
     """
     return (
-        f"SELECT {shown}sum(visitors) AS visitors FROM cell_visitors"
+        f"SELECT {shown}sum(visitors) AS {measure} FROM cell_visitors{joined}"
         f" WHERE {where} AND gap > day - {first} GROUP BY ALL"
     )
 

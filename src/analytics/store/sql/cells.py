@@ -12,15 +12,24 @@ All other measures are additive: `cell_sums` holds them by key and day.
 The cells of a site are valid up to a day (`cell_state.until`, which every write moves back to the
 earliest moment that it changes); the days after it, at least today, are answered from rows. A
 visitor counts on those days only if not active on the earlier days of the query.
+
+A goal has cells too: of the dimension `event:goal`, by a key that its filter alone decides. They
+are built once the goal is there, for past days as well, and valid for days of their own
+(`goal_cells`); until then its events are counted from rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from analytics import dimension_facts
-from analytics.query import TIME_DIMENSIONS, Dimension, Metric, Query
+from analytics.query import TIME_DIMENSIONS, Dimension, Filter, Metric, Query
+from analytics.stable_hash import hash64
 from analytics.store.sql import columns, measures
+from analytics.store.sql.filter_shape import FilterShape
 
 NEVER: Final = 2**31 - 1
 """The gap of a visitor's first active day."""
@@ -34,6 +43,16 @@ _PAGE: Final = (
     frozenset(Metric) - measures.REVENUE_METRICS - measures.GOAL_METRICS - {Metric.EXIT_RATE}
 )
 _EVERYWHERE: Final = _PAGE - measures.PAGE_METRICS
+_GOAL: Final = frozenset(
+    {
+        Metric.VISITORS,
+        Metric.PAGEVIEWS,
+        Metric.EVENTS,
+        Metric.PERCENTAGE,
+        Metric.CONVERSIONS,
+        Metric.CONVERSION_RATE,
+    }
+)
 SUMS: Final = (
     "pageviews",
     "events",
@@ -48,11 +67,41 @@ SUMS: Final = (
 
 def metrics_of(dimension: str) -> frozenset[Metric]:
     """Return the metrics that the cells of *dimension* can answer."""
-    return _PAGE if dimension == Dimension.PAGE else _EVERYWHERE
+    match dimension:
+        case Dimension.PAGE:
+            return _PAGE
+        case Dimension.GOAL:
+            return _GOAL
+        case _:
+            return _EVERYWHERE
+
+
+def goal_key(filter_: Filter) -> str:
+    """Return the value under which the cells of a goal are kept, from the filter of its events."""
+    return f"{hash64(msgspec.json.encode(filter_)):016x}"
+
+
+def follows_visits(goal: Filter) -> bool:
+    """Return whether an event reaches *goal* by what else its visit did."""
+    return FilterShape.of((goal,)).has_done
+
+
+def goal_keys(query: Query) -> Sequence[str]:
+    """Return the key of each goal by which *query* splits; none for any other dimension."""
+    if Dimension.GOAL not in query.dimensions:
+        return ()
+    return [goal_key(goal.filter) for goal in query.goals]
 
 
 def cover(query: Query) -> bool:
     """Return whether there are cells of what *query* asks for; of which days is another matter."""
+    if Dimension.GOAL in query.dimensions:
+        return (
+            query.dimensions == (Dimension.GOAL,)
+            and bool(query.goals)
+            and not (query.filters or query.base_filters or query.bots)
+            and _GOAL.issuperset(query.metrics)
+        )
     keys = [d for d in query.dimensions if d not in TIME_DIMENSIONS]
     dimension = keys[0] if keys else TOTAL
     return (

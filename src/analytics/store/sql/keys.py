@@ -33,7 +33,7 @@ class QueryKeys(NamedTuple):
     evicted: Sequence[str]
     """Of a row of `last_seen`: its `day`, or its value `k0`."""
     cell: Sequence[str]
-    """Of a row of a table of cells: its `day`, or its `value`."""
+    """Of a row of a table of cells: its `day`, its `value`, or the name of the `goal` it is of."""
 
 
 def of(plan: QueryPlan, bound: BoundValues) -> QueryKeys:
@@ -69,8 +69,12 @@ def of(plan: QueryPlan, bound: BoundValues) -> QueryKeys:
         viewed=[(values | viewed | at)[each] for each in dimensions],
         base=[at.get(each) for each in dimensions],
         evicted=[days.get(each, "k0") for each in dimensions],
-        cell=[days.get(each, "value") for each in dimensions],
+        cell=[days.get(each, _cell_value(each)) for each in dimensions],
     )
+
+
+def _cell_value(dimension: str) -> str:
+    return "goal" if dimension == Dimension.GOAL else "value"
 
 
 def named(keys: Sequence[str | None]) -> list[str]:

@@ -22,6 +22,8 @@ class CellState(NamedTuple):
 
     edition: str
     until: int
+    since: int = 0
+    """The earliest moment (ms) at which a period may start; later only for goals."""
 
 
 class CleanDays(NamedTuple):
@@ -96,7 +98,7 @@ def from_cells(
         if not localtime.is_day_start(zone, end):
             return plan
         until = localtime.day_of(zone, end)
-    if plan.first_day >= until:
+    if plan.first_day >= until or period.start < state.since:
         return plan
     clean = CleanDays(plan.first_day, until, localtime.day_start(zone, until))
     return plan._replace(clean=clean, evicted=evicted)

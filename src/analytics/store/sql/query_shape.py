@@ -41,6 +41,8 @@ class QueryShape(NamedTuple):
     """Whether a visit under a key is enough. Not by page: there a visit's key is its entry page."""
     has_cells: bool
     """Whether there are cells of what it asks for, if not of every day."""
+    goal_keys: tuple[str, ...]
+    """The keys of the cells of goals that it needs."""
     joins_exits: bool
     """Whether each row must be joined with the last pageview of its visit."""
     needs_exits: bool
@@ -75,6 +77,7 @@ class QueryShape(NamedTuple):
             counts_events=not counts_visits or not needed.isdisjoint(_EVENT_EVIDENCE),
             counts_visits=counts_visits,
             has_cells=cells.cover(query),
+            goal_keys=tuple(cells.goal_keys(query)),
             joins_exits=joins_exits,
             needs_exits=joins_exits or not needed.isdisjoint(measures.EXIT_MEASURES),
         )

@@ -74,6 +74,10 @@ def of(
         tables.append(composer.chosen())
     if composer.rates:
         tables.append(composer.rates)
+    if composer.by_goal and plan.clean is not None:
+        tables += composer.goal_tables(conditions.goals)
+        needed = composer.goal_sums(conditions.goals)
+        return RowSelects(needed, everyone, composer.matching(), tables)
     needed = [
         *_of_events(plan, keys, conditions, composer),
         *_of_visits(shape.measures, composer),
@@ -86,7 +90,7 @@ def _of_events(
     plan: QueryPlan, keys: QueryKeys, conditions: RowConditions, composer: _Composer
 ) -> Iterator[str]:
     shape = plan.shape
-    if shape.counts_events and Dimension.GOAL in shape.query.dimensions:
+    if shape.counts_events and composer.by_goal:
         currencies = [goal.currency for goal in shape.query.goals]
         for goal, currency in zip(conditions.goals or [_NO_GOAL], currencies or [""], strict=True):
             yield composer.events_of(*goal, currency)
@@ -125,13 +129,15 @@ class _Composer:
         shape = plan.shape
         query = shape.query
         self.by_matches = shape.by_matches
+        self.by_goal = Dimension.GOAL in query.dimensions
         self._plan = plan
         self._shape = shape
         self._keys = keys
         self._bound = bound
         self._start = bound(plan.rows_from)
         self._end = bound(query.period.end)
-        self.span = span(self._start, self._end)
+        # Goals look at the visits of the clean days too, for who reached them there.
+        self.span = span(bound(query.period.start) if self.by_goal else self._start, self._end)
         self._exchange = Exchange(query, bound)
         self.rates = "" if "revenue" not in shape.measures else self._exchange.table
         self._rows = (
@@ -189,6 +195,52 @@ class _Composer:
         """
         where = f"{self._events_where} AND {reached}"
         return self._events_in(currency, where, f", (SELECT {goal} AS name) rg")
+
+    def goal_tables(self, goals: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the tables from which `goal_sums` adds up the days after the clean ones.
+
+        `reaching` and `reached` have a row for each visitor of those days: how many of their events
+        reached each goal then (`g0`…), and whether one did on the clean days. So rows are read
+        twice, however many goals there are.
+        """
+        marks = ", ".join(f"{condition} AS g{i}" for i, (_, condition) in enumerate(goals))
+        events = f"SELECT r.visitor AS visitor, r.name AS name, {marks} FROM {self._rows}"
+        counts = ", ".join(
+            f"count_if(g{i}) AS g{i}, count_if(g{i} AND name = 'pageview') AS v{i}"
+            for i in range(len(goals))
+        )
+        before = (
+            f"{self._of_site} AND r.ts >= {self._bound(self._shape.query.period.start)}"
+            f" AND r.ts < {self._start} AND r.name <> 'engagement'"
+            " AND r.visitor IN (SELECT visitor FROM reaching)"
+        )
+        already = ", ".join(f"bool_or(g{i}) AS g{i}" for i in range(len(goals)))
+        reaching = f"SELECT visitor, {counts} FROM ({events} WHERE {self._events_where})"
+        reached = f"SELECT visitor, {already} FROM ({events} WHERE {before})"
+        return [
+            f"reaching AS MATERIALIZED ({reaching} GROUP BY visitor)",
+            f"reached AS MATERIALIZED ({reached} GROUP BY visitor)",
+        ]
+
+    def goal_sums(self, goals: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the selects of all measures by goal, and of `base_visitors`."""
+        names = ", ".join(name for name, _ in goals)
+        figures = {
+            "events": "CAST(sum(n.g{0}) AS BIGINT)",
+            "pageviews": "CAST(sum(n.v{0}) AS BIGINT)",
+            "visitors": "count_if(n.g{0} > 0 AND NOT coalesce(s.g{0}, false))",
+        }
+        both = "reaching n LEFT JOIN reached s USING (visitor)"
+        wanted = {each: sql for each, sql in figures.items() if each in self._shape.measures}
+        wanted["present"] = "count_if(n.g{0} > 0)"
+        listed = ", ".join(
+            f"unnest([{', '.join(sql.format(i) for i in range(len(goals)))}]) AS {measure}"
+            for measure, sql in wanted.items()
+        )
+        selects = [f"SELECT unnest([{names}]) AS k0, {listed} FROM {both}"]
+        if "base_visitors" in self._shape.measures:
+            selects.append(f"SELECT count_if(s.visitor IS NULL) AS base_visitors FROM {both}")
+        return selects
 
     def base(self, measure: str, keys: Sequence[str | None]) -> str:
         """Return *measure* by *keys*: the visitors in percent of whom rates are."""

@@ -34,11 +34,13 @@ from analytics.query import (
     Dimension,
     InSequence,
     Metric,
+    NamedFilter,
     Op,
     Order,
     Period,
     Query,
     ResultRow,
+    ScrolledTo,
 )
 from analytics.store.base import ExportFormat
 from analytics.testing import sample
@@ -49,6 +51,13 @@ from analytics.visitor_id import COOKIELESS
 OTHER: Final = "other.example"
 ZONE: Final = "Europe/Berlin"
 """The zone of `SITE`, and of every other site."""
+NAMED_GOALS: Final = (
+    NamedFilter("Pricing", Compare(Op.MATCHES, Dimension.PAGE, ("^/pricing.*$",))),
+    NamedFilter("Signup", Compare(Op.IS, Dimension.NAME, ("signup",))),
+    NamedFilter("Read to the end", ScrolledTo(90)),
+)
+GOALS: Final = tuple(goal.filter for goal in NAMED_GOALS)
+"""The goals of `SITE`: a store that builds cells is told of them."""
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
@@ -106,6 +115,9 @@ def queries() -> Iterator[Query]:
     by_bounce = (Order(Metric.BOUNCE_RATE),)
     yield query(Dimension.CITY, order_by=by_bounce, fewest_visitors=5)
     yield query(Dimension.PAGE, metrics=(Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS))
+    of_goals = (Metric.VISITORS, Metric.CONVERSIONS, Metric.CONVERSION_RATE)
+    for days in (2, 9):
+        yield query(Dimension.GOAL, days=days, metrics=of_goals, goals=NAMED_GOALS, base_filters=())
 
 
 def explorations() -> Iterator[Exploration]:
