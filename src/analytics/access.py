@@ -33,16 +33,16 @@ def key(authorization: str, keys: KeyRing) -> Key | None:
     token = bearer(authorization)
     if token is None:
         return None
-    found = keys.find(token)
-    if found is None:
+    match = keys.find(token)
+    if match is None:
         raise Unauthenticated("this key is unknown, was revoked or has expired")
-    return found
+    return match
 
 
-def check(found: Key | None, scope: Scope) -> Key:
+def check(sent: Key | None, scope: Scope) -> Key:
     """Return the key if it has *scope*. Raises `Unauthenticated` without one, `Forbidden`."""
-    if found is None:
+    if sent is None:
         raise Unauthenticated(f"send a key with the scope {scope}: `Authorization: Bearer <key>`")
-    if scope not in found.scopes:
+    if scope not in sent.scopes:
         raise Forbidden(f"this key lacks the scope {scope}")
-    return found
+    return sent

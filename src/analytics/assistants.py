@@ -69,7 +69,7 @@ def server(answer: Answer) -> Server[Any]:
         )
 
     async def called(
-        context: ServerRequestContext[Any], asked: types.CallToolRequestParams
+        context: ServerRequestContext[Any], call: types.CallToolRequestParams
     ) -> types.CallToolResult:
         request = context.request
         authorization, guest = "", None
@@ -79,10 +79,10 @@ def server(answer: Answer) -> Server[Any]:
         try:
             # The library answers in a task of its own, which lacks the caller's context.
             with caller.on_behalf_of(guest):
-                said = await answer(asked.name, asked.arguments or {}, authorization)
+                result = await answer(call.name, call.arguments or {}, authorization)
         except AnalyticsError as exc:
             return _result(str(exc), is_error=True)
-        return _result(msgspec.json.encode(said).decode())
+        return _result(msgspec.json.encode(result).decode())
 
     return Server(
         "analytics",

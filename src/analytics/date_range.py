@@ -101,8 +101,8 @@ def _moved(period: Period, move: Callable[[date], date]) -> Period:
         then = local(at, zone).replace(tzinfo=None)
         if localtime.is_day_start(zone, at):
             return localtime.day_start(zone, localtime.day_number(move(then.date())))
-        there = datetime.combine(move(then.date()), then.time(), zones.zone(zone))
-        return round(there.timestamp() * 1000)
+        target = datetime.combine(move(then.date()), then.time(), zones.zone(zone))
+        return round(target.timestamp() * 1000)
 
     start = moved(period.start)
     return Period(start, max(moved(period.end), start + 1), zone)

@@ -251,8 +251,8 @@ def current_name(browser: str) -> str:
     """
     if browser in _ROWS.by_name or browser.endswith(UNVERIFIED_SUFFIX):
         return browser
-    known = named_in(browser)
-    return browser if known is None else known[0].name
+    machine = named_in(browser)
+    return browser if machine is None else machine[0].name
 
 
 def whose_ranges(file_name: str) -> frozenset[str]:

@@ -224,13 +224,13 @@ class Projector:
         unsure, absent = await asyncio.to_thread(
             lambda: (self._state.unsure(records), self._state.absent(records))
         )
-        known = await self._surely(lambda: self._sink.seen(unsure)) if unsure else set()
+        known_ids = await self._surely(lambda: self._sink.seen(unsure)) if unsure else set()
         if absent:
             since = min(hit.received_at for _, hit in records if type(hit) is Hit) - REACH_MS
             self._state.load(
                 await self._surely(lambda: self._sink.visits(absent, touched_since=since))
             )
-        outcome = await asyncio.to_thread(fold, records, self._state, known)
+        outcome = await asyncio.to_thread(fold, records, self._state, known_ids)
         write = WriteBatch(
             rows=outcome.rows,
             ledger=add(outcome.ledger, count_dead(dead)),
@@ -351,15 +351,15 @@ class Projector:
 
     async def changes(self) -> AsyncIterator[None]:
         """Yield whenever rows have been stored since the last time; end with the projector."""
-        seen = self.next_offset
+        offset = self.next_offset
         while not self._stopping.is_set():
             async with self._moved:
                 # Woken by new rows; looks once a second whether the program stops.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(1):
                         await self._moved.wait()
-            if self.next_offset > seen:
-                seen = self.next_offset
+            if self.next_offset > offset:
+                offset = self.next_offset
                 yield
 
 

@@ -19,10 +19,10 @@ _numbers: Final = count(1)
 
 def of(scope: Scope) -> bytes:
     """Return the id that the sender or a proxy gave it, else a new one; store it in *scope*."""
-    known: bytes | None = scope.get("request_id")
-    if known is None:
-        known = scope["request_id"] = _sent(scope) or b"%b-%x" % (_process, next(_numbers))
-    return known
+    request_id: bytes | None = scope.get("request_id")
+    if request_id is None:
+        request_id = scope["request_id"] = _sent(scope) or b"%b-%x" % (_process, next(_numbers))
+    return request_id
 
 
 def _sent(scope: Scope) -> bytes | None:

@@ -147,9 +147,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
 def _connections() -> int:
     """Return the most connections at a time: as many as the limit of open files allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_CONNECTIONS + _OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    descriptors = _MAX_CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < descriptors:
+        soft = descriptors if hard == resource.RLIM_INFINITY else min(descriptors, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return max(soft - _OTHER_FILES, soft // 2)
     return _MAX_CONNECTIONS

@@ -9,9 +9,9 @@ from typing import Final
 _SHOWN: Final = 60
 
 
-def unknown(kind: str, sent: object, known: Iterable[str], more: str = "") -> str:
+def unknown(kind: str, sent: object, vocabulary: Iterable[str], more: str = "") -> str:
     """Return the message that *sent* is not a *kind*, with the alternatives; *more* is appended."""
-    words = [*known]
+    words = [*vocabulary]
     text = str(sent)[:_SHOWN]
     near = get_close_matches(text, words, n=1)
     meant = f"; did you mean {near[0]}?" if near else ";"

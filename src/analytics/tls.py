@@ -23,21 +23,21 @@ def context(section: str, settings: TlsSettings) -> ssl.SSLContext:
     if settings.tls_key is not None and settings.tls_certificate is None:
         raise Misconfigured(f"{section}.tls_key is set and {section}.tls_certificate is not")
     try:
-        made = ssl.create_default_context(cafile=settings.tls_ca)
+        ssl_context = ssl.create_default_context(cafile=settings.tls_ca)
     except OSError as exc:
         raise Misconfigured(f"{section}.tls_ca: {settings.tls_ca} can't be read: {exc}") from exc
-    made.check_hostname = settings.tls_names
+    ssl_context.check_hostname = settings.tls_names
     if settings.tls_certificate is not None:
         try:
             # Without a password given, OpenSSL would ask whoever sits at the terminal.
             password = settings.tls_key_password.get_secret_value()
-            made.load_cert_chain(settings.tls_certificate, settings.tls_key, password)
+            ssl_context.load_cert_chain(settings.tls_certificate, settings.tls_key, password)
         except OSError as exc:
             raise Misconfigured(
                 f"{section}.tls_certificate, {section}.tls_key, {section}.tls_key_password: they"
                 f" can't be used together: {exc}"
             ) from exc
-    return made
+    return ssl_context
 
 
 def check(section: str, settings: TlsSettings, addresses: Iterable[str]) -> str:

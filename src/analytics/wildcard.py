@@ -26,10 +26,10 @@ class Wildcard:
         if at > end or not (text.startswith(self._first) and text.endswith(self._last)):
             return False
         for piece in self._between:
-            found = text.find(piece, at, end)
-            if found < 0:
+            index = text.find(piece, at, end)
+            if index < 0:
                 return False
-            at = found + len(piece)
+            at = index + len(piece)
         return True
 
 

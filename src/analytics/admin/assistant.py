@@ -26,8 +26,8 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any
 
 
-async def run(workspace: Workspace, asked: AskTool, _: OperationContext) -> ToolAnswer:
+async def run(workspace: Workspace, request: AskTool, _: OperationContext) -> ToolAnswer:
     """Answer as the Stats API answers who has that key."""
     tools = AssistantTools(workspace.store, workspace.catalog, workspace.clock)
-    said = await tools.answer(asked.tool, asked.arguments, f"Bearer {asked.key}")
-    return ToolAnswer(answer=said)
+    answer = await tools.answer(request.tool, request.arguments, f"Bearer {request.key}")
+    return ToolAnswer(answer=answer)

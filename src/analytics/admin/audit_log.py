@@ -27,6 +27,6 @@ async def recent(
     if not 1 <= request.most <= KEPT_ENTRIES:
         raise Malformed("most", f"give 1 to {KEPT_ENTRIES:,}")
     site = request.site
-    if site is not None and (known := workspace.catalog.sites.get(site)) is not None:
-        site = known.domain
+    if site is not None and (matching := workspace.catalog.sites.get(site)) is not None:
+        site = matching.domain
     return await workspace.catalog.audit_log.recent(request.most, site=site)

@@ -76,7 +76,7 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
     try:
         with tarfile.open(source, "r:*") as tar:
             for member in tar:
-                _check(member, source, known=sums)
+                _check(member, source, checksums=sums)
                 content = tar.extractfile(member)
                 if content is None:
                     raise Malformed("file", f"{source} is not a backup: it holds {member.name!r}")
@@ -107,12 +107,12 @@ def unpack(source: Path, folder: Path, report: Report) -> None:
         raise Corrupt(f"{source} is damaged: {', '.join(damaged)} is not what was backed up")
 
 
-def _check(member: tarfile.TarInfo, source: Path, *, known: Collection[str]) -> None:
+def _check(member: tarfile.TarInfo, source: Path, *, checksums: Collection[str]) -> None:
     """Raise `Malformed` for a member that `pack` never writes, as it may be malicious."""
     ours = _NAME.fullmatch(member.name) or member.name == MANIFEST
     if not ours or not member.isreg() or member.issparse():
         raise Malformed("file", f"{source} is not a backup: it holds {member.name!r}")
-    if member.name in known:
+    if member.name in checksums:
         raise Malformed("file", f"{source} is not a backup: it holds {member.name!r} twice")
 
 

@@ -65,55 +65,57 @@ class GoalShown(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
 
-async def add_goal(workspace: Workspace, asked: AddGoal, _: OperationContext) -> GoalShown:
+async def add_goal(workspace: Workspace, request: AddGoal, _: OperationContext) -> GoalShown:
     """Add a goal, or find the equal one."""
-    domain = workspace.site(asked.site).domain
+    domain = workspace.site(request.site).domain
     goal = Goal(
         id=0,
-        name=asked.name,
-        event=asked.event,
-        page=asked.page,
-        scroll=asked.scroll,
-        properties=tuple(asked.properties.items()),
-        currency=asked.currency,
+        name=request.name,
+        event=request.event,
+        page=request.page,
+        scroll=request.scroll,
+        properties=tuple(request.properties.items()),
+        currency=request.currency,
     )
     return shown(domain, await goals.add_goal(workspace.catalog, domain, goal))
 
 
 async def every_goal(
-    workspace: Workspace, asked: ListGoals, _: OperationContext
+    workspace: Workspace, request: ListGoals, _: OperationContext
 ) -> Sequence[GoalShown]:
     """Return the goals of a site, by name."""
-    site = workspace.site(asked.site)
+    site = workspace.site(request.site)
     return [shown(site.domain, goal) for goal in site.goals]
 
 
-async def show_goal(workspace: Workspace, asked: NamedGoal, _: OperationContext) -> GoalShown:
+async def show_goal(workspace: Workspace, request: NamedGoal, _: OperationContext) -> GoalShown:
     """Return one goal."""
-    site = workspace.site(asked.site)
-    return shown(site.domain, goals.goal_named(site, asked.goal))
+    site = workspace.site(request.site)
+    return shown(site.domain, goals.goal_named(site, request.goal))
 
 
-async def change_goal(workspace: Workspace, asked: ChangeGoal, _: OperationContext) -> GoalShown:
+async def change_goal(workspace: Workspace, request: ChangeGoal, _: OperationContext) -> GoalShown:
     """Change what is given of a goal."""
-    site = workspace.site(asked.site)
-    known = goals.goal_named(site, asked.goal)
+    site = workspace.site(request.site)
+    old = goals.goal_named(site, request.goal)
     names = ("name", "event", "page", "scroll", "currency")
     changes = {
-        name: getattr(asked, name) for name in names if getattr(asked, name) is not msgspec.UNSET
+        name: getattr(request, name)
+        for name in names
+        if getattr(request, name) is not msgspec.UNSET
     }
-    if asked.properties is not msgspec.UNSET:
-        changes["properties"] = tuple(asked.properties.items())
-    if "name" not in changes and known.name == goals.usual_name(known):
+    if request.properties is not msgspec.UNSET:
+        changes["properties"] = tuple(request.properties.items())
+    if "name" not in changes and old.name == goals.usual_name(old):
         changes["name"] = ""  # a name that nobody chose follows what the goal looks for
-    goal = msgspec.structs.replace(known, **changes)
+    goal = msgspec.structs.replace(old, **changes)
     return shown(site.domain, await goals.change_goal(workspace.catalog, site.domain, goal))
 
 
-async def remove_goal(workspace: Workspace, asked: NamedGoal, _: OperationContext) -> GoalShown:
+async def remove_goal(workspace: Workspace, request: NamedGoal, _: OperationContext) -> GoalShown:
     """Remove a goal, and return what it was."""
-    site = workspace.site(asked.site)
-    goal = goals.goal_named(site, asked.goal)
+    site = workspace.site(request.site)
+    goal = goals.goal_named(site, request.goal)
     await goals.remove_goal(workspace.catalog, site.domain, goal.id)
     return shown(site.domain, goal)
 

@@ -110,9 +110,9 @@ async def run(workspace: Workspace, request: ImportPast, job: OperationContext) 
     """
     make = workspace.formats.get(request.format)
     if make is None:
-        known = ", ".join(sorted(workspace.formats))
+        names = ", ".join(sorted(workspace.formats))
         raise Malformed(
-            "format", f"{request.format!r} is not a format that can be read; {known} can"
+            "format", f"{request.format!r} is not a format that can be read; {names} can"
         )
     site = workspace.site(request.site)
     past, count = make(site), _Count()

@@ -165,10 +165,10 @@ async def _receive(path: Path, job: OperationContext, size: int) -> None:
 
 
 async def _bounded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    left = bounds.IMPORT_BYTES
+    bytes_left = bounds.IMPORT_BYTES
     async for piece in pieces:
-        left -= len(piece)
-        if left < 0:
+        bytes_left -= len(piece)
+        if bytes_left < 0:
             raise TooLarge(
                 f"An export has at most {bounds.IMPORT_BYTES >> 20:,} MiB: export fewer days, and"
                 " import one export after the other."

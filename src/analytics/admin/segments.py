@@ -76,10 +76,10 @@ async def change_segment(
 ) -> SegmentShown:
     """Change what is given of a segment."""
     site = workspace.site(request.site)
-    known = segments.segment_named(site, request.segment)
+    old = segments.segment_named(site, request.segment)
     fields = {name: getattr(request, name) for name in ("name", "filters", "owner")}
     changes = {name: value for name, value in fields.items() if value is not msgspec.UNSET}
-    segment = msgspec.structs.replace(known, **changes)
+    segment = msgspec.structs.replace(old, **changes)
     await _check(workspace, segment)
     changed = await segments.change_segment(workspace.catalog, site.domain, segment)
     return shown(site.domain, changed)

@@ -32,11 +32,11 @@ class SqlAnswered(msgspec.Struct, frozen=True, kw_only=True):
     notes: SqlNotes
 
 
-async def run(workspace: Workspace, asked: AskSql, _: OperationContext) -> SqlAnswered:
+async def run(workspace: Workspace, request: AskSql, _: OperationContext) -> SqlAnswered:
     """Answer from every event that was durable when asked for; a replica, from what it holds."""
-    names = dict.fromkeys(asked.sites)
+    names = dict.fromkeys(request.sites)
     sites = [workspace.site(name) for name in names] or workspace.catalog.sites.all()
-    question = sql.question(sites, asked.statement, asked.start, asked.end, asked.format)
+    question = sql.question(sites, request.statement, request.start, request.end, request.format)
     if not workspace.settings.is_replica:
         await workspace.settle()
     answer = await workspace.store.sql(question)

@@ -110,6 +110,6 @@ def unknown_site(name: str, sites: Sequence[Site]) -> str:
     """Return the message for a site that does not exist."""
     if not sites:
         return f"{name} is not a site here; add it with `analytics site add {name}`"
-    known = ", ".join(site.domain for site in sites[:5])
+    domains = ", ".join(site.domain for site in sites[:5])
     more = f" and {len(sites) - 5} more" if len(sites) > 5 else ""
-    return f"{name} is not a site here; there are {known}{more}"
+    return f"{name} is not a site here; there are {domains}{more}"

@@ -27,7 +27,7 @@ class QueryableStore(Protocol):
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
 
-    async def explore(self, asked: Exploration) -> ExplorationResult:
+    async def explore(self, exploration: Exploration) -> ExplorationResult:
         """As `SeriesStore.explore`."""
 
     async def first_event(self, site: str) -> int | None:

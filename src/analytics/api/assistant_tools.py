@@ -261,9 +261,9 @@ def _posted(
     return answer
 
 
-def _only(arguments: Arguments, known: Sequence[str]) -> None:
+def _only(arguments: Arguments, names: Sequence[str]) -> None:
     for name in arguments:
-        if name not in known:
+        if name not in names:
             raise Malformed(name[:80], "is not an argument of this tool")
 
 

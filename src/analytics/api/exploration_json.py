@@ -128,11 +128,11 @@ def parse(body: bytes, kind: type[B]) -> B:
         raise decoding.malformed(exc, body=body) from exc
 
 
-def results(asked: Exploration, result: ExplorationResult) -> Mapping[str, object]:
+def results(exploration: Exploration, result: ExplorationResult) -> Mapping[str, object]:
     """Return the members of the answer besides `meta` and `query`."""
     match result:
         case FunnelResult():
-            return _funnel(asked, result)
+            return _funnel(exploration, result)
         case JourneyResult():
             return _journey(result)
         case RetentionResult():
@@ -150,8 +150,8 @@ def results(asked: Exploration, result: ExplorationResult) -> Mapping[str, objec
 _SECONDS: Final = [bound // 1000 for bound in WAIT_BOUNDS_MS]
 
 
-def _funnel(asked: Exploration, result: FunnelResult) -> Mapping[str, object]:
-    by_visitor = isinstance(asked, FunnelQuery) and asked.within_days is not None
+def _funnel(exploration: Exploration, result: FunnelResult) -> Mapping[str, object]:
+    by_visitor = isinstance(exploration, FunnelQuery) and exploration.within_days is not None
     unit = "visitors" if by_visitor else "visits"
     first = result.steps[0].reached
     steps: list[Mapping[str, object]] = []

@@ -87,18 +87,21 @@ class ExplorationsApi:
         await access.settled(request)
         first = await access.store.first_event(site.domain) if body.date_range == "all" else None
         period = date_range.resolve(body.date_range, site.timezone, access.clock(), first)
-        asked = body.asked(site, period)
-        exploration_cost.check(asked)  # before it waits for its turn
-        result = await access.store.explore(asked)
-        return await run_in_cpu_thread(lambda: _reply(asked, result))
+        exploration = body.asked(site, period)
+        exploration_cost.check(exploration)  # before it waits for its turn
+        result = await access.store.explore(exploration)
+        return await run_in_cpu_thread(lambda: _reply(exploration, result))
 
 
-def _reply(asked: Exploration, result: ExplorationResult) -> Response:
+def _reply(exploration: Exploration, result: ExplorationResult) -> Response:
     meta: dict[str, object] = {}
     if result.as_of is not None:
         meta["as_of"] = result.as_of
         if result.waiting:
             meta["waiting"] = result.waiting
-    understood = {"site_id": asked.site, "date_range": date_range.describe(asked.period)}
-    answer = exploration_json.results(asked, result)
+    understood = {
+        "site_id": exploration.site,
+        "date_range": date_range.describe(exploration.period),
+    }
+    answer = exploration_json.results(exploration, result)
     return JSONResponse({**answer, "meta": meta, "query": understood})

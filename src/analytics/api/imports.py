@@ -37,8 +37,8 @@ def meta(result: Result) -> Mapping[str, object]:
     imports = result.imports or Imports.NO_IMPORTED_DATA
     if imports is Imports.INCLUDED:
         return {"imports_included": True}
-    said = {"imports_warning": _WARNINGS[imports]} if imports in _WARNINGS else {}
-    return {"imports_included": False, "imports_skip_reason": imports.value, **said}
+    warnings = {"imports_warning": _WARNINGS[imports]} if imports in _WARNINGS else {}
+    return {"imports_included": False, "imports_skip_reason": imports.value, **warnings}
 
 
 async def first_counted(

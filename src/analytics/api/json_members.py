@@ -25,17 +25,17 @@ _ELSEWHERE: Final = {
 """Maps a member that is often sent in the wrong place to the right one."""
 
 
-def members(sent: object, field: str, known: Sequence[str]) -> Mapping[str, object]:
-    """Return *sent*, an object with none but the *known* members. Raise `Malformed`."""
+def members(sent: object, field: str, names: Sequence[str]) -> Mapping[str, object]:
+    """Return *sent*, an object with none but the *names* members. Raise `Malformed`."""
     if not isinstance(sent, dict):
         raise Malformed(field, "must be an object")
     for name in sent:
-        if name not in known:
+        if name not in names:
             path = f"{field}.{name}" if field else name
             elsewhere = _ELSEWHERE.get(name, "")
             if elsewhere and elsewhere != path:
                 raise Malformed(path, f"is not known here; did you mean {elsewhere}?")
-            raise Malformed(path, unknown("member", name, known))
+            raise Malformed(path, unknown("member", name, names))
     return sent
 
 

@@ -149,11 +149,11 @@ def _conjuncts(condition: Filter) -> Iterable[Filter]:
 
 
 def _of_segments(comparison: Compare, site: Site, reader: str) -> Filter:
-    seen = {str(each.id): each for each in site.segments if each.owner in ("", reader)}
+    usable = {str(each.id): each for each in site.segments if each.owner in ("", reader)}
     for value in comparison.values:
-        if value not in seen:
-            raise Malformed("filters", unknown("segment", value, seen))
-    chosen = Any(tuple(_of_segment(seen[value], site, reader) for value in comparison.values))
+        if value not in usable:
+            raise Malformed("filters", unknown("segment", value, usable))
+    chosen = Any(tuple(_of_segment(usable[value], site, reader) for value in comparison.values))
     match comparison.op:
         case Op.IS:
             return chosen.filters[0] if len(chosen.filters) == 1 else chosen

@@ -109,21 +109,21 @@ def parse(body: bytes) -> QueryBody:
         sent = msgspec.json.decode(body)
     except UNDECODABLE as exc:
         raise decoding.malformed(exc, body=body) from exc
-    asked = members(sent, "", SentQuery.__struct_fields__)
-    include = members(asked.get("include", {}), "include", INCLUDE)
-    pagination = members(asked.get("pagination", {}), "pagination", PAGINATION)
-    filters = list_of(asked.get("filters", []), "filters")
+    fields = members(sent, "", SentQuery.__struct_fields__)
+    include = members(fields.get("include", {}), "include", INCLUDE)
+    pagination = members(fields.get("pagination", {}), "pagination", PAGINATION)
+    filters = list_of(fields.get("filters", []), "filters")
     return QueryBody(
-        site_id=text(asked.get("site_id"), "site_id"),
-        metrics=_metrics(asked.get("metrics")),
-        date_range=asked.get("date_range"),
+        site_id=text(fields.get("site_id"), "site_id"),
+        metrics=_metrics(fields.get("metrics")),
+        date_range=fields.get("date_range"),
         dimensions=tuple(
             dimension(d, f"dimensions[{i}]", time=True)
-            for i, d in enumerate(list_of(asked.get("dimensions", []), "dimensions"))
+            for i, d in enumerate(list_of(fields.get("dimensions", []), "dimensions"))
         ),
         filters=filters_of(filters, "filters"),
         sent_filters=filters,
-        order_by=_orders(asked.get("order_by", [])),
+        order_by=_orders(fields.get("order_by", [])),
         time_labels=flag(include, "time_labels"),
         total_rows=flag(include, "total_rows"),
         imports=flag(include, "imports"),
@@ -197,10 +197,10 @@ def dimension(name: object, field: str, *, time: bool = False) -> str:
         is_property = name.startswith(PROPERTY_PREFIX) and len(name) > len(PROPERTY_PREFIX)
         if name in _DIMENSIONS or is_property:
             return name
-    known = [*Dimension] if not time else [_TIME, *Dimension]
+    names = [*Dimension] if not time else [_TIME, *Dimension]
     raise Malformed(
         field,
-        unknown("dimension", name, known, f", {PROPERTY_PREFIX}<name>"),
+        unknown("dimension", name, names, f", {PROPERTY_PREFIX}<name>"),
     )
 
 

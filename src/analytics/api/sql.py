@@ -104,22 +104,22 @@ class SqlApi:
             Scope.SQL_READ,
         )
         kind = _accepted(request.headers.get("accept", "*/*"))
-        asked = _parsed(await request.body())
-        sites = self._sites(key, asked.site_id)
-        answer = await self._store.sql(question(sites, asked.sql, asked.start, asked.end, kind))
-        said = notes(answer, sites)
+        body = _parsed(await request.body())
+        sites = self._sites(key, body.site_id)
+        answer = await self._store.sql(question(sites, body.sql, body.start, body.end, kind))
+        summary = notes(answer, sites)
         content = await asyncio.to_thread(taken, answer)
         if kind is SqlFormat.JSON:
-            return Response(document(said, content), media_type=_MEDIA_TYPES[kind])
-        headers = {"x-analytics-rows": str(said.row_count)}
-        if said.truncated:
+            return Response(document(summary, content), media_type=_MEDIA_TYPES[kind])
+        headers = {"x-analytics-rows": str(summary.row_count)}
+        if summary.truncated:
             headers["x-analytics-truncated"] = "true"
-        if said.held_since:
+        if summary.held_since:
             headers["x-analytics-held-since"] = ", ".join(
-                f"{site}={day}" for site, day in said.held_since.items()
+                f"{site}={day}" for site, day in summary.held_since.items()
             )
-        if said.as_of is not None:
-            headers["x-analytics-as-of"] = str(said.as_of)
+        if summary.as_of is not None:
+            headers["x-analytics-as-of"] = str(summary.as_of)
         return Response(content, headers=headers, media_type=_MEDIA_TYPES[kind])
 
     def _sites(self, key: Key, name: str | None) -> Sequence[Site]:
@@ -149,7 +149,7 @@ def question(
 def notes(answer: SqlAnswer, sites: Sequence[Site]) -> SqlNotes:
     """Return the notes of *answer*, with days in the zones of *sites*."""
     zones = {site.domain: site.timezone for site in sites}
-    held = {
+    first_days = {
         site: localtime.date_of(localtime.day_of(zones[site], at)).isoformat()
         for site, at in sorted(answer.held_since.items())
     }
@@ -157,14 +157,14 @@ def notes(answer: SqlAnswer, sites: Sequence[Site]) -> SqlNotes:
         columns=answer.columns,
         row_count=answer.rows,
         truncated=answer.truncated,
-        held_since=held,
+        held_since=first_days,
         as_of=answer.as_of,
     )
 
 
-def document(said: SqlNotes, rows: bytes) -> bytes:
+def document(summary: SqlNotes, rows: bytes) -> bytes:
     """Return the JSON of an answer: its notes, and its *rows*, which are JSON already."""
-    return msgspec.json.encode(said)[:-1] + b',"rows":' + rows + b"}"
+    return msgspec.json.encode(summary)[:-1] + b',"rows":' + rows + b"}"
 
 
 def taken(answer: SqlAnswer) -> bytes:

@@ -68,19 +68,19 @@ def steps(
     """
     for backend in MODULES:
         if backend in servers:
-            wanted = [each.address for each in replicas if backend in each.modules]
+            addresses = [each.address for each in replicas if backend in each.modules]
             managed = {n: s for n, s in servers[backend].items() if n.startswith(PREFIX)}
-            yield from _additions(backend, wanted, resolved, managed)
-            yield from _removals(wanted, managed, patient=patient, overdue=overdue)
+            yield from _additions(backend, addresses, resolved, managed)
+            yield from _removals(addresses, managed, patient=patient, overdue=overdue)
 
 
 def _additions(
     backend: str,
-    wanted: Sequence[str],
+    addresses: Sequence[str],
     resolved: Mapping[str, str],
     managed: Mapping[str, BackendServer],
 ) -> Iterator[Step]:
-    for address in wanted:
+    for address in addresses:
         name = name_of(address)
         server = managed.get(name)
         at = resolved.get(address)
@@ -95,13 +95,13 @@ def _additions(
 
 
 def _removals(
-    wanted: Sequence[str],
+    addresses: Sequence[str],
     managed: Mapping[str, BackendServer],
     *,
     patient: bool,
     overdue: frozenset[str],
 ) -> Iterator[Step]:
-    names = {name_of(address) for address in wanted}
+    names = {name_of(address) for address in addresses}
     # While no registered server works, one that works must stay, though it is not registered.
     working = any(
         server.up and server.state is ServerState.READY

@@ -82,10 +82,10 @@ async def add_goal(catalog: Catalog, domain: str, goal: Goal) -> Goal:
     try:
         site = await catalog.sites.edit(domain, edit)
     except AlreadyDone:
-        known = catalog.sites.get(domain)
-        if known is None or not any(_same(each, goal) for each in known.goals):
+        current = catalog.sites.get(domain)
+        if current is None or not any(_same(each, goal) for each in current.goals):
             raise  # it was removed since
-        site = known
+        site = current
     return next(each for each in site.goals if _same(each, goal))
 
 

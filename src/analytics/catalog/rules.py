@@ -102,9 +102,9 @@ def checked_timezone(name: str) -> str:
     """Return *name* if it is an IANA time zone. Raise `Malformed`, suggesting the nearest name."""
     if name in zones.names() and name != _NO_PLACE:
         return name
-    known = {zone.lower(): zone for zone in zones.names() - {_NO_PLACE}}
-    near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    hint = f"; the nearest is {known[near[0]]}" if near else "; give one such as Europe/Berlin"
+    names = {zone.lower(): zone for zone in zones.names() - {_NO_PLACE}}
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"; the nearest is {names[near[0]]}" if near else "; give one such as Europe/Berlin"
     raise Malformed("timezone", f"{name!r} is not a time zone{hint}")
 
 

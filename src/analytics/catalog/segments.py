@@ -71,9 +71,9 @@ async def remove_segment(catalog: Catalog, domain: str, segment_id: int) -> None
 def find_equal(site: Site, segment: Segment) -> Segment | None:
     """Return the segment of *site* that differs from *segment* by its id alone, if any."""
     segment = checked(segment)
-    for known in site.segments:
-        if msgspec.structs.replace(known, id=segment.id) == segment:
-            return known
+    for each in site.segments:
+        if msgspec.structs.replace(each, id=segment.id) == segment:
+            return each
     return None
 
 

@@ -223,12 +223,12 @@ async def find_person(catalog: Catalog, email: str) -> Person | None:
 
 async def person(catalog: Catalog, email: str) -> Person:
     """Return the person whose account has *email*. Raise `NotFound`."""
-    known = await find_person(catalog, email)
-    if known is None:
+    account = await find_person(catalog, email)
+    if account is None:
         raise NotFound(
             f"{email.strip().lower()} has no account; `analytics user list` shows who has"
         )
-    return known
+    return account
 
 
 async def change_person(
@@ -244,16 +244,16 @@ async def change_person(
     *owner* None keeps the role. Raise `NotFound`, and `Conflict` when the server would be left
     without an owner or the person, not being an owner, without a site.
     """
-    known = await person(catalog, email)
-    kept = [site for site in known.sites if site not in drop]
+    account = await person(catalog, email)
+    kept = [site for site in account.sites if site not in drop]
     changed = msgspec.structs.replace(
-        known,
-        owner=known.owner if owner is None else owner,
+        account,
+        owner=account.owner if owner is None else owner,
         sites=tuple(dict.fromkeys([*kept, *add])),
     )
     if not (changed.owner or changed.sites):
         raise Conflict(
-            f"{known.email} would see no site any more; remove the account, or name a site"
+            f"{account.email} would see no site any more; remove the account, or name a site"
         )
     await catalog.people.change(changed)
     return changed
@@ -266,9 +266,9 @@ async def set_password(
 
     *must_change* as in `add_person`. Raise `NotFound`, and `Malformed` for a bad password.
     """
-    known = await person(catalog, email)
-    await catalog.people.set_password(known.email, password, keep=keep, must_change=must_change)
-    return known
+    account = await person(catalog, email)
+    await catalog.people.set_password(account.email, password, keep=keep, must_change=must_change)
+    return account
 
 
 async def end_session(catalog: Catalog, email: str, session: str) -> None:
@@ -291,9 +291,9 @@ async def remove_person(catalog: Catalog, email: str) -> Person:
 
     Raise `NotFound`, and `Conflict` when the server would be left without an owner.
     """
-    known = await person(catalog, email)
-    await catalog.people.remove(known.email)
-    return known
+    account = await person(catalog, email)
+    await catalog.people.remove(account.email)
+    return account
 
 
 async def withdraw(catalog: Catalog, email: str, domain: str) -> bool:
@@ -301,14 +301,14 @@ async def withdraw(catalog: Catalog, email: str, domain: str) -> bool:
 
     Return True if the account was removed. Raise `NotFound`, and `Conflict` for an owner.
     """
-    known = await person(catalog, email)
-    if known.owner:
-        raise Conflict(f"{known.email} is an owner, and sees every site")
-    left = tuple(site for site in known.sites if site != domain)
-    if not left:
-        await catalog.people.remove(known.email)
+    account = await person(catalog, email)
+    if account.owner:
+        raise Conflict(f"{account.email} is an owner, and sees every site")
+    remaining = tuple(site for site in account.sites if site != domain)
+    if not remaining:
+        await catalog.people.remove(account.email)
         return True
-    await catalog.people.change(msgspec.structs.replace(known, sites=left))
+    await catalog.people.change(msgspec.structs.replace(account, sites=remaining))
     return False
 
 
@@ -389,8 +389,8 @@ async def remove_custom_property(catalog: Catalog, domain: str, name: str) -> No
     def edit(site: Site) -> Site:
         if name not in site.custom_properties:
             raise NotFound(f"{domain} offers no property {name[:80]!r}")
-        left = tuple(each for each in site.custom_properties if each != name)
-        return msgspec.structs.replace(site, custom_properties=left)
+        remaining = tuple(each for each in site.custom_properties if each != name)
+        return msgspec.structs.replace(site, custom_properties=remaining)
 
     await catalog.sites.edit(domain, edit)
 

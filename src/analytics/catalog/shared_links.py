@@ -77,8 +77,8 @@ async def add_link(
     try:
         site = await catalog.sites.edit(domain, edit)
     except AlreadyDone:
-        known = catalog.sites.get(domain)
-        link = None if known is None else link_of(known, secret)
+        current = catalog.sites.get(domain)
+        link = None if current is None else link_of(current, secret)
         if link is None:
             raise  # it was revoked since
         return NewLink(link, secret)
@@ -91,8 +91,8 @@ async def revoke_link(catalog: Catalog, domain: str, link_id: int) -> SharedLink
 
     def edit(site: Site) -> Site:
         revoked[:] = [find_link(site, link_id)]
-        left = tuple(each for each in site.shared_links if each.id != link_id)
-        return msgspec.structs.replace(site, shared_links=left)
+        remaining = tuple(each for each in site.shared_links if each.id != link_id)
+        return msgspec.structs.replace(site, shared_links=remaining)
 
     await catalog.sites.edit(domain, edit)
     return revoked[0]

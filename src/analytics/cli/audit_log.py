@@ -31,14 +31,14 @@ def audit_log(site: str | None, most: int, *, as_json: bool) -> None:
     Changes by pages and by commands, logins, and refused logins (those of an hour as one line).
     It holds no network addresses. For a proof that every hit is accounted for, see `audit`.
     """
-    asked = asking.AskAuditLog(most=most, site=site)
-    found = run(settings(), "audit-log", asked, list[AuditEntry])
+    request = asking.AskAuditLog(most=most, site=site)
+    entries = run(settings(), "audit-log", request, list[AuditEntry])
     if as_json:
-        show_json(found)
+        show_json(entries)
         return
     table.show(
         ("WHEN (UTC)", "WHO", "WHAT", "SITE", "ABOUT"),
-        ((_moment(each.at), each.who, _what(each), each.site, each.about) for each in found),
+        ((_moment(each.at), each.who, _what(each), each.site, each.about) for each in entries),
         empty="Nothing yet.",
     )
 

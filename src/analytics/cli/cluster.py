@@ -50,14 +50,14 @@ def up(
     The first time it fetches the servers' jars with Maven, about 400 MB. Data and logs are kept in
     the data folder, in cluster/. It listens on this machine only.
     """
-    found = asyncio.run(
+    state = asyncio.run(
         _machine(cluster__port_base=port_base).up(
             kafka_nodes=None if nodes is None else int(nodes),
             ignite_nodes=None if ignite_nodes is None else int(ignite_nodes),
             only=only or _KINDS,
         )
     )
-    _show(found, as_json=as_json)
+    _show(state, as_json=as_json)
 
 
 @cluster.command()
@@ -68,9 +68,9 @@ def status(*, as_json: bool) -> int:
 
     Exits with 0 when all of them are healthy, with 1 when not.
     """
-    found = asyncio.run(_machine().status())
-    _show(found, as_json=as_json)
-    return 0 if found.healthy else _NO
+    state = asyncio.run(_machine().status())
+    _show(state, as_json=as_json)
+    return 0 if state.healthy else _NO
 
 
 @cluster.command()
@@ -80,10 +80,12 @@ def status(*, as_json: bool) -> int:
 def logs(name: str | None, lines: int) -> None:
     """Show what servers wrote last: all of them, or the one called NAME."""
     processes = _machine().processes
-    there = {path.stem: path for path in sorted(processes.logs.glob("*.log"))}
-    if name is not None and name not in there:
-        raise Misconfigured(f"{name} wrote no log here; these did: {', '.join(there) or 'none'}")
-    for each, path in there.items():
+    log_files = {path.stem: path for path in sorted(processes.logs.glob("*.log"))}
+    if name is not None and name not in log_files:
+        raise Misconfigured(
+            f"{name} wrote no log here; these did: {', '.join(log_files) or 'none'}"
+        )
+    for each, path in log_files.items():
         if name in (None, each):
             echo(f"── {path}")
             echo("\n".join(processes.tail(each)[-lines:]))
@@ -141,15 +143,15 @@ def _machine(**flags: object) -> LocalCluster:
     return LocalCluster(in_force, lambda text: echo(text, err=True))
 
 
-def _show(found: ClusterStatus, *, as_json: bool) -> None:
+def _show(state: ClusterStatus, *, as_json: bool) -> None:
     if as_json:
-        show_json(found)
+        show_json(state)
         return
     rows = [
         (each.name, each.address or "-", str(each.pid or "-"), each.detail or "healthy")
-        for each in found.servers
+        for each in state.servers
     ]
     table.show(("server", "address", "process", "state"), rows, empty="Nothing runs.")
-    for url in [found.front] if found.front else found.replicas:
+    for url in [state.front] if state.front else state.replicas:
         echo(f"\nReady at {url}/")
-    echo(f"\nFor other commands: analytics --config {found.config} …")
+    echo(f"\nFor other commands: analytics --config {state.config} …")

@@ -53,7 +53,7 @@ def export(
     """
     if output is None and format_ == ExportFormat.PARQUET and sys.stdout.isatty():
         raise click.UsageError("parquet is not for a terminal; give --output FILE")
-    asked = exporting.Export(
+    request = exporting.Export(
         site=site,
         format=ExportFormat(format_),
         start=start,
@@ -62,7 +62,7 @@ def export(
         cookie=cookie,
     )
     with progress_bar.shown(f"Exporting {site}") as report:
-        done = run(settings(), "export", asked, exporting.Exported, report=report)
+        done = run(settings(), "export", request, exporting.Exported, report=report)
     fetched_file.fetch(Path(done.file), output)
     if output is not None:
         echo(f"{done.rows:,} events of {done.site} are in {output}.", err=True)
@@ -106,11 +106,11 @@ def erase(
         raise click.UsageError(
             "give one of --visitor NUMBER, --cookie VALUE, --everything, or --filter, --from, --to"
         )
-    asked = erasing.Erase(
+    request = erasing.Erase(
         site=site, visitor=visitor, cookie=cookie, filters=filters, start=start, end=end
     )
     if consent.must_ask(yes=yes):
-        matching = run(settings(), "erase.count", asked, erasing.EraseResult)
+        matching = run(settings(), "erase.count", request, erasing.EraseResult)
         whose = "of everybody" if everything else "of this visitor"
         if matching.visits is not None:
             whose = f"in {counted(matching.visits, 'visit')}"
@@ -120,7 +120,7 @@ def erase(
             imports = f" and {counted(matching.imports, 'import')} of other products"
         consent.ask(f"This deletes {events} {whose}{imports} on {matching.site} for good. Go on?")
     with progress_bar.shown(f"Erasing from {site}") as report:
-        done = run(settings(), "erase", asked, erasing.EraseResult, report=report)
+        done = run(settings(), "erase", request, erasing.EraseResult, report=report)
     if as_json:
         show_json(done)
     elif done.visits is not None:

@@ -52,12 +52,12 @@ def discover(socket: Path | None, *, once: bool, as_json: bool) -> int:
         logs.configure(in_force.logs)
         asyncio.run(_follow(in_force))
         return 0
-    found = asyncio.run(_once(in_force))
+    reconciliation = asyncio.run(_once(in_force))
     if as_json:
-        show_json(found)
+        show_json(reconciliation)
     else:
-        _show(found)
-    return _TRY_AGAIN if found.faults else 0
+        _show(reconciliation)
+    return _TRY_AGAIN if reconciliation.faults else 0
 
 
 async def _once(in_force: Settings) -> Reconciliation:
@@ -94,10 +94,10 @@ def _follower(in_force: Settings, replicas: Registry) -> Reconciler:
     )
 
 
-def _show(found: Reconciliation) -> None:
-    for line in found.done:
+def _show(reconciliation: Reconciliation) -> None:
+    for line in reconciliation.done:
         echo(line)
-    for fault in found.faults:
+    for fault in reconciliation.faults:
         echo(f"FAULT  {fault}")
-    if not (found.done or found.faults):
+    if not (reconciliation.done or reconciliation.faults):
         echo("HAProxy's servers match the registry; nothing to do.")

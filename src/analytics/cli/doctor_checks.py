@@ -119,27 +119,27 @@ def _room(settings: Settings) -> Check:
 def _contents(settings: Settings) -> Iterator[Check]:
     name = "contents"
     try:
-        found = run_operation(settings, "status", status.AskStatus(), status.Status)
+        summary = run_operation(settings, "status", status.AskStatus(), status.Status)
     except (AnalyticsError, OSError) as exc:
         yield Check(name, False, str(exc))
         return
-    if found.program != __version__:
+    if summary.program != __version__:
         yield Check(
             name,
             False,
-            f"the server is of version {found.program} and this command of {__version__}: "
+            f"the server is of version {summary.program} and this command of {__version__}: "
             "restart the server",
         )
         return
     yield Check(
         name,
         True,
-        f"{counted(found.sites, 'site')}, {counted(found.people, 'person', 'people')}, "
-        f"{counted(found.keys, 'key')}; "
-        f"{counted(found.received, 'hit')} received, "
-        f"{found.behind:,} of them not in the figures yet",
+        f"{counted(summary.sites, 'site')}, {counted(summary.people, 'person', 'people')}, "
+        f"{counted(summary.keys, 'key')}; "
+        f"{counted(summary.received, 'hit')} received, "
+        f"{summary.behind:,} of them not in the figures yet",
     )
-    for warning in found.warnings:
+    for warning in summary.warnings:
         yield Check("proxy", False, warning)
 
 
@@ -162,8 +162,8 @@ def _spam(further: Path | None) -> str:
 def _ranges(folder: Path | None) -> str:
     from analytics.ingest.machine_ranges import MachineRanges
 
-    known = len(MachineRanges(folder).machines)
-    return f"{counted(known, 'machine')} verified" if folder else "no machine is verified"
+    machines = len(MachineRanges(folder).machines)
+    return f"{counted(machines, 'machine')} verified" if folder else "no machine is verified"
 
 
 def _rates(store: StoreSettings) -> str:

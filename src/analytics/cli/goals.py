@@ -63,13 +63,13 @@ def _definition(function: F) -> F:
 @_definition
 @as_json
 @common
-def add(site: str, *, as_json: bool, **given: Any) -> None:
+def add(site: str, *, as_json: bool, **options: Any) -> None:
     """Add a goal to SITE; events of the past count for it, too.
 
     Give --event or --page, or both for an event on certain pages.
     """
-    asked = goals.AddGoal(site=site, **_given(given))
-    added = run(settings(), "goal.add", asked, goals.GoalShown)
+    request = goals.AddGoal(site=site, **_given(options))
+    added = run(settings(), "goal.add", request, goals.GoalShown)
     if as_json:
         show_json(added)
     else:
@@ -95,28 +95,28 @@ def list_(site: str, *, as_json: bool) -> None:
 
 @goal.command()
 @click.argument("site", metavar="SITE")
-@click.argument("known", metavar="GOAL")
+@click.argument("current", metavar="GOAL")
 @_definition
 @click.option("--no-scroll", is_flag=True, help="However far the page is scrolled down.")
 @click.option("--no-properties", is_flag=True, help="Whatever properties the event carries.")
 @as_json
 @common
 def change(
-    site: str, known: str, *, no_scroll: bool, no_properties: bool, as_json: bool, **given: Any
+    site: str, current: str, *, no_scroll: bool, no_properties: bool, as_json: bool, **options: Any
 ) -> None:
     """Change the goal GOAL (its name or id) of SITE: what is not given stays as it is.
 
     An empty text takes away what it stands for: --page '' is any page.
     """
-    changes = {key: value for key, value in given.items() if value is not None and value != {}}
+    changes = {key: value for key, value in options.items() if value is not None and value != {}}
     if no_scroll:
         changes["scroll"] = None
     if no_properties:
         changes["properties"] = {}
     if not changes:
         raise click.UsageError("nothing to change; --help shows what can be given")
-    asked = goals.ChangeGoal(site=site, goal=known, **changes)
-    changed = run(settings(), "goal.change", asked, goals.GoalShown)
+    request = goals.ChangeGoal(site=site, goal=current, **changes)
+    changed = run(settings(), "goal.change", request, goals.GoalShown)
     if as_json:
         show_json(changed)
     else:
@@ -131,14 +131,14 @@ def change(
 @common
 def remove(site: str, name: str, *, yes: bool, as_json: bool) -> None:
     """Remove the goal GOAL (its name or id) of SITE; no event is deleted."""
-    asked = goals.NamedGoal(site=site, goal=name)
+    request = goals.NamedGoal(site=site, goal=name)
     if consent.must_ask(yes=yes):
-        known = run(settings(), "goal.show", asked, goals.GoalShown)
+        current = run(settings(), "goal.show", request, goals.GoalShown)
         consent.ask(
-            f"This removes the goal {known.name} of {known.site} ({described(known)}). Reports and"
-            " segments that use it stop working; its events stay. Go on?"
+            f"This removes the goal {current.name} of {current.site} ({described(current)})."
+            " Reports and segments that use it stop working; its events stay. Go on?"
         )
-    removed = run(settings(), "goal.remove", asked, goals.GoalShown)
+    removed = run(settings(), "goal.remove", request, goals.GoalShown)
     if as_json:
         show_json(removed)
     else:

@@ -24,14 +24,14 @@ def audit(site: str | None, *, as_json: bool) -> int:
 
     Exits with 0 when everything is accounted for, with 1 when it is not.
     """
-    asked = auditing.Audit(site=site)
+    request = auditing.Audit(site=site)
     with progress_bar.shown("Counting") as report:
-        found = run(settings(), "audit", asked, auditing.Audited, report=report)
+        result = run(settings(), "audit", request, auditing.Audited, report=report)
     if as_json:
-        show_json(found)
+        show_json(result)
     else:
-        _show(found)
-    return 0 if found.balanced else _NO
+        _show(result)
+    return 0 if result.balanced else _NO
 
 
 @click.command()
@@ -42,15 +42,15 @@ def doctor(*, as_json: bool) -> int:
 
     Exits with 0 when nothing is wrong, with 1 when something is; a warning is not.
     """
-    found = doctor_checks.run(settings)
+    checkup = doctor_checks.run(settings)
     if as_json:
-        show_json(found)
+        show_json(checkup)
     else:
-        _show_checkup(found)
-    return 0 if found.ok else _NO
+        _show_checkup(checkup)
+    return 0 if checkup.ok else _NO
 
 
-def _show(found: auditing.Audited) -> None:
+def _show(result: auditing.Audited) -> None:
     table.show(
         ("SITE", "RECEIVED", "STORED", "DUPLICATE", "DROPPED", "DEAD"),
         (
@@ -62,29 +62,29 @@ def _show(found: auditing.Audited) -> None:
                 f"{sum(each.dropped.values()):,}",
                 f"{each.dead:,}",
             )
-            for each in found.sites
+            for each in result.sites
         ),
         empty="Nothing was received yet.",
     )
-    for each in found.sites:
+    for each in result.sites:
         for reason, count in each.dropped.items():
             echo(f"{each.site}: {count:,} dropped: {reason}")
-    for fault in found.faults:
+    for fault in result.faults:
         echo(f"FAULT  {fault}")
-    if found.waiting:
-        echo(f"{found.waiting:,} hits came during the audit, and wait to be counted.")
-    counted = "every hit counted so far" if found.waiting else "every hit"
-    echo(f"Balanced: {counted} is accounted for." if found.balanced else "NOT balanced.")
+    if result.waiting:
+        echo(f"{result.waiting:,} hits came during the audit, and wait to be counted.")
+    counted = "every hit counted so far" if result.waiting else "every hit"
+    echo(f"Balanced: {counted} is accounted for." if result.balanced else "NOT balanced.")
 
 
-def _show_checkup(found: doctor_checks.Checkup) -> None:
-    for check in found.checks:
+def _show_checkup(checkup: doctor_checks.Checkup) -> None:
+    for check in checkup.checks:
         sign = ("warn " if check.warning else "ok   ") if check.ok else "FAULT"
         echo(f"{sign}  {check.name}: {check.detail}")
-    if found.settings:
+    if checkup.settings:
         echo()
         table.show(
             ("SETTING", "VALUE", "FROM"),
-            ((each.name, each.value, each.origin) for each in found.settings),
+            ((each.name, each.value, each.origin) for each in checkup.settings),
             empty="",
         )

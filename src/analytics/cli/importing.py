@@ -62,9 +62,9 @@ def access_log(file: Path, site: str, *, as_json: bool) -> None:
     """
     with ExitStack() as stack:
         source = _opened(file, stack)
-        asked = importing.ImportPast(format="access-log", site=site, bytes=_size(file))
+        request = importing.ImportPast(format="access-log", site=site, bytes=_size(file))
         report = stack.enter_context(progress_bar.shown(f"Importing {file.name}"))
-        done = run(settings(), "import", asked, importing.Imported, source=source, report=report)
+        done = run(settings(), "import", request, importing.Imported, source=source, report=report)
     if as_json:
         show_json(done)
     else:
@@ -84,14 +84,14 @@ def plausible(file: Path, site: str, *, as_json: bool) -> None:
     """
     with ExitStack() as stack:
         source = _opened(file, stack)
-        asked = importing_sums.ImportSums(
+        request = importing_sums.ImportSums(
             product="plausible", site=site, file=file.name, bytes=_size(file)
         )
         report = stack.enter_context(progress_bar.shown(f"Importing {file.name}"))
         done = run(
             settings(),
             "import.sums",
-            asked,
+            request,
             importing_sums.SumsImported,
             source=source,
             report=report,
@@ -108,8 +108,8 @@ def plausible(file: Path, site: str, *, as_json: bool) -> None:
 @common
 def list_(site: str, *, as_json: bool) -> None:
     """List what was imported of other products: when, of which days, how much."""
-    asked = importing_sums.ListImports(site=site)
-    imports = run(settings(), "import.list", asked, list[ImportShown])
+    request = importing_sums.ListImports(site=site)
+    imports = run(settings(), "import.list", request, list[ImportShown])
     if as_json:
         show_json(imports)
         return
@@ -141,8 +141,8 @@ def list_(site: str, *, as_json: bool) -> None:
 def remove(number: int, site: str, *, yes: bool, as_json: bool) -> None:
     """Take the import ID, as `import list` shows it, out as a whole. Events stay as they are."""
     if consent.must_ask(yes=yes):
-        asked = importing_sums.ListImports(site=site)
-        for each in run(settings(), "import.list", asked, list[ImportShown]):
+        request = importing_sums.ListImports(site=site)
+        for each in run(settings(), "import.list", request, list[ImportShown]):
             if each.id == number:
                 consent.ask(
                     f"This deletes {counted(each.rows, 'daily sum')} of {each.site} from"
@@ -200,8 +200,8 @@ def _told(done: importing.Imported) -> str:
 
 
 def _told_of_sums(done: importing_sums.SumsImported) -> str:
-    if (there := done.already) is not None:
-        return f"{done.site} has this export already, as import {there.id}: nothing was added."
+    if (earlier := done.already) is not None:
+        return f"{done.site} has this export already, as import {earlier.id}: nothing was added."
     lines = []
     if (added := done.added) is not None:
         sums = counted(added.rows, "daily sum")

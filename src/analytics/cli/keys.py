@@ -58,8 +58,8 @@ def create(
     """Create a key, and show its secret this once."""
     if (site is None) != all_sites:
         raise click.UsageError("give either --site SITE or --all-sites")
-    asked = keys.CreateKey(scopes=scopes, site=site, label=label, expires_in_days=expires)
-    created = run(settings(), "key.create", asked, keys.KeyCreated, new_folder=all_sites)
+    request = keys.CreateKey(scopes=scopes, site=site, label=label, expires_in_days=expires)
+    created = run(settings(), "key.create", request, keys.KeyCreated, new_folder=all_sites)
     if as_json:
         show_json(created)
     else:
@@ -72,9 +72,9 @@ def create(
 @common
 def list_(*, as_json: bool) -> None:
     """List all keys, without their secrets."""
-    found = run(settings(), "key.list", keys.ListKeys(), list[keys.KeyShown])
+    every = run(settings(), "key.list", keys.ListKeys(), list[keys.KeyShown])
     if as_json:
-        show_json(found)
+        show_json(every)
         return
     table.show(
         ("ID", "SITE", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "LABEL"),
@@ -88,7 +88,7 @@ def list_(*, as_json: bool) -> None:
                 each.last_used or "never",
                 each.label,
             )
-            for each in found
+            for each in every
         ),
         empty="No key yet; create one with `analytics key create`.",
     )

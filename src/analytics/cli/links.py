@@ -84,9 +84,9 @@ def revoke(site: str, name: str, *, yes: bool, as_json: bool) -> None:
     """Make the link LINK (its name or id) of SITE worthless, at once."""
     request = links.NamedLink(site=site, link=name)
     if consent.must_ask(yes=yes):
-        known = run(settings(), "link.show", request, links.LinkShown)
+        each = run(settings(), "link.show", request, links.LinkShown)
         consent.ask(
-            f"This revokes the link {known.name} to the report of {known.site}: whoever has it no"
+            f"This revokes the link {each.name} to the report of {each.site}: whoever has it no"
             " longer sees the report. Go on?"
         )
     revoked = run(settings(), "link.revoke", request, links.LinkShown)

@@ -35,8 +35,8 @@ def mcp() -> None:
         )
 
     async def answer(tool: str, arguments: Mapping[str, Any], _: str) -> object:
-        asked = assistant.AskTool(tool=tool, arguments=dict(arguments), key=key)
-        done = await asyncio.to_thread(run, chosen, "assistant", asked, assistant.ToolAnswer)
+        request = assistant.AskTool(tool=tool, arguments=dict(arguments), key=key)
+        done = await asyncio.to_thread(run, chosen, "assistant", request, assistant.ToolAnswer)
         return done.answer
 
     asyncio.run(assistants.serve_stdio(answer))

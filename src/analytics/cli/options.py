@@ -50,6 +50,8 @@ def settings(**flags: object) -> Settings:
     # Here, because building the model of all settings takes longer than printing help.
     from analytics.settings import load
 
-    given: dict[str, Any] = click.get_current_context().find_root().meta
+    options: dict[str, Any] = click.get_current_context().find_root().meta
     overrides = {name.replace("__", "."): value for name, value in flags.items()}
-    return load(given.get("analytics.config"), {"data": given.get("analytics.data"), **overrides})
+    return load(
+        options.get("analytics.config"), {"data": options.get("analytics.data"), **overrides}
+    )

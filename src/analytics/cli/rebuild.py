@@ -30,20 +30,20 @@ def rebuild(sites: tuple[str, ...], *, apply: bool, yes: bool, as_json: bool) ->
     """
     if yes and not apply:
         raise click.UsageError("--yes answers the question that --apply asks; give both")
-    asked = rebuilding.Rebuild(sites=sites)
-    ask = partial(run, settings(), asked=asked, answer=rebuilding.RebuildResult)
+    request = rebuilding.Rebuild(sites=sites)
+    ask = partial(run, settings(), request=request, answer=rebuilding.RebuildResult)
     must_ask = apply and consent.must_ask(yes=yes)
     if must_ask or not apply:
         with progress_bar.shown("Comparing") as report:
-            found = ask("rebuild.preview", report=report)
+            preview = ask("rebuild.preview", report=report)
         if not apply:
-            _show(found, as_json=as_json)
+            _show(preview, as_json=as_json)
             return
-        _show(found, as_json=False)
-        if not found.rows:
+        _show(preview, as_json=False)
+        if not preview.rows:
             return
-        events = counted(found.rows, "event")
-        days = counted(sum(each.days for each in found.sites), "day")
+        events = counted(preview.rows, "event")
+        days = counted(sum(each.days for each in preview.sites), "day")
         consent.ask(f"This changes {events} and the figures of {days} for good. Go on?")
     with progress_bar.shown("Rebuilding") as report:
         done = ask("rebuild", report=report)

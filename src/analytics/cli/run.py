@@ -37,7 +37,7 @@ class _Program(msgspec.Struct):
 def run(
     settings: Settings,
     operation: str,
-    asked: msgspec.Struct,
+    request: msgspec.Struct,
     answer: type[T],
     *,
     source: BinaryIO | None = None,
@@ -57,7 +57,7 @@ def run(
             f"{settings.data} is not a data folder yet; start with `analytics site add DOMAIN` or "
             "`analytics serve`, or name another with --data"
         )
-    parameters = msgspec.json.encode(asked)
+    parameters = msgspec.json.encode(request)
     deadline = time.monotonic() + WAIT_S
     while True:
         connection = unix_socket.connect(folder.socket)

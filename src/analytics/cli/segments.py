@@ -43,18 +43,18 @@ def add(site: str, name: str, *, filters: str, owner: str, as_json: bool) -> Non
 
 @segment.command()
 @click.argument("site", metavar="SITE")
-@click.argument("known", metavar="SEGMENT")
+@click.argument("current", metavar="SEGMENT")
 @click.option("--name", metavar="TEXT", help="What it is called.")
 @click.option("--filters", metavar="JSON", help=FILTERS)
 @click.option("--owner", metavar="EMAIL", help=OWNER)
 @as_json
 @common
-def change(site: str, known: str, *, as_json: bool, **options: str | None) -> None:
+def change(site: str, current: str, *, as_json: bool, **options: str | None) -> None:
     """Change the segment SEGMENT (its id or name) of SITE: what is not given stays as it is."""
     changes = {name: value for name, value in options.items() if value is not None}
     if not changes:
         raise click.UsageError("nothing to change; --help shows what can be given")
-    request = segments.ChangeSegment(site=site, segment=known, **changes)
+    request = segments.ChangeSegment(site=site, segment=current, **changes)
     changed = run(settings(), "segment.change", request, segments.SegmentShown)
     if as_json:
         show_json(changed)
@@ -94,11 +94,11 @@ def remove(site: str, name: str, *, yes: bool, as_json: bool) -> None:
     """Remove the segment SEGMENT (its id or name) of SITE; no event is deleted."""
     request = segments.NamedSegment(site=site, segment=name)
     if consent.must_ask(yes=yes):
-        known = run(settings(), "segment.show", request, segments.SegmentShown)
-        whose = f"the own one of {known.owner}" if known.owner else "shared by everybody"
+        current = run(settings(), "segment.show", request, segments.SegmentShown)
+        whose = f"the own one of {current.owner}" if current.owner else "shared by everybody"
         consent.ask(
-            f"This removes the segment {known.name} of {known.site}, {whose}:"
-            f" {bytes(known.filters).decode()}. Go on?"
+            f"This removes the segment {current.name} of {current.site}, {whose}:"
+            f" {bytes(current.filters).decode()}. Go on?"
         )
     removed = run(settings(), "segment.remove", request, segments.SegmentShown)
     if as_json:

@@ -105,28 +105,28 @@ def show(name: str, *, as_json: bool) -> None:
 @consent.YES
 @as_json
 @common
-def set_(name: str, *, yes: bool, as_json: bool, **given: Any) -> None:
+def set_(name: str, *, yes: bool, as_json: bool, **options: Any) -> None:
     """Change settings of SITE: what is not given stays as it is.
 
     A shorter retention deletes events for good: the command says how many, and asks.
     """
-    changes = _changes(given)
+    changes = _changes(options)
     if not changes:
         raise click.UsageError("nothing to change; --help shows what can be set")
     days = changes.get("retention_days")
     if days is not None:
         _ask_before_expiry(name, days, yes=yes)
-    asked = sites.ChangeSite(site=name, **changes)
-    changed = run(settings(), "site.change", asked, sites.SiteShown)
+    request = sites.ChangeSite(site=name, **changes)
+    changed = run(settings(), "site.change", request, sites.SiteShown)
     if as_json:
         show_json(changed)
     else:
         _echo_settings(changed)
 
 
-def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
+def _changes(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members of `ChangeSite` that the options ask for."""
-    changes = {name: _value(value) for name, value in given.items() if value not in (None, ())}
+    changes = {name: _value(value) for name, value in options.items() if value not in (None, ())}
     shields = {name: changes.pop(name) for name in _SHIELDS if name in changes}
     if shields:
         changes["shields"] = sites.ChangeShields(**shields)

@@ -32,8 +32,8 @@ def add(domain: str, timezone: str, *, as_json: bool) -> None:
     The domain is kept in lower case and without `www.`; subdomains are counted with it when
     their pages send the same `data-domain`.
     """
-    asked = sites.AddSite(domain=domain, timezone=timezone)
-    added = run(settings(), "site.add", asked, sites.SiteAdded, new_folder=True)
+    request = sites.AddSite(domain=domain, timezone=timezone)
+    added = run(settings(), "site.add", request, sites.SiteAdded, new_folder=True)
     if as_json:
         show_json(added)
     else:
@@ -50,13 +50,13 @@ def add(domain: str, timezone: str, *, as_json: bool) -> None:
 @common
 def list_(*, as_json: bool) -> None:
     """List all sites."""
-    found = run(settings(), "site.list", sites.ListSites(), list[sites.SiteShown])
+    every = run(settings(), "site.list", sites.ListSites(), list[sites.SiteShown])
     if as_json:
-        show_json(found)
+        show_json(every)
         return
     table.show(
         ("SITE", "TIME ZONE", "NUMBER", "ID"),
-        ((each.site, each.timezone, str(each.number), each.id) for each in found),
+        ((each.site, each.timezone, str(each.number), each.id) for each in every),
         empty="No site yet; add one with `analytics site add DOMAIN`.",
     )
 
@@ -82,8 +82,8 @@ def remove(name: str, *, erase: bool, yes: bool, as_json: bool) -> None:
             f" {counted(going.viewers, 'viewer')}, and"
             f" {'deletes' if erase else 'keeps'} {events}. Go on?"
         )
-    asked = sites.RemoveSite(site=name, erase=erase)
-    removed = run(settings(), "site.remove", asked, sites.SiteRemoved)
+    request = sites.RemoveSite(site=name, erase=erase)
+    removed = run(settings(), "site.remove", request, sites.SiteRemoved)
     if as_json:
         show_json(removed)
     else:

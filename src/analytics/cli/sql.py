@@ -61,16 +61,16 @@ def sql(
         raise click.UsageError("parquet is not for a terminal; give --output FILE")
     if output is not None and format_ == _TABLE:
         raise click.UsageError("a table is for reading; give --format json, csv or parquet")
-    asked = asking.AskSql(
+    request = asking.AskSql(
         statement=sys.stdin.read() if statement in (None, "-") else statement or "",
         sites=sites,
         start=start,
         end=end,
         format=SqlFormat.JSON if format_ == _TABLE else SqlFormat(format_),
     )
-    done = run(settings(), "sql", asked, asking.SqlAnswered)
+    done = run(settings(), "sql", request, asking.SqlAnswered)
     waiting = Path(done.file)
-    if asked.format is not SqlFormat.JSON:
+    if request.format is not SqlFormat.JSON:
         fetched_file.fetch(waiting, output)
     else:
         rows = waiting.read_bytes()

@@ -54,14 +54,14 @@ def add(
     """
     if not owner and not sites:
         raise click.UsageError("give --owner, or --site for each site that they may see")
-    asked = people.AddPerson(
+    request = people.AddPerson(
         email=email,
         password=_password(from_stdin=password_stdin),
         owner=owner,
         sites=sites,
         must_change=must_change,
     )
-    added = run(settings(), "user.add", asked, people.PersonShown, new_folder=True)
+    added = run(settings(), "user.add", request, people.PersonShown, new_folder=True)
     if as_json:
         show_json(added)
     else:
@@ -81,8 +81,8 @@ def change(
     """Change what EMAIL may see."""
     if owner is None and not add and not drop:
         raise click.UsageError("give --add SITE, --drop SITE, --owner or --no-owner")
-    asked = people.ChangePerson(email=email, owner=owner, add=add, drop=drop)
-    changed = run(settings(), "user.change", asked, people.PersonShown)
+    request = people.ChangePerson(email=email, owner=owner, add=add, drop=drop)
+    changed = run(settings(), "user.change", request, people.PersonShown)
     if as_json:
         show_json(changed)
     else:
@@ -98,10 +98,10 @@ def change(
 @common
 def set_password(email: str, *, password_stdin: bool, must_change: bool, as_json: bool) -> None:
     """Give EMAIL another password, and end their sessions."""
-    asked = people.SetPassword(
+    request = people.SetPassword(
         email=email, password=_password(from_stdin=password_stdin), must_change=must_change
     )
-    done = run(settings(), "user.password", asked, people.PasswordSet)
+    done = run(settings(), "user.password", request, people.PasswordSet)
     if as_json:
         show_json(done)
     else:
@@ -130,13 +130,13 @@ def log_out(email: str | None, *, everybody: bool, as_json: bool) -> None:
 @common
 def list_(*, as_json: bool) -> None:
     """List everybody who can log in."""
-    found = run(settings(), "user.list", people.ListPeople(), list[people.PersonShown])
+    every = run(settings(), "user.list", people.ListPeople(), list[people.PersonShown])
     if as_json:
-        show_json(found)
+        show_json(every)
         return
     table.show(
         ("EMAIL", "SEES"),
-        ((each.email, "everything" if each.owner else ", ".join(each.sites)) for each in found),
+        ((each.email, "everything" if each.owner else ", ".join(each.sites)) for each in every),
         empty="Nobody yet; add somebody with `analytics user add EMAIL --owner`.",
     )
 
@@ -150,8 +150,8 @@ def remove(email: str, *, yes: bool, as_json: bool) -> None:
     """Take away EMAIL's access, and end their sessions."""
     if consent.must_ask(yes=yes):
         consent.ask(f"This removes the account of {email}, and ends their sessions. Go on?")
-    asked = people.RemovePerson(email=email)
-    removed = run(settings(), "user.remove", asked, people.PersonRemoved)
+    request = people.RemovePerson(email=email)
+    removed = run(settings(), "user.remove", request, people.PersonRemoved)
     if as_json:
         show_json(removed)
     else:

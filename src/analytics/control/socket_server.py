@@ -109,13 +109,15 @@ async def _while_connected(
 ) -> bytes:
     """Return the result of *work*. Cancel it and raise `Unavailable` if the client disconnects."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(reader.read())  # returns at the end of what the client sends
+    disconnection = asyncio.ensure_future(
+        reader.read()
+    )  # returns at the end of what the client sends
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnection}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise Unavailable("the client went away")
         return task.result()
     finally:
-        for each in (task, gone):
+        for each in (task, disconnection):
             each.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        await asyncio.gather(task, disconnection, return_exceptions=True)

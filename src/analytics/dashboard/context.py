@@ -34,7 +34,7 @@ class PageStore(AnswersSql, KeepsImports, Protocol):
     async def query(self, query: Query) -> Result:
         """As `SeriesStore.query`."""
 
-    async def explore(self, asked: Exploration) -> ExplorationResult:
+    async def explore(self, exploration: Exploration) -> ExplorationResult:
         """As `SeriesStore.explore`."""
 
     async def recent(self, sites: Collection[str], now: int) -> Mapping[str, Recent]:

@@ -71,10 +71,10 @@ def timezone_of(text: str) -> str:
 
     Return *text*, stripped, if it names none or several.
     """
-    wanted = "_".join(text.split()).casefold()
-    if wanted in ("utc", "etc/utc"):
+    name = "_".join(text.split()).casefold()
+    if name in ("utc", "etc/utc"):
         return "Etc/UTC"
-    same = [zone for zone in timezones() if zone.casefold() == wanted]
-    ending = [zone for zone in timezones() if zone.casefold().endswith(f"/{wanted}")]
+    same = [zone for zone in timezones() if zone.casefold() == name]
+    ending = [zone for zone in timezones() if zone.casefold().endswith(f"/{name}")]
     meant = same or ending
     return meant[0] if len(meant) == 1 else text.strip()

@@ -169,7 +169,7 @@ async def _report(
     def assemble() -> Report:
         current = plot_points.buckets(site.domain, covered.period, interval)
         earlier = plot_points.buckets(site.domain, covered.before, interval) if compare else []
-        known = [r.as_of for r in (totals, line, *lists) if r.as_of is not None]
+        times = [r.as_of for r in (totals, line, *lists) if r.as_of is not None]
         return Report(
             address=address,
             compare=compare,
@@ -195,7 +195,7 @@ async def _report(
             blank=blank,
             imported=imported,
             visitor_days=totals.visitor_days,
-            as_of=min(known, default=None),
+            as_of=min(times, default=None),
             waiting=max(r.waiting for r in (totals, line, *lists)),
         )
 

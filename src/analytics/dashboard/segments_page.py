@@ -35,8 +35,8 @@ async def save(ask: PageRequest) -> Response:
     try:
         saved = await segments.add_segment(ask.deps.catalog, site.domain, segment)
     except Conflict:
-        known = segments.find_equal(ask.site(), segment)
-        if known is None:
+        equal = segments.find_equal(ask.site(), segment)
+        if equal is None:
             raise
-        saved = known  # the same form was sent twice
+        saved = equal  # the same form was sent twice
     return redirect(address.but(conditions=()).with_condition(filters.SEGMENT, str(saved.id)).url())

@@ -21,7 +21,7 @@ NEW_LINK = "Copy the link now. Only a hash of its secret is kept, so it cannot b
 
 async def add(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Make a link, and show its address once."""
-    made = await shared_links.add_link(
+    new_link = await shared_links.add_link(
         ask.deps.catalog,
         site.domain,
         str(form.get("name", "")),
@@ -29,7 +29,7 @@ async def add(ask: PageRequest, site: Site, form: FormData) -> Response:
         password_text=str(form.get("password", "")),
         embeddable="embeddable" in form,
     )
-    address = ask.origin() + shared_links.address_of(site.domain, made.secret)
+    address = ask.origin() + shared_links.address_of(site.domain, new_link.secret)
     return ask.done(_settings(site), NEW_LINK, where="links", secret=address)
 
 

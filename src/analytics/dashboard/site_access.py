@@ -112,8 +112,8 @@ async def add_person(ask: PageRequest, site: Site, form: FormData) -> Response:
     """Let somebody see this site, or everything: with a new account or the one that they have."""
     email = str(form.get("email", "")).strip()
     owner = is_owner(form)
-    known = await service.find_person(ask.deps.catalog, email)
-    if known is None:
+    account = await service.find_person(ask.deps.catalog, email)
+    if account is None:
         password = str(form.get("password", ""))
         if not password:
             raise Malformed("password", f"Give a first password: there is no account of {email}.")
@@ -129,14 +129,14 @@ async def add_person(ask: PageRequest, site: Site, form: FormData) -> Response:
             f"{added.email} may see {'everything' if owner else site.domain} now. Give them the"
             " first password: they choose their own when they log in."
         )
-    elif known.owner or (known.sees(site.domain) and not owner):
-        text = f"{known.email} already has access to {site.domain}."
+    elif account.owner or (account.sees(site.domain) and not owner):
+        text = f"{account.email} already has access to {site.domain}."
     else:
         await service.change_person(
             ask.deps.catalog, email, owner=owner or None, add=(site.domain,)
         )
         what = "is an owner of this server" if owner else f"may see {site.domain}, too"
-        text = f"{known.email} has an account already, and {what} now. The password is unchanged."
+        text = f"{account.email} has an account already, and {what} now. The password is unchanged."
     return ask.done(_settings(site), text, where="person")
 
 

@@ -33,7 +33,7 @@ async def unknown_sites(deps: DashboardContext) -> list[UnknownSite]:
     Anybody can send any name, so only valid names are returned, and at most `SHOWN`.
     """
     sites = deps.catalog.sites
-    known = [site.domain for site in sites.all()]
+    own_domains = [site.domain for site in sites.all()]
     shown: list[UnknownSite] = []
     for name, hits in await deps.store.unknown_sites(deps.clock() - SINCE_MS, MOST):
         try:
@@ -42,7 +42,7 @@ async def unknown_sites(deps: DashboardContext) -> list[UnknownSite]:
             continue
         if domain != name or sites.get(domain) is not None:
             continue
-        like = get_close_matches(domain, known, n=1, cutoff=_ALIKE)
+        like = get_close_matches(domain, own_domains, n=1, cutoff=_ALIKE)
         add = "/sites/new?" + urlencode({"domain": domain})
         shown.append(UnknownSite(domain, hits, add, like[0] if like else ""))
     return shown[:SHOWN]

@@ -53,10 +53,10 @@ def answering(send: Send, always: Sequence[Header], unless_set: Sequence[Header]
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            given = message["headers"]
-            names = {name.lower() for name, _ in given}
+            headers = message["headers"]
+            names = {name.lower() for name, _ in headers}
             more = [header for header in unless_set if header[0] not in names]
-            message = {**message, "headers": [*given, *always, *more]}
+            message = {**message, "headers": [*headers, *always, *more]}
         await send(message)
 
     return wrapped

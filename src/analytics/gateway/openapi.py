@@ -55,12 +55,12 @@ class DocumentedRoute(NamedTuple):
 
 def route(modules: Callable[[], Sequence[Module]]) -> ApiRoute:
     """Return the route of the document about *modules*, which is made when it is first asked."""
-    made: list[bytes] = []
+    documents: list[bytes] = []
 
     async def show(_: Request) -> Response:
-        if not made:
-            made.append(msgspec.json.encode(document(modules())))
-        return Response(made[0], media_type=JSON)
+        if not documents:
+            documents.append(msgspec.json.encode(document(modules())))
+        return Response(documents[0], media_type=JSON)
 
     return ApiRoute("GET", PATH, show, OPERATION)
 

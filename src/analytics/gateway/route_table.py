@@ -27,9 +27,9 @@ def table(modules: Sequence[Module], serving: Collection[str]) -> list[RouteLine
     for module in modules:
         served = module.name in serving
         for path, methods in _paths(module):
-            known = lines.get(path)
-            if known is not None:
-                methods = f"{known.methods}, {methods}"
+            line = lines.get(path)
+            if line is not None:
+                methods = f"{line.methods}, {methods}"
             lines[path] = RouteLine(path, methods, module.name, served)
     return [*lines.values()]
 

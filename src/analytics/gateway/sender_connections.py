@@ -44,12 +44,12 @@ class SenderConnections:
         name = self._name_of(peer)
         if not name:
             return ""
-        held = self._held.get(name, 0)
-        if self._most and held >= self._most:
+        count = self._held.get(name, 0)
+        if self._most and count >= self._most:
             raise TooMany(
-                f"your address holds {held:,} connections already; close some", retry_after=_FULL_S
+                f"your address holds {count:,} connections already; close some", retry_after=_FULL_S
             )
-        self._held[name] = held + 1
+        self._held[name] = count + 1
         return name
 
     def close(self, name: str) -> None:

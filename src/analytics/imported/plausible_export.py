@@ -180,10 +180,10 @@ def _members(archive: zipfile.ZipFile) -> Sequence[tuple[zipfile.ZipInfo, SumKin
             continue  # a folder, or what a Mac adds when it packs one
         match = _FILE.fullmatch(name)
         if match is None or match[1] not in frozenset(SumKind):
-            known = ", ".join(f"imported_{kind}" for kind in SumKind)
+            names = ", ".join(f"imported_{kind}" for kind in SumKind)
             raise Malformed(
                 printable.escaped(name[:_SHOWN]),
-                f"is no file of Plausible's export; those are {known}, each with _<first day>_<last"
+                f"is no file of Plausible's export; those are {names}, each with _<first day>_<last"
                 " day>.csv behind it",
             )
         members.append((member, SumKind(match[1])))

@@ -59,5 +59,5 @@ def ip_object(text: str) -> IPv4Address | IPv6Address | None:
 
 def is_internal(address: str) -> bool:
     """Return whether *address* is not public, and so has no location."""
-    known = ip_object(address)
-    return known is not None and any(known in network for network in _INTERNAL)
+    parsed = ip_object(address)
+    return parsed is not None and any(parsed in network for network in _INTERNAL)

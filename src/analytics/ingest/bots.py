@@ -111,17 +111,17 @@ def why(user_agent: str, *, spider: bool, system: bool) -> str | None:
     # First, because the lists of crawlers have curl and the like too.
     if _AUTOMATED.search(user_agent) or _CLIENTS.match(user_agent):
         return "tool"
-    said = without_devices(user_agent)
-    plain = not any(character.isalnum() for character in _ORDINARY.sub("", said))
+    text = without_devices(user_agent)
+    plain = not any(character.isalnum() for character in _ORDINARY.sub("", text))
     if not plain:
-        if _names_itself(said):
+        if _names_itself(text):
             return "crawler"
         if _SHELL.search(user_agent) is None and (
-            spider or _WORKING.search(said) or _is_listed(said)
+            spider or _WORKING.search(text) or _is_listed(text)
         ):
             return "crawler"
     if system or _SYSTEM.search(user_agent):
-        return "crawler" if _FEEDS.match(said) else None
+        return "crawler" if _FEEDS.match(text) else None
     return "crawler" if _PURPOSE.search(user_agent) else "tool"
 
 
@@ -140,8 +140,8 @@ def _kept(comment: re.Match[str]) -> str:
     return "" if _OF_A_DEVICE.search(text) and not _INTRODUCED.search(text) else text
 
 
-def _names_itself(said: str) -> bool:
-    return bool(_NAMED.search(said) or _ADDRESS.search(said) or _APPENDED.search(said))
+def _names_itself(text: str) -> bool:
+    return bool(_NAMED.search(text) or _ADDRESS.search(text) or _APPENDED.search(text))
 
 
 @lru_cache(maxsize=1)
@@ -157,5 +157,5 @@ def _listed() -> tuple[re.Pattern[str], ...]:
     )
 
 
-def _is_listed(said: str) -> bool:
-    return any(chunk.search(said) for chunk in _listed())
+def _is_listed(text: str) -> bool:
+    return any(chunk.search(text) for chunk in _listed())

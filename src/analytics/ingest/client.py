@@ -122,8 +122,8 @@ class TrustedProxies:
         return nearest
 
     def _is_trusted(self, address: str) -> bool:
-        known = ip_object(address)
-        return known is not None and any(known in network for network in self._networks)
+        parsed = ip_object(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
 
 
 def _hops(chain: str) -> list[str]:

@@ -157,8 +157,8 @@ def opened(path: Path) -> maxminddb.Reader:
 def table(path: Path | None) -> PlaceTable:
     """Return the table in force: that at *path*, or the built-in one. Raises `Misconfigured`."""
     with opened(path or BUILT_IN) as reader:
-        made = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date()
-    return PlaceTable(path or BUILT_IN, made)
+        build_date = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date()
+    return PlaceTable(path or BUILT_IN, build_date)
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:

@@ -35,9 +35,9 @@ def name(user_agent: str, family: NamedSoftware) -> NamedSoftware:
 
     *family* is what a list of browsers calls it.
     """
-    known = machines.named_in(user_agent)
-    if known is not None:
-        machine, rest = known
+    match_in_table = machines.named_in(user_agent)
+    if match_in_table is not None:
+        machine, rest = match_in_table
         version = _VERSION.match(rest)
         return NamedSoftware(machine.name, version[1] if version else "")
     doubtful = (
@@ -47,8 +47,8 @@ def name(user_agent: str, family: NamedSoftware) -> NamedSoftware:
     )
     if family.family and not doubtful:
         return family
-    said = _ITSELF.search(user_agent) or _COMPATIBLE.search(user_agent) or _FIRST.match(user_agent)
-    if said is None:
+    match = _ITSELF.search(user_agent) or _COMPATIBLE.search(user_agent) or _FIRST.match(user_agent)
+    if match is None:
         return NamedSoftware("") if _NO_NAME.fullmatch(family.family) else family
-    version = _VERSION.match(user_agent[said.end() :])
-    return NamedSoftware(said[1].strip(), version[1] if version else "")
+    version = _VERSION.match(user_agent[match.end() :])
+    return NamedSoftware(match[1].strip(), version[1] if version else "")

@@ -41,9 +41,9 @@ class _Networks:
         self._by_length = {length: frozenset(prefixes) for length, prefixes in by_length.items()}
 
     def __contains__(self, address: str) -> bool:
-        known = ip_object(address)
-        return known is not None and any(
-            version == known.version and int(known) >> host_bits in prefixes
+        parsed = ip_object(address)
+        return parsed is not None and any(
+            version == parsed.version and int(parsed) >> host_bits in prefixes
             for (version, host_bits), prefixes in self._by_length.items()
         )
 
@@ -75,8 +75,8 @@ class MachineRanges:
         """Return whether *machine* has published its addresses, and *address* is none of them."""
         if machine not in self._networks or address in self._networks[machine]:
             return False
-        known = ip_object(address)
-        return known is not None and known not in _STANDS_FOR_A_NAME
+        parsed = ip_object(address)
+        return parsed is not None and parsed not in _STANDS_FOR_A_NAME
 
 
 def _files(folder: Path | None) -> Iterable[Path]:

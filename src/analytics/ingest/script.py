@@ -42,11 +42,11 @@ class ScriptEndpoint:
             return await http.preflight(scope, send)
         if scope["method"] not in ("GET", "HEAD"):
             return await http.refuse(scope, send, http.wrong_method("GET, HEAD"))
-        known = any(
+        is_current = any(
             name == b"if-none-match" and self._file.etag in value
             for name, value in scope["headers"]
         )
-        if known:
+        if is_current:
             await send({"type": "http.response.start", "status": 304, "headers": self._headers})
             return await send({"type": "http.response.body", "body": b""})
         content, coding = self._file.negotiated(scope["headers"])

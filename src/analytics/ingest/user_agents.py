@@ -66,11 +66,11 @@ def parse(user_agent: str) -> ParsedAgent:
     result = _parser().parse(text)
     device = result.device
     spider = device is not None and device.family == "Spider"
-    if spider and (said := bots.without_devices(text)) != text:
-        named = _parser().parse_device(said)
+    if spider and (text_without_devices := bots.without_devices(text)) != text:
+        named = _parser().parse_device(text_without_devices)
         spider = named is not None and named.family == "Spider"
-    made = device is not None and device.brand not in (None, "Spider", "Generic")
-    bot = bots.why(text, spider=spider, system=result.os is not None or made)
+    has_maker = device is not None and device.brand not in (None, "Spider", "Generic")
+    bot = bots.why(text, spider=spider, system=result.os is not None or has_maker)
     shows_mail = bots.shows_mail(text)
     # The operating system of a mail proxy is not the reader's.
     proxy = shows_mail and bot is not None
@@ -90,17 +90,17 @@ def parse(user_agent: str) -> ParsedAgent:
     )
 
 
-def _system(text: str, known: OS | None) -> NamedSoftware:
-    if known is None:
+def _system(text: str, parsed: OS | None) -> NamedSoftware:
+    if parsed is None:
         return user_agent_overrides.system(text) or NamedSoftware("")
-    return NamedSoftware(known.family, _version(known.major, known.minor))
+    return NamedSoftware(parsed.family, _version(parsed.major, parsed.minor))
 
 
-def _browser(text: str, known: UserAgent | None, system: str) -> NamedSoftware:
-    better = user_agent_overrides.browser(text, known.family if known else "", system)
-    if better is not None or known is None:
+def _browser(text: str, parsed: UserAgent | None, system: str) -> NamedSoftware:
+    better = user_agent_overrides.browser(text, parsed.family if parsed else "", system)
+    if better is not None or parsed is None:
         return better or NamedSoftware("")
-    return NamedSoftware(known.family, _version(known.major, known.minor))
+    return NamedSoftware(parsed.family, _version(parsed.major, parsed.minor))
 
 
 def _version(major: str | None, minor: str | None) -> str:

@@ -119,14 +119,14 @@ def agreed(
         folder.mkdir(parents=True, exist_ok=True)
         durable_file.replace(folder / "plan.json", msgspec.json.encode(plan))
         return plan
-    for servers, wanted, planned in (
+    for servers, count, planned in (
         ("Kafka brokers", kafka_nodes, plan.kafka_nodes),
         ("Ignite nodes", ignite_nodes, plan.ignite_nodes),
     ):
-        if wanted is not None and wanted != planned:
+        if count is not None and count != planned:
             raise Misconfigured(
                 f"the cluster in {folder} has {planned} {servers}, with its data on them;"
-                f" for {wanted}, start a new cluster in another folder with --data"
+                f" for {count}, start a new cluster in another folder with --data"
             )
     return plan
 

@@ -72,8 +72,8 @@ class DayFigures:
     def changes(self) -> Sequence[RebuiltFigure]:
         """Return the figures that differ, by day."""
         changes = [
-            _changed(key, found.before, found.after)
-            for key, found in self._sums.items()
+            _changed(key, sums.before, sums.after)
+            for key, sums in self._sums.items()
             if key.dimension
         ]
         for day in {key.day for key in self._sums}:
@@ -87,12 +87,12 @@ class DayFigures:
         return [change for change in changes if change.before != change.after]
 
     def _sum(self, key: _Key) -> _Sum:
-        found = self._sums.get(key)
-        if found is None:
+        sums = self._sums.get(key)
+        if sums is None:
             if key.dimension and len(self._sums) >= self._most and key.value != _OTHERS:
                 return self._sum(key._replace(value=_OTHERS))
-            found = self._sums[key] = _Sum()
-        return found
+            sums = self._sums[key] = _Sum()
+        return sums
 
     def _counted(self, row: Row) -> Iterator[tuple[_Key, int]]:
         if row.bot is not None:

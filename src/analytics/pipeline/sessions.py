@@ -108,8 +108,8 @@ class Sessions:
         for generation in (self._old, self._young):
             for (site, visitor, bot), visits in [*generation.items()]:
                 if site == erasure.site and erasure.visitor in (None, visitor):
-                    left = [visit for visit in visits if not ends(erasure, visit)]
-                    generation[site, visitor, bot] = left
+                    remaining = [visit for visit in visits if not ends(erasure, visit)]
+                    generation[site, visitor, bot] = remaining
 
     def drop(self, site: str, sessions: Set[int]) -> None:
         """Forget these visits of *site*, whose rows are gone."""

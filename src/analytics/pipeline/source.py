@@ -112,9 +112,9 @@ class Sources:
         return source.name, str(channel)
 
     def _tagged(self, text: str, written: str) -> KnownSource:
-        known = self._names.get(text)
-        if known is not None:
-            return known
+        source = self._names.get(text)
+        if source is not None:
+            return source
         if suffix.registered(host_of(text)):
             return self._referring(_without_scheme(text))
         advertiser = self._names.get(_ADS.sub("", text))

@@ -206,16 +206,16 @@ def _decoded(reply: bytes, kind: type[_T]) -> _T:
 
 
 def _listed(instance: _Instance) -> Listed:
-    known = instance.metadata
-    fault = known.get("fault", "")
+    metadata = instance.metadata
+    fault = metadata.get("fault", "")
     if instance.status != _UP and not fault:
         fault = f"Eureka lists it as {instance.status}"
     return Listed(
         Replica(
             address=instance.instance_id,
-            modules=tuple(known.get("modules", "").split(",")),
-            version=known.get("version", ""),
-            started_at=int(known["startedAt"]),
+            modules=tuple(metadata.get("modules", "").split(",")),
+            version=metadata.get("version", ""),
+            started_at=int(metadata["startedAt"]),
             fault=fault,
         ),
         seen_at=_seen_at(instance.lease_info),

@@ -33,12 +33,12 @@ def load(
         config = Path(named)
     if config is None and DEFAULT_FILE.is_file():
         config = DEFAULT_FILE
-    given = [*(in_file(config) if config else ()), *in_environment(environment)]
-    given += by_flag(overrides)
-    _refuse_unknown(given)
+    values = [*(in_file(config) if config else ()), *in_environment(environment)]
+    values += by_flag(overrides)
+    _refuse_unknown(values)
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for name, value, origin in given:
+    for name, value, origin in values:
         branch, _, leaf = name.rpartition(".")
         (tree.setdefault(branch, {}) if branch else tree)[leaf] = value
         origins[name] = origin
@@ -51,17 +51,19 @@ def load(
     return settings
 
 
-def _refuse_unknown(given: Sequence[Given]) -> None:
-    known = [setting.name for setting in every()]
-    faults = [f"{item.origin}: {_unknown(item, known)}" for item in given if item.name not in known]
+def _refuse_unknown(values: Sequence[Given]) -> None:
+    names = [setting.name for setting in every()]
+    faults = [
+        f"{item.origin}: {_unknown(item, names)}" for item in values if item.name not in names
+    ]
     if faults:
         raise Misconfigured("; ".join(faults))
 
 
-def _unknown(item: Given, known: Sequence[str]) -> str:
+def _unknown(item: Given, names: Sequence[str]) -> str:
     if item.name in sections():
         return f"{item.name} is a section; write [{item.name}] on a line of its own"
-    near = get_close_matches(item.name, known, n=1, cutoff=0.0)[0]
+    near = get_close_matches(item.name, names, n=1, cutoff=0.0)[0]
     if item.origin.startswith("environment"):
         variable = next(setting.variable for setting in every() if setting.name == near)
         return f"no such setting; the nearest is {variable}"
@@ -84,8 +86,10 @@ def _faults(exc: ValidationError, origins: Mapping[str, str]) -> list[str]:
         parts = [part for part in error["loc"] if isinstance(part, str)]
         name = ".".join(parts[:2]) if parts[0] in sections() else parts[0]
         reason = error["msg"].removeprefix("Value error, ")
-        given = "" if _is_secret(name, error["input"]) else f" (it is {error['input']!r})"
-        fault = f"{origins.get(name, 'default')}: {name}: {reason[:1].lower()}{reason[1:]}{given}"
+        shown_value = "" if _is_secret(name, error["input"]) else f" (it is {error['input']!r})"
+        fault = (
+            f"{origins.get(name, 'default')}: {name}: {reason[:1].lower()}{reason[1:]}{shown_value}"
+        )
         if fault not in faults:
             faults.append(fault)
     return faults

@@ -80,8 +80,8 @@ class SeriesStore(AbstractAsyncContextManager["SeriesStore"], Protocol):
         store cannot answer now, `QueryTooLong` when that takes longer than a question may.
         """
 
-    async def explore(self, asked: Exploration) -> ExplorationResult:
-        """Answer *asked* from every row written before the call; raises as `query` does."""
+    async def explore(self, exploration: Exploration) -> ExplorationResult:
+        """Answer *exploration* from every row written before the call; raises as `query` does."""
 
     async def ledger(
         self,

@@ -45,32 +45,32 @@ class ResultCache:
             return self._changes
 
     @overload
-    def answer(self, asked: Query) -> Result | None: ...
+    def answer(self, query: Query) -> Result | None: ...
 
     @overload
-    def answer(self, asked: Exploration) -> ExplorationResult | None: ...
+    def answer(self, query: Exploration) -> ExplorationResult | None: ...
 
-    def answer(self, asked: Query | Exploration) -> Result | ExplorationResult | None:
-        """Return the answer to *asked* if it is cached and still valid."""
-        question = self._encoder.encode(asked)
+    def answer(self, query: Query | Exploration) -> Result | ExplorationResult | None:
+        """Return the answer to *query* if it is cached and still valid."""
+        question = self._encoder.encode(query)
         with self._lock:
             kept = self._answers.get(question)
             if kept is None:
                 return None
             state, answer = kept
-            if state < max(self._changed_at.get(asked.site, 0), self._all_changed_at):
+            if state < max(self._changed_at.get(query.site, 0), self._all_changed_at):
                 self._forget(question)
                 return None
             self._answers.move_to_end(question)
-        if isinstance(asked, Query):
+        if isinstance(query, Query):
             return self._result.decode(answer)
         return self._exploration_result.decode(answer)
 
     def keep(
-        self, asked: Query | Exploration, result: Result | ExplorationResult, state: int
+        self, query: Query | Exploration, result: Result | ExplorationResult, state: int
     ) -> None:
-        """Keep the *result* of *asked*, which was run in that *state* or a later one."""
-        question, answer = self._encoder.encode(asked), self._encoder.encode(result)
+        """Keep the *result* of *query*, which was run in that *state* or a later one."""
+        question, answer = self._encoder.encode(query), self._encoder.encode(result)
         if len(question) + len(answer) > _LONGEST_BYTES:
             return
         with self._lock:

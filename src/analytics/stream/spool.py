@@ -265,8 +265,8 @@ class Spool:
         """Go back to the log, with what was held first."""
         self._mode = Mode.DIRECT
         log.info("spool_drained", up_to=self._backlog.drained)
-        held, self._held = self._held, deque()
-        for records, ack in held:
+        waiting, self._held = self._held, deque()
+        for records, ack in waiting:
             if self._mode is not Mode.DIRECT or not self._append_directly(records, ack):
                 self._backlog.add(records, ack)
 
@@ -311,11 +311,11 @@ class Spool:
 
     def _spool_held(self, most: int | None = None) -> None:
         """Spool what was held, about *most* records of it."""
-        left = most
-        while self._held and (left is None or left > 0):
+        remaining = most
+        while self._held and (remaining is None or remaining > 0):
             records, ack = self._held.popleft()
             self._backlog.add(records, ack)
-            left = None if left is None else left - len(records)
+            remaining = None if remaining is None else remaining - len(records)
 
     # Reading
 

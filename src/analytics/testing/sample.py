@@ -76,18 +76,18 @@ def records(site: str, *, until: int, days: int, a_day: int, seed: int = 7) -> l
     Like a real site's, they have quiet nights and weekends, growth, returning visitors, and drops.
     """
     dice = random.Random(seed)  # noqa: S311 - not for secrets
-    made: list[Hit | Drop] = []
+    hits: list[Hit | Drop] = []
     for day in range(days):
         midnight = until - (days - day) * DAY_MS
         weekend = (midnight // DAY_MS + 3) % 7 >= 5
         swing = 1 + 0.12 * math.sin(day / 4) + 0.5 * day / days + dice.uniform(-0.08, 0.08)
         for _ in range(int(a_day * swing * (0.6 if weekend else 1))):
             start = midnight + int(dice.betavariate(2.6, 2.2) * DAY_MS)
-            made.extend(_visit(site, start, dice, a_day * days // 3))
+            hits.extend(_visit(site, start, dice, a_day * days // 3))
         if dice.random() < 0.4:
-            made.append(Drop(site=site, received_at=midnight, reason=DropReason.SHIELD_IP))
-    made.sort(key=lambda record: record.received_at)
-    return [record for record in made if record.received_at <= until]
+            hits.append(Drop(site=site, received_at=midnight, reason=DropReason.SHIELD_IP))
+    hits.sort(key=lambda record: record.received_at)
+    return [record for record in hits if record.received_at <= until]
 
 
 def _visit(site: str, at: int, dice: random.Random, people: int) -> Iterator[Hit]:
@@ -145,8 +145,8 @@ def _pick(choices: Sequence[tuple[_Kind, int]], dice: random.Random) -> _Kind:
 
 
 def batch(
-    given: Sequence[LogRecord], *, start: int = 0, state: PipelineState | None = None
+    log_records: Sequence[LogRecord], *, start: int = 0, state: PipelineState | None = None
 ) -> WriteBatch:
-    """Return the batch that the pipeline makes of *given*, for a store to write."""
-    outcome = fold(list(enumerate(given, start)), state or PipelineState(Sources()), set())
-    return WriteBatch(outcome.rows, outcome.ledger, (), 0, start + len(given))
+    """Return the batch that the pipeline makes of *log_records*, for a store to write."""
+    outcome = fold(list(enumerate(log_records, start)), state or PipelineState(Sources()), set())
+    return WriteBatch(outcome.rows, outcome.ledger, (), 0, start + len(log_records))

@@ -14,23 +14,23 @@ from analytics.api.sites.messages import (
 from analytics.catalog import service
 
 
-async def every(asked: SitesRequest) -> PropertyList:
+async def every(request: SitesRequest) -> PropertyList:
     """List them by name."""
-    names = asked.site_of_query().custom_properties
+    names = request.site_of_query().custom_properties
     return PropertyList(custom_properties=[PropertyReply(property=name) for name in names])
 
 
-async def put(asked: SitesRequest) -> Created:
+async def put(request: SitesRequest) -> Created:
     """Add one, unless the report has it already."""
-    fields = await asked.fields(PutProperty)
-    site = asked.site(fields.site_id)
-    await service.add_custom_property(asked.catalog, site.domain, fields.property)
+    fields = await request.fields(PutProperty)
+    site = request.site(fields.site_id)
+    await service.add_custom_property(request.catalog, site.domain, fields.property)
     return Created(created=True)
 
 
-async def remove(asked: SitesRequest) -> Deleted:
+async def remove(request: SitesRequest) -> Deleted:
     """Remove one from the report; events keep it."""
-    site = asked.site((await asked.fields(OfSite)).site_id)
-    name = asked.request.path_params["property"]
-    await service.remove_custom_property(asked.catalog, site.domain, name)
+    site = request.site((await request.fields(OfSite)).site_id)
+    name = request.request.path_params["property"]
+    await service.remove_custom_property(request.catalog, site.domain, name)
     return Deleted(deleted=True)

@@ -12,19 +12,19 @@ from analytics.errors import Malformed, NotFound
 from analytics.goal import Goal
 
 
-async def every(asked: SitesRequest) -> GoalList:
+async def every(request: SitesRequest) -> GoalList:
     """List the goals of a site, the oldest first."""
-    site = asked.site_of_query()
+    site = request.site_of_query()
     shown, meta = listing.page_of(
-        site.goals, lambda goal: f"{goal.id:020}", asked.request.query_params
+        site.goals, lambda goal: f"{goal.id:020}", request.request.query_params
     )
     return GoalList(goals=[GoalReply(**_members(goal)) for goal in shown], meta=meta)
 
 
-async def put(asked: SitesRequest) -> GoalFound:
+async def put(request: SitesRequest) -> GoalFound:
     """Create a goal; return the existing one if an equal one exists."""
-    fields = await asked.fields(PutGoal)
-    site = asked.site(fields.site_id)
+    fields = await request.fields(PutGoal)
+    site = request.site(fields.site_id)
     if fields.goal_type == "event" and not fields.event_name:
         raise Malformed("event_name", "is missing; name the event that the goal looks for")
     if fields.goal_type == "page" and not fields.page_path:
@@ -42,17 +42,17 @@ async def put(asked: SitesRequest) -> GoalFound:
     )
     known = next((each for each in site.goals if goals.looks_for_same(each, goal)), None)
     if known is None or (fields.display_name and known.name != goal.name):
-        known = await goals.add_goal(asked.catalog, site.domain, goal)
+        known = await goals.add_goal(request.catalog, site.domain, goal)
     return GoalFound(domain=site.domain, **_members(known))
 
 
-async def remove(asked: SitesRequest) -> Deleted:
+async def remove(request: SitesRequest) -> Deleted:
     """Remove a goal; its events stay."""
-    site = asked.site((await asked.fields(OfSite)).site_id)
-    name = asked.request.path_params["goal_id"]
+    site = request.site((await request.fields(OfSite)).site_id)
+    name = request.request.path_params["goal_id"]
     if not (name.isascii() and name.isdigit() and len(name) < 20):
         raise NotFound(f"{site.domain} has no goal {name[:80]!r}")
-    await goals.remove_goal(asked.catalog, site.domain, int(name))
+    await goals.remove_goal(request.catalog, site.domain, int(name))
     return Deleted(deleted=True)
 
 

@@ -12,33 +12,33 @@ from analytics.errors import Malformed, NotFound
 from analytics.person import Person
 
 
-async def every(asked: SitesRequest) -> GuestList:
+async def every(request: SitesRequest) -> GuestList:
     """List who may see the site, apart from owners, by email."""
-    site = asked.site_of_query()
+    site = request.site_of_query()
     guests = [
         person
-        for person in await asked.catalog.people.all()
+        for person in await request.catalog.people.all()
         if not person.owner and person.sees(site.domain)
     ]
-    shown, meta = listing.page_of(guests, lambda person: person.email, asked.request.query_params)
+    shown, meta = listing.page_of(guests, lambda person: person.email, request.request.query_params)
     return GuestList(guests=[_shown(person) for person in shown], meta=meta)
 
 
-async def put(asked: SitesRequest) -> GuestReply:
+async def put(request: SitesRequest) -> GuestReply:
     """Let somebody see the site; create an account for an unknown address."""
-    fields = await asked.fields(PutGuest)
-    site = asked.site(fields.site_id)
+    fields = await request.fields(PutGuest)
+    site = request.site(fields.site_id)
     if fields.role != "viewer":
         raise Malformed(
             "role",
             f"{fields.role[:40]!r} is not known here: guests see a site (viewer), and who changes"
             " one is an owner of the server, whom `analytics user add --owner` makes",
         )
-    known = await service.find_person(asked.catalog, fields.email)
-    if known is None:
+    guest = await service.find_person(request.catalog, fields.email)
+    if guest is None:
         password = secrets.token_urlsafe(12)
         added = await service.add_person(
-            asked.catalog,
+            request.catalog,
             fields.email,
             password,
             owner=False,
@@ -46,19 +46,19 @@ async def put(asked: SitesRequest) -> GuestReply:
             must_change=True,
         )
         return _shown(added, first_password=password)
-    if not known.sees(site.domain):
-        known = await service.change_person(asked.catalog, known.email, add=(site.domain,))
-    return _shown(known)
+    if not guest.sees(site.domain):
+        guest = await service.change_person(request.catalog, guest.email, add=(site.domain,))
+    return _shown(guest)
 
 
-async def remove(asked: SitesRequest) -> Deleted:
+async def remove(request: SitesRequest) -> Deleted:
     """Take the site away from somebody; delete the account if it was the last site."""
-    site = asked.site((await asked.fields(OfSite)).site_id)
-    email = asked.request.path_params["email"]
-    known = await service.find_person(asked.catalog, email)
-    if known is None or not known.sees(site.domain):
+    site = request.site((await request.fields(OfSite)).site_id)
+    email = request.request.path_params["email"]
+    guest = await service.find_person(request.catalog, email)
+    if guest is None or not guest.sees(site.domain):
         raise NotFound(f"{email[:254]} is no guest of {site.domain}")
-    await service.withdraw(asked.catalog, known.email, site.domain)
+    await service.withdraw(request.catalog, guest.email, site.domain)
     return Deleted(deleted=True)
 
 

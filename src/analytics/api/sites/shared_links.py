@@ -19,19 +19,19 @@ from analytics.errors import NotFound
 from analytics.shared_link import SharedLink
 
 
-async def every(asked: SitesRequest) -> LinkList:
+async def every(request: SitesRequest) -> LinkList:
     """List the links of a site, the oldest first, without their addresses."""
-    site = asked.site_of_query()
+    site = request.site_of_query()
     shown, meta = listing.page_of(
-        site.shared_links, lambda link: f"{link.id:020}", asked.request.query_params
+        site.shared_links, lambda link: f"{link.id:020}", request.request.query_params
     )
     return LinkList(shared_links=[LinkReply(**_members(link)) for link in shown], meta=meta)
 
 
-async def put(asked: SitesRequest) -> LinkFound:
+async def put(request: SitesRequest) -> LinkFound:
     """Create a link; return the existing one if there is one of that name."""
-    fields = await asked.fields(PutLink)
-    site = asked.site(fields.site_id)
+    fields = await request.fields(PutLink)
+    site = request.site(fields.site_id)
     for link in site.shared_links:
         if link.name == fields.name.strip() and not fields.renew:
             hint = (
@@ -39,26 +39,26 @@ async def put(asked: SitesRequest) -> LinkFound:
                 ' shown again. Send "renew": true for a new address in place of the old one.'
             )
             return LinkFound(**_members(link), url=None, hint=hint)
-    made = await shared_links.add_link(
-        asked.catalog,
+    new_link = await shared_links.add_link(
+        request.catalog,
         site.domain,
         fields.name,
-        now=asked.context.clock(),
+        now=request.context.clock(),
         password_text=fields.password,
         embeddable=fields.embeddable,
         renew=fields.renew,
     )
-    path = shared_links.address_of(site.domain, made.secret)
-    return LinkFound(**_members(made.link), url=asked.context.origin(asked.request) + path)
+    path = shared_links.address_of(site.domain, new_link.secret)
+    return LinkFound(**_members(new_link.link), url=request.context.origin(request.request) + path)
 
 
-async def remove(asked: SitesRequest) -> Deleted:
+async def remove(request: SitesRequest) -> Deleted:
     """Revoke a link at once."""
-    site = asked.site((await asked.fields(OfSite)).site_id)
-    name = asked.request.path_params["link_id"]
+    site = request.site((await request.fields(OfSite)).site_id)
+    name = request.request.path_params["link_id"]
     if not (name.isascii() and name.isdigit() and len(name) < 20):
         raise NotFound(f"{site.domain} has no shared link {name[:80]!r}")
-    await shared_links.revoke_link(asked.catalog, site.domain, int(name))
+    await shared_links.revoke_link(request.catalog, site.domain, int(name))
     return Deleted(deleted=True)
 
 

@@ -18,34 +18,36 @@ from analytics.errors import Conflict
 from analytics.site import Site
 
 
-async def every(asked: SitesRequest) -> SiteList:
+async def every(request: SitesRequest) -> SiteList:
     """List the sites that the key reaches, by domain."""
-    reached = [site for site in asked.catalog.sites.all() if asked.key.site in (None, site.domain)]
-    shown, meta = listing.page_of(reached, lambda site: site.domain, asked.request.query_params)
+    reached = [
+        site for site in request.catalog.sites.all() if request.key.site in (None, site.domain)
+    ]
+    shown, meta = listing.page_of(reached, lambda site: site.domain, request.request.query_params)
     lines = [SiteLine(domain=site.domain, timezone=site.timezone) for site in shown]
     return SiteList(sites=lines, meta=meta)
 
 
-async def add(asked: SitesRequest) -> SiteReply:
+async def add(request: SitesRequest) -> SiteReply:
     """Add a site."""
-    asked.of_all_sites()
-    fields = await asked.fields(AddedSite)
-    first_events = _FirstEvents(asked)
+    request.of_all_sites()
+    fields = await request.fields(AddedSite)
+    first_events = _FirstEvents(request)
     added = await service.add_site(
-        asked.catalog, first_events, fields.domain, timezone=fields.timezone or "Etc/UTC"
+        request.catalog, first_events, fields.domain, timezone=fields.timezone or "Etc/UTC"
     )
     return _shown(added.site)
 
 
-async def show(asked: SitesRequest) -> SiteReply:
+async def show(request: SitesRequest) -> SiteReply:
     """Return one site."""
-    return _shown(asked.site(asked.request.path_params["site_id"]))
+    return _shown(request.site(request.request.path_params["site_id"]))
 
 
-async def change(asked: SitesRequest) -> SiteReply:
+async def change(request: SitesRequest) -> SiteReply:
     """Change a site's time zone; its domain cannot be changed."""
-    site = asked.site(asked.request.path_params["site_id"])
-    fields = await asked.fields(ChangedSite)
+    site = request.site(request.request.path_params["site_id"])
+    fields = await request.fields(ChangedSite)
     if fields.domain is not None and domains.normal(fields.domain) != site.domain:
         raise Conflict(
             f"the domain of {site.domain} cannot be changed: its events are stored under that name."
@@ -53,15 +55,17 @@ async def change(asked: SitesRequest) -> SiteReply:
             " of the hostnames that count (Settings, Made-up hits)"
         )
     if fields.timezone:
-        site = await service.change_site(asked.catalog, site.domain, timezone=fields.timezone)
+        site = await service.change_site(request.catalog, site.domain, timezone=fields.timezone)
     return _shown(site)
 
 
-async def remove(asked: SitesRequest) -> SiteDeleted:
+async def remove(request: SitesRequest) -> SiteDeleted:
     """Remove a site with its events, the keys that are for it alone, and who may see it."""
-    site = asked.site(asked.request.path_params["site_id"])
-    await asked.context.settle()
-    removed = await service.remove_site(asked.catalog, asked.context.rows, site.domain, erase=True)
+    site = request.site(request.request.path_params["site_id"])
+    await request.context.settle()
+    removed = await service.remove_site(
+        request.catalog, request.context.rows, site.domain, erase=True
+    )
     return SiteDeleted(
         deleted=True,
         events_deleted=removed.rows,
@@ -71,8 +75,8 @@ async def remove(asked: SitesRequest) -> SiteDeleted:
 
 
 class _FirstEvents:
-    def __init__(self, asked: SitesRequest) -> None:
-        self._asked = asked
+    def __init__(self, request: SitesRequest) -> None:
+        self._asked = request
 
     async def first_event(self, site: str) -> int | None:
         return await self._asked.context.first_event(site)

@@ -82,9 +82,9 @@ class SqliteKeys:
                 insert, AuditAction.KEY_CREATED, about=_named(key), site=site or "", then=self.take
             )
         except AlreadyDone:
-            if (known := self._by_hash.get(_hash(secret))) is None:
+            if (stored := self._by_hash.get(_hash(secret))) is None:
                 raise  # it was revoked since
-            return known, secret
+            return stored, secret
         return key, secret
 
     def find(self, secret: str) -> Key | None:
@@ -99,9 +99,9 @@ class SqliteKeys:
 
     async def last_used(self) -> Mapping[str, int]:
         written = await self._database.run(_uses)
-        known = {key.id for key in self._by_hash.values()}
+        key_ids = {key.id for key in self._by_hash.values()}
         used = {key: max(day, written.get(key, 0)) for key, day in self._used.items()}
-        return {key: day for key, day in {**written, **used}.items() if key in known}
+        return {key: day for key, day in {**written, **used}.items() if key in key_ids}
 
     async def flush(self) -> None:
         """Store the last day of use of each key that has changed."""
@@ -118,14 +118,14 @@ class SqliteKeys:
             return _uses(connection)
 
         self._written = await self._database.run(write)
-        known = {key.id for key in self._by_hash.values()}
-        self._used = {key: day for key, day in self._used.items() if key in known}
+        key_ids = {key.id for key in self._by_hash.values()}
+        self._used = {key: day for key, day in self._used.items() if key in key_ids}
 
     async def all(self) -> Sequence[Key]:
         return tuple(self._by_hash.values())
 
     async def revoke(self, key_id: str) -> None:
-        known = next((key for key in self._by_hash.values() if key.id == key_id), None)
+        revoked = next((key for key in self._by_hash.values() if key.id == key_id), None)
 
         def delete(connection: sqlite3.Connection) -> Mapping[bytes, Key]:
             if not connection.execute("DELETE FROM keys WHERE id = ?", (key_id,)).rowcount:
@@ -135,8 +135,8 @@ class SqliteKeys:
         await self._audit_log.change(
             delete,
             AuditAction.KEY_REVOKED,
-            about=key_id if known is None else _named(known),
-            site="" if known is None else known.site or "",
+            about=key_id if revoked is None else _named(revoked),
+            site="" if revoked is None else revoked.site or "",
             then=self.take,
         )
 

@@ -87,9 +87,9 @@ class SqliteSites:
                 insert, AuditAction.SITE_ADDED, site=domain, then=self._take_all
             )
         except AlreadyDone:
-            if (known := self._by_name.get(domain)) is None:
+            if (match := self._by_name.get(domain)) is None:
                 raise  # it was removed since
-            return known
+            return match
         return next(site for site in sites if site.id == site_id)
 
     async def edit(self, domain: str, edit: Callable[[Site], Site]) -> Site:
@@ -129,8 +129,8 @@ class SqliteSites:
             delete, AuditAction.SITE_REMOVED, site=domain, then=self._take_all
         )
 
-    def _take_all(self, left: tuple[tuple[Site, ...], Mapping[bytes, Key]]) -> None:
-        sites, keys = left
+    def _take_all(self, contents: tuple[tuple[Site, ...], Mapping[bytes, Key]]) -> None:
+        sites, keys = contents
         self._take(sites)
         self._keys.take(keys)
 

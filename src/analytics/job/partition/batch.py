@@ -101,16 +101,16 @@ def _fold(state: PartitionState, records: Records, sources: Sources) -> FoldResu
     """Fold *records*, and store the ids and visits that later batches need."""
     hits = [record for _, record in records if type(record) is Hit]
     orders = state.erasures.since(_earliest(hits))
-    known = state.known(hits)
+    stored_ids = state.known(hits)
     late = [each for each in records if _came_too_late(each[1], orders)] if orders else []
     # Late hits are counted and their ids stored, but they must not open or extend a visit.
-    late_fold = fold(late, Recalled(sources, ()), known)
+    late_fold = fold(late, Recalled(sources, ()), stored_ids)
     if late:
-        known |= {(row.site, row.event_id) for row in late_fold.rows}
+        stored_ids |= {(row.site, row.event_id) for row in late_fold.rows}
         records = [each for each in records if not _came_too_late(each[1], orders)]
         hits = [record for _, record in records if type(record) is Hit]
     recalled = Recalled(sources, state.visits(hits))
-    outcome = fold(records, recalled, known)
+    outcome = fold(records, recalled, stored_ids)
     rows = late_fold.rows + outcome.rows
     if rows:
         latest = max(row.received_at for row in rows)

@@ -134,23 +134,27 @@ async def uncounted(
         end.partition: range(oldest.offset, min(end.offset, counted.get(end.partition, 0)))
         for oldest, end in await reader.ends(kafka)
     }
-    known = {
+    witnessed = {
         partition: [each for each in of if each.offset in ends[partition]]
         for partition, of in witnesses.items()
         if partition in ends
     }
     sampled = {
         partition: sorted({at * (len(of) - 1) // (_SAMPLES - 1) for at in range(_SAMPLES)})
-        for partition, of in known.items()
+        for partition, of in witnessed.items()
         if of
     }
     same = await _same(
         kafka,
-        {Position(p, known[p][i].offset): known[p][i] for p, of in sampled.items() for i in of},
+        {
+            Position(p, witnessed[p][i].offset): witnessed[p][i]
+            for p, of in sampled.items()
+            for i in of
+        },
     )
     differing: dict[int, range] = {}
     for partition, indexes in sampled.items():
-        of = known[partition]
+        of = witnessed[partition]
         wrong = [i for i in indexes if not same[Position(partition, of[i].offset)]]
         if wrong:
             differing[partition] = await _extent(

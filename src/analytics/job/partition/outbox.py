@@ -82,12 +82,12 @@ def _write_again(
     # Ignite may still hold the old version of a rewritten chunk, so that one is always sent again.
     lost = [each.chunk_id for each in late if each.rewritten or each.chunk_id not in in_ignite]
     state.send_again(lost)
-    held = [each.chunk_id for each in late if each.chunk_id not in lost]
-    for start in range(0, len(held), _AT_ONCE):
-        chunks = shared.read(held[start : start + _AT_ONCE])
+    present = [each.chunk_id for each in late if each.chunk_id not in lost]
+    for start in range(0, len(present), _AT_ONCE):
+        chunks = shared.read(present[start : start + _AT_ONCE])
         shared.put(chunks)
         state.sent(chunks, now)
-    log.warning("chunks_written_again", lost=len(lost), held=len(held), first=late[0].chunk_id)
+    log.warning("chunks_written_again", lost=len(lost), held=len(present), first=late[0].chunk_id)
 
 
 def _safe(

@@ -203,10 +203,10 @@ class PartitionState:
         query = f"SELECT visitor, body FROM visits{only}"  # noqa: S608 - our own
         for key, body in self._db.execute(query, keys).fetchall():
             visits = _decode(body)
-            left = [visit for visit in visits if not ends(erasure, visit)]
-            if len(left) < len(visits):
+            remaining = [visit for visit in visits if not ends(erasure, visit)]
+            if len(remaining) < len(visits):
                 self._db.execute(
-                    "UPDATE visits SET body = ? WHERE visitor = ?", (_encode(left), key)
+                    "UPDATE visits SET body = ? WHERE visitor = ?", (_encode(remaining), key)
                 )
 
     def scrub(self) -> None:

@@ -121,32 +121,32 @@ class QueryCoordinator:
         )
 
 
-def _check_beginning(partition: int, first: str, known: Mapping[str, ChunkFacts]) -> None:
-    """Raise `StoreUnavailable` if *known* says that chunks are missing before *first*."""
-    if first in known and not known[first].begins:
+def _check_beginning(partition: int, first: str, facts: Mapping[str, ChunkFacts]) -> None:
+    """Raise `StoreUnavailable` if *facts* says that chunks are missing before *first*."""
+    if first in facts and not facts[first].begins:
         raise StoreUnavailable(
             f"chunks of partition {partition} are missing before {first}: see `analytics audit`"
         )
 
 
 def needed(
-    heads: Sequence[ChunkHead], known: Mapping[str, ChunkFacts], question: RemoteQuery
+    heads: Sequence[ChunkHead], facts: Mapping[str, ChunkFacts], question: RemoteQuery
 ) -> list[str]:
     """Return the ids of the chunks that may have rows *question* needs, in offset order.
 
-    Chunks with rows that are not in *known* are included.
+    Chunks with rows that are not in *facts* are included.
     """
-    asked = question.asked
+    query = question.asked
     reaches = {
-        each.chunk_id: known[each.chunk_id].sites.get(asked.site)
+        each.chunk_id: facts[each.chunk_id].sites.get(query.site)
         for each in heads
-        if each.chunk_id in known
+        if each.chunk_id in facts
     }
     unread = {each.chunk_id for each in heads if each.chunk_id not in reaches and each.rows}
-    period = asked.period
-    if isinstance(asked, RetentionQuery):  # who was seen before is not seen first
+    period = query.period
+    if isinstance(query, RetentionQuery):  # who was seen before is not seen first
         period = structs.replace(period, start=min(period.start, question.kept_since))
-    if _follows_visits(asked):
+    if _follows_visits(query):
         # A visit with a row in the period may have rows outside it: widen the period accordingly.
         if unread:
             return [i for i in (e.chunk_id for e in heads) if i in unread or reaches.get(i)]
@@ -156,22 +156,22 @@ def needed(
             max([period.end, *(each.latest + 1 for each in touched)]),
             period.timezone,
         )
-    wanted = {i for i, each in reaches.items() if each is not None and _meets(each, period)}
-    wanted.update(unread)
-    return [each.chunk_id for each in heads if each.chunk_id in wanted]
+    needed_chunks = {i for i, each in reaches.items() if each is not None and _meets(each, period)}
+    needed_chunks.update(unread)
+    return [each.chunk_id for each in heads if each.chunk_id in needed_chunks]
 
 
-def _check(asked: Query | Exploration) -> None:
-    if isinstance(asked, Query):
-        query_shape.check(asked)
+def _check(query: Query | Exploration) -> None:
+    if isinstance(query, Query):
+        query_shape.check(query)
     else:
-        exploration_cost.check(asked)
+        exploration_cost.check(query)
 
 
-def _follows_visits(asked: Query | Exploration) -> bool:
-    if isinstance(asked, Query):
-        return QueryShape.of(asked).follows_visits
-    return event_scan.follows_visits(event_scan.shape_of(asked))
+def _follows_visits(query: Query | Exploration) -> bool:
+    if isinstance(query, Query):
+        return QueryShape.of(query).follows_visits
+    return event_scan.follows_visits(event_scan.shape_of(query))
 
 
 def _meets(reach: TimeReach, period: Period) -> bool:
@@ -187,17 +187,17 @@ def _covering(heads: Sequence[ChunkHead], end: int) -> list[ChunkHead] | None:
 
 
 def _merged(question: RemoteQuery, results: Sequence[TaskResult]) -> Result | ExplorationResult:
-    made: list[PartialAnswer] = []
+    answers: list[PartialAnswer] = []
     for each in results:
         if each.partial is None:
             raise StoreUnavailable(each.fault)
-        made.append(each.partial)
+        answers.append(each.partial)
     with TemporaryDirectory(prefix="analytics-") as name:
         engine = Engine(Path(name) / "merged.duckdb", "512MiB", 1)
         try:
             connection = engine.connect()
-            if not made:  # without chunks, answer from no rows
-                made.append(partials.make(connection, question.asked, Path(name)))
-            return partials.merge(connection, question.asked, made, Path(name))
+            if not answers:  # without chunks, answer from no rows
+                answers.append(partials.make(connection, question.asked, Path(name)))
+            return partials.merge(connection, question.asked, answers, Path(name))
         finally:
             engine.close()

@@ -39,8 +39,8 @@ class KnownChunks(Mapping[str, ChunkFacts]):
     def keep(self, partition: int, ids: Collection[str]) -> None:
         """Drop the chunks of *partition* that are not among *ids*, those that exist now."""
         existing = frozenset(ids)
-        for gone in self._existing.get(partition, frozenset()) - existing:
-            self._forget(gone)
+        for chunk_id in self._existing.get(partition, frozenset()) - existing:
+            self._forget(chunk_id)
         self._existing[partition] = existing
 
     def learn(self, partition: int, facts: Mapping[str, ChunkFacts]) -> None:

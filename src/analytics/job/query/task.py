@@ -96,7 +96,7 @@ def execute_from(task: QueryTask, source: ChunkReader) -> TaskResult:
 
     Raises `StoreUnavailable`, and `Corrupt` if a chunk cannot be read.
     """
-    known: dict[str, ChunkFacts] = {}
+    facts: dict[str, ChunkFacts] = {}
     missing: set[str] = set(task.ids)
     with TemporaryDirectory(prefix="analytics-") as name:
         folder = Path(name)
@@ -108,15 +108,15 @@ def execute_from(task: QueryTask, source: ChunkReader) -> TaskResult:
                 missing.difference_update(each.chunk_id for each in chunks)
                 contents = [codec.read(each.chunk_id, each.payload) for each in chunks]
                 for each, content in zip(chunks, contents, strict=True):
-                    known[each.chunk_id] = ChunkFacts(content.begins, dict(_reaches(content.table)))
+                    facts[each.chunk_id] = ChunkFacts(content.begins, dict(_reaches(content.table)))
                 if contents:
                     _load(connection, task, contents, folder / "loaded.parquet")
             if missing:
-                return TaskResult(None, known, missing=sorted(missing))
+                return TaskResult(None, facts, missing=sorted(missing))
             partial = partials.make(
                 connection, task.question.asked, folder, kept_since=task.question.kept_since
             )
-            return TaskResult(partial, known)
+            return TaskResult(partial, facts)
         finally:
             engine.close()
 

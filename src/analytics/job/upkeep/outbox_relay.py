@@ -221,8 +221,8 @@ class OutboxRelay(BackgroundThread):
 
     def erase(self) -> None:
         """Advance the erasures of every partition by one step."""
-        left = 0
+        pending = 0
         for partition in self._states.partitions():
             with self._states.open(partition) as state:
-                left += self._eraser.step(state, partition, time.time_ns() // 1_000_000)
-        self.erasures = left
+                pending += self._eraser.step(state, partition, time.time_ns() // 1_000_000)
+        self.erasures = pending

@@ -74,9 +74,9 @@ class TieredChunks:
     def heads(self, partition: int) -> list[ChunkHead]:
         """See `ChunkReader.heads`."""
         self._load_index(need=True)
-        known = {each.chunk_id: each for each in self._index.get(partition, ())}
-        known |= {each.chunk_id: each for each in self._in_memory.heads(partition)}
-        return sorted(known.values(), key=lambda each: (each.first_offset, -each.last_offset))
+        heads = {each.chunk_id: each for each in self._index.get(partition, ())}
+        heads |= {each.chunk_id: each for each in self._in_memory.heads(partition)}
+        return sorted(heads.values(), key=lambda each: (each.first_offset, -each.last_offset))
 
     def read(self, ids: Sequence[str]) -> Sequence[Chunk]:
         """See `ChunkReader.read`."""

@@ -51,8 +51,8 @@ class Cancellation:
         """Record that the step has started, and that *interrupt* stops it."""
         with self._lock:
             self._interrupt = interrupt
-            left = self.left
-        if left:
+            remaining = self.left
+        if remaining:
             interrupt()
 
 

@@ -45,33 +45,33 @@ _KINDS: Final = {
 }
 
 
-def answer(connection: Connection, asked: Exploration) -> ExplorationResult:
-    """Answer *asked* from everything stored.
+def answer(connection: Connection, exploration: Exploration) -> ExplorationResult:
+    """Answer *exploration* from everything stored.
 
     Raise `Malformed` for what makes no sense, and `RowsEvicted` if it needs rows that this replica
     no longer has.
     """
-    shape = exploration_cost.check(asked)
+    shape = exploration_cost.check(exploration)
     engine.check_patterns(connection, shape.patterns)
     with transaction(connection):
-        state = site_state.read(connection, asked.site)
+        state = site_state.read(connection, exploration.site)
         hot_window.check_exploration(
-            connection, state, asked, follows_visits=event_scan.follows_visits(shape)
+            connection, state, exploration, follows_visits=event_scan.follows_visits(shape)
         )
-        statement = exploration_compiler.compile_exploration(asked, state.kept_since)
-        return _labelled(asked, connection.rows(*statement))
+        statement = exploration_compiler.compile_exploration(exploration, state.kept_since)
+        return _labelled(exploration, connection.rows(*statement))
 
 
 def make_partial(
-    connection: Connection, asked: Exploration, kept_since: int, scratch: Path
+    connection: Connection, exploration: Exploration, kept_since: int, scratch: Path
 ) -> bytes:
-    """Return a Parquet file of the sums of *asked* over the rows of *connection*.
+    """Return a Parquet file of the sums of *exploration* over the rows of *connection*.
 
     None of them are from before *kept_since* (ms). It is written to the folder *scratch* first.
     """
     path = scratch / f"{uuid4().hex}.{_SUFFIX}"
     target = str(path).replace("'", "''")
-    statement = exploration_compiler.compile_partial(asked, kept_since)
+    statement = exploration_compiler.compile_partial(exploration, kept_since)
     try:
         connection.run(f"COPY ({statement.sql}) TO '{target}' (FORMAT parquet)", statement.values)
         return path.read_bytes()
@@ -80,7 +80,7 @@ def make_partial(
 
 
 def merge(
-    connection: Connection, asked: Exploration, partials: Sequence[bytes], scratch: Path
+    connection: Connection, exploration: Exploration, partials: Sequence[bytes], scratch: Path
 ) -> ExplorationResult:
     """Merge *partials* (at least one) into the whole answer.
 
@@ -92,24 +92,24 @@ def merge(
         for path, sums in zip(paths, partials, strict=True):
             path.write_bytes(sums)
         files = str(scratch / f"{run}-*.{_SUFFIX}")
-        statement = exploration_compiler.compile_merged(asked, files)
-        return _labelled(asked, connection.rows(*statement))
+        statement = exploration_compiler.compile_merged(exploration, files)
+        return _labelled(exploration, connection.rows(*statement))
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
 
 
-def _labelled(asked: Exploration, records: Sequence[Record]) -> ExplorationResult:
-    match asked:
+def _labelled(exploration: Exploration, records: Sequence[Record]) -> ExplorationResult:
+    match exploration:
         case FunnelQuery():
-            return _funnel(asked, records)
+            return _funnel(exploration, records)
         case JourneyQuery():
             return JourneyResult(passages=tuple(map(_passage, records)))
         case RetentionQuery():
-            return _retention(asked, records)
+            return _retention(exploration, records)
 
 
-def _funnel(asked: FunnelQuery, records: Iterable[Record]) -> FunnelResult:
+def _funnel(exploration: FunnelQuery, records: Iterable[Record]) -> FunnelResult:
     of_step: dict[int, list[Record]] = defaultdict(list)
     for step, *values in records:
         of_step[step].append(tuple(values))
@@ -120,7 +120,7 @@ def _funnel(asked: FunnelQuery, records: Iterable[Record]) -> FunnelResult:
                 sum(cookieless for _, _, cookieless, _ in of_step[number]),
                 _waits(of_step[number] if number > 1 else ()),
             )
-            for number in range(1, len(asked.steps) + 1)
+            for number in range(1, len(exploration.steps) + 1)
         ),
         to_convert=_waits(of_step[0]),
     )
@@ -144,12 +144,14 @@ def _stop(text: str) -> Stop:
     return Stop(_KINDS[text[0]], text[1:])
 
 
-def _retention(asked: RetentionQuery, records: Iterable[Record]) -> RetentionResult:
+def _retention(exploration: RetentionQuery, records: Iterable[Record]) -> RetentionResult:
     figures = {(cohort, later): visitors for cohort, later, visitors in records}
-    buckets = exploration_cost.buckets(asked)
-    labels = [str(retention.first_day(asked.unit, each)) for each in buckets]
-    if asked.unit is RetentionUnit.WEEK:  # the first one begins with the period, as `time:week`
-        start = localtime.day_of(asked.period.timezone, asked.period.start)
+    buckets = exploration_cost.buckets(exploration)
+    labels = [str(retention.first_day(exploration.unit, each)) for each in buckets]
+    if (
+        exploration.unit is RetentionUnit.WEEK
+    ):  # the first one begins with the period, as `time:week`
+        start = localtime.day_of(exploration.period.timezone, exploration.period.start)
         labels[0] = str(localtime.date_of(start))
     return RetentionResult(
         cohorts=tuple(

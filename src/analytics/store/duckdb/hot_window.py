@@ -51,10 +51,12 @@ def check(connection: Connection, state: SiteState, plan: QueryPlan) -> None:
     if window is None:
         return
     if query.period.start >= window.since:
-        held = not (plan.shape.follows_visits and _began_before(connection, window, query))
+        complete = not (plan.shape.follows_visits and _began_before(connection, window, query))
     else:
-        held = plan.clean is not None and plan.clean.end_ms >= min(window.since, query.period.end)
-    if not held:
+        complete = plan.clean is not None and plan.clean.end_ms >= min(
+            window.since, query.period.end
+        )
+    if not complete:
         raise RowsEvicted(query, window.since, state.kept_since)
 
 
@@ -68,8 +70,8 @@ def check_exploration(
     window = state.window
     if window is None:
         return
-    held = not isinstance(asked, RetentionQuery) and asked.period.start >= window.since
-    if not held or (follows_visits and _began_before(connection, window, asked)):
+    complete = not isinstance(asked, RetentionQuery) and asked.period.start >= window.since
+    if not complete or (follows_visits and _began_before(connection, window, asked)):
         raise RowsEvicted(asked, window.since, state.kept_since)
 
 
@@ -165,11 +167,11 @@ def retained(connection: Connection, site: str, before_ms: int) -> int:
     Runs in the caller's transaction.
     """
     values = {"site": site, "before": before_ms}
-    gone = connection.rows(
+    deleted = connection.rows(
         "SELECT hour, sum(rows) FROM gone_rows WHERE site = $site AND moment < $before GROUP BY 1",
         values,
     )
-    erased = {LedgerKey(site, hour): LedgerLine(0, 0, 0, {}, 0, int(n)) for hour, n in gone}
+    erased = {LedgerKey(site, hour): LedgerLine(0, 0, 0, {}, 0, int(n)) for hour, n in deleted}
     writing.add_to_ledger(connection, erased)
     connection.run("DELETE FROM gone_rows WHERE site = $site AND moment < $before", values)
     hot = site_state.window(connection, site)
@@ -177,7 +179,7 @@ def retained(connection: Connection, site: str, before_ms: int) -> int:
         day = localtime.day_of(hot.timezone, before_ms)
         for table in ("last_seen", "cookieless_days"):
             connection.run(f"DELETE FROM {table} WHERE site = ? AND day < ?", [site, day])
-    return sum(int(count) for _, count in gone)
+    return sum(int(count) for _, count in deleted)
 
 
 def erased(connection: Connection, site: str, visitor: object) -> int | None:
@@ -195,7 +197,7 @@ def forget(connection: Connection, site: str) -> int:
 
     Runs in the caller's transaction.
     """
-    gone = retained(connection, site, localtime.LATEST)
+    deleted = retained(connection, site, localtime.LATEST)
     for table in ("windows", "last_seen", "cookieless_days"):
         connection.run(f"DELETE FROM {table} WHERE site = ?", [site])
-    return gone
+    return deleted

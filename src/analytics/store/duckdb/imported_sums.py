@@ -103,8 +103,8 @@ def _one(connection: Connection, site: str, number: int) -> SiteImport:
     for each in imports:
         if each.id == number:
             return each
-    known = ", ".join(str(each.id) for each in imports) or "none"
-    raise NotFound(f"{site} has no import {number}; it has {known}")
+    ids = ", ".join(str(each.id) for each in imports) or "none"
+    raise NotFound(f"{site} has no import {number}; it has {ids}")
 
 
 def _read(connection: Connection, file: Path) -> None:

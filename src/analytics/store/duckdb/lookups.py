@@ -44,13 +44,13 @@ def seen(connection: Connection, candidates: Sequence[Unsure]) -> set[tuple[str,
     """Return those of *candidates* stored within a day of their `ts` or their `received_at`."""
     stored: set[tuple[str, str]] = set()
     for window in _windows(sorted(candidates, key=lambda each: each.ts)):
-        wanted = [{"site": each.site, "event_id": each.event_id} for each in window]
+        pairs = [{"site": each.site, "event_id": each.event_id} for each in window]
         stored.update(
             (site, event_id)
             for site, event_id in connection.rows(
                 _SEEN,
                 {
-                    "candidates": msgspec.json.encode(wanted).decode(),
+                    "candidates": msgspec.json.encode(pairs).decode(),
                     "earliest": window[0].ts - DAY_MS,
                     "latest": window[-1].ts + DAY_MS,
                     "since": min(each.received_at for each in window) - DAY_MS,

@@ -36,17 +36,17 @@ class PartialAnswer(NamedTuple):
 
 
 def make(
-    connection: Connection, asked: Query | Exploration, scratch: Path, *, kept_since: int = 0
+    connection: Connection, question: Query | Exploration, scratch: Path, *, kept_since: int = 0
 ) -> PartialAnswer:
-    """Return the partial answer to *asked* from the rows of *connection*.
+    """Return the partial answer to *question* from the rows of *connection*.
 
     It is written to a file in the folder *scratch* first. An exploration knows of nothing before
     *kept_since* (ms); a query's period says so itself.
     """
-    if isinstance(asked, Query):
-        return _of_query(connection, asked, scratch)
+    if isinstance(question, Query):
+        return _of_query(connection, question, scratch)
     return PartialAnswer(
-        explorations.make_partial(connection, asked, kept_since, scratch), 0, False
+        explorations.make_partial(connection, question, kept_since, scratch), 0, False
     )
 
 
@@ -70,7 +70,7 @@ def _of_query(connection: Connection, query: Query, scratch: Path) -> PartialAns
 
 def merge(
     connection: Connection,
-    asked: Query | Exploration,
+    question: Query | Exploration,
     partials: Sequence[PartialAnswer],
     scratch: Path,
 ) -> Result | ExplorationResult:
@@ -78,9 +78,9 @@ def merge(
 
     *connection* is only used for computation, the folder *scratch* for files.
     """
-    if isinstance(asked, Query):
-        return _merged_query(connection, asked, partials, scratch)
-    return explorations.merge(connection, asked, [each.sums for each in partials], scratch)
+    if isinstance(question, Query):
+        return _merged_query(connection, question, partials, scratch)
+    return explorations.merge(connection, question, [each.sums for each in partials], scratch)
 
 
 def _merged_query(

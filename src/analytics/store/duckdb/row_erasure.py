@@ -86,8 +86,8 @@ def erase(connection: Connection, which: str, values: Mapping[str, object]) -> E
         erased = _erase(connection, which, values)
         _forget_dead_letters(connection, str(values["site"]))
         if which == OF_SITE:
-            gone = _forget_site(connection, str(values["site"]))
-            erased = erased._replace(rows=erased.rows + gone)
+            deleted = _forget_site(connection, str(values["site"]))
+            erased = erased._replace(rows=erased.rows + deleted)
     return erased
 
 
@@ -183,8 +183,8 @@ def _erase(connection: Connection, which: str, values: Mapping[str, object]) -> 
         values,
     )
     site = str(values["site"])
-    if "visitor" in values and (gone := hot_window.erased(connection, site, values["visitor"])):
-        earliest = gone
+    if "visitor" in values and (deleted := hot_window.erased(connection, site, values["visitor"])):
+        earliest = deleted
         mark(connection)
     changed = {} if earliest is None else {site: int(earliest)}
     rows = _delete(connection, which, values)
@@ -224,12 +224,12 @@ def _forget_dead_letters(connection: Connection, site: str, before: int | None =
 
     Nobody can tell whose they were, so they go with whatever is erased of their site.
     """
-    gone = connection.rows(
+    deleted = connection.rows(
         "DELETE FROM dead_letters WHERE contains(hex(payload), hex($site))"
         " AND ($before IS NULL OR received_at < $before) RETURNING 1",
         {"site": site, "before": before},
     )
-    if gone:
+    if deleted:
         mark(connection)
 
 
@@ -242,19 +242,19 @@ def _forget_site(connection: Connection, site: str) -> int:
 
 
 def _delete(connection: Connection, which: str, values: Mapping[str, object]) -> int:
-    gone = connection.rows(
+    deleted = connection.rows(
         f"SELECT site, received_at // {HOUR_MS} * {HOUR_MS}, count(*)"
         f" FROM rows WHERE {which} GROUP BY ALL",
         values,
     )
-    if not gone:
+    if not deleted:
         return 0
     erased = {
-        LedgerKey(site, hour): LedgerLine(0, 0, 0, {}, 0, count) for site, hour, count in gone
+        LedgerKey(site, hour): LedgerLine(0, 0, 0, {}, 0, count) for site, hour, count in deleted
     }
     writing.add_to_ledger(connection, erased)
     connection.run(_FORGET_IDS)
     connection.run(_REMEMBER_IDS.format(which=which, keep=KEEP_IDS_MS), values)
     connection.run(f"DELETE FROM rows WHERE {which}", values)
     mark(connection)
-    return sum(int(count) for _, _, count in gone)
+    return sum(int(count) for _, _, count in deleted)

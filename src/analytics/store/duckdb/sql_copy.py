@@ -43,8 +43,10 @@ def copy(
             select = _SELECTS[view](connection, question, needs[view])
             target = str(path).replace("'", "''")
             connection.run(f"COPY ({select}) TO '{target}' (FORMAT parquet)")
-        held = _held_since(connection, question.sites) if {"events", "visits"} & set(needs) else {}
-    return files, held
+        first_days = (
+            _held_since(connection, question.sites) if {"events", "visits"} & set(needs) else {}
+        )
+    return files, first_days
 
 
 def checked(needs: Mapping[str, Iterable[str]]) -> Needs:

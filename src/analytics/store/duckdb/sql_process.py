@@ -102,7 +102,7 @@ class SqlProcesses:
             answer = folder / "answer"
             await child.say(self._request(question, answer))
             needs = sql_copy.checked((await self._heard(child))["needs"])
-            files, held = await self._threads.read(
+            files, first_days = await self._threads.read(
                 partial(sql_copy.copy, question=question, needs=needs, folder=folder),
                 at_most_s=self._limits.seconds,
             )
@@ -115,7 +115,7 @@ class SqlProcesses:
             columns=msgspec.convert(done["columns"], list[ResultColumn]),
             rows=done["rows"],
             truncated=done["truncated"],
-            held_since=held,
+            held_since=first_days,
         )
 
     def _request(self, question: SqlQuestion, answer: Path) -> Mapping[str, object]:
@@ -162,8 +162,8 @@ class _Child:
     async def hear(self) -> Mapping[str, Any] | None:
         """Return its next line; None when it has ended."""
         line = b"" if self._process.stdout is None else await self._process.stdout.readline()
-        said: Mapping[str, Any] | None = msgspec.json.decode(line) if line else None
-        return said
+        reply: Mapping[str, Any] | None = msgspec.json.decode(line) if line else None
+        return reply
 
 
 @asynccontextmanager

@@ -157,13 +157,13 @@ class DuckDBStore:
         answer = await self._sql.answer(question)
         return answer if lag is None else structs.replace(answer, as_of=await self._as_of(lag))
 
-    async def explore(self, asked: Exploration) -> ExplorationResult:
-        """Answer *asked* from every row written before the call."""
+    async def explore(self, exploration: Exploration) -> ExplorationResult:
+        """Answer *exploration* from every row written before the call."""
         lag = self._lag()
-        result = self._remembered.answer(asked)
+        result = self._remembered.answer(exploration)
         if result is None:
             result = await self._threads.read(
-                partial(self._explored, asked=asked), at_most_s=self._query_timeout_s
+                partial(self._explored, exploration=exploration), at_most_s=self._query_timeout_s
             )
         if lag is None:
             return result
@@ -298,9 +298,9 @@ class DuckDBStore:
 
         def step(connection: Connection) -> MatchingVisits:
             with self._altering():
-                gone, erased = row_erasure.erase_visits(connection, query)
+                visits, erased = row_erasure.erase_visits(connection, query)
             self._builder.note(erased.earliest)
-            return gone
+            return visits
 
         return await self._threads.write(step)
 
@@ -499,12 +499,12 @@ class DuckDBStore:
             self._remembered.keep(query, result, state)
         return result
 
-    def _explored(self, connection: Connection, asked: Exploration) -> ExplorationResult:
-        result = self._remembered.answer(asked)
+    def _explored(self, connection: Connection, exploration: Exploration) -> ExplorationResult:
+        result = self._remembered.answer(exploration)
         if result is None:
             state = self._remembered.state()
-            result = explorations.answer(connection, asked)
-            self._remembered.keep(asked, result, state)
+            result = explorations.answer(connection, exploration)
+            self._remembered.keep(exploration, result, state)
         return result
 
 

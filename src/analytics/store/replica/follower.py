@@ -188,14 +188,14 @@ class ChunkFollower:
 
     async def changes(self) -> AsyncIterator[None]:
         """Yield whenever rows were added since the last time; end when the follower stops."""
-        seen = self._moves
+        moves = self._moves
         while not self._stopping.is_set():
             async with self._moved:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(1):
                         await self._moved.wait()
-            if self._moves > seen:
-                seen = self._moves
+            if self._moves > moves:
+                moves = self._moves
                 yield
 
 

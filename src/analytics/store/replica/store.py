@@ -123,11 +123,11 @@ class ReplicaStore:
         as_of = lag.as_of or await self._engine.newest() or 0
         return structs.replace(result, as_of=as_of, waiting=lag.records)
 
-    async def explore(self, asked: Exploration) -> ExplorationResult:
-        """Answer *asked* as `query` does."""
+    async def explore(self, exploration: Exploration) -> ExplorationResult:
+        """Answer *exploration* as `query` does."""
         lag = self.lag()
         try:
-            result = await self._engine.explore(asked)
+            result = await self._engine.explore(exploration)
         except RowsEvicted as gone:
             result = await self._from_history(gone, self._history.explore)
         if lag is None:
@@ -163,22 +163,22 @@ class ReplicaStore:
         return Lag(0 if self._freshness is None else self._freshness.missing, complete_at)
 
     async def _from_history(
-        self, gone: RowsEvicted, ask: Callable[[RemoteQuery], Awaitable[T]]
+        self, error: RowsEvicted, ask: Callable[[RemoteQuery], Awaitable[T]]
     ) -> T:
         """Return the Spark job's answer, which has the rows that this replica evicted.
 
         Raise `StoreUnavailable` if the job does not answer, and `QueryTooLong`.
         """
         ends = dict(await self._engine.offsets())
-        remote = RemoteQuery.of(gone.asked, ends=ends, kept_since=gone.kept_since)
+        remote = RemoteQuery.of(error.asked, ends=ends, kept_since=error.kept_since)
         try:
             return await ask(remote)
         except QueryTooLong:
             raise
         except StoreUnavailable as exc:
             raise StoreUnavailable(
-                f"{gone}, and the Spark job, which can answer about them, does not: {exc}. Ask"
-                f" for days from {gone.day} on, or see that `analytics spark-job` runs, and is"
+                f"{error}, and the Spark job, which can answer about them, does not: {exc}. Ask"
+                f" for days from {error.day} on, or see that `analytics spark-job` runs, and is"
                 " reached at spark.address"
             ) from exc
 

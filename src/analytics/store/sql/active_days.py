@@ -53,8 +53,8 @@ def active_days(
     visitors = f"SELECT r.visitor FROM rows r WHERE {within}"
     selects = [f"SELECT DISTINCT {shown}, {day} FROM rows r WHERE {within}"]
     if evicted:
-        seen = last_seen_sql((() if whole else (dimension,)), visitors, bound)
-        selects.append(f"SELECT {value if whole else 'k0'}, visitor, day FROM ({seen})")
+        last_seen = last_seen_sql((() if whole else (dimension,)), visitors, bound)
+        selects.append(f"SELECT {value if whole else 'k0'}, visitor, day FROM ({last_seen})")
     if since < period.start:
         selects.append(
             f"SELECT {shown}, max({local} // {DAY_MS}) AS day FROM rows r WHERE {where}"

@@ -32,8 +32,8 @@ def check_dimension(dimension: str, field: str) -> None:
     """Raise `Malformed` unless it can be split or filtered by (time only split)."""
     if dimension == Dimension.GOAL and field == "filters":
         raise Malformed(field, "a goal must be resolved to its filter first")
-    known = dimension in dimension_facts.DIMENSIONS or is_property(dimension)
-    if known or (field == "dimensions" and dimension in TIME_DIMENSIONS):
+    has_column = dimension in dimension_facts.DIMENSIONS or is_property(dimension)
+    if has_column or (field == "dimensions" and dimension in TIME_DIMENSIONS):
         return
     if dimension in TIME_DIMENSIONS:
         raise Malformed(field, f"{dimension} cannot be filtered by; use date_range")

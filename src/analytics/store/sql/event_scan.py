@@ -25,18 +25,18 @@ class EventScan(NamedTuple):
     """The condition on `r` of each of the exploration's own filters: its steps, its start."""
 
 
-def shape_of(asked: Exploration) -> FilterShape:
-    """Return the shape of all filters of *asked*. Raise `Malformed` for an unknown dimension."""
-    return FilterShape.of((*asked.filters, *steps_of(asked)))
+def shape_of(exploration: Exploration) -> FilterShape:
+    """Return the shape of all its filters. Raise `Malformed` for an unknown dimension."""
+    return FilterShape.of((*exploration.filters, *steps_of(exploration)))
 
 
-def steps_of(asked: Exploration) -> tuple[Filter, ...]:
-    """Return the filters of the steps or the start of *asked*."""
-    match asked:
+def steps_of(exploration: Exploration) -> tuple[Filter, ...]:
+    """Return the filters of the steps or the start of *exploration*."""
+    match exploration:
         case FunnelQuery():
-            return asked.steps
+            return exploration.steps
         case JourneyQuery():
-            return (asked.start,)
+            return (exploration.start,)
         case RetentionQuery():
             return ()
 
@@ -46,36 +46,36 @@ def follows_visits(shape: FilterShape) -> bool:
     return shape.has_done or shape.by_exit
 
 
-def of(asked: Exploration, since: int, when: str, bound: BoundValues) -> EventScan:
-    """Return the events of *asked*, none of them before *since*, for which *when* (SQL) is true."""
-    shape = shape_of(asked)
+def of(exploration: Exploration, since: int, when: str, bound: BoundValues) -> EventScan:
+    """Return the events since *since* (ms) of an exploration for which *when* (SQL) is true."""
+    shape = shape_of(exploration)
     tables = []
     if follows_visits(shape):
-        tables.append(row_selects.span(bound(since), bound(asked.period.end)))
+        tables.append(row_selects.span(bound(since), bound(exploration.period.end)))
     if shape.by_exit:
         tables.append(row_selects.EXITS)
     rows = "rows r LEFT JOIN exits rx ON rx.session = r.session" if shape.by_exit else "rows r"
-    people = "" if asked.bots else " AND r.bot IS NULL"
-    matching = conditions.on_events(asked.filters, shape, bound)
+    people = "" if exploration.bots else " AND r.bot IS NULL"
+    matching = conditions.on_events(exploration.filters, shape, bound)
     return EventScan(
         rows,
         f"r.site = $site{people} AND r.name <> 'engagement' AND {when} AND {matching}",
         tables,
-        [conditions.on_events((each,), shape, bound) for each in steps_of(asked)],
+        [conditions.on_events((each,), shape, bound) for each in steps_of(exploration)],
     )
 
 
-def of_visits(asked: Exploration, bound: BoundValues) -> EventScan:
+def of_visits(exploration: Exploration, bound: BoundValues) -> EventScan:
     """Return the events of the visits that began in the period, whenever they happened."""
-    begun = f"r.session <> 0 AND {_within('r.session_start', asked, bound)}"
-    return of(asked, asked.period.start, begun, bound)
+    begun = f"r.session <> 0 AND {_within('r.session_start', exploration, bound)}"
+    return of(exploration, exploration.period.start, begun, bound)
 
 
-def of_period(asked: Exploration, bound: BoundValues) -> EventScan:
+def of_period(exploration: Exploration, bound: BoundValues) -> EventScan:
     """Return the events that happened in the period."""
-    return of(asked, asked.period.start, _within("r.ts", asked, bound), bound)
+    return of(exploration, exploration.period.start, _within("r.ts", exploration, bound), bound)
 
 
-def _within(column: str, asked: Exploration, bound: BoundValues) -> str:
-    period = asked.period
+def _within(column: str, exploration: Exploration, bound: BoundValues) -> str:
+    period = exploration.period
     return f"{column} >= {bound(period.start)} AND {column} < {bound(period.end)}"

@@ -9,9 +9,9 @@ from analytics.store.sql import event_scan, query_cost, retention
 from analytics.store.sql.filter_shape import FilterShape
 
 
-def check(asked: Exploration) -> FilterShape:
-    """Return the shape of the filters of *asked*. Raise `Malformed`, naming the member."""
-    match asked:
+def check(exploration: Exploration) -> FilterShape:
+    """Return the shape of the filters of *exploration*. Raise `Malformed`, naming the member."""
+    match exploration:
         case FunnelQuery(steps=steps, within_days=days):
             if not 2 <= len(steps) <= bounds.STEPS:
                 raise Malformed("steps", f"a funnel has 2 to {bounds.STEPS} steps")
@@ -23,19 +23,22 @@ def check(asked: Exploration) -> FilterShape:
             if not 1 <= most <= bounds.STOPS:
                 raise Malformed("limit", f"must be from 1 to {bounds.STOPS}")
         case RetentionQuery():
-            if len(buckets(asked)) > bounds.COHORTS:
+            if len(buckets(exploration)) > bounds.COHORTS:
                 raise Malformed(
                     "date_range",
-                    f"has {len(buckets(asked)):,} times of one {asked.unit}; a table has at most"
-                    f" {bounds.COHORTS}. Take a longer unit or a shorter time",
+                    f"has {len(buckets(exploration)):,} times of one {exploration.unit}; a table"
+                    f" has at most {bounds.COHORTS}. Take a longer unit or a shorter time",
                 )
-    query_cost.check_filters((*asked.filters, *event_scan.steps_of(asked)))
-    return event_scan.shape_of(asked)
+    query_cost.check_filters((*exploration.filters, *event_scan.steps_of(exploration)))
+    return event_scan.shape_of(exploration)
 
 
-def buckets(asked: RetentionQuery) -> range:
+def buckets(exploration: RetentionQuery) -> range:
     """Return the numbers of the buckets of a table's period."""
-    zone = asked.period.timezone
-    first = localtime.day_of(zone, asked.period.start)
-    last = localtime.day_of(zone, max(asked.period.start, asked.period.end - 1))
-    return range(retention.bucket_of(asked.unit, first), retention.bucket_of(asked.unit, last) + 1)
+    zone = exploration.period.timezone
+    first = localtime.day_of(zone, exploration.period.start)
+    last = localtime.day_of(zone, max(exploration.period.start, exploration.period.end - 1))
+    return range(
+        retention.bucket_of(exploration.unit, first),
+        retention.bucket_of(exploration.unit, last) + 1,
+    )

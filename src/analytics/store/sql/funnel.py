@@ -33,25 +33,25 @@ _MASKS: Final = 1 << bounds.STEPS
 """More than the bits of all steps together."""
 
 
-def additive(asked: FunnelQuery, bound: BoundValues) -> str:
+def additive(exploration: FunnelQuery, bound: BoundValues) -> str:
     """Return a select of `KEYS` and `SUMS`, which add up over disjoint sets of visitors."""
     scan = (
-        event_scan.of_visits(asked, bound)
-        if asked.within_days is None
-        else event_scan.of_period(asked, bound)
+        event_scan.of_visits(exploration, bound)
+        if exploration.within_days is None
+        else event_scan.of_period(exploration, bound)
     )
-    numbers = range(1, len(asked.steps) + 1)
-    unit = "r.visitor" if asked.within_days else "r.session"
+    numbers = range(1, len(exploration.steps) + 1)
+    unit = "r.visitor" if exploration.within_days else "r.session"
     cookieless = f"r.visitor >= {bound(COOKIELESS)}"
-    window = None if asked.within_days is None else bound(asked.within_days * DAY_MS)
-    if asked.strict:
+    window = None if exploration.within_days is None else bound(exploration.within_days * DAY_MS)
+    if exploration.strict:
         chains = _strict(scan, unit, cookieless, numbers, window)
     elif window:
         chains = _within(scan, unit, cookieless, numbers, window)
     else:
         chains = _of_visits(scan, cookieless, numbers)
     tables = [*scan.tables, *chains]
-    several = asked.strict or window is not None
+    several = exploration.strict or window is not None
     if several:
         tables.append(f"best AS MATERIALIZED ({_best(numbers)})")
     classed = " UNION ALL ".join(_steps(numbers, several=several))

@@ -64,12 +64,12 @@ def joining(query: Query, imports: Sequence[ImportedSpan]) -> JoiningDays | Impo
     """
     if not imports:
         return Imports.NO_IMPORTED_DATA
-    asked = _days(query.period)
-    if not any(each.first <= asked.last and asked.first <= each.last for each in imports):
+    days = _days(query.period)
+    if not any(each.first <= days.last and days.first <= each.last for each in imports):
         return Imports.OUT_OF_RANGE
     if Dimension.HOUR in query.dimensions:
         return Imports.UNSUPPORTED_INTERVAL
-    return asked if _has_sums(query) else Imports.UNSUPPORTED_QUERY
+    return days if _has_sums(query) else Imports.UNSUPPORTED_QUERY
 
 
 def kind_of(filters: Sequence[Filter], dimensions: Iterable[str] = ()) -> SumKind | None:
@@ -90,8 +90,8 @@ def kind_of(filters: Sequence[Filter], dimensions: Iterable[str] = ()) -> SumKin
         if Dimension.NAME in split or not all(map(_leaves_pageviews, compared)):
             return None
         used.discard(Dimension.NAME)
-    for kind, known in DIMENSIONS.items():
-        if used <= known:
+    for kind, names in DIMENSIONS.items():
+        if used <= names:
             return kind if _says_properties(filters, used) else None
     return None
 
@@ -118,14 +118,14 @@ def _has_sums(query: Query) -> bool:
 
 def _knows(kind: SumKind, query: Query, split: Sequence[str]) -> bool:
     """Return whether sums of *kind* have what all metrics are made of."""
-    asked = frozenset(query.metrics)
-    if not asked.isdisjoint(measures.REVENUE_METRICS):
+    days = frozenset(query.metrics)
+    if not days.isdisjoint(measures.REVENUE_METRICS):
         return False
-    if kind is SumKind.CUSTOM_EVENTS and not asked.isdisjoint(measures.VISIT_METRICS):
+    if kind is SumKind.CUSTOM_EVENTS and not days.isdisjoint(measures.VISIT_METRICS):
         return False
-    if kind is not SumKind.PAGES and not asked.isdisjoint(_PAGE_METRICS):
+    if kind is not SumKind.PAGES and not days.isdisjoint(_PAGE_METRICS):
         return False
-    if asked.isdisjoint(_EXIT_METRICS):
+    if days.isdisjoint(_EXIT_METRICS):
         return True
     # What the exits are compared with is known of all pages, without regard to filters.
     return kind is SumKind.EXIT_PAGES and not query.filters and Dimension.EXIT_PAGE in split

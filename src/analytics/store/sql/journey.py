@@ -25,15 +25,15 @@ OTHER: Final = "o"
 _STOP: Final = f"CASE WHEN r.name = 'pageview' THEN '{PAGE}' || r.path ELSE '{EVENT}' || r.name END"
 
 
-def additive(asked: JourneyQuery, bound: BoundValues) -> str:
+def additive(exploration: JourneyQuery, bound: BoundValues) -> str:
     """Return a select of `KEYS` and `SUMS`, which add up over disjoint sets of visitors.
 
     At level 0, `before` is empty.
     """
-    scan = event_scan.of_visits(asked, bound)
+    scan = event_scan.of_visits(exploration, bound)
     (start,) = scan.steps
-    is_stop = "true" if asked.events else "r.name = 'pageview'"
-    step, direction = (">=", "") if asked.forward else ("<=", " DESC")
+    is_stop = "true" if exploration.events else "r.name = 'pageview'"
+    step, direction = (">=", "") if exploration.forward else ("<=", " DESC")
     begins = (
         f"SELECT r.session AS visit, min({place_sql('r')}) AS place, min(r.ts) AS ts"
         f" FROM {scan.rows}"
@@ -58,16 +58,16 @@ def additive(asked: JourneyQuery, bound: BoundValues) -> str:
     ]
     return (
         f"{with_sql(tables)}SELECT level, before, stop, count(*) AS visits FROM numbered"
-        f" WHERE level <= {bound(asked.levels)} GROUP BY level, before, stop"
+        f" WHERE level <= {bound(exploration.levels)} GROUP BY level, before, stop"
     )
 
 
-def folded(asked: JourneyQuery, sums: str, bound: BoundValues) -> str:
+def folded(exploration: JourneyQuery, sums: str, bound: BoundValues) -> str:
     """Return a select of the same columns of *sums* (SQL), with rare stops replaced by "others".
 
     The stops of most visits are named; of equals, those first by name.
     """
-    most = bound(asked.most)
+    most = bound(exploration.most)
     return (
         f"WITH sums AS MATERIALIZED ({sums}),"
         " places AS (SELECT level, stop, row_number() OVER (PARTITION BY level"

@@ -33,8 +33,8 @@ def _looked_up(name: str, table: str, otherwise: str) -> str:
 
 def _map(attribute: str) -> str:
     """Return a map from names: a chain of IN over all of them takes eight times as long."""
-    known = machines.all_known().values()
-    pairs = (f"{_quoted(each.name)}: {_quoted(getattr(each, attribute))}" for each in known)
+    every_machine = machines.all_known().values()
+    pairs = (f"{_quoted(each.name)}: {_quoted(getattr(each, attribute))}" for each in every_machine)
     return f"MAP {{{', '.join(pairs)}}}"
 
 

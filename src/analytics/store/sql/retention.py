@@ -25,21 +25,21 @@ BEFORE: Final = -1
 """The bucket of all that lies before the period; as a cohort, visitors without a cookie."""
 
 
-def additive(asked: RetentionQuery, kept_since: int, bound: BoundValues) -> str:
+def additive(exploration: RetentionQuery, kept_since: int, bound: BoundValues) -> str:
     """Return a select of `KEYS` and `SUMS`, which add up over disjoint sets of visitors.
 
     Events before *kept_since* (ms) are not stored any more.
     """
-    period = asked.period
+    period = exploration.period
     start, end = bound(period.start), bound(period.end)
     cookieless = bound(COOKIELESS)
-    known = f"r.ts >= {bound(kept_since)} AND r.ts < {end} AND r.visitor < {cookieless}"
+    stored = f"r.ts >= {bound(kept_since)} AND r.ts < {end} AND r.visitor < {cookieless}"
     strange = f"r.ts >= {start} AND r.ts < {end} AND r.visitor >= {cookieless}"
-    scan = event_scan.of(asked, kept_since, known, bound)
-    strangers = event_scan.of(asked, kept_since, strange, bound)
+    scan = event_scan.of(exploration, kept_since, stored, bound)
+    strangers = event_scan.of(exploration, kept_since, strange, bound)
     offsets = localtime.changes(period.timezone, period.start, period.end)
-    bucket = _bucket(asked.unit, f"({local_ms_sql('r.ts', offsets)} // {DAY_MS})")
-    seen = (
+    bucket = _bucket(exploration.unit, f"({local_ms_sql('r.ts', offsets)} // {DAY_MS})")
+    buckets_seen = (
         "SELECT DISTINCT r.visitor AS visitor,"
         f" CASE WHEN r.ts < {start} THEN {BEFORE} ELSE {bucket} END AS bucket"
         f" FROM {scan.rows} WHERE {scan.where}"
@@ -48,7 +48,7 @@ def additive(asked: RetentionQuery, kept_since: int, bound: BoundValues) -> str:
         "SELECT visitor, min(bucket) AS cohort FROM seen GROUP BY visitor"
         f" HAVING min(bucket) > {BEFORE}"
     )
-    tables = [*scan.tables, f"seen AS MATERIALIZED ({seen})", f"cohorts AS ({cohorts})"]
+    tables = [*scan.tables, f"seen AS MATERIALIZED ({buckets_seen})", f"cohorts AS ({cohorts})"]
     return (
         f"{with_sql(tables)}SELECT cohort, bucket - cohort AS later, count(*) AS visitors"
         " FROM seen JOIN cohorts USING (visitor) GROUP BY ALL UNION ALL"

@@ -259,27 +259,27 @@ class _Composer:
         """Return `visitors` by *keys*: those who were not active on the clean days."""
         shown = ", ".join([*named(keys), "r.visitor AS visitor"])
         now = f"SELECT DISTINCT {shown} FROM {self._rows} WHERE {self._events_where}"
-        seen = (
+        earlier = (
             f"SELECT DISTINCT {shown} FROM {self._rows} WHERE {self._of_site}"
             f" AND r.ts >= {self._bound(self._shape.query.period.start)}"
             f" AND r.ts < {self._start} AND r.name <> 'engagement'"
             f" AND r.visitor IN (SELECT visitor FROM now)"
         )
         if self._plan.evicted:
-            seen += f" UNION ALL {self._seen_on_evicted_days(by_key=bool(keys))}"
+            earlier += f" UNION ALL {self._seen_on_evicted_days(by_key=bool(keys))}"
         names = "".join(f"k{i}, " for i in range(len(keys)))
         return (
             f"WITH now AS MATERIALIZED ({now}) SELECT {names}count(*) AS visitors"
-            f" FROM (SELECT * FROM now EXCEPT SELECT * FROM ({seen})){_group_by(len(keys))}"
+            f" FROM (SELECT * FROM now EXCEPT SELECT * FROM ({earlier})){_group_by(len(keys))}"
         )
 
     def _seen_on_evicted_days(self, *, by_key: bool) -> str:
         """Return visitors of `now`, by key, who were active on an evicted day of the period."""
         split = self._shape.query.dimensions if by_key else ()
         values = [each for each in split if each not in TIME_DIMENSIONS]
-        seen = last_seen_sql(values, "SELECT visitor FROM now", self._bound)
+        earlier = last_seen_sql(values, "SELECT visitor FROM now", self._bound)
         shown = ", ".join([*(self._keys.evicted if by_key else ()), "visitor"])
-        return f"SELECT {shown} FROM ({seen}) WHERE day >= {self._bound(self._plan.first_day)}"
+        return f"SELECT {shown} FROM ({earlier}) WHERE day >= {self._bound(self._plan.first_day)}"
 
     def visits(self) -> str:
         """Return the measures of visits, by when they began; by page, by their entry page."""
@@ -293,11 +293,11 @@ class _Composer:
         keys = named(self._keys.visit)
         matched = f"SELECT DISTINCT {', '.join([*keys, 'r.session AS session'])}"
         matched += f" FROM {self._rows} WHERE {self._chosen_where}"
-        wanted = [name for name in _OF_VISITS if name in self._shape.measures]
-        each = ", ".join(["r.session AS session", *(f"{_OF_VISITS[m]} AS {m}" for m in wanted)])
+        measures = [name for name in _OF_VISITS if name in self._shape.measures]
+        each = ", ".join(["r.session AS session", *(f"{_OF_VISITS[m]} AS {m}" for m in measures)])
         visits = f"SELECT {each} FROM rows r WHERE {self._visits_where} GROUP BY 1"
         names = [f"k{i}" for i in range(len(keys))]
-        shown = ", ".join([*names, "0 AS present", *(f"sum({m}) AS {m}" for m in wanted)])
+        shown = ", ".join([*names, "0 AS present", *(f"sum({m}) AS {m}" for m in measures)])
         return (
             f"SELECT {shown} FROM ({matched}) JOIN ({visits}) USING (session){_group_by(len(keys))}"
         )

@@ -91,40 +91,40 @@ async def records_at(
 
     Raises `LogUnavailable`.
     """
-    wanted: dict[TopicPartition, deque[Position]] = {}
+    queues: dict[TopicPartition, deque[Position]] = {}
     for each in sorted(positions):
         partition = TopicPartition(settings.topic, each.partition)
-        wanted.setdefault(partition, deque()).append(each)
+        queues.setdefault(partition, deque()).append(each)
     appended: dict[Position, Appended] = {}
-    if not wanted:
+    if not queues:
         return appended
     consumer = _consumer(settings)
     try:
         await consumer.start()
-        first = await consumer.beginning_offsets([*wanted])
-        following = await consumer.end_offsets([*wanted])
-        for partition, waiting in [*wanted.items()]:
+        first = await consumer.beginning_offsets([*queues])
+        following = await consumer.end_offsets([*queues])
+        for partition, waiting in [*queues.items()]:
             kept = range(first[partition], following[partition])
-            wanted[partition] = deque(each for each in waiting if each.offset in kept)
+            queues[partition] = deque(each for each in waiting if each.offset in kept)
         async with asyncio.timeout(_LOOK_S):
-            while wanted := {each: waiting for each, waiting in wanted.items() if waiting}:
-                consumer.assign([*wanted])
-                for partition, waiting in wanted.items():
+            while queues := {each: waiting for each, waiting in queues.items() if waiting}:
+                consumer.assign([*queues])
+                for partition, waiting in queues.items():
                     consumer.seek(partition, waiting[0].offset)
-                left = set(wanted)
-                while left:
+                remaining = set(queues)
+                while remaining:
                     try:
-                        records = await consumer.getmany(*left, timeout_ms=1000, max_records=1)
+                        records = await consumer.getmany(*remaining, timeout_ms=1000, max_records=1)
                     except OffsetOutOfRangeError as exc:  # forgotten meanwhile
-                        gone = left.intersection(exc.args[0])
-                        for partition in gone:
-                            wanted[partition].popleft()
-                        left -= gone
+                        missing = remaining.intersection(exc.args[0])
+                        for partition in missing:
+                            queues[partition].popleft()
+                        remaining -= missing
                         continue
                     for partition, (record, *_) in records.items():
-                        position = wanted[partition].popleft()
+                        position = queues[partition].popleft()
                         appended[position] = Appended(record.timestamp, record.value or b"")
-                        left.discard(partition)
+                        remaining.discard(partition)
     except (KafkaError, OSError, TimeoutError) as exc:
         what = "Kafka does not tell what its topic has"
         raise await failure(settings, what, exc) from exc

@@ -101,8 +101,8 @@ async def _create(
         if error is TopicAlreadyExistsError:
             return  # another replica was first
         if code:
-            said = (message and message[0]) or error.description
-            raise Misconfigured(f"the topic {name} can't be made: {said}")
+            message_text = (message and message[0]) or error.description
+            raise Misconfigured(f"the topic {name} can't be made: {message_text}")
     log.info("topic_created", topic=name, partitions=partitions)
 
 

@@ -23,15 +23,15 @@ def drop(number: int) -> Drop:
 
 async def read(log: EventLog, start: Position, count: int) -> list[tuple[Position, LogRecord]]:
     """Return the *count* records from *start* on, each with its position."""
-    found: list[tuple[Position, LogRecord]] = []
+    records: list[tuple[Position, LogRecord]] = []
     async with aclosing(log.read(start, limit=100)) as following:
         async for batch in following:
             for i, payload in enumerate(batch.records):
                 at = Position(batch.start.partition, batch.start.offset + i)
-                found.append((at, decode(payload)))
-            if len(found) >= count:
+                records.append((at, decode(payload)))
+            if len(records) >= count:
                 break
-    return found
+    return records
 
 
 async def _append_pair(log: EventLog, number: int) -> Sequence[Position]:
@@ -52,8 +52,8 @@ class EventLogContract:
         await log.append(sent)
         await log.append([numbered_hit(4)])
         (start, _end), *_ = await log.ends()
-        found = await read(log, start, 4)
-        assert [record for _, record in found] == [*sent, numbered_hit(4)]
+        records = await read(log, start, 4)
+        assert [record for _, record in records] == [*sent, numbered_hit(4)]
 
     async def test_append_tells_where_each_record_lies(self, log: EventLog) -> None:
         """Reading from a position that append returned begins with that record."""
@@ -92,8 +92,10 @@ class EventLogContract:
         """Releasing up to a position keeps that record and all behind it."""
         positions = await log.append([numbered_hit(number) for number in range(10)])
         await log.release(positions[5])
-        found = await read(log, positions[5], 5)
-        assert [record for _, record in found] == [numbered_hit(number) for number in range(5, 10)]
+        records = await read(log, positions[5], 5)
+        assert [record for _, record in records] == [
+            numbered_hit(number) for number in range(5, 10)
+        ]
 
     async def test_a_cancelled_wait_takes_nothing_back(self, log: EventLog) -> None:
         """A cancelled append does not affect others."""

@@ -96,8 +96,8 @@ def query(*dimensions: str, days: int = 9, **more: object) -> Query:
     """Return a query of `SITE` over the *days* up to the end of the day of `NOON`."""
     period = Period(MIDNIGHT - (days - 1) * DAY, MIDNIGHT + DAY, ZONE)
     metrics = (Metric.VISITORS, Metric.VISITS, Metric.PAGEVIEWS, Metric.BOUNCE_RATE)
-    asked = Query(site=SITE, metrics=metrics, period=period, dimensions=dimensions)
-    return structs.replace(asked, **more)
+    question = Query(site=SITE, metrics=metrics, period=period, dimensions=dimensions)
+    return structs.replace(question, **more)
 
 
 def queries() -> Iterator[Query]:
@@ -149,20 +149,20 @@ class SeriesStoreContract:
         records = traffic()
         half = len(records) // 2
         await taking.take(records[:half])
-        for asked in queries():
-            answered = await taking.store.query(asked)
-            assert answered.rows == answers.answer(hits_of(records[:half]), asked), asked
+        for question in queries():
+            answered = await taking.store.query(question)
+            assert answered.rows == answers.answer(hits_of(records[:half]), question), question
         await taking.take(records[half:])
-        for asked in queries():
-            answered = await taking.store.query(asked)
-            assert answered.rows == answers.answer(hits_of(records), asked), asked
+        for question in queries():
+            answered = await taking.store.query(question)
+            assert answered.rows == answers.answer(hits_of(records), question), question
 
     async def test_what_came_after_what_is_as_it_is_followed_by_hand(self, taking: Taking) -> None:
         records = traffic()
         await taking.take(records)
-        for asked in explorations():
-            answered = await taking.store.explore(asked)
-            assert answered == paths.explore(hits_of(records), asked), asked
+        for question in explorations():
+            answered = await taking.store.explore(question)
+            assert answered == paths.explore(hits_of(records), question), question
 
     async def test_what_was_taken_is_answered_at_once(self, taking: Taking) -> None:
         for visitor in (1, 2, 3):
@@ -204,13 +204,15 @@ class SeriesStoreContract:
     @pytest.mark.parametrize("text", ["'; DROP TABLE rows; --", '"\\', "\x00", "\u2028🜨", "a\r\nb"])
     async def test_any_text_is_kept_and_found_as_it_is(self, taking: Taking, text: str) -> None:
         await taking.take([hit(NOON, path=text, title=text, props={text: text}), hit(NOON)])
-        asked = query(
+        question = query(
             Dimension.PAGE,
             f"event:props:{text}",
             metrics=(Metric.VISITORS,),
             filters=(Compare(Op.IS, Dimension.TITLE, (text,)),),
         )
-        assert [row.dimensions for row in (await taking.store.query(asked)).rows] == [(text, text)]
+        assert [row.dimensions for row in (await taking.store.query(question)).rows] == [
+            (text, text)
+        ]
 
     async def test_revenue_is_converted_by_the_rates_that_a_question_brings(
         self, taking: Taking
@@ -278,22 +280,22 @@ class SeriesStoreContract:
             },
         }
         for dimension, figures in expected.items():
-            asked = query(dimension, bots=True)
-            answered = (await taking.store.query(asked)).rows
-            assert answered == answers.answer(hits, asked)
+            question = query(dimension, bots=True)
+            answered = (await taking.store.query(question)).rows
+            assert answered == answers.answer(hits, question)
             assert {row.dimensions[0]: row.metrics[0] for row in answered} == figures
             for op, values in ((Op.IS, ("Training", "People")), (Op.IS_NOT, ("People",))):
                 wanted = Compare(op, Dimension.BOT_PURPOSE, values)
-                asked = query(dimension, bots=True, filters=(wanted,))
-                rows = (await taking.store.query(asked)).rows
-                assert rows == answers.answer(hits, asked)
+                question = query(dimension, bots=True, filters=(wanted,))
+                rows = (await taking.store.query(question)).rows
+                assert rows == answers.answer(hits, question)
 
     async def test_machines_are_left_out_unless_asked_for(self, taking: Taking) -> None:
         for visitor in (2, 3):
             await taking.take([hit(NOON), hit(NOON, visitor=visitor, bot="crawler")])
             for bots, visitors in ((False, 1), (True, visitor)):
-                asked = query(metrics=(Metric.VISITORS,), bots=bots)
-                assert (await taking.store.query(asked)).rows[0].metrics == (visitors,)
+                question = query(metrics=(Metric.VISITORS,), bots=bots)
+                assert (await taking.store.query(question)).rows[0].metrics == (visitors,)
 
     async def test_limit_and_offset_page_through_all_rows(self, taking: Taking) -> None:
         await taking.take([hit(NOON + n, path=f"/{n}") for n in range(7)])
@@ -320,10 +322,10 @@ class SeriesStoreContract:
         ],
         ids=["scroll depth of no page", "bounces of an event's name", "no pattern"],
     )
-    async def test_what_has_no_meaning_is_refused(self, taking: Taking, asked: Query) -> None:
+    async def test_what_has_no_meaning_is_refused(self, taking: Taking, question: Query) -> None:
         await taking.take([hit(NOON)])
         with pytest.raises(Malformed):
-            await taking.store.query(asked)
+            await taking.store.query(question)
 
 
 class BuildsContract:
@@ -332,10 +334,10 @@ class BuildsContract:
     async def test_answers_are_the_same_before_and_after_a_build(self, taking: Taking) -> None:
         records = traffic()
         await taking.take(records)
-        before = [await taking.store.query(asked) for asked in queries()]
+        before = [await taking.store.query(question) for question in queries()]
         for now in (NOON, NOON + 2 * DAY):
             assert await taking.store.build_cells(now) > 0
-            assert [await taking.store.query(asked) for asked in queries()] == before
+            assert [await taking.store.query(question) for question in queries()] == before
         assert await taking.store.build_cells(NOON + 2 * DAY) == 0
 
     async def test_what_comes_late_counts_in_days_that_were_built(self, taking: Taking) -> None:
@@ -371,8 +373,10 @@ class ExportsContract:
             hit(NOON + 2, name=ENGAGEMENT, scroll_depth=40, engaged_ms=1234),
         ]
         await taking.take([hit(NOON - 1), *inside, hit(NOON + 3), hit(NOON, site=OTHER)])
-        path, told = tmp_path / "out.ndjson", list[float]()
-        exported = taking.store.export(SITE, NOON, NOON + 3, ExportFormat.NDJSON, path, told.append)
+        path, progress = tmp_path / "out.ndjson", list[float]()
+        exported = taking.store.export(
+            SITE, NOON, NOON + 3, ExportFormat.NDJSON, path, progress.append
+        )
         assert await exported == 3
         rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         signup, machine, ping = sorted(rows, key=lambda row: str(row["ts"]))
@@ -381,7 +385,7 @@ class ExportsContract:
         assert (signup["props"], signup["revenue"]) == ({"plan": 'p"ro,\n'}, 1.25)
         assert (machine["bot"], machine["visitor"]) == ("crawler", 2**64 - 1)
         assert (ping["scroll_depth"], ping["engaged_ms"]) == (40, 1234)
-        assert told[-1] == 1.0
+        assert progress[-1] == 1.0
 
 
 class ErasesContract:
@@ -389,17 +393,19 @@ class ErasesContract:
 
     async def test_a_visitor_who_is_erased_was_never_there(self, taking: Taking) -> None:
         records = traffic()
-        gone = hits_of(records)[0].visitor
-        mine = [h for h in hits_of(records) if (h.site, h.visitor) == (SITE, gone)]
-        left = [h for h in hits_of(records) if (h.site, h.visitor) != (SITE, gone)]
+        deleted = hits_of(records)[0].visitor
+        mine = [h for h in hits_of(records) if (h.site, h.visitor) == (SITE, deleted)]
+        remaining = [h for h in hits_of(records) if (h.site, h.visitor) != (SITE, deleted)]
         await taking.take(records)
-        for asked in queries():
-            assert (await taking.store.query(asked)).rows, asked
-        assert await taking.store.erase_visitor(SITE, gone) == len(mine)
-        for asked in queries():
-            assert (await taking.store.query(asked)).rows == answers.answer(left, asked), asked
+        for question in queries():
+            assert (await taking.store.query(question)).rows, question
+        assert await taking.store.erase_visitor(SITE, deleted) == len(mine)
+        for question in queries():
+            assert (await taking.store.query(question)).rows == answers.answer(
+                remaining, question
+            ), question
         await _balances(taking)
-        assert await taking.store.erase_visitor(SITE, gone) == 0
+        assert await taking.store.erase_visitor(SITE, deleted) == 0
 
     async def test_a_site_that_is_deleted_leaves_its_ledger(self, taking: Taking) -> None:
         records = traffic()
@@ -443,10 +449,10 @@ class OverviewsContract:
 
     async def test_many_sites_at_once_have_the_figures_of_each(self, taking: Taking) -> None:
         await taking.take(traffic())
-        found = await taking.store.recent([SITE, OTHER, "none.example"], NOON)
-        assert set(found) == {SITE, OTHER}
+        figures = await taking.store.recent([SITE, OTHER, "none.example"], NOON)
+        assert set(figures) == {SITE, OTHER}
         first = NOON + HOUR - DAY
-        for site, recent in found.items():
+        for site, recent in figures.items():
             assert recent.visitors == await _visitors(taking, site, NOON - DAY, NOON + 1)
             assert recent.before == await _visitors(taking, site, NOON - 2 * DAY, NOON - DAY)
             assert recent.current == await _visitors(taking, site, NOON - 5 * MINUTE, NOON + 1)
@@ -454,7 +460,7 @@ class OverviewsContract:
             assert list(recent.hours) == [
                 await _visitors(taking, site, hour, hour + HOUR) for hour in hours
             ]
-        assert found[SITE].visitors > found[OTHER].visitors > 0
+        assert figures[SITE].visitors > figures[OTHER].visitors > 0
 
     async def test_of_other_sites_nothing_is_told(self, taking: Taking) -> None:
         await taking.take([hit(NOON), hit(NOON, site=OTHER, hostname=OTHER)])
@@ -523,13 +529,13 @@ class LookupsContract(FirstAndNewestContract):
     async def test_ids_are_known_and_others_are_not(self, taking: Taking) -> None:
         old, new = hit(NOON - 900 * DAY, received_at=NOON), hit(NOON)
         await taking.take([old, new])
-        asked = [
+        question = [
             Unsure(SITE, old.event_id, old.ts, old.received_at + 9 * DAY),
             Unsure(SITE, new.event_id, new.ts + DAY, new.received_at + 9 * DAY),
             Unsure(OTHER, new.event_id, new.ts, new.received_at),
             Unsure(SITE, hit(NOON).event_id, NOON, NOON),
         ]
-        assert await taking.store.seen(asked) == {(SITE, old.event_id), (SITE, new.event_id)}
+        assert await taking.store.seen(question) == {(SITE, old.event_id), (SITE, new.event_id)}
         assert await taking.store.seen([]) == set()
 
     async def test_recent_ids_and_visits_are_those_since_then(self, taking: Taking) -> None:

@@ -62,15 +62,15 @@ class EventFilters:
     def visit(self, visit: OracleVisit) -> bool:
         return any(self.event(e) for e in visit.events if e.counts)
 
-    def _holds(self, given: Filter, event: OracleEvent, *, page_only: bool) -> bool | None:
+    def _holds(self, condition: Filter, event: OracleEvent, *, page_only: bool) -> bool | None:
         def inner(f: Filter) -> bool | None:
             return self._holds(f, event, page_only=page_only)
 
-        match given:
+        match condition:
             case Compare():
-                if page_only and _is_unmeasured(given):
+                if page_only and _is_unmeasured(condition):
                     return None
-                return _compare(given, value(given.dimension, event))
+                return _compare(condition, value(condition.dimension, event))
             case All(filters):
                 found = [inner(f) for f in filters]
                 return False if False in found else None if None in found else True
@@ -109,20 +109,20 @@ class EventFilters:
         return completed and (not next_event or next(to_come, None) is event)
 
 
-def _compare(given: Compare, found: str) -> bool:
+def _compare(condition: Compare, value: str) -> bool:
     def fold(text: str) -> str:
-        return text if given.case_sensitive else text.lower()
+        return text if condition.case_sensitive else text.lower()
 
-    match given.op:
+    match condition.op:
         case Op.IS | Op.IS_NOT:
-            name = shown(given.dimension, found)
-            holds = any(fold(v) == fold(found) or v == name for v in given.values)
+            name = shown(condition.dimension, value)
+            holds = any(fold(v) == fold(value) or v == name for v in condition.values)
         case Op.CONTAINS | Op.CONTAINS_NOT:
-            holds = any(fold(v) in fold(found) for v in given.values)
+            holds = any(fold(v) in fold(value) for v in condition.values)
         case _:
-            flags = 0 if given.case_sensitive else re.IGNORECASE
-            holds = any(re.search(v, found, flags) for v in given.values)
-    return holds is not (given.op in (Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT))
+            flags = 0 if condition.case_sensitive else re.IGNORECASE
+            holds = any(re.search(v, value, flags) for v in condition.values)
+    return holds is not (condition.op in (Op.IS_NOT, Op.CONTAINS_NOT, Op.MATCHES_NOT))
 
 
 # ---- the answer
@@ -185,9 +185,9 @@ class _Answer:
             Metric.VIEWS_PER_VISIT,
         }
         of_pages = {Metric.TIME_ON_PAGE, Metric.SCROLL_DEPTH, Metric.EXITS, Metric.EXIT_RATE}
-        asked = set(self._query.metrics)
-        visits = bool(asked & of_visits) and not self._by_page
-        if not visits or asked - of_visits - of_pages:
+        options = set(self._query.metrics)
+        visits = bool(options & of_visits) and not self._by_page
+        if not visits or options - of_visits - of_pages:
             for each in self._events:
                 yield from self._keys(each, each.hit.ts)
         if visits:
@@ -391,15 +391,15 @@ def _rate(rates: DailyRates | None, currency: str, day: int) -> Fraction | None:
     return quoted[-1] if quoted else None
 
 
-def _is_unmeasured(given: Filter) -> bool:
+def _is_unmeasured(condition: Filter) -> bool:
     """Return whether it compares a name, title or property, which a page's measurement lacks."""
-    match given:
+    match condition:
         case Compare():
-            return given.dimension in (
+            return condition.dimension in (
                 Dimension.NAME,
                 Dimension.TITLE,
                 Dimension.CURRENCY,
-            ) or given.dimension.startswith(PROPERTY_PREFIX)
+            ) or condition.dimension.startswith(PROPERTY_PREFIX)
         case All(filters) | Any(filters):
             return any(map(_is_unmeasured, filters))
         case Not(inner):
@@ -408,10 +408,10 @@ def _is_unmeasured(given: Filter) -> bool:
             return False
 
 
-def _is_of_exits(given: Filter) -> bool:
-    match given:
+def _is_of_exits(condition: Filter) -> bool:
+    match condition:
         case Compare():
-            return given.dimension in (Dimension.EXIT_PAGE, Dimension.EXIT_HOSTNAME)
+            return condition.dimension in (Dimension.EXIT_PAGE, Dimension.EXIT_HOSTNAME)
         case All(filters) | Any(filters):
             return any(map(_is_of_exits, filters))
         case Not(inner) | HasDone(inner):

@@ -156,8 +156,8 @@ def _attribute(dimension: str, hit: Hit) -> str:
         return place_names.regions().get(hit.region, hit.region)
     if dimension == Dimension.CITY_NAME:
         return hit.city
-    found = named.get(Dimension(dimension))
-    return found if found is not None else str(getattr(hit, dimension.split(":")[1]))
+    value = named.get(Dimension(dimension))
+    return value if value is not None else str(getattr(hit, dimension.split(":")[1]))
 
 
 def _machine(dimension: str, hit: Hit) -> str:

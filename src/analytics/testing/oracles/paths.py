@@ -35,22 +35,24 @@ Course = list[OracleEvent]
 """Events of one visit or visitor, in order."""
 
 
-def explore(hits: Sequence[Hit], asked: Exploration) -> ExplorationResult:
-    """Return the result with which a store must answer *asked* after *hits* (each id once)."""
+def explore(hits: Sequence[Hit], exploration: Exploration) -> ExplorationResult:
+    """Return the result that a store must give for *exploration* after *hits* (each id once)."""
     events = [
         event
         for event in visits_of(hits)
-        if event.hit.site == asked.site and (asked.bots or event.hit.bot is None) and event.counts
+        if event.hit.site == exploration.site
+        and (exploration.bots or event.hit.bot is None)
+        and event.counts
     ]
-    matching = EventFilters(asked.filters)
+    matching = EventFilters(exploration.filters)
     events = [event for event in events if matching.event(event)]
-    match asked:
+    match exploration:
         case FunnelQuery():
-            return _funnel(events, asked)
+            return _funnel(events, exploration)
         case JourneyQuery():
-            return _journey(events, asked)
+            return _journey(events, exploration)
         case RetentionQuery():
-            return _retention(events, asked)
+            return _retention(events, exploration)
 
 
 def _in_order(events: Sequence[OracleEvent], key: Callable[[OracleEvent], object]) -> list[Course]:
@@ -60,8 +62,8 @@ def _in_order(events: Sequence[OracleEvent], key: Callable[[OracleEvent], object
     return list(courses.values())
 
 
-def _visits(events: Sequence[OracleEvent], asked: FunnelQuery | JourneyQuery) -> list[Course]:
-    span = range(asked.period.start, asked.period.end)
+def _visits(events: Sequence[OracleEvent], exploration: FunnelQuery | JourneyQuery) -> list[Course]:
+    span = range(exploration.period.start, exploration.period.end)
     mine = [e for e in events if e.visit is not None and e.visit.start in span]
     return _in_order(mine, lambda e: e.visit)
 
@@ -69,16 +71,16 @@ def _visits(events: Sequence[OracleEvent], asked: FunnelQuery | JourneyQuery) ->
 # ---- funnels
 
 
-def _funnel(events: Sequence[OracleEvent], asked: FunnelQuery) -> FunnelResult:
-    if asked.within_days is None:
-        courses = _visits(events, asked)
+def _funnel(events: Sequence[OracleEvent], exploration: FunnelQuery) -> FunnelResult:
+    if exploration.within_days is None:
+        courses = _visits(events, exploration)
     else:
-        span = range(asked.period.start, asked.period.end)
+        span = range(exploration.period.start, exploration.period.end)
         courses = _in_order([e for e in events if e.hit.ts in span], lambda e: e.hit.visitor)
-    steps = [EventFilters((step,)) for step in asked.steps]
+    steps = [EventFilters((step,)) for step in exploration.steps]
     best = []
     for course in courses:
-        chains = [*_chains(course, steps, asked)]
+        chains = [*_chains(course, steps, exploration)]
         if chains:
             best.append(max(chains, key=len))  # the first of the longest
     reached = [[chain for chain in best if len(chain) > n] for n in range(len(steps))]
@@ -95,20 +97,22 @@ def _funnel(events: Sequence[OracleEvent], asked: FunnelQuery) -> FunnelResult:
     )
 
 
-def _chains(course: Course, steps: list[EventFilters], asked: FunnelQuery) -> Iterator[Course]:
+def _chains(
+    course: Course, steps: list[EventFilters], exploration: FunnelQuery
+) -> Iterator[Course]:
     """Yield the chain from each event that is a first step."""
     for at, first in enumerate(course):
         if not steps[0].event(first):
             continue
         chain = [first]
         for event in course[at + 1 :]:
-            days = asked.within_days
+            days = exploration.within_days
             late = days is not None and event.hit.ts > first.hit.ts + days * DAY_MS
             if late or len(chain) == len(steps):
                 break
             if steps[len(chain)].event(event):
                 chain.append(event)
-            elif asked.strict:
+            elif exploration.strict:
                 break
         yield chain
 
@@ -121,13 +125,13 @@ def _waits(waits: Sequence[int]) -> Waits:
 # ---- journeys
 
 
-def _journey(events: Sequence[OracleEvent], asked: JourneyQuery) -> JourneyResult:
+def _journey(events: Sequence[OracleEvent], exploration: JourneyQuery) -> JourneyResult:
     passages: Counter[tuple[int, Stop | None, Stop]] = Counter()
-    for course in _visits(events, asked):
-        stops = _stops(course, asked)
-        for level, stop in enumerate(stops[: asked.levels + 1]):
+    for course in _visits(events, exploration):
+        stops = _stops(course, exploration)
+        for level, stop in enumerate(stops[: exploration.levels + 1]):
             passages[level, stops[level - 1] if level else None, stop] += 1
-    named = _most_visited(passages, asked.most)
+    named = _most_visited(passages, exploration.most)
     folded: Counter[tuple[int, Stop | None, Stop]] = Counter()
     for (level, before, stop), visits in passages.items():
         if before is not None and before not in named[level - 1]:
@@ -137,13 +141,13 @@ def _journey(events: Sequence[OracleEvent], asked: JourneyQuery) -> JourneyResul
     return JourneyResult(passages=tuple(Passage(*key, visits) for key, visits in ordered))
 
 
-def _stops(course: Course, asked: JourneyQuery) -> list[Stop]:
-    start = EventFilters((asked.start,))
+def _stops(course: Course, exploration: JourneyQuery) -> list[Stop]:
+    start = EventFilters((exploration.start,))
     at = next((n for n, event in enumerate(course) if start.event(event)), None)
     if at is None:
         return []
-    others = course[at + 1 :] if asked.forward else course[:at][::-1]
-    others = [e for e in others if asked.events or e.hit.name == PAGEVIEW]
+    others = course[at + 1 :] if exploration.forward else course[:at][::-1]
+    others = [e for e in others if exploration.events or e.hit.name == PAGEVIEW]
     return [_stop(event) for event in (course[at], *others)]
 
 
@@ -180,21 +184,21 @@ def _names(key: tuple[int, Stop | None, Stop]) -> tuple[bytes, bytes]:
 # ---- retention
 
 
-def _retention(events: Sequence[OracleEvent], asked: RetentionQuery) -> RetentionResult:
-    span = range(asked.period.start, asked.period.end)
-    labels = _labels(asked)
-    seen: dict[int, list[OracleEvent]] = defaultdict(list)
+def _retention(events: Sequence[OracleEvent], exploration: RetentionQuery) -> RetentionResult:
+    span = range(exploration.period.start, exploration.period.end)
+    labels = _labels(exploration)
+    buckets: dict[int, list[OracleEvent]] = defaultdict(list)
     cookieless = set()
     for event in events:
-        if event.hit.visitor < COOKIELESS and event.hit.ts < asked.period.end:
-            seen[event.hit.visitor].append(event)
+        if event.hit.visitor < COOKIELESS and event.hit.ts < exploration.period.end:
+            buckets[event.hit.visitor].append(event)
         elif event.hit.ts in span and event.hit.visitor >= COOKIELESS:
             cookieless.add(event.hit.visitor)
     table = {label: [0] * (len(labels) - n) for n, label in enumerate(labels)}
-    for course in seen.values():
-        if min(event.hit.ts for event in course) < asked.period.start:
+    for course in buckets.values():
+        if min(event.hit.ts for event in course) < exploration.period.start:
             continue
-        active = {labels.index(_bucket(asked, event.hit.ts)) for event in course}
+        active = {labels.index(_bucket(exploration, event.hit.ts)) for event in course}
         for n in active:
             table[labels[min(active)]][n - min(active)] += 1
     return RetentionResult(
@@ -203,15 +207,15 @@ def _retention(events: Sequence[OracleEvent], asked: RetentionQuery) -> Retentio
     )
 
 
-def _labels(asked: RetentionQuery) -> list[str]:
-    first = date.fromisoformat(bucket(Dimension.DAY, asked.period.start, asked.period))
-    last = date.fromisoformat(bucket(Dimension.DAY, asked.period.end - 1, asked.period))
+def _labels(exploration: RetentionQuery) -> list[str]:
+    first = date.fromisoformat(bucket(Dimension.DAY, exploration.period.start, exploration.period))
+    last = date.fromisoformat(bucket(Dimension.DAY, exploration.period.end - 1, exploration.period))
     days = (first + timedelta(n) for n in range((last - first).days + 1))
-    return [*dict.fromkeys(_label(asked.unit, day, first) for day in days)]
+    return [*dict.fromkeys(_label(exploration.unit, day, first) for day in days)]
 
 
-def _bucket(asked: RetentionQuery, ts: int) -> str:
-    return bucket(Dimension(f"time:{asked.unit}"), ts, asked.period)
+def _bucket(exploration: RetentionQuery, ts: int) -> str:
+    return bucket(Dimension(f"time:{exploration.unit}"), ts, exploration.period)
 
 
 def _label(unit: RetentionUnit, day: date, first: date) -> str:
