@@ -24,6 +24,8 @@ CHOICES: Final = (
 )
 _DAYS: Final = re.compile("([0-9]{1,4})d")
 _MONTHS: Final = re.compile("([0-9]{1,3})mo")
+WORDS: Final = f"day|24h|month|year|all|{_DAYS.pattern}|{_MONTHS.pattern}"
+"""The pattern of what a range may be called."""
 
 
 def resolve(named: object, timezone: str, now: int, first_event: int | None = None) -> Period:

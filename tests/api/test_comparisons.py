@@ -126,6 +126,8 @@ async def test_the_earlier_period_is_chosen(
     ("comparison", "field", "words"),
     [
         ({"mode": "last_year"}, "include.comparisons.mode", "year_over_year"),
+        ({"mode": {}}, "include.comparisons.mode", "year_over_year"),
+        ({"mode": ["custom"]}, "include.comparisons.mode", "year_over_year"),
         ({"mode": "custom"}, "include.comparisons.date_range", "needs it"),
         (
             {"mode": "previous_period", "date_range": "7d"},

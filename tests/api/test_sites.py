@@ -311,3 +311,12 @@ class TestGuests:
         body = {"site_id": SITE, "email": "a@b.example", "role": "editor"}
         reply = await api.put(GUESTS, json=body)
         assert (reply.status_code, reply.json()["field"]) == (400, "role")
+
+
+@pytest.mark.parametrize("path", [GOALS, PROPS, LINKS, GUESTS])
+async def test_a_resource_whose_id_was_forgotten_is_not_taken_for_a_site(
+    api: httpx2.AsyncClient, path: str
+) -> None:
+    reply = await api.delete(path, params={"site_id": SITE})
+    assert reply.status_code == 405
+    assert "DELETE" not in reply.headers["allow"]

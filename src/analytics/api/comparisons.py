@@ -43,7 +43,7 @@ def parse(sent: object) -> AskedComparison:
     field = "include.comparisons"
     parts = members(sent, field, SentComparison.__struct_fields__)
     mode = parts.get("mode")
-    if mode not in frozenset(Comparison):
+    if not isinstance(mode, str) or mode not in frozenset(Comparison):
         raise Malformed(f"{field}.mode", unknown("comparison", mode, Comparison))
     if (mode == Comparison.CUSTOM) is not ("date_range" in parts):
         raise Malformed(f"{field}.date_range", "belongs to the mode custom, which needs it")

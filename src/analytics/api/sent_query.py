@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from analytics import bounds
+from analytics import bounds, date_range
 from analytics.api_operation import SCHEMAS
 from analytics.date_range import Comparison
-from analytics.query import Metric, Op
+from analytics.query import PROPERTY_PREFIX, Dimension, Metric, Op
 
 MAX_LIMIT: Final = 10_000
 MAX_OFFSET: Final = 1_000_000_000
@@ -27,11 +27,18 @@ AskedDateRange = Annotated[
         examples=["7d", ["2026-01-01", "2026-01-31"]],
         extra_json_schema={
             "anyOf": [
-                {"type": "string"},
+                {"type": "string", "pattern": f"^({date_range.WORDS})$"},
                 {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
             ]
         },
     ),
+]
+_PROPERTY: Final = {"type": "string", "pattern": f"^{PROPERTY_PREFIX}."}
+DimensionName = Annotated[
+    str, Meta(extra_json_schema={"anyOf": [{"enum": [*Dimension]}, _PROPERTY]})
+]
+AskedDimension = Annotated[
+    str, Meta(extra_json_schema={"anyOf": [{"enum": ["time", *Dimension]}, _PROPERTY]})
 ]
 _A_FILTER: Final = {"$ref": f"{SCHEMAS}Filter"}
 _FILTERS: Final = {"type": "array", "items": _A_FILTER}
@@ -49,7 +56,7 @@ FILTER_SCHEMAS: Final[Mapping[str, object]] = {
         "anyOf": [
             _parts(
                 {"enum": [*Op]},
-                {"type": "string"},
+                {"anyOf": [{"enum": ["segment", *Dimension]}, _PROPERTY]},
                 {
                     "type": "array",
                     "items": {"type": ["string", "integer"]},
@@ -102,7 +109,7 @@ class SentQuery(Sent, frozen=True, kw_only=True):
     site_id: Annotated[str, Meta(min_length=1)]
     metrics: Annotated[tuple[Metric, ...], Meta(min_length=1)]
     date_range: AskedDateRange
-    dimensions: tuple[str, ...] = ()
+    dimensions: tuple[AskedDimension, ...] = ()
     filters: tuple[AskedFilter, ...] = ()
     order_by: tuple[tuple[str, Literal["asc", "desc"]], ...] = ()
     include: SentInclude = SentInclude()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, structs
@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 from analytics import bounds, date_range, dimension_facts, parsing
 from analytics.api import figures, imports, named_filters, query_json
 from analytics.api.access import StatsAccess
-from analytics.api.sent_query import MAX_LIMIT
+from analytics.api.sent_query import MAX_LIMIT, DimensionName
 from analytics.api.stats_replies import AggregateReply, RowsReply
 from analytics.api_operation import (
     JSON,
@@ -37,6 +37,7 @@ from analytics.query import (
     Dimension,
     Figure,
     Filter,
+    Metric,
     Op,
     Period,
     Query,
@@ -60,12 +61,31 @@ _INTERVALS: Final = {
 }
 
 
+_METRICS: Final = "^({0})(,({0})){{0,9}}$".format("|".join(Metric))
 _SHARED: Final = (
     ApiParameter("site_id", "the site's domain, id or number", required=True),
-    ApiParameter("period", f"`day`, `7d`, `month`, `all`, `custom` and so on; `{_USUAL_PERIOD}`"),
+    ApiParameter(
+        "period",
+        f"`{_USUAL_PERIOD}` unless given",
+        Annotated[str, Meta(extra_json_schema={"pattern": f"^({date_range.WORDS}|custom)$"})],
+    ),
     ApiParameter("date", "the day that the period contains or ends before; two for `custom`"),
-    ApiParameter("metrics", "which figures, by commas; `visitors`"),
-    ApiParameter("filters", "`<dimension>==<value>` and so on by `;`, or a list in JSON"),
+    ApiParameter(
+        "metrics",
+        "by commas; `visitors` unless given",
+        Annotated[str, Meta(extra_json_schema={"pattern": _METRICS})],
+    ),
+    ApiParameter(
+        "filters",
+        "by `;`, or a list in JSON",
+        Annotated[
+            str,
+            Meta(
+                max_length=bounds.FILTERS_V1_CHARS,
+                examples=["visit:country==DE|FR;event:page!=/blog/**"],
+            ),
+        ],
+    ),
     ApiParameter("with_imported", "`true`: `meta` says whether imported figures are included"),
     ApiParameter("bots", "`true`: machines count, too"),
     WAIT,
@@ -86,17 +106,21 @@ def _described(summary: str, reply: object, *own: ApiParameter) -> ApiOperation:
 AGGREGATE: Final = _described(
     "One figure for each metric",
     AggregateReply,
-    ApiParameter("compare", "`previous_period`: each figure's change, too"),
+    ApiParameter("compare", "adds each figure's change", Literal["previous_period"]),
 )
 TIMESERIES: Final = _described(
     "The figures of every bucket of a period",
     RowsReply,
-    ApiParameter("interval", f"one of {', '.join(_INTERVALS)}"),
+    ApiParameter(
+        "interval",
+        "the length of a bucket",
+        Annotated[str, Meta(extra_json_schema={"enum": [*_INTERVALS]})],
+    ),
 )
 BREAKDOWN: Final = _described(
     "The figures of each value of a dimension",
     RowsReply,
-    ApiParameter("property", "the dimension", required=True),
+    ApiParameter("property", "the dimension", DimensionName, required=True),
     ApiParameter("limit", "how many rows; 100", Annotated[int, Meta(ge=1, le=_MAX_LIMIT)]),
     ApiParameter(
         "page", "which of the pages of so many rows; 1", Annotated[int, Meta(ge=1, le=_MAX_PAGE)]

@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import Meta
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute
 
 from analytics.api.sites import custom_props, goals, guests, shared_links, sites
@@ -31,6 +32,22 @@ from analytics.errors import Conflict
 from analytics.person import Scope
 
 PREFIX = "/api/v1/sites"
+_RESOURCES: Final = ("goals", "custom-props", "shared-links", "guests")
+
+
+class _SiteOfPath(Convertor[str]):
+    """A site's name in a path: `DELETE …/goals` lacks the goal's id, and means no site "goals"."""
+
+    regex = rf"(?!(?:{'|'.join(_RESOURCES)})$)[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("api_site", _SiteOfPath())
 
 _SITE: Final = ApiParameter("site_id", "the site; a key for one site alone need not name it")
 _PAGE: Final = (
@@ -53,7 +70,7 @@ _IN_PATH: Final = {
 
 
 def routes(context: SitesContext) -> list[BaseRoute]:
-    """Return the routes; a site's own path lies beside its resources', so it comes last."""
+    """Return the routes, in the order in which they are tried."""
 
     def route(
         method: str, path: str, handler: Handler, *parameters: ApiParameter, body: Any = None
@@ -76,9 +93,9 @@ def routes(context: SitesContext) -> list[BaseRoute]:
         route("GET", "/guests", guests.every, *_LIST),
         route("PUT", "/guests", guests.put, body=PutGuest),
         route("DELETE", "/guests/{email}", guests.remove, _SITE),
-        route("GET", "/{site_id}", sites.show),
-        route("PUT", "/{site_id}", sites.change, body=ChangedSite),
-        route("DELETE", "/{site_id}", sites.remove),
+        route("GET", "/{site_id:api_site}", sites.show),
+        route("PUT", "/{site_id:api_site}", sites.change, body=ChangedSite),
+        route("DELETE", "/{site_id:api_site}", sites.remove),
     ]
 
 
