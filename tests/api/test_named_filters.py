@@ -160,6 +160,33 @@ class TestGoals:
             "conversion_rate": {"value": 25.0},
         }
 
+    async def test_a_breakdown_of_version_1_has_rates_of_each_row(
+        self, api: httpx2.AsyncClient
+    ) -> None:
+        asked = {
+            "site_id": SITE,
+            "period": "day",
+            "date": DAY,
+            "property": "event:page",
+            "metrics": "visitors,conversion_rate",
+            "filters": "event:goal==Signup|Visit /blog*",
+        }
+        answer = await api.get("/api/v1/stats/breakdown", params=asked)
+        assert answer.json()["results"] == [
+            {"page": "/blog/1", "visitors": 2, "conversion_rate": 100.0},
+            {"page": "/blog/2", "visitors": 1, "conversion_rate": 100.0},
+            {"page": "/join", "visitors": 1, "conversion_rate": 100.0},
+        ]
+        both = {**asked, "metrics": "conversion_rate,group_conversion_rate"}
+        (first, *_) = (await api.get("/api/v1/stats/breakdown", params=both)).json()["results"]
+        assert (first["conversion_rate"], first["group_conversion_rate"]) == (100.0, 100.0)
+        by_goal = {**asked, "property": "event:goal"}
+        rows = (await api.get("/api/v1/stats/breakdown", params=by_goal)).json()["results"]
+        assert {row["goal"]: row["conversion_rate"] for row in rows} == {
+            "Signup": 25.0,
+            "Visit /blog*": 50.0,
+        }
+
 
 class TestSegments:
     @pytest.fixture
@@ -177,7 +204,53 @@ class TestSegments:
         assert await rows(api, filters=[["is_not", "segment", [901]]]) == {(): [2]}
 
     @pytest.mark.usefixtures("segmented")
-    @pytest.mark.parametrize("number", [902, 903])
+    @pytest.mark.parametrize(
+        ("sent", "understood"),
+        [
+            (["is", "segment", [901]], ["contains", "event:page", ["/blog"]]),
+            (["is_not", "segment", [901]], ["not", ["contains", "event:page", ["/blog"]]]),
+            (
+                ["not", ["or", [["is", "segment", [901, 903]], ["is", "visit:os", ["Mac"]]]]],
+                [
+                    "not",
+                    [
+                        "or",
+                        [
+                            [
+                                "or",
+                                [
+                                    ["contains", "event:page", ["/blog"]],
+                                    [
+                                        "and",
+                                        [["is", "visit:os", ["Mac"]], ["is", "visit:os", [""]]],
+                                    ],
+                                ],
+                            ],
+                            ["is", "visit:os", ["Mac"]],
+                        ],
+                    ],
+                ],
+            ),
+        ],
+    )
+    async def test_the_answer_says_what_a_segment_stands_for(
+        self,
+        api: httpx2.AsyncClient,
+        segmented: SqliteCatalog,
+        sent: list[Any],
+        understood: list[Any],
+    ) -> None:
+        several = Segment(
+            id=903, name="Two", filters='[["is","visit:os",["Mac"]],["is","visit:os",[""]]]'
+        )
+        await segmented.sites.edit(
+            SITE, lambda site: structs.replace(site, segments=(*site.segments, several))
+        )
+        answer = await ask(api, filters=[sent])
+        assert answer["query"]["filters"] == [understood]
+
+    @pytest.mark.usefixtures("segmented")
+    @pytest.mark.parametrize("number", [902, 904])
     async def test_what_nobody_shares_is_not_there(
         self, api: httpx2.AsyncClient, number: int
     ) -> None:

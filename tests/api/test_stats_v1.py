@@ -53,6 +53,57 @@ async def test_a_timeseries_has_every_day(api: httpx2.AsyncClient) -> None:  # n
     }
 
 
+@pytest.fixture
+async def tagged(store: DuckDBStore) -> None:
+    """Two visitors with a tag, on two systems of equal version; one without a tag."""
+    at = berlin("2026-11-21 10:00")
+    hits = [
+        hit(at, visitor=21, utm_medium="mail", os="Mac", os_version="14", props={"tier": "big-1"}),
+        hit(at, visitor=22, utm_medium="mail", os="Windows", os_version="14", path="/a"),
+        hit(at, visitor=23, os="Mac", os_version="15", props={"tier": "small-1"}),
+    ]
+    await store.write(batch(hits))
+
+
+ON_THAT_DAY = {"period": "day", "date": "2026-11-21"}
+
+
+@pytest.mark.usefixtures("tagged")
+async def test_a_breakdown_by_a_tag_leaves_out_who_has_none(api: httpx2.AsyncClient) -> None:  # noqa: F811
+    reply = await ask(api, "breakdown", property="visit:utm_medium", **ON_THAT_DAY)
+    assert reply.json()["results"] == [{"utm_medium": "mail", "visitors": 2}]
+
+
+@pytest.mark.usefixtures("tagged")
+async def test_a_version_is_one_of_something(api: httpx2.AsyncClient) -> None:  # noqa: F811
+    reply = await ask(api, "breakdown", property="visit:os_version", **ON_THAT_DAY)
+    assert reply.json()["results"] == [
+        {"os": "Mac", "os_version": "14", "visitors": 1},
+        {"os": "Mac", "os_version": "15", "visitors": 1},
+        {"os": "Windows", "os_version": "14", "visitors": 1},
+    ]
+
+
+@pytest.mark.usefixtures("tagged")
+@pytest.mark.parametrize(
+    ("filters", "visitors"),
+    [
+        ('[["matches_wildcard","event:props:tier",["big-*"]]]', 1),
+        ('[["matches_wildcard","event:props:tier",["*-1"]]]', 2),
+        ('[["matches_wildcard_not","event:props:tier",["big-*"]]]', 2),
+        ('[["matches_wildcard","event:page",["/*"]]]', 3),
+        ('[["matches_wildcard","event:page",["/.*"]]]', 0),
+    ],
+)
+async def test_filters_in_json_have_wildcards(
+    api: httpx2.AsyncClient,  # noqa: F811
+    filters: str,
+    visitors: int,
+) -> None:
+    reply = await ask(api, "aggregate", filters=filters, **ON_THAT_DAY)
+    assert reply.json() == {"results": {"visitors": {"value": visitors}}}
+
+
 async def test_a_metric_that_is_asked_for_twice_is_answered_once(
     api: httpx2.AsyncClient,  # noqa: F811
 ) -> None:

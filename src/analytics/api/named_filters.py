@@ -7,7 +7,7 @@ the store gets the filters for which they stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -78,6 +78,28 @@ def resolve_filters(
     return tuple(
         _without_names(All(tuple(_expand((each,), site, reader))), site) for each in filters
     )
+
+
+def without_segments(sent: Sequence[object], site: Site) -> list[object]:
+    """Return filters in JSON, which were resolved before, with what their segments stand for."""
+    held = {segment.id: msgspec.json.decode(segment.filters) for segment in site.segments}
+    return [_plain(each, held) for each in sent]
+
+
+def _plain(sent: object, held: Mapping[int, list[object]]) -> object:
+    match sent:
+        case [op, name, [*numbers], *_] if name == query_json.SEGMENT:
+            chosen = _joined("or", [_joined("and", held[int(str(each))]) for each in numbers])
+            return chosen if op == Op.IS else ["not", chosen]
+        case ["and" | "or" | "sequence" as joint, [*inner]]:
+            return [joint, [_plain(each, held) for each in inner]]
+        case ["not" | "has_done" | "has_not_done" as operator, inner]:
+            return [operator, _plain(inner, held)]
+    return sent
+
+
+def _joined(joint: str, filters: list[object]) -> object:
+    return filters[0] if len(filters) == 1 else [joint, filters]
 
 
 def check_segment(filters: str) -> None:

@@ -5,6 +5,7 @@ Unknown members, metrics and dimensions are refused by name; nothing is guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -275,6 +276,12 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
                 _values(values, f"{field}[2]"),
                 _case_sensitive(parts[3] if len(parts) > 3 else {}, f"{field}[3]"),
             )
+        case ["matches_wildcard" | "matches_wildcard_not" as op, name, values]:
+            return wildcards(
+                dimension(name, f"{field}[1]"),
+                _values(values, f"{field}[2]"),
+                negated=op == "matches_wildcard_not",
+            )
     if parts and parts[0] not in _OPERATORS:
         raise Malformed(f"{field}[0]", unknown("operator", parts[0], _OPERATORS))
     raise Malformed(
@@ -283,6 +290,19 @@ def _filter(sent: object, field: str, depth: int) -> Filter:
         ' ["and", [<filter>, …]]; or and sequence take the form of and, has_done and has_not_done'
         " that of not",
     )
+
+
+def wildcards(name: str, values: Sequence[str], *, negated: bool) -> Compare:
+    """Return the comparison with *values* in which `*` is any text without a slash, `**` any."""
+    patterns = (
+        "".join(
+            ".*" if part == "**" else "[^/]*" if part == "*" else re.escape(part)
+            for part in re.split(r"(\*\*|\*)", value)
+        )
+        for value in values
+    )
+    operator = Op.MATCHES_NOT if negated else Op.MATCHES
+    return Compare(operator, name, tuple(f"^{pattern}$" for pattern in patterns))
 
 
 def _values(sent: object, field: str) -> tuple[str, ...]:

@@ -52,6 +52,21 @@ _USUAL_PERIOD: Final = "30d"
 _MAX_LIMIT: Final = 1_000
 _MAX_PAGE: Final = 1_000_000
 _OPERATOR: Final = re.compile("==|!=|~")
+_VERSION_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    Dimension.BROWSER_VERSION: (Dimension.BROWSER,),
+    Dimension.OS_VERSION: (Dimension.OS,),
+}
+"""What a version is one of: rows by version have it, too."""
+_TAGS: Final[frozenset[str]] = frozenset(
+    {
+        Dimension.UTM_MEDIUM,
+        Dimension.UTM_SOURCE,
+        Dimension.UTM_CAMPAIGN,
+        Dimension.UTM_CONTENT,
+        Dimension.UTM_TERM,
+    }
+)
+"""Dimensions by which a breakdown leaves out those who have no value."""
 _INTERVALS: Final = {
     "hour": Dimension.HOUR,
     "date": Dimension.DAY,
@@ -187,13 +202,19 @@ class StatsV1:
         if not (property_name := _param(params, "property")):
             raise Malformed("property", "is missing; send a dimension, such as visit:source")
         dimension = query_json.dimension(property_name, "property")
-        query = await self._query(request, dimension, limit=limit, offset=(page - 1) * limit)
-        name = dimension_facts.property_key(dimension) or dimension.rpartition(":")[2]
-        result = await self._access.store.query(query)
+        dimensions = (*_VERSION_OF.get(dimension, ()), dimension)
+        query = await self._query(request, *dimensions, limit=limit, offset=(page - 1) * limit)
+        names = [dimension_facts.property_key(d) or d.rpartition(":")[2] for d in dimensions]
+        own_rate = dimension != Dimension.GOAL and Metric.CONVERSION_RATE in query.metrics
+        result = await self._access.store.query(_with_rates_of_rows(query) if own_rate else query)
         return JSONResponse(
             {
                 "results": [
-                    {name: row.dimensions[0], **_named(query, row.metrics)} for row in result.rows
+                    {
+                        **dict(zip(names, row.dimensions, strict=True)),
+                        **_named(query, row.metrics),
+                    }
+                    for row in result.rows
                 ],
                 **_meta(params, result),
             }
@@ -215,7 +236,10 @@ class StatsV1:
             metrics=tuple(query_json.metric(name, "metrics") for name in names),
             period=await self._period(params, site),
             dimensions=dimensions,
-            filters=tuple(_filters(params.get("filters", ""))),
+            filters=(
+                *_filters(params.get("filters", "")),
+                *(Compare(Op.IS_NOT, each, ("",)) for each in dimensions if each in _TAGS),
+            ),
             limit=limit,
             offset=offset,
             bots=_flag(params, "bots"),
@@ -300,6 +324,18 @@ def _meta(params: QueryParams, result: Result) -> Mapping[str, object]:
     return {**warned, "meta": meta} if meta else {}
 
 
+def _with_rates_of_rows(query: Query) -> Query:
+    """Return *query* with conversion rates in percent of each row's visitors.
+
+    That is what a breakdown of version 1 means by them; version 2 has a metric of its own for it.
+    """
+    metrics = tuple(
+        Metric.GROUP_CONVERSION_RATE if metric is Metric.CONVERSION_RATE else metric
+        for metric in query.metrics
+    )
+    return structs.replace(query, metrics=metrics)
+
+
 def _named(query: Query, values: Sequence[Figure]) -> Mapping[str, object]:
     return {m.value: figures.json_of(m, v) for m, v in zip(query.metrics, values, strict=True)}
 
@@ -334,16 +370,5 @@ def _filter(part: str) -> Compare:
     if operator[0] == "~":
         return Compare(Op.CONTAINS, name, tuple(texts))
     if name != Dimension.GOAL and any("*" in text for text in texts):
-        return Compare(
-            Op.MATCHES_NOT if negated else Op.MATCHES, name, tuple(_pattern(t) for t in texts)
-        )
+        return query_json.wildcards(name, texts, negated=negated)
     return Compare(Op.IS_NOT if negated else Op.IS, name, tuple(texts))
-
-
-def _pattern(text: str) -> str:
-    """Return *text* as a regular expression: `*` is any text without a slash, `**` any text."""
-    parts = (
-        ".*" if part == "**" else "[^/]*" if part == "*" else re.escape(part)
-        for part in re.split(r"(\*\*|\*)", text)
-    )
-    return f"^{''.join(parts)}$"

@@ -159,7 +159,7 @@ def _reply(
                 **_meta(question, query, result),
                 **({"metric_warnings": warned} if warned else {}),
             },
-            "query": _as_understood(question, query, compared),
+            "query": _as_understood(question, site, query, compared),
         }
     )
 
@@ -182,7 +182,7 @@ def _meta(question: QueryBody, query: Query, result: Result) -> dict[str, object
 
 
 def _as_understood(
-    question: QueryBody, query: Query, compared: Compared | None
+    question: QueryBody, site: Site, query: Query, compared: Compared | None
 ) -> dict[str, object]:
     orders = query.order_by or (
         *(Order(d, descending=False) for d in query.dimensions if d.startswith("time:")),
@@ -194,7 +194,7 @@ def _as_understood(
         "date_range": describe(query.period),
         **({"comparison_date_range": describe(compared.query.period)} if compared else {}),
         "dimensions": query.dimensions,
-        "filters": question.sent_filters,
+        "filters": named_filters.without_segments(question.sent_filters, site),
         "order_by": [(o.key, "desc" if o.descending else "asc") for o in orders],
         "include": {
             "time_labels": question.time_labels,
