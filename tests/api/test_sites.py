@@ -320,3 +320,12 @@ async def test_a_resource_whose_id_was_forgotten_is_not_taken_for_a_site(
     reply = await api.delete(path, params={"site_id": SITE})
     assert reply.status_code == 405
     assert "DELETE" not in reply.headers["allow"]
+
+
+async def test_the_site_may_stand_in_the_query_string_of_a_change(api: httpx2.AsyncClient) -> None:
+    body = {"email": "new@example.com", "role": "viewer"}
+    reply = await api.put(GUESTS, params={"site_id": SITE}, json=body)
+    assert (reply.status_code, reply.json()["status"]) == (200, "invited")
+    named = {"site_id": "other.example", "goal_type": "event", "event_name": "Signup"}
+    found = await api.put(GOALS, params={"site_id": SITE}, json=named)
+    assert found.json()["domain"] == "other.example"

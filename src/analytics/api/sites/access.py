@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from analytics import access, actor, decoding
+from analytics.api.sites.messages import OfSite
 from analytics.catalog.base import Catalog
 from analytics.catalog.service import Rows
 from analytics.errors import UNDECODABLE, Forbidden, Malformed, NotFound
@@ -76,7 +78,17 @@ class SitesRequest:
             raise Forbidden(f"this key is for {self.key.site} only; this takes one for all sites")
 
     async def fields(self, kind: type[T]) -> T:
-        """Return the body, JSON or a form, as *kind*; for an empty one, the query string."""
+        """Return the body, JSON or a form, as *kind*; for an empty one, the query string.
+
+        A body that leaves out its site means the one that the query string names.
+        """
+        sent = await self._sent(kind)
+        if isinstance(sent, OfSite) and not sent.site_id:
+            named = self.request.query_params.get("site_id", "")
+            return structs.replace(sent, site_id=named)
+        return sent
+
+    async def _sent(self, kind: type[T]) -> T:
         body, content_type = await self.request.body(), self._content_type()
         try:
             if content_type in FORMS:
