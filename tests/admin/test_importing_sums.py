@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.imported import export
 
-from analytics.admin import erasing, importing_sums
+from analytics.admin import erasing, importing_sums, sites
 from analytics.admin.importing_sums import (
     ImportSums,
     ListImports,
@@ -150,6 +150,7 @@ async def test_erasing_everything_of_a_site_erases_its_imports(workspace: Worksp
     asked = erasing.Erase(site=SITE, visitor=None)
     job = OperationContext()
     assert (await erasing.count(workspace, asked, job)).imports == 1
+    assert (await sites.attached(workspace, sites.NamedSite(site=SITE), job)).imports == 1
     done = await erasing.run(workspace, asked, job)
     assert (done.rows, done.imports) == (1, 1)
     assert await workspace.store.imports(SITE) == []

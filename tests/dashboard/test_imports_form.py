@@ -40,6 +40,17 @@ async def test_an_import_is_listed_and_taken_out_after_a_question(
     assert (entry.what, entry.about) == (AuditAction.DATA_ERASED, "2 daily sums")
 
 
+async def test_the_page_that_removes_a_site_counts_its_imports(
+    owner: Client, store: DuckDBStore, tmp_path: Path
+) -> None:
+    address = f"{PATH}/confirm?form=remove-site"
+    assert "imports of other products" not in (await owner.get(address)).text
+    visitors = [{"date": "2023-02-09", "visitors": 7}]
+    await export.bring(store, tmp_path, SITE, {"visitors": visitors})
+    page = (await owner.get(address)).text
+    assert "Its 0 stored events and 1 import of other products" in page
+
+
 async def test_an_import_that_is_not_there_cannot_be_taken_out(owner: Client) -> None:
     asked = await owner.post(PATH, data={"form": "remove-import", "import": "1"})
     assert asked.status_code == 404

@@ -114,6 +114,8 @@ class SiteAttached(msgspec.Struct, frozen=True, kw_only=True):
     keys: int
     viewers: int
     rows: int
+    imports: int = 0
+    """Imports of other products, which go with the rows."""
 
 
 class SiteRemoved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -179,6 +181,7 @@ async def attached(workspace: Workspace, request: NamedSite, _: OperationContext
         keys=len(attachments.keys),
         viewers=len(attachments.viewers),
         rows=attachments.rows,
+        imports=len(await workspace.store.imports(site.domain)),
     )
 
 

@@ -76,6 +76,8 @@ def remove(name: str, *, erase: bool, yes: bool, as_json: bool) -> None:
     if consent.must_ask(yes=yes):
         going = run(settings(), "site.attached", sites.NamedSite(site=name), sites.SiteAttached)
         events = counted(going.rows, "stored event")
+        if going.imports:
+            events += f" and {counted(going.imports, 'import')} of other products"
         consent.ask(
             f"This stops the tracking of {going.site}, revokes"
             f" {counted(going.keys, 'API key')}, takes it away from"

@@ -187,7 +187,15 @@ async def show_removal(
     """Show what is removed together with the site, and the form that removes it."""
     await ask.deps.settle()
     attached = await service.attached(ask.deps.catalog, ask.deps.erases, site.domain)
-    return ask.page("remove_site.html", status=status, site=site, going=attached, problem=problem)
+    imports = await ask.deps.store.imports(site.domain)
+    return ask.page(
+        "remove_site.html",
+        status=status,
+        site=site,
+        going=attached,
+        imports=len(imports),
+        problem=problem,
+    )
 
 
 async def remove_site(ask: PageRequest, site: Site, form: FormData) -> Response:

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from tests.cluster import traffic
 from tests.cluster.comparing import differences
+from tests.imported import export
 from tests.store.replica.world import (
     LATER,
     PARTITIONS,
@@ -18,8 +20,9 @@ from tests.store.replica.world import (
     replica_in,
 )
 
+from analytics.errors import Misconfigured
 from analytics.job.upkeep import compaction
-from analytics.query import Metric, Period, Query
+from analytics.query import Imports, Metric, Period, Query
 from analytics.sharding import partition_of
 from analytics.store.duckdb import DuckDBStore
 from analytics.store.replica.store import ReplicaStore
@@ -193,3 +196,17 @@ async def test_a_partition_that_cannot_be_had_holds_up_no_other(
     assert (await replica.offsets()).get(lost, 0) == 0
     shared.lost = set()
     await replica.follower.reached(cluster.ends)
+
+
+async def test_a_cluster_refuses_the_sums_of_another_product_and_says_what_to_do(
+    replica: ReplicaStore, tmp_path: Path
+) -> None:
+    sums = {"visitors": [{"date": "2023-02-09", "visitors": 7}]}
+    with pytest.raises(Misconfigured, match="Import the access logs of that time instead"):
+        await export.bring(replica, tmp_path, "b.example", sums)
+    with pytest.raises(Misconfigured, match="cannot keep the daily sums"):
+        await replica.remove_import("b.example", 1)
+    assert await replica.imports("b.example") == ()
+    period = Period(NOON, NOON + 1, "Etc/UTC")
+    asked = Query(site="b.example", metrics=(Metric.VISITORS,), period=period, imports=True)
+    assert (await replica.query(asked)).imports is Imports.NO_IMPORTED_DATA
