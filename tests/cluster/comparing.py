@@ -15,6 +15,14 @@ from tests.real import PATIENCE_S
 
 from analytics import localtime
 from analytics.errors import Malformed, StoreUnavailable
+from analytics.exploration import (
+    Exploration,
+    ExplorationResult,
+    FunnelQuery,
+    JourneyQuery,
+    RetentionQuery,
+    RetentionUnit,
+)
 from analytics.query import (
     All,
     Any,
@@ -22,12 +30,15 @@ from analytics.query import (
     Dimension,
     Filter,
     HasDone,
+    InSequence,
     Metric,
+    NamedFilter,
     Not,
     Op,
     Period,
     Query,
     Result,
+    ScrolledTo,
 )
 from analytics.store.sql import cells, query_shape
 
@@ -43,12 +54,24 @@ DIMENSIONS: Sequence[tuple[str, ...]] = (
     (Dimension.SOURCE, Dimension.COUNTRY),
     (Dimension.BROWSER, Dimension.BROWSER_VERSION, Dimension.WEEK),
 )
+_VIEWED = Compare(Op.IS, Dimension.NAME, ("pageview",))
+_SIGNUP = Compare(Op.IS, Dimension.NAME, ("signup",))
+GOALS: Sequence[Filter] = (
+    All((_VIEWED, Compare(Op.MATCHES, Dimension.PAGE, ("^/docs/.*$",)))),
+    All((_SIGNUP,)),
+    All((_SIGNUP, Compare(Op.IS, "event:props:plan", ("team",)))),
+    All((_VIEWED, Compare(Op.IS, Dimension.PAGE, ("/pricing",)), ScrolledTo(70))),
+)
+"""Of each site: a page by a wildcard, an event, one with a property, and how far down one gets."""
+_NAMED_GOALS = tuple(NamedFilter(f"Goal {number}", goal) for number, goal in enumerate(GOALS))
 
 
 class Answers(Protocol):
     """A store, as far as it is asked here."""
 
     async def query(self, query: Query) -> Result: ...
+
+    async def explore(self, asked: Exploration) -> ExplorationResult: ...
 
 
 def periods(timezone: str) -> Sequence[Period]:
@@ -102,6 +125,7 @@ def filters() -> Iterator[tuple[Filter, ...]]:
     yield (Not(All((docs, google))),)
     yield (HasDone(signup),)
     yield (HasDone(signup, negated=True), docs)
+    yield (InSequence((Compare(Op.IS, Dimension.PAGE, ("/",)), docs)),)
 
 
 def queries(site: str) -> Iterator[Query]:
@@ -116,6 +140,10 @@ def queries(site: str) -> Iterator[Query]:
             yield from _with_all_metrics(_query(site, hours, dimensions, filters=wanted))
         yield from _with_all_metrics(_query(site, days, dimensions))
         yield from _with_all_metrics(_query(site, everything, dimensions, bots=True))
+        for goal in GOALS:  # as a filter: then there are rates of the conversion to it
+            yield from _with_all_metrics(
+                _query(site, everything, dimensions, filters=(goal,), base_filters=())
+            )
 
 
 def queries_of_days(site: str) -> Iterator[Query]:
@@ -135,6 +163,42 @@ def queries_of_days(site: str) -> Iterator[Query]:
             for time in ((), (Dimension.DAY,), (Dimension.WEEK,)):
                 for query in _with_all_metrics(_query(site, period, (*time, *dimensions))):
                     yield _with(query, tuple(m for m in query.metrics if m in known))
+        of_goals = cells.metrics_of(Dimension.GOAL)
+        for query in _with_all_metrics(_query(site, period, (Dimension.GOAL,))):
+            yield _with(query, tuple(m for m in query.metrics if m in of_goals))
+
+
+def explorations(site: str) -> Iterator[Exploration]:
+    """Funnels of each kind by page and by goal, journeys both ways, retention by each unit."""
+    pages = [Compare(Op.IS, Dimension.PAGE, (path,)) for path in ("/", "/pricing", "/about")]
+    for period in periods(SITES[site]):
+        for steps in ((*pages,), (pages[0], GOALS[1]), (GOALS[0], GOALS[3], GOALS[2])):
+            for strict in (False, True):
+                for days in (None, 3):
+                    yield FunnelQuery(
+                        site=site, period=period, steps=steps, strict=strict, within_days=days
+                    )
+        for start in (pages[1], GOALS[1]):
+            for forward in (True, False):
+                yield JourneyQuery(
+                    site=site, period=period, start=start, forward=forward, events=True
+                )
+        for unit in RetentionUnit:
+            yield RetentionQuery(site=site, period=period, unit=unit)
+        google = Compare(Op.IS, Dimension.SOURCE, ("Google",))
+        yield RetentionQuery(site=site, period=period, filters=(google,))
+        yield FunnelQuery(site=site, period=period, steps=(*pages,), filters=(google,), bots=True)
+
+
+async def differing(one: Answers, other: Answers, asked: Iterable[Exploration]) -> list[str]:
+    """Return which of *asked* two stores answer differently, one question after the other."""
+    differing: list[str] = []
+    for question in asked:
+        async with asyncio.timeout(PATIENCE_S):
+            first, second = await asyncio.gather(one.explore(question), other.explore(question))
+        if first != second:
+            differing.append(f"{question}\n  {first}\n  {second}")
+    return differing
 
 
 def some(
@@ -147,7 +211,10 @@ def some(
 
 def _query(site: str, period: Period, dimensions: tuple[str, ...], **more: object) -> Query:
     base = Query(site=site, metrics=(Metric.EVENTS,), period=period, dimensions=dimensions)
-    return structs.replace(base, **more)
+    query = structs.replace(base, **more)
+    if Dimension.GOAL not in dimensions:
+        return query
+    return structs.replace(query, goals=_NAMED_GOALS, base_filters=query.filters)
 
 
 def _with_all_metrics(query: Query) -> Iterator[Query]:

@@ -15,7 +15,16 @@ from pathlib import Path
 
 import pytest
 from tests.cluster import traffic
-from tests.cluster.comparing import answers, compare, queries, queries_of_days, some
+from tests.cluster.comparing import (
+    GOALS,
+    answers,
+    compare,
+    differing,
+    explorations,
+    queries,
+    queries_of_days,
+    some,
+)
 from tests.real import PATIENCE_S, machine_in, settings_of
 
 from analytics.event import LogRecord
@@ -66,7 +75,12 @@ async def append(machine: LocalCluster, records: Sequence[LogRecord]) -> dict[in
 
 
 def engine(path: Path) -> DuckDBStore:
-    return DuckDBStore(path, timezones=lambda: traffic.SITES, rebuild_at_most_every_ms=0)
+    return DuckDBStore(
+        path,
+        timezones=lambda: traffic.SITES,
+        goals=lambda: dict.fromkeys(traffic.SITES, GOALS),
+        rebuild_at_most_every_ms=0,
+    )
 
 
 async def folded(store: DuckDBStore, records: Sequence[LogRecord]) -> None:
@@ -79,8 +93,9 @@ async def by_cells(store: DuckDBStore, questions: Sequence[Query]) -> int:
     """How many of *questions* cells answer, at least in part."""
 
     def planned(connection: Connection, query: Query) -> QueryPlan:
-        cells = site_state.cells(connection, query.site)
-        return query_plan.from_cells(QueryShape.of(query), cells, kept_since=0, evicted=False)
+        shape = QueryShape.of(query)
+        state = site_state.read(connection, query.site, shape.goal_keys)
+        return query_plan.from_cells(shape, state.cells, kept_since=0, evicted=False)
 
     plans = [await store._threads.read(partial(planned, query=each)) for each in questions]
     return sum(plan.clean is not None for plan in plans)
@@ -139,6 +154,8 @@ async def test_every_figure_is_the_same_in_both_modes(
             await replica.follower.reached(ends)
         assert await replica.ledger() == await embedded.ledger()
         assert await replica.recount() == await embedded.recount()
+        for site in traffic.SITES:
+            assert await differing(embedded, replica, explorations(site)) == []
         await asked_of_rows(embedded, replica, len(records))
         await asked_of_cells(embedded, replica)
         async with asyncio.timeout(PATIENCE_S):  # for Ignite to write the last chunks behind

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster import traffic
-from tests.cluster.comparing import differences
+from tests.cluster.comparing import differences, differing, explorations
 from tests.cluster.test_equality import append, clock
 from tests.real import PATIENCE_S, SMALL, settings_of
 
@@ -113,6 +113,7 @@ async def test_what_was_let_go_is_answered_by_spark(machine: LocalCluster, tmp_p
         for site in traffic.SITES:
             figures, found = await differences(embedded, replica, site, every=EVERY)
             assert (found[:1], figures > 10) == ([], True)
+            assert await differing(embedded, replica, explorations(site)) == []
         assert await replica.query(OLD) == await embedded.query(OLD)
 
         # Who begins now finds everything, though it is nowhere in memory.
