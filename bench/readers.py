@@ -72,7 +72,7 @@ async def prepare(folder: Path, sites: int, events: int) -> int:
     async with SqliteCatalog(folder / "catalog.sqlite") as catalog:
         for number in range(sites):
             added = await catalog.sites.add(site(number), timezone="Etc/UTC")
-            await catalog.sites.change(replace(added, public=True))
+            await catalog.sites.edit(added.domain, lambda site: replace(site, public=True))
         await catalog.people.add(OWNER, PASSWORD, owner=True)
     now = time.time_ns() // 1_000_000
     rows = 0

@@ -65,7 +65,9 @@ async def parts(tmp_path: Path) -> AsyncIterator[Resources]:
         now = parts.clock()
         for domain in SITES:
             site = await parts.catalog.sites.add(domain, timezone="Etc/UTC")
-            await parts.catalog.sites.change(structs.replace(site, retention_days=30))
+            await parts.catalog.sites.edit(
+                site.domain, lambda site: structs.replace(site, retention_days=30)
+            )
             for age in (1, 90):
                 then = now - age * DAY_MS
                 event = structs.replace(numbered_hit(age, site=domain), ts=then, received_at=then)

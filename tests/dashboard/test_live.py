@@ -197,10 +197,10 @@ async def test_a_site_that_is_no_longer_public_is_not_shown_on(
 ) -> None:
     site = peopled.sites.get(SITE)
     assert site is not None
-    await peopled.sites.change(structs.replace(site, public=True))
+    await peopled.sites.edit(site.domain, lambda site: structs.replace(site, public=True))
     ask = _ask(deps, "", None)
     assert await ask.may_still_see()
-    await peopled.sites.change(site)
+    await peopled.sites.edit(site.domain, lambda _: site)
     assert not await ask.may_still_see()
 
 

@@ -33,7 +33,7 @@ async def test_a_public_report_opens_nothing_else(
     site = peopled.sites.get(SITE)
     assert site is not None
     assert (await stranger.get(f"/{SITE}")).status_code == 303
-    await peopled.sites.change(msgspec.structs.replace(site, public=True))
+    await peopled.sites.edit(site.domain, lambda site: msgspec.structs.replace(site, public=True))
     assert (await stranger.get(f"/{SITE}")).status_code == 200
     assert (await stranger.get(f"/{SITE}{page}")).headers["location"].startswith("/login")
 

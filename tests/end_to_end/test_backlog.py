@@ -96,7 +96,9 @@ async def test_pages_say_how_much_is_still_being_counted(tmp_path: Path) -> None
     server = Server(tmp_path / "data")
     await server.command("site", "add", SITE)
     async with SqliteCatalog(server.data / "catalog.sqlite") as catalog:
-        await catalog.sites.change(replace(catalog.sites.all()[0], public=True))
+        await catalog.sites.edit(
+            catalog.sites.all()[0].domain, lambda site: replace(site, public=True)
+        )
     count = await backlog(server.data / "journal", 64 << 20)
     await server.start()
     try:

@@ -116,7 +116,9 @@ async def test_what_is_older_than_the_retention_is_in_no_file(tmp_path: Path) ->
     await server.stop()
     async with open_workspace(load(None, {"data": server.data}, environment={})) as workspace:
         site = workspace.site(SITE)
-        await workspace.catalog.sites.change(structs.replace(site, retention_days=5))
+        await workspace.catalog.sites.edit(
+            site.domain, lambda site: structs.replace(site, retention_days=5)
+        )
     await server.start()
     async with asyncio.timeout(120):
         while found(server.data, marks.texts):
@@ -139,7 +141,7 @@ async def test_a_salt_that_is_over_is_in_no_file_and_in_no_backup(tmp_path: Path
         await parts.catalog.salts.make(days, today=today)
         salts = [parts.catalog.salts.of(day, today=today) for day in days]
         assert found(data, salts) != {}, "the search sees what lies there"
-        await parts.catalog.sites.change(structs.replace(site, public=True))
+        await parts.catalog.sites.edit(site.domain, lambda site: structs.replace(site, public=True))
         backup = Path(msgspec.json.decode(await perform(parts, "backup"))["file"])
         copied = backup.rename(tmp_path / "before.tar")
         assert found(copied, salts) == {}, "a backup never has any"

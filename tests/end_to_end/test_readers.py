@@ -34,7 +34,9 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with SqliteCatalog(server.data / "catalog.sqlite") as catalog:
         for number in range(1, SITES):
             await catalog.sites.add(f"site-{number}.example")
-        await catalog.sites.change(replace(catalog.sites.all()[0], public=True))
+        await catalog.sites.edit(
+            catalog.sites.all()[0].domain, lambda site: replace(site, public=True)
+        )
         await catalog.people.add(OWNER, PASSWORD, owner=True)
     async with DuckDBStore(server.data / "store.duckdb") as store:
         now = time.time_ns() // 1_000_000

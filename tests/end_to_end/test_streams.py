@@ -24,7 +24,9 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     server = Server(tmp_path / "data")
     await server.command("site", "add", PUBLIC)
     async with SqliteCatalog(server.data / "catalog.sqlite") as catalog:
-        await catalog.sites.change(replace(catalog.sites.all()[0], public=True))
+        await catalog.sites.edit(
+            catalog.sites.all()[0].domain, lambda site: replace(site, public=True)
+        )
         await catalog.sites.add(PRIVATE, timezone="Etc/UTC")
         await catalog.people.add(OWNER, PASSWORD, owner=True)
     await server.start()

@@ -96,7 +96,9 @@ async def test_shields_hold_for_the_past_too(catalog: Catalog) -> None:
     site = catalog.sites.get("example.com")
     assert isinstance(site, Site)
     shields = Shields(addresses=("203.0.113.0/24",))
-    await catalog.sites.change(msgspec.structs.replace(site, shields=shields))
+    await catalog.sites.edit(
+        site.domain, lambda site: msgspec.structs.replace(site, shields=shields)
+    )
     record = await log_of(catalog).read(line())
     assert isinstance(record, Drop)
     assert record.reason is DropReason.SHIELD_IP
@@ -106,7 +108,9 @@ async def test_a_log_with_names_in_place_of_addresses_is_read(catalog: Catalog) 
     site = catalog.sites.get("example.com")
     assert isinstance(site, Site)
     shields = Shields(addresses=("203.0.113.0/24",))
-    await catalog.sites.change(msgspec.structs.replace(site, shields=shields))
+    await catalog.sites.edit(
+        site.domain, lambda site: msgspec.structs.replace(site, shields=shields)
+    )
     assert (await read(log_of(catalog), line(address="crawl-7.example.net"))).country == ""
 
 

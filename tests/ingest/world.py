@@ -88,7 +88,7 @@ class Ingesting:
         site = self.catalog.sites.get(SITE)
         assert site is not None
         changed = msgspec.structs.replace(site, **changes)
-        await self.catalog.sites.change(changed)
+        await self.catalog.sites.edit(changed.domain, lambda _: changed)
         return changed
 
     async def salted(self, *moments: int) -> None:
