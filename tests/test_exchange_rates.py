@@ -58,6 +58,14 @@ def test_the_banks_file_is_read_as_it_is(path: Path) -> None:
     )
 
 
+def test_equal_files_have_the_same_fingerprint_and_others_have_not(path: Path) -> None:
+    fingerprint = read(path, "EUR").fingerprint
+    assert read(path, "EUR").fingerprint == fingerprint
+    assert read(path, "USD").fingerprint != fingerprint
+    path.write_text(ECB.replace("1.25", "1.26"))
+    assert read(path, "EUR").fingerprint != fingerprint
+
+
 def test_days_after_the_last_rate_have_it_for_a_week(path: Path) -> None:
     rates = read(path, "EUR")
     assert rates.between(TODAY + 7, TODAY + 9).days == (TODAY,)

@@ -14,6 +14,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,16 @@ _NO_RATE: Final = frozenset({"", "N/A"})
 class ExchangeRates:
     """The rates of a file, by day and currency."""
 
-    def __init__(self, base: str, days: Sequence[int], rates: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        base: str,
+        days: Sequence[int],
+        rates: Mapping[str, Sequence[str]],
+        *,
+        fingerprint: str,
+    ) -> None:
+        self.fingerprint = fingerprint
+        """Of the file: replicas with the same one give the same figures."""
         self._days = days
         """Ascending, counted since 1970-01-01."""
         self._rates = {**rates, base: ["1"] * len(days)}
@@ -130,6 +140,7 @@ def read(path: Path, base: str) -> ExchangeRates:
             for column, currency in enumerate(currencies)
             if currency != base
         },
+        fingerprint=sha256(f"{base} {text}".encode()).hexdigest()[:8],
     )
 
 

@@ -172,7 +172,8 @@ def _rates(store: StoreSettings) -> str:
     if store.exchange_rates is None:
         return "none; revenue in several currencies has no sum (store.exchange_rates)"
     rates = exchange_rates.read(store.exchange_rates, store.exchange_base)
-    return f"of {counted(rates.currencies, 'currency', 'currencies')} up to {rates.last_day}"
+    currencies = counted(rates.currencies, "currency", "currencies")
+    return f"of {currencies} up to {rates.last_day}; fingerprint {rates.fingerprint}"
 
 
 def _tracker(path: Path) -> str:
