@@ -19,7 +19,7 @@ from typing import IO, Any, Final, NamedTuple
 from analytics import bounds, localtime, parsing, printable
 from analytics.errors import Malformed
 from analytics.event import PAGEVIEW
-from analytics.imported import city_names
+from analytics.imported.city_names import CityNames
 from analytics.imported.daily_sums import DailySum, SumKind
 from analytics.pipeline.source import Sources
 
@@ -109,7 +109,7 @@ def read(
     Raise `Malformed`; see `Reader`.
     """
     try:
-        with zipfile.ZipFile(path) as archive, city_names.forgotten_afterwards():
+        with zipfile.ZipFile(path) as archive:
             yield from _sums(archive, _Budget(today, rows, unpacked_bytes))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as exc:
         raise Malformed("file", f"is not a ZIP archive that can be read: {exc}") from exc
@@ -201,6 +201,7 @@ class _CsvFile:
         self._budget = budget
         self._line = 1
         self._sources = Sources()
+        self._cities = CityNames()
 
     def sums(self, text: io.TextIOWrapper) -> Iterator[DailySum]:
         """Yield the sums in *text*."""
@@ -250,7 +251,7 @@ class _CsvFile:
             case SumKind.PAGES:
                 fields["name"] = PAGEVIEW
             case SumKind.LOCATIONS:
-                fields["entry_city"] = city_names.name(texts.get("entry_city", ""))
+                fields["entry_city"] = self._cities.of(texts.get("entry_city", ""))
         if self._kind is not SumKind.CUSTOM_EVENTS:
             fields["events"] = fields["pageviews"]
         return DailySum(kind=self._kind, day=self._day(row["date"]), **fields)
