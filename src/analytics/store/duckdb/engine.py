@@ -141,13 +141,17 @@ def check_patterns(connection: Connection, patterns: Sequence[str]) -> None:
 
     The engine parses a pattern only when there is a text to match, so it gets an empty one.
     """
-    for pattern in patterns:
-        try:
-            connection.rows("SELECT regexp_matches('', ?)", [pattern])
-        except UnreadableValue as exc:
-            raise Malformed(
-                "filters", f"{pattern!r} is not a regular expression that RE2 can read"
-            ) from exc
+    if not patterns:
+        return
+    try:
+        connection.rows("SELECT regexp_matches('', unnest($all))", {"all": [*patterns]})
+    except UnreadableValue as exc:
+        if len(patterns) > 1:  # one after the other, to find out which it is
+            for pattern in patterns:
+                check_patterns(connection, [pattern])
+        raise Malformed(
+            "filters", f"{patterns[0]!r} is not a regular expression that RE2 can read"
+        ) from exc
 
 
 @contextmanager

@@ -63,10 +63,12 @@ class FilterShape(NamedTuple):
             by_exit=any(each.dimension in columns.EXIT_COLUMNS for each in comparisons),
             has_done=any(isinstance(each, HasDone | InSequence | ScrolledTo) for each, _ in nested),
             patterns=tuple(
-                pattern
-                for each in comparisons
-                if each.op in REGEX_OPS and each.values
-                for pattern in (*each.values, any_of(each.values))
+                dict.fromkeys(
+                    pattern
+                    for each in comparisons
+                    if each.op in REGEX_OPS and each.values
+                    for pattern in (*each.values, any_of(each.values))
+                )
             ),
         )
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from analytics.query import TIME_DIMENSIONS, Dimension, Metric
 from analytics.store.sql import columns, exchange, measures
+from analytics.store.sql.assembly import with_sql
 from analytics.store.sql.bound_values import BoundValues
 from analytics.store.sql.conditions import RowConditions
 from analytics.store.sql.exchange import Exchange
@@ -136,8 +137,7 @@ class _Composer:
         self._bound = bound
         self._start = bound(plan.rows_from)
         self._end = bound(query.period.end)
-        # Goals look at the visits of the clean days too, for who reached them there.
-        self.span = span(bound(query.period.start) if self.by_goal else self._start, self._end)
+        self.span = span(self._start, self._end)
         self._exchange = Exchange(query, bound)
         self.rates = "" if "revenue" not in shape.measures else self._exchange.table
         self._rows = (
@@ -215,11 +215,14 @@ class _Composer:
             " AND r.visitor IN (SELECT visitor FROM reaching)"
         )
         already = ", ".join(f"bool_or(g{i}) AS g{i}" for i in range(len(goals)))
+        visits = ""
+        if self._shape.filters.has_done:  # those of the clean days, in the place of the later ones
+            visits = with_sql([span(self._bound(self._shape.query.period.start), self._start)])
         reaching = f"SELECT visitor, {counts} FROM ({events} WHERE {self._events_where})"
         reached = f"SELECT visitor, {already} FROM ({events} WHERE {before})"
         return [
             f"reaching AS MATERIALIZED ({reaching} GROUP BY visitor)",
-            f"reached AS MATERIALIZED ({reached} GROUP BY visitor)",
+            f"reached AS MATERIALIZED ({visits}{reached} GROUP BY visitor)",
         ]
 
     def goal_sums(self, goals: Sequence[tuple[str, str]]) -> Sequence[str]:

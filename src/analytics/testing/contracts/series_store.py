@@ -314,7 +314,7 @@ class SeriesStoreContract:
         assert not (await taking.store.query(query(days=1))).visitor_days
 
     @pytest.mark.parametrize(
-        "asked",
+        "question",
         [
             query(metrics=(Metric.SCROLL_DEPTH,)),
             query(Dimension.NAME, metrics=(Metric.BOUNCE_RATE,)),
