@@ -50,18 +50,20 @@ class Exchange:
             return AS_SENT
         target = self._bound(currency)
         thousandths = "CAST(r.revenue * 1000 AS HUGEINT)"
-        rounded = f"((2 * abs({thousandths}) * xt.rate + xf.rate) // (2 * xf.rate))"
+        rounded = f"((2 * abs({thousandths}) * x.target + x.own) // (2 * x.own))"
         converted = (
             f"CAST(sign(r.revenue) * {rounded} AS DECIMAL(35, 0)) * CAST(0.001 AS DECIMAL(3, 3))"
         )
-        known = "xf.rate IS NOT NULL AND xt.rate IS NOT NULL"
+        pairs = (
+            "SELECT own.currency AS currency, own.day AS day, own.rate AS own,"
+            " target.rate AS target FROM rates own JOIN rates target USING (day)"
+            f" WHERE target.currency = {target} AND own.currency <> {target}"
+        )
         return RevenueSql(
-            f"CASE WHEN r.currency = {target} OR NOT ({known}) THEN r.revenue ELSE {converted} END",
-            f"CASE WHEN {known} THEN {target} ELSE r.currency END",
-            f" LEFT JOIN rates xf ON r.revenue IS NOT NULL AND xf.currency = r.currency"
-            f" AND xf.day = {self._day}"
-            f" LEFT JOIN rates xt ON r.revenue IS NOT NULL AND xt.currency = {target}"
-            f" AND xt.day = {self._day}",
+            f"CASE WHEN x.own IS NULL THEN r.revenue ELSE {converted} END",
+            f"CASE WHEN x.own IS NULL THEN r.currency ELSE {target} END",
+            f" LEFT JOIN ({pairs}) x ON r.revenue IS NOT NULL AND x.currency = r.currency"
+            f" AND x.day = {self._day}",
         )
 
 
