@@ -378,6 +378,7 @@ BEGIN: Mapping[str, Callable[[Part, Path], Begun]] = {
     "cells": duty("cells"),
     "compaction": duty("compaction"),
     "audit-log": duty("audit-log"),
+    "disk": duty("disk"),
     "exports": scheduled_export,
     "outbox-relay": outbox_relay,
     "lag-alarm": lag_alarm,

@@ -142,11 +142,19 @@ def compose(resources: Resources, *, setup_token: str | None) -> Application:
 
 def _gauges(resources: Resources) -> metrics.Sources:
     """Return the gauges of *resources*, and of the scheduled export if there is one."""
+    forecast = resources.disk_forecast
+    gauges = {
+        **resources.gauges,
+        "analytics_disk_days_left": (
+            "Days until the disk is full at the rate of the last hours; +Inf while nothing grows.",
+            lambda: forecast.days_left,
+        ),
+    }
     export = resources.scheduled_export
     if export is None:
-        return resources.gauges
+        return gauges
     return {
-        **resources.gauges,
+        **gauges,
         "analytics_export_finished_timestamp_seconds": (
             "When the last scheduled export that exported everything began; 0 before the first.",
             lambda: export.finished_at / 1000,

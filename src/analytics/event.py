@@ -38,6 +38,7 @@ class DropReason(StrEnum):
     REVENUE_CEILING = "revenue-ceiling"
     BEFORE_RETENTION = "before-retention"
     PRERENDERED = "prerendered"
+    OVER_QUOTA = "over-quota"
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,6 +69,13 @@ def duties(parts: Resources) -> Sequence[BackgroundLoop]:
             meanwhile="The bytes of deleted rows are still in the server's files.",
             longest_pause_s=_LONGEST_PAUSE_S,
         ),
+        BackgroundLoop(
+            "disk",
+            parts.disk_forecast.step,
+            every_s=_EVERY_S,
+            meanwhile="The disk fills up: at the present rate hits will be refused before long.",
+            longest_pause_s=_LONGEST_PAUSE_S,
+        ),
         *exporting,
     )
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from analytics.admin.workspace import PastFormat, WholeStore, Workspace
@@ -15,6 +16,7 @@ from analytics.breaker import Breaker
 from analytics.catalog.shared import SharedCatalog
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.data_folder import DataFolder
+from analytics.disk_forecast import DiskForecast
 from analytics.gateway import metrics
 from analytics.gateway.health import Check
 from analytics.ingest.access_log_import import AccessLog
@@ -73,6 +75,18 @@ class Resources(Workspace):
     """The state of its background loops; the server appends its own."""
     started_at: int = field(default_factory=clock)
     """When it was opened, in UTC milliseconds."""
+
+    @cached_property
+    def disk_forecast(self) -> DiskForecast:
+        """What watches how fast the data folder grows."""
+        journal = self.settings.journal
+        return DiskForecast(
+            self.folder.path,
+            lambda span: self.store.ledger(span=span),
+            self.clock,
+            least_free=journal.min_free_bytes,
+            warn_days=journal.warn_days_left,
+        )
 
 
 class CommonResources(NamedTuple):

@@ -46,6 +46,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     revenue_ceiling: int | None = None
     """The most that one event may say as its revenue, in units of its currency; None for about a
     million euros."""
+    events_per_day: int | None = None
+    """The most events that senders without a key may store a UTC day; None for any number."""
     goals: tuple[Goal, ...] = ()
     """By name."""
     segments: tuple[Segment, ...] = ()

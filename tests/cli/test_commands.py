@@ -47,6 +47,7 @@ def test_settings_of_a_site_are_shown_and_set(command: Command) -> None:
     lists = ("--other-hostname", "*.A.example", "--other-hostname", "b.example")
     shields = ("--shield-country", "de", "--shield-page", "/admin/*")
     more = ("--honour-dnt", "--count-spam-referrers", "--revenue-ceiling", "5000")
+    more = (*more, "--events-per-day", "20000")
     changed = command("site", "set", "example.com", *some, *lists, *shields, *more, "--json").json
     assert changed == {
         **before,
@@ -59,11 +60,14 @@ def test_settings_of_a_site_are_shown_and_set(command: Command) -> None:
         "honour_dnt": True,
         "count_spam_referrers": True,
         "revenue_ceiling": 5000,
+        "events_per_day": 20_000,
     }
     back = ("--no-public", "--retention-days", "none", "--revenue-ceiling", "none")
+    back = (*back, "--events-per-day", "none")
     again = command("site", "set", "example.com", *back, "--shield-page", "", "--json").json
     shields_now = {**changed["shields"], "pages": []}
     nothing = {"public": False, "retention_days": None, "revenue_ceiling": None}
+    nothing = {**nothing, "events_per_day": None}
     assert again == {**changed, **nothing, "shields": shields_now}
     assert command("site", "show", "www.example.com", "--json").json == again
     for wrong, why in (

@@ -177,6 +177,7 @@ async def test_health_metrics_and_errors_have_their_shapes(journey: Journey) -> 
         "membership",
         "audit-log",
         "compaction",
+        "disk",
     }
     assert {*background} == loops
     assert [each["error"] for each in background.values()] == [None] * len(loops)

@@ -53,6 +53,7 @@ class ChangeSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     count_spam_referrers: bool | msgspec.UnsetType = msgspec.UNSET
     revenue_ceiling: int | msgspec.UnsetType | None = msgspec.UNSET
     custom_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    events_per_day: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class CountExpired(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +88,7 @@ class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
     count_spam_referrers: bool
     revenue_ceiling: int | None
     custom_properties: tuple[str, ...]
+    events_per_day: int | None
 
 
 _FIELDS: Final = SiteShown.__struct_fields__
@@ -224,4 +226,5 @@ def shown(site: Site) -> SiteShown:
         count_spam_referrers=site.count_spam_referrers,
         revenue_ceiling=site.revenue_ceiling,
         custom_properties=site.custom_properties,
+        events_per_day=site.events_per_day,
     )

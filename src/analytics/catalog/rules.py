@@ -21,6 +21,7 @@ MAX_PROPERTIES: Final = 300
 MAX_PROPERTY_CHARS: Final = 300
 MAX_RETENTION_DAYS: Final = 36_500
 MAX_REVENUE: Final = 10**14
+MAX_EVENTS_PER_DAY: Final = 10**12
 _NO_PLACE: Final = "Factory"
 """The name in the tz database for a machine whose zone was never set."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -77,6 +78,7 @@ def checked(site: Site) -> Site:
     checked_timezone(site.timezone)
     _check_range("retention_days", site.retention_days, 1, MAX_RETENTION_DAYS)
     _check_range("revenue_ceiling", site.revenue_ceiling, 0, MAX_REVENUE)
+    _check_range("events_per_day", site.events_per_day, 1, MAX_EVENTS_PER_DAY)
     shields = {
         name: _checked_list(f"shields.{name}", rule, getattr(site.shields, name))
         for name, rule in SHIELDS.items()

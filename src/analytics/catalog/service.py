@@ -63,6 +63,7 @@ class SiteChanges(TypedDict, total=False):
     count_spam_referrers: bool
     revenue_ceiling: int | None
     custom_properties: tuple[str, ...]
+    events_per_day: int | None
 
 
 class Attached(NamedTuple):

@@ -101,6 +101,12 @@ def show(name: str, *, as_json: bool) -> None:
     metavar="UNITS|none",
     help="Drop events with more revenue; none: the usual ceiling.",
 )
+@click.option(
+    "--events-per-day",
+    type=NumberOrNone(),
+    metavar="NUMBER|none",
+    help="Store no more events of senders without a key a UTC day; none takes any number.",
+)
 @_shield_options
 @consent.YES
 @as_json
@@ -158,9 +164,17 @@ def _echo_settings(site: sites.SiteShown) -> None:
         echo(f"{name:{width}}  {_worded(name, value)}")
 
 
+_UNSET: Final = {
+    "retention_days": "kept for good",
+    "revenue_ceiling": "the usual one",
+    "events_per_day": "any number",
+}
+"""What it means that a setting has no value."""
+
+
 def _worded(name: str, value: Any) -> str:
     if value is None:
-        return {"retention_days": "kept for good", "revenue_ceiling": "the usual one"}[name]
+        return _UNSET[name]
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from analytics.catalog import service
-from analytics.catalog.rules import HOSTNAMES, MAX_REVENUE
+from analytics.catalog.rules import HOSTNAMES, MAX_EVENTS_PER_DAY, MAX_REVENUE
 from analytics.dashboard.context import DashboardContext
 from analytics.dashboard.page_request import PageRequest
 from analytics.dashboard.shields_form import read_rules
@@ -38,6 +38,7 @@ async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
     typed = {key: str(value) for key, value in form.items()}
     rules = read_rules(typed, {"other_hostnames": HOSTNAMES})
     ceiling = typed.get("revenue_ceiling", "").strip()
+    quota = typed.get("events_per_day", "").strip()
     await service.change_site(
         ask.deps.catalog,
         site.domain,
@@ -45,6 +46,9 @@ async def change(ask: PageRequest, site: Site, form: FormData) -> Response:
         count_spam_referrers="count_spam_referrers" in form,
         revenue_ceiling=whole_number(ceiling, "revenue_ceiling", least=0, most=MAX_REVENUE)
         if ceiling
+        else None,
+        events_per_day=whole_number(quota, "events_per_day", least=1, most=MAX_EVENTS_PER_DAY)
+        if quota
         else None,
     )
     return ask.done(f"{path_of(site.domain)}/settings", "Saved.", where="made-up")

@@ -39,6 +39,7 @@ MEANINGS: Final[Mapping[DropReason, str]] = {
     "made-up visits to attract the attention of site owners.",
     DropReason.REVENUE_CEILING: "The event's revenue is above the site's ceiling.",
     DropReason.BEFORE_RETENTION: "The event is older than the site keeps events.",
+    DropReason.OVER_QUOTA: "The site had taken as many events that day as its settings allow.",
     DropReason.PRERENDERED: "The browser fetched the page ahead, and nobody looked at it yet.",
 }
 """The explanation of each reason on the page."""

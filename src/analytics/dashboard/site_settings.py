@@ -39,7 +39,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "properties": ("custom_properties",),
     "privacy": ("honour_dnt", "cookieless"),
     "shields": ("shields",),
-    "made-up": ("other_hostnames", "count_spam_referrers", "revenue_ceiling"),
+    "made-up": ("other_hostnames", "count_spam_referrers", "revenue_ceiling", "events_per_day"),
     "retention": ("retention_days",),
 }
 """The fields of `Site` that each form saves."""

@@ -16,6 +16,7 @@ from analytics.event import Drop, DropReason, Hit
 from analytics.ingest import hostnames, page_url, steps
 from analytics.ingest.addresses import parse_address
 from analytics.ingest.client import Client
+from analytics.ingest.daily_quota import DailyQuota
 from analytics.ingest.geolocation import Places
 from analytics.ingest.machine_ranges import MachineRanges
 from analytics.ingest.spam import SpamReferrers
@@ -40,6 +41,7 @@ STEPS: Final[tuple[Callable[[Draft], DropReason | None], ...]] = (
     steps.parse_user_agent,
     steps.verify_machine,
     steps.identify_visitor,
+    steps.check_quota,
 )
 """What happens to an event for each of its sites, until a step returns why it is dropped. The
 site is looked up and the URL parsed before, once for the event."""
@@ -67,7 +69,7 @@ class Enricher:
         ranges: MachineRanges | None = None,
     ) -> None:
         self._services = steps.Services(
-            places, salts, spam or SpamReferrers(), ranges or MachineRanges()
+            places, salts, spam or SpamReferrers(), ranges or MachineRanges(), DailyQuota()
         )
         self._sites = sites
         self._keys = keys

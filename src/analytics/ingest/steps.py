@@ -15,6 +15,7 @@ from analytics.event import UNVERIFIED, DropReason
 from analytics.ingest import hostnames, page_url, revenue_ceiling, user_agents
 from analytics.ingest import shields as site_shields
 from analytics.ingest.client import Client
+from analytics.ingest.daily_quota import DailyQuota
 from analytics.ingest.geolocation import Place, Places
 from analytics.ingest.machine_ranges import MachineRanges
 from analytics.ingest.salted_days import MAX_AGE_MS, PAST, first_salted
@@ -36,6 +37,7 @@ class Services(NamedTuple):
     salts: Salts
     spam: SpamReferrers
     ranges: MachineRanges
+    quota: DailyQuota
 
 
 class Draft:
@@ -200,6 +202,16 @@ def identify_visitor(draft: Draft) -> None:
     day = max(0, draft.ts - event.engaged_ms) // DAY_MS
     salt = _salt(draft.services.salts, day, draft.now // DAY_MS)
     draft.visitor = visitor_id.hashed(salt, site.domain, client.address, client.user_agent)
+
+
+def check_quota(draft: Draft) -> DropReason | None:
+    """Drop what is beyond the site's events of a day; the sender of an event with a key is trusted.
+
+    The last step, so that only what would be stored is counted.
+    """
+    if draft.key is None and not draft.services.quota.takes(draft.site, draft.now):
+        return DropReason.OVER_QUOTA
+    return None
 
 
 def _salt(salts: Salts, day: int, today: int) -> bytes:

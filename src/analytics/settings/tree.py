@@ -176,6 +176,12 @@ class JournalSettings(Section):
     min_free_bytes: Bytes = setting(
         256 * MIB, "Free disk space below which new hits get 503.", unit="bytes"
     )
+    warn_days_left: float = setting(
+        7,
+        "Warn where the disk is full sooner than that at the present rate; 0 never warns.",
+        unit="days",
+        ge=0,
+    )
 
 
 class StoreSettings(Section):
