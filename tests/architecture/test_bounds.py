@@ -247,6 +247,8 @@ BOUNDED_BY = {
     ("gateway/sender_connections.py", "self._held"): "connections that are open",
     ("store/query_queue.py", "self._known"): "questions that wait, for as long as patience lasts",
     ("store/query_queue.py", "self._anonymous"): "as `_known`",
+    ("disk_forecast.py", "self._samples"): "six an hour, of 24 hours",
+    ("ingest/daily_quota.py", "self._counts"): "sites that have a limit",
     ("store/query_queue.py", "self._went_ahead"): "`_KNOWN_AHEAD` at most",
     ("store/query_queue.py", "self.waiting"): "questions that wait, for as long as patience lasts",
 }

@@ -164,6 +164,29 @@ def test_every_test_that_the_tables_of_faults_name_exists() -> None:
     assert missing == []
 
 
+NOT_ENDED = {"31", "H9", "M9", "L13"}
+"""Faults and findings that this version does not end; the pages say so, and what to do."""
+
+
+def numbers(text: str) -> set[str]:
+    """Return the numbers in the first column of the tables of *text*, ranges written out."""
+    found: set[str] = set()
+    for cell in re.findall(r"^\| ([^|]+) \|", text, flags=re.MULTILINE):
+        for each in cell.split(", "):
+            if match := re.fullmatch(r"([CHML]|9\.|)(\d+)(?:–\1?(\d+))?", each):
+                letter, first, last = match[1], int(match[2]), int(match[3] or match[2])
+                found |= {f"{letter}{number}" for number in range(first, last + 1)}
+    return found
+
+
+def test_every_fault_and_every_finding_has_a_row() -> None:
+    faults = {*map(str, range(1, 46)), *(f"9.{number}" for number in range(1, 16))}
+    review = {"C": 5, "H": 9, "M": 10, "L": 13}
+    findings = {f"{letter}{n}" for letter, count in review.items() for n in range(1, count + 1)}
+    without_row = (faults - numbers(page("testing.md"))) | (findings - numbers(page("security.md")))
+    assert without_row == NOT_ENDED
+
+
 def test_the_design_has_the_layers_that_are_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     whole = "imports point down, never up"
