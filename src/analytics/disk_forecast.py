@@ -31,8 +31,6 @@ ReadLedger = Callable[[tuple[int, int]], Awaitable[Mapping[LedgerKey, LedgerLine
 class DiskFillsUp(AnalyticsError):
     """At the present rate the disk is full before long."""
 
-    code = "disk_fills_up"
-
 
 class _Busy(NamedTuple):
     """The site that stored most events in the last 24 hours."""
