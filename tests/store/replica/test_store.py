@@ -210,3 +210,9 @@ async def test_a_cluster_refuses_the_sums_of_another_product_and_says_what_to_do
     period = Period(NOON, NOON + 1, "Etc/UTC")
     asked = Query(site="b.example", metrics=(Metric.VISITORS,), period=period, imports=True)
     assert (await replica.query(asked)).imports is Imports.NO_IMPORTED_DATA
+
+
+@pytest.mark.parametrize("apply", [False, True])
+async def test_a_cluster_says_why_it_does_not_rebuild(replica: ReplicaStore, apply: bool) -> None:
+    with pytest.raises(Misconfigured, match="stored ones stay as they were decided"):
+        await replica.rebuild("b.example", "Etc/UTC", apply=apply)

@@ -58,8 +58,8 @@ _BY_FILTER: Final = (
 )
 _NO_REBUILD: Final = (
     "a cluster cannot rebuild figures yet: its chunks are rewritten by erasures alone, and a"
-    " replica cannot tell a chunk whose visits were decided again from the one that it has. To see"
-    " what today's rules would change, import an export into a server with store.backend duckdb"
+    " replica cannot tell a chunk whose visits were decided again from the one that it has. Events"
+    " that come from now on follow today's rules; stored ones stay as they were decided"
 )
 
 
