@@ -180,6 +180,12 @@ class TestGoals:
         both = {**asked, "metrics": "conversion_rate,group_conversion_rate"}
         (first, *_) = (await api.get("/api/v1/stats/breakdown", params=both)).json()["results"]
         assert (first["conversion_rate"], first["group_conversion_rate"]) == (100.0, 100.0)
+        by_author = {**asked, "property": "event:props:author"}
+        rows = (await api.get("/api/v1/stats/breakdown", params=by_author)).json()["results"]
+        assert {row["author"]: row["conversion_rate"] for row in rows} == {
+            "(none)": 50.0,
+            "Uku": 25.0,
+        }
         by_goal = {**asked, "property": "event:goal"}
         rows = (await api.get("/api/v1/stats/breakdown", params=by_goal)).json()["results"]
         assert {row["goal"]: row["conversion_rate"] for row in rows} == {

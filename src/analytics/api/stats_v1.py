@@ -33,6 +33,7 @@ from analytics.errors import UNDECODABLE, Malformed
 from analytics.parsing import whole_number
 from analytics.person import Scope
 from analytics.query import (
+    PROPERTY_PREFIX,
     Compare,
     Dimension,
     Figure,
@@ -205,8 +206,7 @@ class StatsV1:
         dimensions = (*_VERSION_OF.get(dimension, ()), dimension)
         query = await self._query(request, *dimensions, limit=limit, offset=(page - 1) * limit)
         names = [dimension_facts.property_key(d) or d.rpartition(":")[2] for d in dimensions]
-        own_rate = dimension != Dimension.GOAL and Metric.CONVERSION_RATE in query.metrics
-        result = await self._access.store.query(_with_rates_of_rows(query) if own_rate else query)
+        result = await self._access.store.query(_with_rates_of_rows(query, dimension))
         return JSONResponse(
             {
                 "results": [
@@ -324,11 +324,14 @@ def _meta(params: QueryParams, result: Result) -> Mapping[str, object]:
     return {**warned, "meta": meta} if meta else {}
 
 
-def _with_rates_of_rows(query: Query) -> Query:
+def _with_rates_of_rows(query: Query, dimension: str) -> Query:
     """Return *query* with conversion rates in percent of each row's visitors.
 
-    That is what a breakdown of version 1 means by them; version 2 has a metric of its own for it.
+    That is what a breakdown of version 1 means by them, but by goals and properties, where they
+    are in percent of all visitors; version 2 has two metrics for the two.
     """
+    if dimension == Dimension.GOAL or dimension.startswith(PROPERTY_PREFIX):
+        return query
     metrics = tuple(
         Metric.GROUP_CONVERSION_RATE if metric is Metric.CONVERSION_RATE else metric
         for metric in query.metrics
