@@ -1,4 +1,4 @@
-"""Replaces files as a whole: after a crash a path holds its old content or its new one."""
+"""Replaces files as a whole: a crash leaves the old or the new one; detects replaced files."""
 
 from __future__ import annotations
 
@@ -37,3 +37,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def identity(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when the file at *path* is replaced; None if it cannot be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 
-from analytics import localtime
+from analytics import durable_file, localtime
 from analytics.currency import is_code
 from analytics.errors import Misconfigured
 from analytics.query import CurrencyRates, DailyRates
@@ -88,7 +88,7 @@ class RatesFile:
         self._path = path
         self._base = base
         self._clock = clock
-        self._identity = _identity(path)
+        self._identity = durable_file.identity(path)
         self._rates = read(path, base)
         self._look_at = clock() + _LOOK_EVERY_S
 
@@ -96,7 +96,7 @@ class RatesFile:
         """Return the rates; those of before while the file is missing or cannot be read."""
         if self._clock() >= self._look_at:
             self._look_at = self._clock() + _LOOK_EVERY_S
-            identity = _identity(self._path)
+            identity = durable_file.identity(self._path)
             if identity != self._identity:
                 self._identity = identity
                 try:
@@ -186,14 +186,6 @@ def _rate(where: str, currency: str, text: str) -> str:
             " before the point and 8 after it",
         )
     return text
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _short(text: str) -> str:

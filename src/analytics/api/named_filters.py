@@ -107,7 +107,7 @@ def check_segment(filters: str) -> None:
     try:
         sent = msgspec.json.decode(filters, type=list[object])
     except UNDECODABLE as exc:
-        raise Malformed("filters", f"are no list in JSON: {exc}") from exc
+        raise Malformed("filters", f"are not a JSON list: {exc}") from exc
     if not sent:
         raise Malformed("filters", "there is no filter to save")
     if any(_mentions(each, SEGMENT) for each in query_json.filters_of(sent, "filters")):

@@ -142,7 +142,7 @@ def remove(site: str, name: str, *, yes: bool, as_json: bool) -> None:
     if as_json:
         show_json(removed)
     else:
-        echo(f"{removed.name} is no goal of {removed.site} any more ({described(removed)}).")
+        echo(f"The goal {removed.name} of {removed.site} is removed ({described(removed)}).")
 
 
 def described(goal: goals.GoalShown) -> str:

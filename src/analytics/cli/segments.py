@@ -104,4 +104,4 @@ def remove(site: str, name: str, *, yes: bool, as_json: bool) -> None:
     if as_json:
         show_json(removed)
     else:
-        echo(f"{removed.name} is no segment of {removed.site} any more.")
+        echo(f"The segment {removed.name} of {removed.site} is removed.")

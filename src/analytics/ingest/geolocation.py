@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Protocol
 
 import maxminddb
 
+from analytics import durable_file
 from analytics.breaker import Breaker
 from analytics.errors import Misconfigured
 from analytics.ingest.text import clean
@@ -92,7 +93,7 @@ class DatabasePlaces:
         self._breaker = breaker
         self._clock = clock
         self._look_at = clock() + _LOOK_EVERY_S
-        self._identity = _identity(path)
+        self._identity = durable_file.identity(path)
         self._reader: maxminddb.Reader | None = None
         self._cached_place = lru_cache(_CACHED)(self._look_up)
         try:
@@ -121,7 +122,7 @@ class DatabasePlaces:
         if self._reader is not None and self._clock() < self._look_at:
             return
         self._look_at = self._clock() + _LOOK_EVERY_S
-        identity = _identity(self._path)
+        identity = durable_file.identity(self._path)
         if self._reader is not None and identity == self._identity:
             return
         try:
@@ -159,14 +160,6 @@ def table(path: Path | None) -> PlaceTable:
     with opened(path or BUILT_IN) as reader:
         build_date = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date()
     return PlaceTable(path or BUILT_IN, build_date)
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _embedded(address: str) -> IPv4Address | IPv6Address:

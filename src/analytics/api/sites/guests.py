@@ -57,7 +57,7 @@ async def remove(request: SitesRequest) -> Deleted:
     email = request.request.path_params["email"]
     guest = await service.find_person(request.catalog, email)
     if guest is None or not guest.sees(site.domain):
-        raise NotFound(f"{email[:254]} is no guest of {site.domain}")
+        raise NotFound(f"{email[:254]} is not a guest of {site.domain}")
     await service.withdraw(request.catalog, guest.email, site.domain)
     return Deleted(deleted=True)
 

@@ -58,4 +58,4 @@ def _read(cursor: str, field: str) -> str:
             cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         ).decode()
     except (binascii.Error, ValueError):
-        raise Malformed(field, "is no cursor of an earlier answer") from None
+        raise Malformed(field, "is not a cursor of an earlier answer") from None
