@@ -294,3 +294,20 @@ async def test_the_ledger_balances_and_every_byte_that_was_received_stays(tmp_pa
         assert await received() == before
         ledger = await parts.store.ledger(SITE)
         assert {key: line.stored for key, line in ledger.items()} == await parts.store.recount(SITE)
+
+
+async def test_what_retention_left_of_a_visit_is_not_counted_as_another(tmp_path: Path) -> None:
+    midnight = localtime.day_start(ZONE, FIRST)
+    async with opened(tmp_path) as parts:
+        await parts.catalog.sites.add(SITE, timezone=ZONE)
+        across = [
+            hit(midnight - 10 * MINUTE, path="/before"),
+            hit(midnight + 10 * MINUTE, path="/after"),
+            hit(NOON, visitor=2),
+        ]
+        await parts.log.append(across)
+        await parts.settle()
+        assert await parts.erases.retain(SITE, midnight) == 1
+        before = await figures(parts)
+        assert (await rebuilt(parts)).rows == 0
+        assert await figures(parts) == before
