@@ -107,7 +107,7 @@ async def test_a_folder_of_another_user_is_warned_of_and_no_fault(tmp_path: Path
         pytest.skip("giving a folder to another user needs root")
     server = Server(tmp_path / "data")
     await server.command("site", "add", "example.com")
-    assert "warn" not in (await server.run("doctor"))[1]
+    assert "\nwarn" not in (await server.run("doctor"))[1]
     os.chown(server.data, 12_345, -1)
     server.data.chmod(0o755)
     await server.start()

@@ -37,6 +37,7 @@ class DataFolder:
     """Paths inside the folder. Nothing is made or opened before `held`."""
 
     def __init__(self, path: Path) -> None:
+        path = path.absolute()  # some of its files are named to processes that work elsewhere
         self.path = path
         self.stamp_file = path / "folder.json"
         self.lock_file = path / "lock"

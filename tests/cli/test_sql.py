@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.conftest import Command
+import pytest
+from tests.cli.conftest import Command, called
 
 LINE = '192.0.2.{n} - - [24/Nov/2026:12:0{n}:00 +0000] "GET /{path} HTTP/1.1" 200 9 "-" "{agent}"\n'
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -44,6 +45,18 @@ def test_a_select_is_answered_in_every_format(command: Command, tmp_path: Path) 
     assert command("sql", *later, "SELECT path FROM events ORDER BY 1").out == (
         "path\n/one2\n/two2\n"
     )
+
+
+def test_a_folder_is_found_where_the_command_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path, as is that of the folder that is there unless another is named."""
+    monkeypatch.chdir(tmp_path)
+    assert called("site", "add", "a.example").code == 0
+    for form in ("table", "csv", "json"):
+        done = called("sql", "--format", form, "SELECT count(*) AS n FROM events")
+        assert (done.code, done.err) == (0, "")
+    assert called("sql", "--data", "analytics-data", "SELECT 1 AS n").out == "n\n1\n"
 
 
 def test_what_is_wrong_is_said_in_one_line(command: Command) -> None:
