@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.imported import export
 
-from analytics.admin import erasing, importing_sums, sites
+from analytics.admin import erasing, importing, importing_sums, sites
 from analytics.admin.importing_sums import (
     ImportSums,
     ListImports,
@@ -22,6 +22,8 @@ from analytics.query import Imports, Metric, Period, Query
 from analytics.testing.builders import hit
 
 SITE = "example.com"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+GOOGLEBOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
 
 
 @pytest.fixture(autouse=True)
@@ -163,3 +165,22 @@ async def test_retention_is_about_events_and_leaves_sums(workspace: Workspace) -
     later = round(datetime(2023, 3, 1, tzinfo=UTC).timestamp() * 1000)
     await workspace.erases.retain(SITE, later)
     assert await figures(workspace) == (Imports.INCLUDED, 10, 20, 30, 25)
+
+
+async def test_a_log_of_days_that_sums_have_is_warned_of(workspace: Workspace) -> None:
+    await bring(workspace, {"visitors": visitors("2015-05-16", "2015-05-18")})
+    lines = [
+        f'192.0.2.1 - - [{day}/May/2015:10:05:0{n} +0000] "GET /{n} HTTP/1.1" 200 9 "-" "{agent}"'
+        for day in (15, 16, 17, 20)
+        for n, agent in enumerate((FIREFOX, GOOGLEBOT if day == 16 else FIREFOX))
+    ]
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield "\n".join(lines).encode()
+
+    request = importing.ImportPast(format="access-log", site=SITE)
+    done = await importing.run(workspace, request, OperationContext(input=pieces()))
+    assert (done.pageviews, done.bots, done.days_of_sums) == (8, 1, 2)
+    await importing_sums.remove(workspace, NamedImport(site=SITE, id=1), OperationContext())
+    again = await bring(workspace, {"visitors": visitors("2015-05-14", "2015-05-16")})
+    assert (again.days_with_events, again.rows) == (1, 1)

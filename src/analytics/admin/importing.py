@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from analytics import localtime
 from analytics.admin.line_reader import lines
 from analytics.admin.operation_context import OperationContext, Progress
 from analytics.admin.workspace import Workspace
@@ -56,6 +57,8 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """Page views of bots: stored and labelled, but left out of figures."""
     without_user_agent: int
     """Page views of bots that have no user agent."""
+    days_of_sums: int = 0
+    """Days of page views that imported sums of other products have, too: they count twice."""
     dropped: dict[str, int]
     unreadable: int
     unreadable_lines: list[int]
@@ -70,7 +73,10 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 class _Count:
     """Counts of the lines read so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, timezone: str) -> None:
+        self._timezone = timezone
+        self.days: set[int] = set()
+        """Of page views of people, in the site's time zone."""
         self.bytes = 0
         self.lines = 0
         self.pageviews = 0
@@ -86,6 +92,8 @@ class _Count:
             case Hit():
                 self.pageviews += 1
                 self.bots += record.bot is not None
+                if record.bot is None:
+                    self.days.add(localtime.day_of(self._timezone, record.ts))
                 self.without_user_agent += record.bot == NO_USER_AGENT
             case Drop():
                 self.dropped[record.reason] += 1
@@ -115,7 +123,7 @@ async def run(workspace: Workspace, request: ImportPast, job: OperationContext) 
             "format", f"{request.format!r} is not a format that can be read; {names} can"
         )
     site = workspace.site(request.site)
-    past, count = make(site), _Count()
+    past, count = make(site), _Count(site.timezone)
     await workspace.settle()
     before = await _duplicates(workspace, site.domain)
     batch: list[LogRecord] = []
@@ -140,8 +148,12 @@ async def run(workspace: Workspace, request: ImportPast, job: OperationContext) 
     await workspace.settle()
     # Counted by the ledger: a copy that a visitor's browser sent meanwhile would count here too.
     duplicate = min(await _duplicates(workspace, site.domain) - before, count.pageviews)
+    imports = await workspace.store.imports(site.domain)
     return Imported(
         site=site.domain,
+        days_of_sums=sum(
+            any(each.first_day <= day <= each.last_day for each in imports) for day in count.days
+        ),
         lines=count.lines,
         pageviews=count.pageviews,
         stored=count.pageviews - duplicate,

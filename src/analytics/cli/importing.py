@@ -190,6 +190,13 @@ def _told(done: importing.Imported) -> str:
             lines.append(f"{count:>13,} of them: {example.because}")
             lines.append(f"{'':>13} the first is line {example.number}: {example.text}")
         lines.append(f"What can be read is the combined format, such as {log_diagnosis.EXAMPLE}")
+    if done.days_of_sums:
+        days = counted(done.days_of_sums, "day")
+        lines.append(
+            f"Warning: {days} of these are in an import of another product, too, and count twice."
+            f" `analytics import list --site {done.site}` shows it: remove it, and bring it in"
+            " again, which leaves out the days that have events now."
+        )
     if done.without_user_agent > done.pageviews * _MOST_WITHOUT_USER_AGENT:
         share = 100 * done.without_user_agent // done.pageviews
         lines.append(
