@@ -255,6 +255,25 @@ class TestSegments:
         answer = await ask(api, filters=[sent])
         assert answer["query"]["filters"] == [understood]
 
+    @pytest.mark.parametrize("op", ["is", "is_not"])
+    async def test_a_segment_about_machines_needs_the_switch(
+        self, api: httpx2.AsyncClient, segmented: SqliteCatalog, op: str
+    ) -> None:
+        crawlers = Segment(id=905, name="GPT", filters='[["is","visit:bot_name",["GPTBot"]]]')
+        await segmented.sites.edit(
+            SITE, lambda site: structs.replace(site, segments=(*site.segments, crawlers))
+        )
+        filters = [[op, "segment", [905]]]
+        answer = await ask(api, filters=filters)
+        assert answer["field"] == "include.bots"
+        assert "visit:bot_name" in answer["reason"]
+        assert "results" in await ask(api, filters=filters, include={"bots": True})
+        old = {"site_id": SITE, "period": "7d", "filters": json.dumps(filters)}
+        reply = await api.get("/api/v1/stats/aggregate", params=old)
+        assert reply.json()["field"] == "bots"
+        reply = await api.get("/api/v1/stats/aggregate", params={**old, "bots": "true"})
+        assert reply.status_code == 200
+
     @pytest.mark.usefixtures("segmented")
     @pytest.mark.parametrize("number", [902, 904])
     async def test_what_nobody_shares_is_not_there(

@@ -85,7 +85,7 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
     def query(self, site: Site, period: Period) -> Query:
         """Return the query; the dimension `time` becomes hours for one day, else days."""
         usual = Dimension.DAY if _days(period) > 1 else Dimension.HOUR
-        query = Query(
+        return Query(
             site=site.domain,
             metrics=self.metrics,
             period=period,
@@ -100,8 +100,6 @@ class QueryBody(msgspec.Struct, frozen=True, kw_only=True):
             bots=self.bots,
             imports=self.imports,
         )
-        check_machines(query, "include.bots")
-        return query
 
 
 def parse(body: bytes) -> QueryBody:
@@ -141,7 +139,8 @@ def parse(body: bytes) -> QueryBody:
 def check_machines(query: Query, switch: str) -> None:
     """Raise `Malformed` where *query* asks about machines and leaves them out.
 
-    *switch* is the parameter by which they count.
+    *switch* is the parameter by which they count. Segments are resolved before, as one may compare
+    machines, too.
     """
     check_machine_filters(query.filters, switch, bots=query.bots, dimensions=query.dimensions)
 

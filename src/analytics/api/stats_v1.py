@@ -245,8 +245,8 @@ class StatsV1:
             bots=_flag(params, "bots"),
             imports=_flag(params, _IMPORTS),
         )
-        query_json.check_machines(query, "bots")
         query = named_filters.resolve(query, site)
+        query_json.check_machines(query, "bots")
         query_cost.check(query)  # before it waits for its turn
         return query
 

@@ -97,6 +97,7 @@ class StatsV2:
         await self._access.settled(request)
         period = await self._period(question, site)
         query = named_filters.resolve(question.query(site, period), site)
+        query_json.check_machines(query, "include.bots")
         query_shape.check(query)  # before it waits in the queue
         result = await self._access.store.query(query)
         compared = await self._compared(question, query)
