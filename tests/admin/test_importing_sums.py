@@ -181,6 +181,9 @@ async def test_a_log_of_days_that_sums_have_is_warned_of(workspace: Workspace) -
     request = importing.ImportPast(format="access-log", site=SITE)
     done = await importing.run(workspace, request, OperationContext(input=pieces()))
     assert (done.pageviews, done.bots, done.days_of_sums) == (8, 1, 2)
+    # Of the days from the log's first on, the import's range has the 17th and 18th, too; brought
+    # in again it would have neither, and the log has only the 17th.
+    assert (done.first_day_of_people, done.days_of_sums_only) == ("2015-05-15", 1)
     await importing_sums.remove(workspace, NamedImport(site=SITE, id=1), OperationContext())
     again = await bring(workspace, {"visitors": visitors("2015-05-14", "2015-05-16")})
     assert (again.days_with_events, again.rows) == (1, 1)

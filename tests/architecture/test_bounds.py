@@ -178,6 +178,7 @@ BOUNDED_BY = {
         "scheduled_export/progress_file.py",
         "days",
     ): "one for each day of each site that was exported",
+    ("admin/importing.py", "self.days"): "the days that a date with four digits of a year can name",
     ("admin/importing.py", "self.dropped"): "reasons, of which there are a few",
     ("admin/importing.py", "self.examples"): "one for each reason",
     ("admin/importing.py", "self.unreadable"): "a few lines are shown",

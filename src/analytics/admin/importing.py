@@ -59,6 +59,10 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """Page views of bots that have no user agent."""
     days_of_sums: int = 0
     """Days of page views that imported sums of other products have, too: they count twice."""
+    days_of_sums_only: int = 0
+    """Days after the first of these page views that those imports have, and this log lacks."""
+    first_day_of_people: str = ""
+    """With `days_of_sums`, the first day of these page views, in the site's time zone."""
     dropped: dict[str, int]
     unreadable: int
     unreadable_lines: list[int]
@@ -149,10 +153,19 @@ async def run(workspace: Workspace, request: ImportPast, job: OperationContext) 
     # Counted by the ledger: a copy that a visitor's browser sent meanwhile would count here too.
     duplicate = min(await _duplicates(workspace, site.domain) - before, count.pageviews)
     imports = await workspace.store.imports(site.domain)
+    first = min(count.days, default=None)
+    of_sums = {
+        day
+        for each in imports
+        if first is not None
+        for day in range(max(each.first_day, first), each.last_day + 1)
+    }
     return Imported(
         site=site.domain,
-        days_of_sums=sum(
-            any(each.first_day <= day <= each.last_day for each in imports) for day in count.days
+        days_of_sums=len(of_sums & count.days),
+        days_of_sums_only=len(of_sums - count.days),
+        first_day_of_people=(
+            "" if first is None or not of_sums else localtime.date_of(first).isoformat()
         ),
         lines=count.lines,
         pageviews=count.pageviews,

@@ -194,9 +194,15 @@ def _told(done: importing.Imported) -> str:
         days = counted(done.days_of_sums, "day")
         lines.append(
             f"Warning: {days} of these are in an import of another product, too, and count twice."
-            f" `analytics import list --site {done.site}` shows it: remove it, and bring it in"
-            " again, which leaves out the days that have events now."
+            f" `analytics import list --site {done.site}` shows it. Removed and brought in again,"
+            " it has none of the days from the site's first own event on, which is"
+            f" {done.first_day_of_people} or earlier."
         )
+        if done.days_of_sums_only:
+            lines.append(
+                f"  That loses {counted(done.days_of_sums_only, 'day')} or more of its range that"
+                " this log lacks: bring their log in first, or leave the import as it is."
+            )
     if done.without_user_agent > done.pageviews * _MOST_WITHOUT_USER_AGENT:
         share = 100 * done.without_user_agent // done.pageviews
         lines.append(
