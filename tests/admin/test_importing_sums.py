@@ -131,11 +131,25 @@ async def test_an_import_is_taken_out_as_a_whole(workspace: Workspace) -> None:
 async def test_a_file_that_cannot_be_read_adds_nothing_and_leaves_no_file(
     workspace: Workspace,
 ) -> None:
-    text = "date,visitors\n2023-02-09,1\n2023-02-09,many\n"
+    text = "date,visitors\n2023-02-09,1\n2023-02-10,many\n"
     with pytest.raises(Malformed, match="line 3"):
         await bring(workspace, {"visitors": text})
     assert await workspace.store.imports(SITE) == []
     assert not [*workspace.folder.scratch.glob("import-*")]
+
+
+async def test_columns_that_are_not_known_are_named(workspace: Workspace) -> None:
+    done = await bring(workspace, {"visitors": "date,visitors,likes\n2023-02-09,1,2\n"})
+    assert done.ignored_columns == {"imported_visitors_20230209_20240123.csv": ["likes"]}
+
+
+async def test_a_file_that_is_no_archive_is_named(workspace: Workspace) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"no archive"
+
+    request = ImportSums(product="plausible", site=SITE, file="/tmp/export.zip", bytes=10)
+    with pytest.raises(Malformed, match=r"^export\.zip: is not a ZIP archive"):
+        await importing_sums.add(workspace, request, OperationContext(input=pieces()))
 
 
 async def test_an_unknown_product_is_refused_with_those_that_are_known(

@@ -170,7 +170,8 @@ async def test_a_breakdown_by_what_the_sums_have_adds_up_by_value(
     world: World, dimension: str
 ) -> None:
     table, column, value, of_event = VALUES[dimension]
-    other = {**sums(5, 5, 5, 0), column: "7" if column == "city" else "Other"}
+    codes = {"city": "7", "country": "FR", "region": "FR-PAC"}
+    other = {**sums(5, 5, 5, 0), column: codes.get(column, "Other")}
     await world.imported(**{table: [{column: value, **sums()}, other]})
     await world.events(of_event, {})
     rows, meta = await world.ask(OF_VISITS, dimension)

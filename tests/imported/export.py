@@ -33,8 +33,16 @@ def archive(tables: Mapping[str, Table | str]) -> bytes:
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, rows in tables.items():
             text = rows if isinstance(rows, str) else csv_of(rows)
-            packed.writestr(f"imported_{name}_20230209_20240123.csv", text)
+            packed.writestr(f"imported_{name}_{_days(rows)}.csv", text)
     return data.getvalue()
+
+
+def _days(rows: Table | str) -> str:
+    """Return a range of days that *rows* lie in, as the name of a file has it."""
+    days = ["20230209", "20240123"]
+    if not isinstance(rows, str):
+        days += [str(row["date"]).replace("-", "") for row in rows]
+    return f"{min(days)}_{max(days)}"
 
 
 def write(path: Path, tables: Mapping[str, Table | str]) -> Path:

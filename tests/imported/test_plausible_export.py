@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -108,8 +109,102 @@ def test_every_kind_of_file_is_read_by_the_names_that_values_have_here(tmp_path:
 
 
 def test_columns_may_be_missing_or_of_a_later_version(tmp_path: Path) -> None:
-    (one,) = read(tmp_path, {"pages": "page,date,likes\n/a,2023-02-09,7\n"})
-    assert (one.path, one.day, one.visitors) == ("/a", DAY, 0)
+    path = export.write(
+        tmp_path / "export.zip", {"pages": "page,date,visitors,likes\n/a,2023-02-09,3,7\n"}
+    )
+    ignored: dict[str, Sequence[str]] = {}
+    (one,) = plausible_export.read(path, TODAY, ignore=ignored.__setitem__)
+    assert (one.path, one.day, one.visitors, one.pageviews) == ("/a", DAY, 3, 0)
+    assert ignored == {"imported_pages_20230209_20240123.csv": ["likes"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "reason"),
+    [
+        ("visitors", "date,visiters,page_views", "names no column of numbers"),
+        ("visitors", "date", "names no column of numbers"),
+        ("pages", "date,path,visitors", "names no column page"),
+        ("custom_events", "date,event,visitors,events", "names no column name"),
+        ("sources", "date,from,visitors", "names none of the columns source, referrer"),
+    ],
+)
+def test_a_file_that_would_bring_nothing_but_zeros_or_empty_names_is_refused(
+    tmp_path: Path, kind: str, header: str, reason: str
+) -> None:
+    with pytest.raises(Malformed) as failed:
+        read(tmp_path, {kind: f"{header}\n2023-02-09,1,2,3\n"})
+    assert failed.value.field == f"imported_{kind}_20230209_20240123.csv, line 1"
+    assert reason in failed.value.reason
+
+
+def test_a_row_of_nothing_but_zeros_is_no_sum(tmp_path: Path) -> None:
+    text = "date,visitors,pageviews\n2023-02-09,0,0\n2023-02-10,0,2\n2023-02-11,,\n"
+    assert [each.day for each in read(tmp_path, {"visitors": text})] == [DAY + 1]
+
+
+def packed(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_a_day_of_visitors_is_in_an_archive_once(tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match=r"line 3: date: 2023-02-09 is in line 2, too"):
+        read(tmp_path, {"visitors": "date,visitors\n2023-02-09,1\n2023-02-09,2\n"})
+
+
+@pytest.mark.parametrize("kind", ["visitors", "pages"])
+def test_two_files_of_a_kind_have_no_day_in_common(tmp_path: Path, kind: str) -> None:
+    header = "date,page,visitors\n"
+    first, second = f"imported_{kind}_20230209_20230210.csv", f"imported_{kind}.csv"
+    files = {
+        first: f"{header}2023-02-09,/a,1\n2023-02-10,/a,2\n",
+        second: f"{header}2023-02-11,/a,1\n2023-02-10,/b,2\n",
+    }
+    with pytest.raises(Malformed) as failed:
+        list(plausible_export.read(packed(tmp_path / "export.zip", files), TODAY))
+    assert failed.value.field == f"{second}, line 3"
+    assert f"2023-02-10 is in {first}, too" in failed.value.reason
+    files[second] = f"{header}2023-02-11,/a,1\n"
+    apart = plausible_export.read(packed(tmp_path / "export.zip", files), TODAY)
+    assert [each.visitors for each in apart] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("days", "field", "reason"),
+    [
+        ("20230210_20230209", "", "ends before it begins"),
+        ("20230230_20230301", "", "'20230230' in its name is not a day"),
+        ("20230210_20230211", ", line 2", "2023-02-09 is not in the range of the file's name"),
+        ("20230201_20230208", ", line 2", "2023-02-09 is not in the range of the file's name"),
+    ],
+)
+def test_the_range_in_a_name_holds(tmp_path: Path, days: str, field: str, reason: str) -> None:
+    name = f"imported_visitors_{days}.csv"
+    path = packed(tmp_path / "export.zip", {name: "date,visitors\n2023-02-09,1\n"})
+    with pytest.raises(Malformed) as failed:
+        list(plausible_export.read(path, TODAY))
+    assert failed.value.field == f"{name}{field}"
+    assert reason in failed.value.reason
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("Germany,,", "country: 'Germany' is not an ISO 3166-1 code such as DE"),
+        ("XX,,", "country: 'XX'"),
+        ("de,,", "country: 'de'"),
+        ("DE,Berlin,", "region: 'Berlin' is not an ISO 3166-2 code such as DE-BE"),
+        ("DE,de-be,", "region: 'de-be'"),
+    ],
+)
+def test_a_place_without_a_code_is_refused(tmp_path: Path, place: str, reason: str) -> None:
+    text = f"date,country,region,city,visitors\n2023-02-09,XK,,0,1\n2023-02-09,{place},1\n"
+    with pytest.raises(Malformed) as failed:
+        read(tmp_path, {"locations": text})
+    assert failed.value.field.endswith(", line 3")
+    assert reason in failed.value.reason
 
 
 def test_an_average_is_of_no_more_than_there_is(tmp_path: Path) -> None:
@@ -146,18 +241,27 @@ def test_what_cannot_be_read_is_named_by_file_and_line(
 def test_text_that_is_not_utf_8_or_too_long_is_named_too(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as packed:
-        packed.writestr("imported_pages_20230209_20240123.csv", b"date,page\n2023-02-09,\xff\n")
-    with pytest.raises(Malformed, match="UTF-8"):
+        rows = b"2023-02-09,1,/a\n" * 900 + b"2023-02-09,1,/\xff\n"
+        packed.writestr("imported_pages_20230209_20240123.csv", b"date,visitors,page\n" + rows)
+    with pytest.raises(Malformed, match=r"line 902: is not in UTF-8"):
         list(plausible_export.read(path, TODAY))
     with pytest.raises(Malformed, match="8,192 characters"):
-        read(tmp_path, {"pages": f"date,page\n2023-02-09,/{'a' * 8200}\n"})
+        read(tmp_path, {"pages": f"date,visitors,page\n2023-02-09,1,/{'a' * 8200}\n"})
 
 
-@pytest.mark.parametrize("data", [b"", b"date,visitors\n", b"PK\x03\x04" + b"\0" * 40])
-def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b"date,visitors\n", "is not a ZIP archive"),
+        (b"PK\x03\x04" + b"\0" * 40, "is cut short"),
+        (export.archive({"visitors": "date,visitors\n2023-02-09,1\n"})[:-30], "is cut short"),
+    ],
+)
+def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "export.zip"
     path.write_bytes(data)
-    with pytest.raises(Malformed, match="is not a ZIP archive"):
+    with pytest.raises(Malformed, match=reason):
         list(plausible_export.read(path, TODAY))
 
 
@@ -194,7 +298,7 @@ def test_files_may_lie_in_a_folder_and_have_no_dates_in_their_names(tmp_path: Pa
 def test_an_archive_that_unpacks_to_more_than_it_may_is_given_up(
     tmp_path: Path,
 ) -> None:
-    text = "date,page\n" + f"2023-02-09,/{'a' * 1000}\n" * 2000
+    text = "date,visitors,page\n" + f"2023-02-09,1,/{'a' * 1000}\n" * 2000
     path = export.write(tmp_path / "export.zip", {"pages": text})
     assert path.stat().st_size < 20_000
     with pytest.raises(Malformed, match="unpacks to more than 1 MiB"):
@@ -202,7 +306,7 @@ def test_an_archive_that_unpacks_to_more_than_it_may_is_given_up(
 
 
 def test_more_rows_than_may_be_are_given_up(tmp_path: Path) -> None:
-    tables = {"pages": "date,page\n" + "2023-02-09,/a\n" * 4}
+    tables = {"pages": "date,visitors,page\n" + "2023-02-09,1,/a\n" * 4}
     path = export.write(tmp_path / "export.zip", tables)
     with pytest.raises(Malformed, match="more than 3 rows"):
         list(plausible_export.read(path, TODAY, rows=3))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -16,12 +17,14 @@ from analytics import bounds, localtime, printable
 from analytics.admin.operation_context import OperationContext, Progress
 from analytics.admin.workspace import Workspace
 from analytics.errors import Malformed, StoreUnavailable, TooLarge
-from analytics.imported.daily_sums import Reader
+from analytics.imported.daily_sums import DailySum
 from analytics.imported.products import READERS
 from analytics.store.base import ImportAdded, ImportedFile, SiteImport
 from analytics.suggestions import unknown
 
 _FILE_NAME_CHARS: Final = 200
+_FILES_WITH_IGNORED: Final = 20
+"""Files whose unknown columns are named."""
 _BATCH: Final = 5_000
 
 
@@ -77,6 +80,8 @@ class SumsImported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Days that were left out because the site has its own events from then on."""
     days_of_other_imports: int
     """Days that were left out because another import has them."""
+    ignored_columns: Mapping[str, Sequence[str]] = {}
+    """Columns that are not known and so were passed over, by the file of the export."""
     added: ImportShown | None = None
     already: ImportShown | None = None
     """The equal import that was there before."""
@@ -91,20 +96,27 @@ async def add(workspace: Workspace, request: ImportSums, job: OperationContext) 
         raise Malformed("product", unknown("product", request.product, READERS))
     site = workspace.site(request.site)
     scratch = workspace.folder.scratch
+    name = printable.stripped(Path(request.file).name)[:_FILE_NAME_CHARS]
+    ignored: dict[str, list[str]] = {}
     export, sums = (scratch / f"import-{uuid4()}.{kind}" for kind in ("export", "ndjson"))
     try:
         await _receive(export, job, request.bytes)
         now = workspace.clock()
         today = localtime.day_of(site.timezone, now)
-        digest = await asyncio.to_thread(_read, reader, export, sums, today)
+        read = partial(reader, export, today, ignore=partial(_note_ignored, ignored))
+        try:
+            digest = await asyncio.to_thread(_read, read, sums)
+        except Malformed as exc:
+            # The reader knows the archive by the name that it has while it is read.
+            archive = "standard input" if name == "-" else name
+            raise Malformed(archive if exc.field == "file" else exc.field, exc.reason) from exc
         await workspace.settle()  # its own events decide which days count
-        name = printable.stripped(Path(request.file).name)[:_FILE_NAME_CHARS]
         file = ImportedFile(request.product, name, sums, digest, now)
         outcome = await workspace.store.add_import(site.domain, site.timezone, file)
     finally:
         for path in (export, sums):
             path.unlink(missing_ok=True)
-    return _result(site.domain, outcome)
+    return _result(site.domain, outcome, ignored)
 
 
 async def every(
@@ -137,13 +149,19 @@ def shown(site: str, each: SiteImport) -> ImportShown:
     )
 
 
-def _result(site: str, outcome: ImportAdded) -> SumsImported:
+def _note_ignored(ignored: dict[str, list[str]], file: str, columns: Sequence[str]) -> None:
+    if len(ignored) < _FILES_WITH_IGNORED:
+        ignored[file] = list(columns)
+
+
+def _result(site: str, outcome: ImportAdded, ignored: dict[str, list[str]]) -> SumsImported:
     one = None if outcome.site_import is None else shown(site, outcome.site_import)
     return SumsImported(
         site=site,
         rows=one.rows if one is not None and outcome.is_new else 0,
         days_with_events=outcome.days_with_events,
         days_of_other_imports=outcome.days_of_other_imports,
+        ignored_columns=ignored,
         added=one if outcome.is_new else None,
         already=None if outcome.is_new else one,
     )
@@ -176,13 +194,13 @@ async def _bounded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _read(reader: Reader, export: Path, sums: Path, today: int) -> str:
-    """Write the sums in *export* to *sums*, one a line; return the digest of all."""
+def _read(read_export: Callable[[], Iterator[DailySum]], sums: Path) -> str:
+    """Write the sums in an export to *sums*, one a line; return the digest of all."""
     digest = sha256()
     encoder = msgspec.json.Encoder()
     try:
         with sums.open("xb") as file:
-            read = reader(export, today)
+            read = read_export()
             while batch := list(islice(read, _BATCH)):
                 lines = encoder.encode_lines(batch)
                 digest.update(lines)

@@ -233,4 +233,8 @@ def _told_of_sums(done: importing_sums.SumsImported) -> str:
     if done.days_of_other_imports:
         days = counted(done.days_of_other_imports, "day")
         lines.append(f"{days} left out: another import has them")
+    lines += [
+        f"Warning: {file} has columns that are not known and were passed over: {', '.join(columns)}"
+        for file, columns in done.ignored_columns.items()
+    ]
     return "\n".join(lines)

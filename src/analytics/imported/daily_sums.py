@@ -7,10 +7,10 @@ known, and who read which page, but not who came from there and read that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -116,8 +116,15 @@ class DailySum(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engaged_visits: int = 0
 
 
-Reader = Callable[[Path, int], Iterator[DailySum]]
-"""Yields the sums in a product's export, given its file and the day today.
+Ignore = Callable[[str, Sequence[str]], None]
+"""Is told of columns of a file that are not known and so passed over."""
 
-It raises `Malformed`, naming the file in the export and the line, for what it cannot read.
-"""
+
+class Reader(Protocol):
+    """Reads the exports of a product."""
+
+    def __call__(self, path: Path, today: int, *, ignore: Ignore) -> Iterator[DailySum]:
+        """Yield the sums in the export at *path*, given the day today.
+
+        Raise `Malformed`, naming the file in the export and the line, for what it cannot read.
+        """
