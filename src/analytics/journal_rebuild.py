@@ -46,7 +46,7 @@ class JournalRebuild:
             if apply and visitors:
                 others = [each for each in done if each.stored.visitor not in visitors]
                 done = [*others, *await self._apply(site, visitors, sources)]
-            await asyncio.to_thread(_add, figures, done)
+            await asyncio.to_thread(figures.add, done)
             rows += len(done)
             changed += sum(each.is_changed for each in done)
             progress((number + 1) / parts)
@@ -63,11 +63,6 @@ class JournalRebuild:
 
         # Who stops waiting must not part the rows from what is remembered of them.
         return await asyncio.shield(apply())
-
-
-def _add(figures: DayFigures, rows: Sequence[ReplayedRow]) -> None:
-    for row in rows:
-        figures.add(row)
 
 
 _: type[Rebuilds] = JournalRebuild

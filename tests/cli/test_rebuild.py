@@ -58,3 +58,25 @@ def test_it_asks_and_names_sites_that_are_here(command: Command) -> None:
     assert command("rebuild", "--yes").code == 2
     unknown = command("rebuild", "--site", "nowhere.example")
     assert (unknown.code, "nowhere.example is not a site here" in unknown.err) == (2, True)
+
+
+def test_the_table_names_entry_pages_and_direct_visits_and_what_is_not_compared(
+    command: Command,
+) -> None:
+    import_out_of_order(command)
+    table = command("rebuild").out
+    rows = [" ".join(row.split()) for row in table.splitlines()]
+    assert "example.com 2025-11-24 visits by visit:entry_page /40 1 0" in rows
+    assert "example.com 2025-11-24 exits by visit:exit_page /0 1 0" in rows
+    assert "example.com 2025-11-24 views_per_visit 1.5 3" in rows
+    assert "example.com 2025-11-24 visits by visit:source Direct / None 2 1" in rows
+    assert "Not compared: figures by hour" in rows[-2]
+
+
+def test_a_log_in_reverse_order_changes_entry_pages_though_not_the_visits(command: Command) -> None:
+    command("site", "add", "example.com", "--timezone", "Etc/UTC")
+    done = command("import", "access-log", "-", "--site", "example.com", stdin=line(20) + line(0))
+    assert done.code == 0, done.err
+    rows = [" ".join(row.split()) for row in command("rebuild").out.splitlines()]
+    assert "example.com 2025-11-24 visits by visit:entry_page /0 0 1" in rows
+    assert "example.com 2025-11-24 visits by visit:entry_page /20 1 0" in rows

@@ -147,13 +147,58 @@ def test_a_visit_whose_beginning_retention_has_deleted_stays_as_it_is() -> None:
 
 
 def test_sums_of_names_that_strangers_choose_are_bounded() -> None:
-    rows = stored([hit(NOON, visitor=number, utm_source=f"s{number}") for number in range(9)])
+    rows = stored([hit(NOON, visitor=number, utm_source=f"s{number}") for number in range(99)])
     moved = [structs.replace(row, entry_source="old", entry_channel="Old") for row in rows]
-    figures = DayFigures("Etc/UTC", most=5)
-    for each in replay(moved, SOURCES):
-        figures.add(each)
+    figures = DayFigures("Etc/UTC", most=40)
+    figures.add(replay(moved, SOURCES))
     changes = {(each.dimension, each.value): each for each in figures.changes()}
-    assert len(changes) <= 2 + 5
+    assert len(changes) <= 40
     sources = [each for (dimension, _), each in changes.items() if dimension == "visit:source"]
-    assert sum(each.before or 0 for each in sources) == 9
-    assert sum(each.after or 0 for each in sources) == 9
+    assert sum(each.before or 0 for each in sources) == 99
+    assert sum(each.after or 0 for each in sources) == 99
+
+
+def changes_of(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], tuple[Any, Any]]:
+    figures = DayFigures("Etc/UTC")
+    figures.add(replay(rows, SOURCES))
+    return {
+        (each.day, each.figure, each.dimension, each.value): (each.before, each.after)
+        for each in figures.changes()
+    }
+
+
+def test_a_log_in_reverse_order_has_another_entry_page_afterwards() -> None:
+    """It has one visit before and after, so the figures of the whole site are the same."""
+    rows = stored(
+        [
+            hit(NOON + 20 * MINUTE, path="/b"),
+            hit(NOON, path="/a", received_at=NOON + 21 * MINUTE),
+        ]
+    )
+    assert changes_of(rows) == {
+        ("2026-11-24", "visits", "visit:entry_page", "/a"): (0, 1),
+        ("2026-11-24", "visits", "visit:entry_page", "/b"): (1, 0),
+    }
+
+
+def test_every_figure_of_visits_that_merge_over_midnight_is_compared() -> None:
+    midnight = NOON + 12 * HOUR
+    rows = stored(
+        [
+            hit(midnight - 20 * MINUTE, path="/a", country="DE", scroll_depth=10),
+            hit(midnight + 20 * MINUTE, path="/a", country="FR", scroll_depth=50),
+            hit(midnight + 25 * MINUTE, name=ENGAGEMENT, path="/a", engaged_ms=4 * MINUTE),
+            hit(midnight, path="/b", received_at=midnight + 5 * DAY),
+        ]
+    )
+    changes = changes_of(rows)
+    first, second = "2026-11-24", "2026-11-25"
+    assert changes[first, "views_per_visit", "", ""] == (1, 3)
+    assert changes[second, "views_per_visit", "", ""] == (1, 0)
+    assert changes[second, "visits", "", ""] == (2, 0)
+    assert changes[second, "visits", "visit:entry_page", "/b"] == (1, 0)
+    assert changes[second, "visits", "visit:country", "FR"] == (1, 0)
+    assert changes[second, "exits", "visit:exit_page", "/b"] == (1, 0)
+    assert changes[second, "visits", "event:page", "/a"] == (1, 0)
+    assert changes[first, "time_on_page", "event:page", "/a"] == (None, 240)
+    assert changes[first, "scroll_depth", "event:page", "/a"] == (10, 50)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Final
 
 import click
 
@@ -12,7 +14,17 @@ from analytics.cli import consent, progress_bar, table
 from analytics.cli.options import as_json, common, settings
 from analytics.cli.output import echo, show_json
 from analytics.cli.run import run
+from analytics.dimension_facts import blank
+from analytics.pipeline.replay_figures import RebuiltFigure
 from analytics.wording import counted
+
+_MOST_VALUES: Final = 10
+"""The number of changed values of one figure and day that the table lists."""
+_NONE_COMPARED: Final = "None of the figures that are compared changes."
+_NOT_COMPARED: Final = (
+    "Not compared: figures by hour, those of events and visitors by a dimension of their visits,"
+    " means by such a dimension, and visits of machines. These may change, too."
+)
 
 
 @click.command()
@@ -58,10 +70,15 @@ def _show(result: rebuilding.RebuildResult, *, as_json: bool) -> None:
         show_json(result)
         return
     heads = ("Site", "Day", "Figure", "Before", "After")
-    table.show(heads, _rows(result), empty="No figure changes.")
+    table.show(
+        heads, _rows(result), empty="No figure changes." if not result.rows else _NONE_COMPARED
+    )
     for each in result.sites:
-        if each.figures > len(each.changes):
-            echo(f"… and {each.figures - len(each.changes):,} more figures of {each.site}")
+        if hidden := each.figures - len(_listed(each.changes)):
+            more = counted(hidden, "more figure")
+            echo(f"… and {more} of {each.site}; --json lists up to 10,000")
+    if result.rows:
+        echo(_NOT_COMPARED)
     verb = "changed" if result.applied else "would change (store that with --apply)"
     events = sum(each.events for each in result.sites)
     echo(f"{result.rows:,} of {counted(events, 'event')} {verb}.")
@@ -69,12 +86,28 @@ def _show(result: rebuilding.RebuildResult, *, as_json: bool) -> None:
 
 def _rows(result: rebuilding.RebuildResult) -> Iterator[tuple[str, ...]]:
     for each in result.sites:
-        for change in each.changes:
+        for change in _listed(each.changes):
             figure = change.figure
             if change.dimension:
-                figure += f" by {change.dimension} {change.value or '(none)'}"
+                figure += f" by {change.dimension} {change.value or blank(change.dimension)}"
             yield each.site, change.day, figure, _shown(change.before), _shown(change.after)
 
 
-def _shown(figure: int | None) -> str:
-    return "–" if figure is None else f"{figure:,}"
+def _listed(changes: Sequence[RebuiltFigure]) -> Sequence[RebuiltFigure]:
+    """Return the changes without those of a day's figure that change less than others do."""
+    groups: defaultdict[tuple[str, str, str], list[RebuiltFigure]] = defaultdict(list)
+    for change in changes:
+        groups[change.day, change.dimension, change.figure].append(change)
+    return [
+        change
+        for group in groups.values()
+        for change in sorted(group, key=_difference, reverse=True)[:_MOST_VALUES]
+    ]
+
+
+def _difference(change: RebuiltFigure) -> float:
+    return abs((change.after or 0) - (change.before or 0))
+
+
+def _shown(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:,.2f}".removesuffix("0").removesuffix(".0")
