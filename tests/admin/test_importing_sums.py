@@ -115,6 +115,21 @@ async def test_sums_of_another_kind_are_no_overlap(workspace: Workspace) -> None
     assert (done.rows, done.days_of_other_imports) == (1, 0)
 
 
+async def test_days_left_out_are_counted_by_the_kind_of_sums(workspace: Workspace) -> None:
+    page = "date,page,visitors\n"
+    await bring(
+        workspace,
+        {"visitors": visitors("2023-02-09", "2023-02-10"), "pages": f"{page}2023-02-10,/a,3\n"},
+    )
+    pages = f"{page}2023-02-09,/a,3\n2023-02-10,/a,3\n2023-02-10,/b,3\n"
+    done = await bring(
+        workspace, {"visitors": visitors("2023-02-09", "2023-02-10", visitors=4), "pages": pages}
+    )
+    # The 9th is left out of visitors, though its pages got in.
+    assert (done.rows, done.days_of_other_imports) == (1, 2)
+    assert done.days_left_out_by_kind == {"pages": 1, "visitors": 2}
+
+
 async def test_an_import_is_taken_out_as_a_whole(workspace: Workspace) -> None:
     await bring(workspace, {"visitors": visitors("2023-02-09")})
     await bring(workspace, {"visitors": visitors("2023-02-10", visitors=7)})

@@ -79,7 +79,9 @@ class SumsImported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     days_with_events: int
     """Days that were left out because the site has its own events from then on."""
     days_of_other_imports: int
-    """Days that were left out because another import has them."""
+    """Days of which sums were left out because another import has them."""
+    days_left_out_by_kind: Mapping[str, int] = {}
+    """Those days by the kind of the sums that were left out."""
     ignored_columns: Mapping[str, Sequence[str]] = {}
     """Columns that are not known and so were passed over, by the file of the export."""
     added: ImportShown | None = None
@@ -161,6 +163,7 @@ def _result(site: str, outcome: ImportAdded, ignored: dict[str, list[str]]) -> S
         rows=one.rows if one is not None and outcome.is_new else 0,
         days_with_events=outcome.days_with_events,
         days_of_other_imports=outcome.days_of_other_imports,
+        days_left_out_by_kind=outcome.days_left_out_by_kind,
         ignored_columns=ignored,
         added=one if outcome.is_new else None,
         already=None if outcome.is_new else one,

@@ -230,9 +230,10 @@ def _told_of_sums(done: importing_sums.SumsImported) -> str:
             f"{counted(done.days_with_events, 'day')} left out: {done.site} has its own events"
             " from then on"
         )
-    if done.days_of_other_imports:
-        days = counted(done.days_of_other_imports, "day")
-        lines.append(f"{days} left out: another import has them")
+    lines += [
+        f"{kind.replace('_', ' ')}: {counted(days, 'day')} left out: another import has them"
+        for kind, days in done.days_left_out_by_kind.items()
+    ]
     lines += [
         f"Warning: {file} has columns that are not known and were passed over: {', '.join(columns)}"
         for file, columns in done.ignored_columns.items()

@@ -330,7 +330,9 @@ class ImportAdded(NamedTuple):
     days_with_events: int = 0
     """Days of the export that do not count, as the site has events of its own from then on."""
     days_of_other_imports: int = 0
-    """Days of the export that do not count, as another import has them."""
+    """Days of the export that do not count, or not whole, as another import has them."""
+    days_left_out_by_kind: Mapping[str, int] = {}
+    """Those days by the kind of the sums that do not count."""
 
 
 class KeepsImports(Protocol):

@@ -32,13 +32,23 @@ _EMPTY: Final = {"VARCHAR": "''", "MAP(VARCHAR, VARCHAR)": "MAP {}"}
 # Machines may have been here before the first person.
 _FIRST_EVENT: Final = "SELECT min(ts) FROM rows WHERE site = ? AND bot IS NULL"
 _DAYS: Final = "SELECT count(DISTINCT day) FROM incoming"
-_OVERLAPPING: Final = """
-DELETE FROM incoming USING (
+_OVERLAP: Final = """
+FROM (
     SELECT kind, min(day) AS first, max(day) AS last
     FROM imported_sums WHERE site = ? GROUP BY import, kind
 ) earlier
-WHERE incoming.kind = earlier.kind AND incoming.day BETWEEN earlier.first AND earlier.last
 """
+_OVERLAPS: Final = (
+    "incoming.kind = earlier.kind AND incoming.day BETWEEN earlier.first AND earlier.last"
+)
+_DAYS_OVERLAPPING: Final = (
+    f"SELECT incoming.kind, count(DISTINCT incoming.day) {_OVERLAP}"
+    f" JOIN incoming ON {_OVERLAPS} GROUP BY GROUPING SETS ((incoming.kind), ()) ORDER BY 1"
+)
+"""By kind and, without one, of all kinds together."""
+_OVERLAPPING: Final = (
+    f"DELETE FROM incoming {_OVERLAP.replace('FROM', 'USING', 1)} WHERE {_OVERLAPS}"
+)
 _INSERT: Final = f"""
 INSERT INTO imports
 SELECT $site, $id, $product, $file, $digest, $at, min(day), max(day), count(*),
@@ -65,7 +75,7 @@ def add(connection: Connection, site: str, timezone: str, added: ImportedFile) -
             return ImportAdded(_one(connection, site, int(same[0][0])), is_new=False)
         _read(connection, added.sums)
         own = _remove_days_with_events(connection, site, timezone)
-        ((before,),) = connection.rows(_DAYS)
+        overlapping = {kind: int(days) for kind, days in connection.rows(_DAYS_OVERLAPPING, [site])}
         connection.run(_OVERLAPPING, [site])
         ((days,),) = connection.rows(_DAYS)
         number = _keep(connection, site, added) if days else None
@@ -74,7 +84,8 @@ def add(connection: Connection, site: str, timezone: str, added: ImportedFile) -
             None if number is None else _one(connection, site, number),
             is_new=number is not None,
             days_with_events=own,
-            days_of_other_imports=before - days,
+            days_of_other_imports=overlapping.pop(None, 0),
+            days_left_out_by_kind=overlapping,
         )
 
 
