@@ -255,6 +255,25 @@ class TestSegments:
         answer = await ask(api, filters=[sent])
         assert answer["query"]["filters"] == [understood]
 
+    @pytest.mark.parametrize(
+        ("filters", "reason"),
+        [
+            ('[["is","event:goal",["Gone"]]]', "there is no goal 'Gone'"),
+            ('[["not",["is","time:day",["2026-11-23"]]]]', "time:day cannot be filtered by"),
+            ('[["is","visit:nonsense",["x"]]]', "there is no dimension 'visit:nonsense'"),
+        ],
+    )
+    async def test_a_broken_segment_is_named(
+        self, api: httpx2.AsyncClient, segmented: SqliteCatalog, filters: str, reason: str
+    ) -> None:
+        broken = Segment(id=912, name="Buyers", filters=filters)
+        await segmented.sites.edit(
+            SITE, lambda site: structs.replace(site, segments=(*site.segments, broken))
+        )
+        answer = await ask(api, filters=[["is", "segment", [912]]])
+        assert answer["field"] == "filters"
+        assert f"segment 912 'Buyers': {reason}" in answer["reason"]
+
     @pytest.mark.parametrize("op", ["is", "is_not"])
     async def test_a_segment_about_machines_needs_the_switch(
         self, api: httpx2.AsyncClient, segmented: SqliteCatalog, op: str

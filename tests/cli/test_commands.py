@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 import duckdb
+import pytest
 from tests.cli.conftest import Command, called
 from tests.imported import export
 
@@ -133,6 +134,31 @@ def test_no_segment_is_listed_and_none_removed(command: Command) -> None:
     assert command("segment", "list", "example.com", "--json").json == []
     refused = command("segment", "remove", "example.com", "3", "--yes")
     assert (refused.code, "has no segment '3'" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("filters", "reason"),
+    [
+        ('[["matches","event:page",["(("]]]', "not a regular expression"),
+        ('[["is","visit:os",["Mac"]],["not",["matches_not","event:page",["("]]]]', "RE2"),
+        ('[["is","event:goal",["Sing up"]]]', "did you mean Sign up?"),
+        ('[["matches","event:goal",["Sign up"]]]', "a goal is compared by is and contains"),
+        ('[["is","time:day",["2026-11-23"]]]', "time:day cannot be filtered by"),
+    ],
+)
+def test_a_segment_that_no_report_can_use_is_refused(
+    command: Command, filters: str, reason: str
+) -> None:
+    command("site", "add", "example.com")
+    command("goal", "add", "example.com", "--event", "Sign up")
+    add = ("segment", "add", "example.com", "Odd")
+    refused = command(*add, "--filters", filters)
+    assert (refused.code, reason in refused.err) == (2, True), refused.err
+    command(*add, "--filters", '[["is","event:goal",["Sign up"]]]')
+    refused = command("segment", "change", "example.com", "Odd", "--filters", filters)
+    assert (refused.code, reason in refused.err) == (2, True), refused.err
+    (kept,) = command("segment", "list", "example.com", "--json").json
+    assert kept["filters"] == [["is", "event:goal", ["Sign up"]]]
 
 
 def test_a_shorter_retention_is_not_set_unasked(command: Command) -> None:

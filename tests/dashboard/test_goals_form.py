@@ -119,6 +119,18 @@ class TestSegments:
         assert site is not None
         assert site.segments == ()
 
+    @pytest.mark.parametrize("condition", ["is,goal,Nothing", "is,goal,signup"])
+    async def test_what_no_report_can_use_is_not_saved(
+        self, owner: Client, peopled: SqliteCatalog, condition: str
+    ) -> None:
+        form = {"f": condition, "name": "Buyers", "shared": "on"}
+        reply = await owner.post(f"/{SITE}/segments", data=form)
+        assert reply.status_code == 400
+        assert "there is no goal" in texts(reply.text)
+        site = peopled.sites.get(SITE)
+        assert site is not None
+        assert site.segments == ()
+
     async def test_a_viewer_keeps_their_own_and_shares_none(
         self, viewer: Client, owner: Client, peopled: SqliteCatalog
     ) -> None:

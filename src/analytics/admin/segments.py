@@ -65,10 +65,12 @@ async def add_segment(
     workspace: Workspace, request: AddSegment, _: OperationContext
 ) -> SegmentShown:
     """Save filters under a name."""
-    domain = workspace.site(request.site).domain
+    site = workspace.site(request.site)
     segment = Segment(id=0, name=request.name, filters=request.filters, owner=request.owner)
-    await _check(workspace, segment)
-    return shown(domain, await segments.add_segment(workspace.catalog, domain, segment))
+    await named_filters.check_segment(segment.filters, site, workspace.store, workspace.clock())
+    await _check_owner(workspace, segment)
+    added = await segments.add_segment(workspace.catalog, site.domain, segment)
+    return shown(site.domain, added)
 
 
 async def change_segment(
@@ -80,14 +82,15 @@ async def change_segment(
     fields = {name: getattr(request, name) for name in ("name", "filters", "owner")}
     changes = {name: value for name, value in fields.items() if value is not msgspec.UNSET}
     segment = msgspec.structs.replace(old, **changes)
-    await _check(workspace, segment)
+    if "filters" in changes:  # a broken one can be renamed, or given to somebody else
+        await named_filters.check_segment(segment.filters, site, workspace.store, workspace.clock())
+    await _check_owner(workspace, segment)
     changed = await segments.change_segment(workspace.catalog, site.domain, segment)
     return shown(site.domain, changed)
 
 
-async def _check(workspace: Workspace, segment: Segment) -> None:
-    """Raise `Malformed` for filters that cannot be read, `NotFound` for an unknown owner."""
-    named_filters.check_segment(segment.filters)
+async def _check_owner(workspace: Workspace, segment: Segment) -> None:
+    """Raise `NotFound` for an unknown owner."""
     owner = segment.owner.strip().lower()
     if owner and owner not in {person.email for person in await workspace.catalog.people.all()}:
         raise NotFound(f"{owner[:120]} is nobody who logs in here; `analytics user list` shows who")

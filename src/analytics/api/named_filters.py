@@ -14,6 +14,7 @@ import msgspec
 from msgspec import structs
 
 from analytics.api import query_json
+from analytics.api.access import QueryableStore
 from analytics.errors import UNDECODABLE, Malformed
 from analytics.event import PAGEVIEW
 from analytics.goal import Goal, Segment
@@ -26,14 +27,16 @@ from analytics.query import (
     Filter,
     HasDone,
     InSequence,
+    Metric,
     NamedFilter,
     Not,
     Op,
+    Period,
     Query,
     ScrolledTo,
 )
 from analytics.site import Site
-from analytics.store.sql.filter_shape import walk
+from analytics.store.sql.filter_shape import FilterShape, walk
 from analytics.store.sql.measures import GOAL_METRICS
 from analytics.suggestions import unknown
 
@@ -102,16 +105,24 @@ def _joined(joint: str, filters: list[object]) -> object:
     return filters[0] if len(filters) == 1 else [joint, filters]
 
 
-def check_segment(filters: str) -> None:
-    """Raise `Malformed` unless *filters* is what a segment may hold: JSON of the Stats API."""
+async def check_segment(filters: str, site: Site, store: QueryableStore, now: int) -> None:
+    """Raise `Malformed` unless *filters*, in the JSON of the Stats API, can be a segment of *site*.
+
+    The *store* answers a question by them about the moment *now*, so that whatever it would refuse
+    in a report is refused here.
+    """
     try:
         sent = msgspec.json.decode(filters, type=list[object])
     except UNDECODABLE as exc:
         raise Malformed("filters", f"are not a JSON list: {exc}") from exc
     if not sent:
         raise Malformed("filters", "there is no filter to save")
-    if any(_mentions(each, SEGMENT) for each in query_json.filters_of(sent, "filters")):
+    chosen = query_json.filters_of(sent, "filters")
+    if any(_mentions(each, SEGMENT) for each in chosen):
         raise Malformed("filters", "a segment cannot hold another segment: save its filters")
+    period = Period(now, now + 1, site.timezone)
+    query = Query(site=site.domain, metrics=(Metric.VISITORS,), period=period, filters=chosen)
+    await store.query(resolve(query, site))
 
 
 def filter_of(goal: Goal) -> Filter:
@@ -186,10 +197,21 @@ def _of_segments(comparison: Compare, site: Site, reader: str) -> Filter:
 
 
 def _of_segment(segment: Segment, site: Site, reader: str) -> All:
-    filters = query_json.filters_of(msgspec.json.decode(segment.filters), "filters")
-    if any(_mentions(each, SEGMENT) for each in filters):
-        raise Malformed("filters", f"the segment {segment.name!r} holds another segment")
-    return All(tuple(_expand(filters, site, reader)))
+    """Return the filters of *segment*. Raise `Malformed`, naming it, if no query can use them."""
+    try:
+        filters = query_json.filters_of(msgspec.json.decode(segment.filters), "filters")
+        nested = any(_mentions(each, SEGMENT) for each in filters)
+        chosen = All(() if nested else tuple(_expand(filters, site, reader)))
+        FilterShape.of((_without_names(chosen, site),))
+    except Malformed as error:
+        raise _broken(segment, error.reason) from error
+    if nested:
+        raise _broken(segment, "it holds another segment")
+    return chosen
+
+
+def _broken(segment: Segment, reason: str) -> Malformed:
+    return Malformed("filters", f"segment {segment.id} {segment.name!r}: {reason}")
 
 
 def _without_names(condition: Filter, site: Site) -> Filter:

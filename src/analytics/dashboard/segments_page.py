@@ -25,7 +25,7 @@ async def save(ask: PageRequest) -> Response:
     if shared and not person.owner:
         raise Forbidden("Only an owner shares a segment with everybody. Save it for yourself.")
     sent = filters.as_json(address.conditions)
-    named_filters.check_segment(sent)
+    await named_filters.check_segment(sent, site, ask.deps.store, ask.deps.clock())
     segment = Segment(
         id=0,
         name=str(form.get("name", "")),
