@@ -287,3 +287,46 @@ async def test_filters_longer_than_they_may_be_are_refused_whatever_they_say(
     reply = await ask(api, "aggregate", filters=long)
     assert (reply.status_code, reply.json()["field"]) == (400, "filters")
     assert "longer than 4,096 characters" in reply.json()["reason"]
+
+
+@pytest.mark.parametrize("switch", ["with_imported", "bots"])
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [(v, 200) for v in ("true", "True", "1", "false", "FALSE", "0", "")]
+    + [(v, 400) for v in ("yes", "maybe", "2")],
+)
+async def test_a_switch_is_true_or_false(
+    api: httpx2.AsyncClient,  # noqa: F811
+    switch: str,
+    value: str,
+    status: int,
+) -> None:
+    reply = await ask(api, "aggregate", period="7d", **{switch: value})
+    assert reply.status_code == status
+    if status == 400:
+        assert reply.json()["field"] == switch
+        assert "true or false" in reply.json()["reason"]
+    elif switch == "with_imported":
+        assert ("meta" in reply.json()) is (value.lower() in ("true", "1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("metric", "metrics"), ("filter", "filters"), ("with_import", "with_imported")],
+)
+async def test_a_misspelled_parameter_is_refused(
+    api: httpx2.AsyncClient,  # noqa: F811
+    name: str,
+    meant: str,
+) -> None:
+    reply = await ask(api, "aggregate", period="7d", **{name: "x"})
+    assert (reply.status_code, reply.json()["field"]) == (400, name)
+    assert f"did you mean {meant}?" in reply.json()["reason"]
+
+
+@pytest.mark.parametrize("name", ["auth", "key", "timezone", "_", "from"])
+async def test_other_parameters_are_let_through(
+    api: httpx2.AsyncClient,  # noqa: F811
+    name: str,
+) -> None:
+    assert (await ask(api, "aggregate", period="7d", **{name: ""})).status_code == 200

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from analytics import access, bounds, decoding, localtime, time_span
 from analytics.api_operation import BODY_ERRORS, JSON, ApiAnswer, ApiOperation, ApiRoute
 from analytics.catalog.base import Catalog
-from analytics.errors import UNDECODABLE, Forbidden, Malformed, NotFound, TooLarge
+from analytics.errors import UNDECODABLE, Forbidden, NotFound, TooLarge
 from analytics.person import Key, Scope
 from analytics.site import Site
 from analytics.store.sql_question import (
@@ -186,7 +186,7 @@ def _parsed(body: bytes) -> SqlBody:
 
 
 def _accepted(header: str) -> SqlFormat:
-    """Return the first format that *header* names. Raise `Malformed` when it names none."""
+    """Return the first format that *header* names; JSON where it names none."""
     for part in header.split(","):
         name = part.partition(";")[0].strip().lower()
         if not name or name in _ANY:
@@ -194,4 +194,4 @@ def _accepted(header: str) -> SqlFormat:
         for kind, media_type in _MEDIA_TYPES.items():
             if name == media_type:
                 return kind
-    raise Malformed("Accept", f"name one of {', '.join(_MEDIA_TYPES.values())}")
+    return SqlFormat.JSON

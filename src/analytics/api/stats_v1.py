@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -49,6 +50,8 @@ from analytics.store.sql import query_cost, time_buckets
 from analytics.suggestions import unknown
 
 _IMPORTS: Final = "with_imported"
+_TRUE: Final = ("true", "1")
+_FALSE: Final = ("false", "0")
 _USUAL_PERIOD: Final = "30d"
 _MAX_LIMIT: Final = 1_000
 _MAX_PAGE: Final = 1_000_000
@@ -142,6 +145,10 @@ BREAKDOWN: Final = _described(
         "page", "which of the pages of so many rows; 1", Annotated[int, Meta(ge=1, le=_MAX_PAGE)]
     ),
 )
+_PARAMETERS: Final = sorted(
+    {each.name for one in (AGGREGATE, TIMESERIES, BREAKDOWN) for each in one.parameters}
+    | {"from", "to"}
+)
 
 
 def routes(access: StatsAccess) -> list[BaseRoute]:
@@ -228,6 +235,7 @@ class StatsV1:
         offset: int = 0,
     ) -> Query:
         params = request.query_params
+        _check_names(params)
         site = self._access.site(request, _param(params, "site_id"))
         await self._access.settled(request)
         names = dict.fromkeys(map(str.strip, params.get("metrics", "visitors").split(",")))
@@ -283,8 +291,22 @@ def _param(params: QueryParams, name: str, usual: str = "") -> str:
 
 
 def _flag(params: QueryParams, name: str) -> bool:
-    """Return whether the parameter *name* is set."""
-    return _param(params, name) in ("1", "true")
+    """Return whether the parameter *name* is set. Raise `Malformed` unless it is true or false."""
+    value = _param(params, name).lower()
+    if value not in ("", *_TRUE, *_FALSE):
+        raise Malformed(name, f"must be true or false, not {value[:60]!r}")
+    return value in _TRUE
+
+
+def _check_names(params: QueryParams) -> None:
+    """Raise `Malformed` for a parameter that was misspelled; other unknown ones are let through.
+
+    Clients of Plausible send some that mean nothing here.
+    """
+    for name in params:
+        near = get_close_matches(name[:60], _PARAMETERS, n=1, cutoff=0.8)
+        if near and near[0] != name:
+            raise Malformed(name[:60], f"is not known here; did you mean {near[0]}?")
 
 
 @contextmanager
