@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -183,3 +184,13 @@ async def test_without_a_file_amounts_in_several_currencies_have_no_sum(tmp_path
         assert await total(parts, bought) is None
         euros = Compare(Op.IS, Dimension.CURRENCY, ("EUR",))
         assert await total(parts, bought, euros) == "1.000 EUR"
+
+
+def test_the_archive_as_downloaded_is_told_from_the_file_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "eurofxref-hist.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("eurofxref-hist.csv", "Date,USD\n2026-11-24,1.0876\n" * 50)
+    with pytest.raises(Misconfigured, match="ZIP archive: unpack it, and name the CSV file"):
+        read(file, "EUR")
+    with pytest.raises(Misconfigured, match=r"missing\.csv: it cannot be read: No such file"):
+        read(tmp_path / "missing.csv", "EUR")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import re
 import time
+import zipfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -112,8 +113,16 @@ def read(path: Path, base: str) -> ExchangeRates:
         if path.stat().st_size > _MOST_BYTES:
             raise _unusable(path, f"it is larger than {_MOST_BYTES:,} bytes; leave out old days")
         text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise _unusable(path, f"it cannot be read: {exc}") from exc
+    except OSError as exc:
+        raise _unusable(path, f"it cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        if zipfile.is_zipfile(path):
+            raise _unusable(
+                path, "this is a ZIP archive: unpack it, and name the CSV file"
+            ) from exc
+        raise _unusable(
+            path, "it cannot be read: it is not text in UTF-8; name a CSV file"
+        ) from exc
     if not is_code(base):
         raise Misconfigured(f"store.exchange_base: {_short(base)} is not the code of a currency")
     lines = csv.reader(text.splitlines())

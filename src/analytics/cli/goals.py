@@ -153,6 +153,8 @@ def described(goal: goals.GoalShown) -> str:
     if goal.event and goal.page:
         parts.append(f"on {goal.page}")
     parts += [f"with {name}={value}" for name, value in goal.properties.items()]
+    if goal.currency:
+        parts.append(f"with revenue in {goal.currency}")
     return " ".join(parts)
 
 
