@@ -300,6 +300,7 @@ class TestSegments:
     ) -> None:
         answer = await ask(api, filters=[["is", "segment", [number]]])
         assert answer["field"] == "filters"
+        assert answer["reason"].endswith(f"there is no segment '{number}'; choose from 901 (Blog)")
 
 
 def test_the_day_is_a_past_one() -> None:

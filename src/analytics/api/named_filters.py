@@ -185,7 +185,9 @@ def _of_segments(comparison: Compare, site: Site, reader: str) -> Filter:
     usable = {str(each.id): each for each in site.segments if each.owner in ("", reader)}
     for value in comparison.values:
         if value not in usable:
-            raise Malformed("filters", unknown("segment", value, usable))
+            shown = ", ".join(f"{number} ({each.name})" for number, each in usable.items())
+            choice = f"choose from {shown}" if shown else "none is saved"
+            raise Malformed("filters", f"there is no segment {value[:60]!r}; {choice}")
     chosen = Any(tuple(_of_segment(usable[value], site, reader) for value in comparison.values))
     match comparison.op:
         case Op.IS:
