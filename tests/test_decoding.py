@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -12,6 +15,18 @@ from analytics.errors import UNDECODABLE
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
     size: int
     tags: list[str] = []
+
+
+class Colour(StrEnum):
+    RED = "red"
+    GREEN = "green"
+
+
+class Choosing(msgspec.Struct, forbid_unknown_fields=True):
+    colour: Colour = Colour.RED
+    order: Literal["loose", "strict"] | None = None
+    inner: Inner | None = None
+    several: tuple[Colour, ...] = ()
 
 
 class Outer(msgspec.Struct):
@@ -53,6 +68,34 @@ def test_what_is_wrong_is_said_in_plain_words(body: bytes, refusal: str) -> None
     fault = decoding.malformed(failure.value)
     assert str(fault) == refusal
     assert "`" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (
+            b'{"colour": "gren"}',
+            "colour: there is no colour 'gren'; did you mean green? choose from red, green",
+        ),
+        (b'{"order": "x"}', "order: there is no order 'x'; choose from loose, strict"),
+        (
+            b'{"several": ["red", "x"]}',
+            "several[1]: there is no several 'x'; choose from red, green",
+        ),
+        (
+            b'{"inner": {"sice": 1}}',
+            "inner.sice: it is not known here; did you mean size? choose from size, tags",
+        ),
+        (
+            b'{"foo": 1}',
+            "foo: it is not known here; choose from colour, order, inner, several",
+        ),
+    ],
+)
+def test_a_choice_that_is_not_one_lists_those_that_are(body: bytes, refusal: str) -> None:
+    with pytest.raises(UNDECODABLE) as failure:
+        msgspec.json.decode(body, type=Choosing)
+    assert str(decoding.malformed(failure.value, model=Choosing)) == refusal
 
 
 @pytest.mark.parametrize("rest", ["", "x", "\\n", "\\ud83d"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -13,6 +13,11 @@ def unknown(kind: str, sent: object, vocabulary: Iterable[str], more: str = "") 
     """Return the message that *sent* is not a *kind*, with the alternatives; *more* is appended."""
     words = [*vocabulary]
     text = str(sent)[:_SHOWN]
-    near = get_close_matches(text, words, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ";"
+    near = nearest(text, words)
+    meant = f"; did you mean {near}?" if near else ";"
     return f"there is no {kind} {text!r}{meant} choose from {', '.join(words)}{more}"
+
+
+def nearest(sent: str, words: Sequence[str]) -> str:
+    """Return the one of *words* that *sent* probably means; empty if none is near."""
+    return next(iter(get_close_matches(sent[:_SHOWN], words, n=1)), "")

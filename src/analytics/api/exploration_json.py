@@ -125,7 +125,7 @@ def parse(body: bytes, kind: type[B]) -> B:
     try:
         return msgspec.json.decode(body, type=kind)
     except UNDECODABLE as exc:
-        raise decoding.malformed(exc, body=body) from exc
+        raise decoding.malformed(exc, body=body, model=kind) from exc
 
 
 def results(exploration: Exploration, result: ExplorationResult) -> Mapping[str, object]:

@@ -182,7 +182,7 @@ def _parsed(body: bytes) -> SqlBody:
     try:
         return msgspec.json.decode(body, type=SqlBody)
     except UNDECODABLE as exc:
-        raise decoding.malformed(exc) from exc
+        raise decoding.malformed(exc, model=SqlBody) from exc
 
 
 def _accepted(header: str) -> SqlFormat:

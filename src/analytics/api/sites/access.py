@@ -99,7 +99,7 @@ class SitesRequest:
                 return msgspec.convert(_nested(pairs), kind, strict=False)
             return msgspec.json.decode(body, type=kind)
         except UNDECODABLE as exc:
-            raise decoding.malformed(exc, body=body) from exc
+            raise decoding.malformed(exc, body=body, model=kind) from exc
 
     def _content_type(self) -> str:
         return self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
