@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec import structs
 
-from analytics.catalog import goals, segments
+from analytics.catalog import goals, segment_goals, segments
 from analytics.catalog.audit_log import AuditAction
 from analytics.catalog.sqlite import SqliteCatalog
 from analytics.errors import Conflict, Malformed, NotFound
@@ -38,6 +39,25 @@ async def test_a_segment_is_added_and_removed(catalog: SqliteCatalog) -> None:
     assert [(each.what, each.about) for each in entries] == [
         (AuditAction.SITE_CHANGED, "segments")
     ] * 2
+
+
+async def test_a_goal_that_gets_another_name_keeps_its_segments(catalog: SqliteCatalog) -> None:
+    goal = await goals.add_goal(catalog, SITE, Goal(id=0, name="Signup", event="signup"))
+    inner = '["not",["or",[["is_not","event:goal",["Signup"]]]]]'
+    about = f'[["is","event:goal",["Signup","Other"]],{inner}]'
+    like = '[["contains","event:goal",["Signup"]],["is","event:page",["Signup"]]]'
+    for name, filters in (("Buyers", about), ("Like", like), ("Germany", FILTERS)):
+        await segments.add_segment(catalog, SITE, Segment(id=0, name=name, filters=filters))
+    site = catalog.sites.get(SITE)
+    assert site is not None
+    assert [each.name for each in segment_goals.naming(site, "Signup")] == ["Buyers"]
+    await goals.change_goal(catalog, SITE, structs.replace(goal, name="Signed up"))
+    site = catalog.sites.get(SITE)
+    assert site is not None
+    kept = {each.name: each.filters for each in site.segments}
+    assert kept["Buyers"] == about.replace('"Signup"', '"Signed up"')
+    assert (kept["Like"], kept["Germany"]) == (like, FILTERS)
+    assert segment_goals.naming(site, "Signup") == []
 
 
 async def test_goals_and_segments_share_ids_that_are_never_given_again(

@@ -8,7 +8,7 @@ import msgspec
 
 from analytics.admin.operation_context import OperationContext
 from analytics.admin.workspace import Workspace
-from analytics.catalog import goals
+from analytics.catalog import goals, segment_goals
 from analytics.goal import Goal
 
 
@@ -65,6 +65,13 @@ class GoalShown(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
 
+class GoalInUse(GoalShown, frozen=True, kw_only=True):
+    """A goal, and what stops working without it."""
+
+    segments: list[str]
+    """The names of the segments that compare with its name."""
+
+
 async def add_goal(workspace: Workspace, request: AddGoal, _: OperationContext) -> GoalShown:
     """Add a goal, or find the equal one."""
     domain = workspace.site(request.site).domain
@@ -88,10 +95,12 @@ async def every_goal(
     return [shown(site.domain, goal) for goal in site.goals]
 
 
-async def show_goal(workspace: Workspace, request: NamedGoal, _: OperationContext) -> GoalShown:
-    """Return one goal."""
+async def show_goal(workspace: Workspace, request: NamedGoal, _: OperationContext) -> GoalInUse:
+    """Return one goal, and who uses it."""
     site = workspace.site(request.site)
-    return shown(site.domain, goals.goal_named(site, request.goal))
+    goal = goals.goal_named(site, request.goal)
+    names = [segment.name for segment in segment_goals.naming(site, goal.name)]
+    return GoalInUse(segments=names, **msgspec.structs.asdict(shown(site.domain, goal)))
 
 
 async def change_goal(workspace: Workspace, request: ChangeGoal, _: OperationContext) -> GoalShown:

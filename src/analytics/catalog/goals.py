@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from analytics import currency
+from analytics.catalog import segment_goals
 from analytics.catalog.base import Catalog
 from analytics.catalog.rules import check_text
 from analytics.catalog.site_items import GOALS
@@ -90,12 +91,16 @@ async def add_goal(catalog: Catalog, domain: str, goal: Goal) -> Goal:
 
 
 async def change_goal(catalog: Catalog, domain: str, goal: Goal) -> Goal:
-    """Replace the goal of that id; raise as `add_goal`, and `NotFound` without such a goal."""
+    """Replace the goal of that id; segments that compare with its name get the new one.
+
+    Raise as `add_goal`, and `NotFound` without such a goal.
+    """
     goal = checked(goal)
 
     def edit(site: Site) -> Site:
         _check_name(site, goal, GOALS.others(site, goal.id))
-        return GOALS.changed(site, goal)
+        before = GOALS.find(site, goal.id).name
+        return segment_goals.renamed(GOALS.changed(site, goal), before, goal.name)
 
     return GOALS.find(await catalog.sites.edit(domain, edit), goal.id)
 

@@ -133,10 +133,12 @@ def remove(site: str, name: str, *, yes: bool, as_json: bool) -> None:
     """Remove the goal GOAL (its name or id) of SITE; no event is deleted."""
     request = goals.NamedGoal(site=site, goal=name)
     if consent.must_ask(yes=yes):
-        current = run(settings(), "goal.show", request, goals.GoalShown)
+        current = run(settings(), "goal.show", request, goals.GoalInUse)
+        users = ", ".join(current.segments)
         consent.ask(
             f"This removes the goal {current.name} of {current.site} ({described(current)})."
-            " Reports and segments that use it stop working; its events stay. Go on?"
+            " Reports and segments that use it stop working"
+            f"{f' ({users})' if users else ''}; its events stay. Go on?"
         )
     removed = run(settings(), "goal.remove", request, goals.GoalShown)
     if as_json:

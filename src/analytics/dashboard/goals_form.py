@@ -8,7 +8,7 @@ from msgspec import structs
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from analytics.catalog import goals, segments
+from analytics.catalog import goals, segment_goals, segments
 from analytics.catalog.site_items import GOALS, SEGMENTS
 from analytics.dashboard import confirmation
 from analytics.dashboard.confirmation import Confirmation
@@ -46,13 +46,15 @@ async def removal_question(
 ) -> Confirmation:
     """Return the confirmation of removing a goal. Raise `NotFound`."""
     goal = GOALS.find(site, _id(fields.get("goal", "")))
+    names = ", ".join(each.name for each in segment_goals.naming(site, goal.name))
     return Confirmation(
         page=f"{_settings(site)}/confirm",
         action=_settings(site),
         back=f"{_settings(site)}#goals",
         title=f"Remove the goal {goal.name}?",
         says=(
-            "Reports no longer show it, and addresses and segments that filter by it stop working.",
+            "Reports no longer show it, and addresses and segments that filter by it stop working"
+            + (f": {names}." if names else "."),
             "No event is deleted: the same goal, made again, has the same figures.",
         ),
         button="Remove the goal",
