@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -140,6 +141,24 @@ def test_a_doctor_finds_a_file_of_spam_referrers_that_no_server_starts_with(tmp_
     )
     assert outcome.code == 1
     assert f"FAULT  spam referrers: ingest.spam_referrers: {missing} cannot be read" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "words"),
+    [(0, ""), (3, ""), (30, "too old for today"), (-30, "its last day is yet to come")],
+)
+def test_a_doctor_warns_of_exchange_rates_that_are_not_of_today(
+    tmp_path: Path, days_ago: int, words: str
+) -> None:
+    rates = tmp_path / "rates.csv"
+    day = datetime.now(UTC).date() - timedelta(days_ago)
+    rates.write_text(f"Date,USD\n{day},1.1\n")
+    outcome = called(
+        "doctor", "--data", tmp_path / "data", ANALYTICS_STORE__EXCHANGE_RATES=str(rates)
+    )
+    (line,) = (line for line in outcome.out.splitlines() if " exchange rates: " in line)
+    assert line.startswith("warn" if words else "ok")
+    assert words in line
 
 
 def test_a_doctor_tells_of_variables_that_are_not_read(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -74,7 +74,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _tried("places", lambda: _places(settings.ingest.mmdb))
     yield _tried("spam referrers", lambda: _spam(settings.ingest.spam_referrers))
     yield _tried("machines", lambda: _ranges(settings.ingest.machine_ranges))
-    yield _tried("exchange rates", lambda: _rates(settings.store))
+    yield _rates(settings.store)
     yield Check("time zones", True, f"IANA's table {zones.VERSION}, of the package tzdata")
     yield _tried("tracker", lambda: _tracker(assets.tracker()))
     yield _port(settings, folder)
@@ -166,14 +166,28 @@ def _ranges(folder: Path | None) -> str:
     return f"{counted(machines, 'machine')} verified" if folder else "no machine is verified"
 
 
-def _rates(store: StoreSettings) -> str:
+def _rates(store: StoreSettings) -> Check:
     from analytics import exchange_rates
 
+    name = "exchange rates"
     if store.exchange_rates is None:
-        return "none; revenue in several currencies has no sum (store.exchange_rates)"
-    rates = exchange_rates.read(store.exchange_rates, store.exchange_base)
+        detail = "none; revenue in several currencies has no sum (store.exchange_rates)"
+        return Check(name, True, detail)
+    try:
+        rates = exchange_rates.read(store.exchange_rates, store.exchange_base)
+    except (AnalyticsError, OSError) as exc:
+        return Check(name, False, str(exc))
     currencies = counted(rates.currencies, "currency", "currencies")
-    return f"of {currencies} up to {rates.last_day}; fingerprint {rates.fingerprint}"
+    detail = f"of {currencies} up to {rates.last_day}; fingerprint {rates.fingerprint}"
+    age = (datetime.now(UTC).date() - rates.last_day).days
+    if age > exchange_rates.DAYS_KEPT:
+        detail += (
+            f"; too old for today: without a newer file, amounts of the days after"
+            f" {rates.last_day + timedelta(exchange_rates.DAYS_KEPT)} stay in their own currency"
+        )
+    elif age < -1:
+        detail += "; its last day is yet to come: is this the right file?"
+    return Check(name, True, detail, warning=not -1 <= age <= exchange_rates.DAYS_KEPT)
 
 
 def _tracker(path: Path) -> str:
