@@ -106,13 +106,18 @@ async def test_a_preview_says_what_changes_and_changes_nothing(tmp_path: Path) -
         assert (site.events, site.changed, site.days) == (3, 2, 1)
         changes = {(c.figure, c.dimension, c.value): (c.before, c.after) for c in site.changes}
         assert {change.day for change in site.changes} == {"2026-11-24"}
-        assert changes == {
+        expected = {
             ("visits", "", ""): (3, 1),
             ("bounce_rate", "", ""): (100, 0),
             ("visit_duration", "", ""): (0, 2400),
+            ("views_per_visit", "", ""): (1, 3),
             ("visits", "visit:channel", "Direct"): (2, 0),
             ("visits", "visit:source", ""): (2, 0),
+            ("exits", "visit:exit_page", "/first"): (1, 0),
+            ("exits", "visit:exit_page", "/second"): (1, 0),
         }
+        assert {key: changes.get(key) for key in expected} == expected
+        assert {figure for figure, _, _ in changes} == {figure for figure, _, _ in expected}
         assert await figures(parts) == before
 
 
